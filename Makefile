@@ -1,0 +1,48 @@
+# `make demo` and `make test` need nothing before them but Python 3.13, Node 20 and make.
+PYTHON ?= python3.13
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up test check lint format types clean
+
+help:
+	@echo "make demo    three files through the whole system, in a throwaway folder"
+	@echo "make up      the local stack: Azurite, the Batch emulator, a Functions host; until Ctrl-C"
+	@echo "make test    the tests"
+	@echo "make check   format, lint, types and tests"
+	@echo "make clean   remove what setup installed and the local stack's state"
+
+setup: .venv/installed node_modules/installed
+
+.venv/installed: requirements.txt requirements-dev.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
+node_modules/installed: package.json package-lock.json
+	npm ci --no-audit --no-fund --loglevel=error
+	touch $@
+
+demo: setup
+	$(BIN)/python -m local demo
+
+up: setup
+	$(BIN)/python -m local up
+
+test: setup
+	$(BIN)/python -m pytest
+
+format: setup
+	$(BIN)/ruff format .
+
+lint: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: setup
+	$(BIN)/mypy
+
+check: lint types test
+
+clean:
+	rm -rf .venv node_modules .stack

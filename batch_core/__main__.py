@@ -1,0 +1,88 @@
+"""Command line: `python -m batch_core setup` makes what is missing, `python -m batch_core teardown` removes it all.
+
+Settings come from the environment and, as with `func start`, from the `local.settings.json` of this folder if there is
+one; the environment wins.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from . import provision
+from .app import App, open_app
+from .errors import AppError, SettingsError
+from .settings import Settings
+
+LOCAL_SETTINGS = Path("local.settings.json")
+
+
+def main() -> int:
+    """Run the command; 0 done, 1 a service failed, 2 wrong settings or arguments."""
+    arguments = _parser().parse_args()
+    try:
+        settings = Settings.from_env(_local_values(LOCAL_SETTINGS) | os.environ)
+        asyncio.run(_run(arguments.command, settings, is_sure=arguments.yes))
+    except SettingsError as exc:
+        print("These settings are wrong:", *exc.problems, sep="\n  ", file=sys.stderr)
+        return 2
+    except AppError as exc:
+        print(exc, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m batch_core", description=__doc__)
+    parser.add_argument("command", choices=["setup", "teardown"])
+    parser.add_argument("--yes", action="store_true", help="teardown: remove everything without asking")
+    return parser
+
+
+async def _run(command: str, settings: Settings, *, is_sure: bool) -> None:
+    app = open_app(settings)
+    try:
+        await (_setup(app) if command == "setup" else _teardown(app, is_sure=is_sure))
+    finally:
+        await app.clients.close()
+
+
+async def _setup(app: App) -> None:
+    for resource in provision.resources(app):
+        is_new = await provision.make(resource)
+        print(f"{resource.description}: {'created' if is_new else 'is there'}", flush=True)
+
+
+async def _teardown(app: App, *, is_sure: bool) -> None:
+    # Jobs before the pool that they run on, the table last: it knows what there was.
+    containers_and_table = provision.resources(app)
+    pool = containers_and_table.pop()
+    for resource in [*await provision.find_jobs(app), pool, *containers_and_table]:
+        if is_sure or await _is_wanted(f"Delete {resource.description}?"):
+            was_there = await provision.remove(resource)
+            print(f"{resource.description}: {'deleted' if was_there else 'was not there'}", flush=True)
+
+
+async def _is_wanted(question: str) -> bool:
+    answer = await asyncio.to_thread(input, f"{question} [Y/n] ")
+    return answer.strip().lower() in {"", "y", "yes"}
+
+
+def _local_values(path: Path) -> dict[str, str]:
+    if not path.exists():
+        return {}
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        values = document["Values"]
+    except (ValueError, LookupError, TypeError) as exc:
+        raise SettingsError([f"{path} is not valid: it must be JSON with an object 'Values' ({exc})"]) from exc
+    if not isinstance(values, Mapping):
+        raise SettingsError([f"{path} is not valid: 'Values' must be an object of names and values"])
+    return {str(name): str(value) for name, value in values.items()}
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

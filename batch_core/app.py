@@ -1,0 +1,58 @@
+"""What the triggers work with: the settings, and what stands on the clients. Made once per process."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from .batch_service import BatchService
+from .clients import Clients, open_clients
+from .containers import InputContainer, OutputContainer
+from .jobs import Jobs
+from .settings import Settings
+from .table import StateTable
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class App:
+    """One app: everything that submit, collect and the others need."""
+
+    settings: Settings
+    clients: Clients
+    table: StateTable
+    batch: BatchService
+    jobs: Jobs
+    inputs: InputContainer
+    outputs: OutputContainer
+    now: Callable[[], datetime]
+
+
+def open_app(settings: Settings, now: Callable[[], datetime] = utc_now) -> App:
+    """Make an app of these settings; nothing is sent yet. Close its `clients` when done."""
+    clients = open_clients(settings)
+    table = StateTable(clients.tables.get_table_client(settings.table_name))
+    batch = BatchService(clients.batch)
+    return App(
+        settings=settings,
+        clients=clients,
+        table=table,
+        batch=batch,
+        jobs=Jobs(table, batch, prefix=settings.job_prefix, pool_id=settings.pool.id, now=now),
+        inputs=InputContainer(clients.blobs, settings.input_container),
+        outputs=OutputContainer(clients.blobs, settings.output_container),
+        now=now,
+    )
+
+
+_of_this_process: list[App] = []
+
+
+def process_app() -> App:
+    """Return the app of this process, made from its environment on first use; raises `SettingsError`."""
+    if not _of_this_process:
+        _of_this_process.append(open_app(Settings.from_env(os.environ)))
+    return _of_this_process[0]

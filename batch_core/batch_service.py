@@ -1,0 +1,107 @@
+"""The calls that the app makes to Batch, and what their replies mean to it."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime
+from enum import Enum
+
+from azure.batch.aio import BatchClient
+from azure.batch.models import (
+    BatchJobCreateOptions,
+    BatchPool,
+    BatchPoolInfo,
+    BatchTask,
+    BatchTaskAddStatus,
+    BatchTaskCreateOptions,
+    BatchTaskCreateResult,
+    BatchTaskGroup,
+)
+
+from .errors import Conflict, Missing, Refused, ServiceError, Unavailable, translating
+
+#: https://learn.microsoft.com/rest/api/batchservice/tasks/create-task-collection
+MAX_TASKS_PER_CALL = 100
+#: https://learn.microsoft.com/rest/api/batchservice/tasks/list-tasks
+MAX_TASKS_PER_PAGE = 1000
+
+#: A job that answers with one of these takes no more tasks, ever
+#: (https://learn.microsoft.com/rest/api/batchservice/batch-status-and-error-codes).
+_CLOSED_JOB_CODES = frozenset({"JobBeingDeleted", "JobBeingTerminated", "JobCompleted", "JobNotFound"})
+_COMPLETED_TASK_FIELDS = ["id", "stateTransitionTime", "executionInfo", "nodeInfo"]
+
+
+def is_closed_job(error: ServiceError) -> bool:
+    """Tell whether the error means that the job takes no more tasks, ever."""
+    return error.code in _CLOSED_JOB_CODES
+
+
+def word(value: str | Enum) -> str:
+    """Return the service's own word for a value that the SDK may have turned into an enumeration's."""
+    return str(value.value if isinstance(value, Enum) else value)
+
+
+class BatchService:
+    """Batch as the app uses it. Every method raises the `ServiceError` that fits."""
+
+    def __init__(self, client: BatchClient) -> None:
+        self._client = client
+
+    async def create_job(self, job_id: str, pool_id: str) -> None:
+        """Make the job on this pool; one that is there already is fine."""
+        try:
+            with translating(f"creating job {job_id}"):
+                await self._client.create_job(
+                    BatchJobCreateOptions(id=job_id, pool_info=BatchPoolInfo(pool_id=pool_id))
+                )
+        except Conflict as exc:
+            if exc.code != "JobExists":
+                raise
+
+    async def add_tasks(
+        self, job_id: str, tasks: Sequence[BatchTaskCreateOptions]
+    ) -> Mapping[str, ServiceError | None]:
+        """Add up to 100 tasks in one call; returns for each task id None (Batch has it) or why it has not."""
+        with translating(f"adding tasks to job {job_id}"):
+            reply = await self._client.create_task_collection(job_id, BatchTaskGroup(task_values=list(tasks)))
+        return {result.task_id: _add_error(job_id, result) for result in reply.result_values or []}
+
+    async def has_task(self, job_id: str, task_id: str) -> bool:
+        try:
+            with translating(f"looking for task {task_id} in job {job_id}"):
+                await self._client.get_task(job_id, task_id, select=["id"])
+        except Missing:
+            return False
+        return True
+
+    async def completed_tasks(self, job_id: str, since: datetime | None) -> AsyncIterator[list[BatchTask]]:
+        """List the tasks that completed at or after `since`, in pages of up to 1,000 and in no promised order."""
+        expression = "state eq 'completed'"
+        if since is not None:
+            expression += f" and stateTransitionTime ge DateTime'{since.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}'"
+        pages = self._client.list_tasks(
+            job_id, filter=expression, select=_COMPLETED_TASK_FIELDS, max_results=MAX_TASKS_PER_PAGE
+        ).by_page()
+        with translating(f"listing completed tasks of job {job_id}"):
+            async for page in pages:
+                yield [task async for task in page]
+
+    async def read_file(self, job_id: str, task_id: str, file: str) -> AsyncIterator[bytes]:
+        """Stream a file of the task's directory, in chunks."""
+        with translating(f"reading {file} of task {task_id}"):
+            async for chunk in await self._client.download_task_file(job_id, task_id, file):
+                yield chunk
+
+    async def get_pool(self, pool_id: str) -> BatchPool:
+        with translating(f"looking at pool {pool_id}"):
+            return await self._client.get_pool(pool_id)
+
+
+def _add_error(job_id: str, result: BatchTaskCreateResult) -> ServiceError | None:
+    code = (result.error and result.error.code) or ""
+    # The service writes "Success" where the SDK's enumeration says "success".
+    status = result.status.lower()
+    if status == BatchTaskAddStatus.SUCCESS or code == "TaskExists":
+        return None
+    message = result.error.message.value if result.error and result.error.message else None
+    kind = Unavailable if status == BatchTaskAddStatus.SERVER_ERROR else Refused
+    detail = (message or "no reason given").split("\n", 1)[0]
+    return kind(f"adding task {result.task_id} to job {job_id}", code=code, detail=detail)

@@ -1,0 +1,63 @@
+"""The SDK's clients, made once per process: endpoint and credential are the only difference between Azure and here."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from azure.batch.aio import BatchClient
+from azure.core.credentials import AzureNamedKeyCredential
+from azure.data.tables.aio import TableServiceClient
+from azure.identity.aio import DefaultAzureCredential
+from azure.storage.blob.aio import BlobServiceClient
+
+from .settings import BatchAccount, Settings, StorageConnection
+
+#: One block of an upload, and the most that is sent in a single call, in bytes.
+BLOCK_SIZE = 4 * 1024 * 1024
+
+# Enough tries to pass a short throttling; what lasts longer is the next tick's business, so that no invocation hangs.
+_RETRIES: dict[str, Any] = {"retry_total": 4, "retry_backoff_factor": 0.5, "retry_backoff_max": 10}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clients:
+    """Open clients; `close` them when done."""
+
+    blobs: BlobServiceClient
+    tables: TableServiceClient
+    batch: BatchClient
+    _closers: tuple[Callable[[], Awaitable[None]], ...]
+
+    async def close(self) -> None:
+        for close in self._closers:
+            await close()
+
+
+def open_clients(settings: Settings) -> Clients:
+    """Make the clients; nothing is sent yet. Must be called where an event loop runs."""
+    # Made always and asked only where no key is set: it does nothing until the first token is needed.
+    identity = DefaultAzureCredential()
+    blobs, tables = _storage_clients(settings.storage, identity)
+    batch = _batch_client(settings.batch, identity)
+    closers = (blobs.close, tables.close, batch.close, identity.close)
+    return Clients(blobs=blobs, tables=tables, batch=batch, _closers=closers)
+
+
+def _storage_clients(
+    connection: StorageConnection, identity: DefaultAzureCredential
+) -> tuple[BlobServiceClient, TableServiceClient]:
+    blocks: dict[str, Any] = {"max_block_size": BLOCK_SIZE, "max_single_put_size": BLOCK_SIZE}
+    if connection.connection_string:
+        return (
+            BlobServiceClient.from_connection_string(connection.connection_string, **blocks),
+            TableServiceClient.from_connection_string(connection.connection_string, **_RETRIES),
+        )
+    return (
+        BlobServiceClient(connection.blob_uri, credential=identity, **blocks),
+        TableServiceClient(connection.table_uri, credential=identity, **_RETRIES),
+    )
+
+
+def _batch_client(account: BatchAccount, identity: DefaultAzureCredential) -> BatchClient:
+    credential = AzureNamedKeyCredential(account.name, account.key) if account.key else identity
+    return BatchClient(account.endpoint, credential, **_RETRIES)

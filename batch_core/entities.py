@@ -1,0 +1,133 @@
+"""How records, the index of open work and jobs look in the table.
+
+One table:
+
+    PartitionKey   RowKey               what
+    20261123       918955-report-3f…    the record of a task; the newest of a day come first
+    20261123       open-918955-report…  stands beside it while the task is not final: the index of open work
+    days           20261123             a day that had open work
+    jobs           files-pool-2026…-1   a job that tasks were added to, and how far it has been collected
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import UTC, date, datetime
+from typing import Any
+
+from azure.data.tables import EdmType, EntityProperty, TableEntity
+
+from .naming import table_keys
+from .record import DetectedBy, Outcome, TaskRecord, TaskState
+
+DAYS = "days"
+JOBS = "jobs"
+
+type Entity = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """A record as it stood in the table: a change is accepted only while `etag` is still its ETag."""
+
+    record: TaskRecord
+    etag: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenTask:
+    """What the index says of a task that is not final yet."""
+
+    task_id: str
+    blob: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobEntry:
+    """A job that tasks were added to."""
+
+    job_id: str
+    day: date
+    number: int
+    #: False once Batch said that it takes no more tasks.
+    is_open: bool
+    #: Every task that completed before this moment has been collected; None: nothing is known yet.
+    watermark: datetime | None
+
+
+def record_entity(record: TaskRecord) -> Entity:
+    return _entity_key(record.task_id) | property_values({f.name: getattr(record, f.name) for f in fields(record)})
+
+
+def open_entity(record: TaskRecord) -> Entity:
+    keys = table_keys(record.task_id)
+    return {
+        "PartitionKey": keys.partition,
+        "RowKey": keys.open_row,
+        "task_id": record.task_id,
+        "blob": record.blob,
+    }
+
+
+def outcome_entity(task_id: str, outcome: Outcome, closed_at: datetime) -> Entity:
+    """Return what a final state merges into a record; `reason` is always set, so that no old one stays."""
+    values = {f.name: getattr(outcome, f.name) for f in fields(outcome)}
+    return _entity_key(task_id) | property_values(values | {"closed_at": closed_at}) | {"reason": outcome.reason or ""}
+
+
+def change_entity(task_id: str, changes: Mapping[str, Any]) -> Entity:
+    """Return what a change merges into a record; None empties a property (a merge cannot remove one)."""
+    emptied = {name: "" for name, value in changes.items() if value is None}
+    return _entity_key(task_id) | property_values(changes) | emptied
+
+
+def property_values(values: Mapping[str, Any]) -> Entity:
+    """Return the values as the table takes them: what is None is left out."""
+    return {name: _property_value(value) for name, value in values.items() if value is not None}
+
+
+def to_record(entity: TableEntity) -> Stored:
+    values = {f.name: _field_value(entity.get(f.name)) for f in fields(TaskRecord)}
+    values["state"] = TaskState(values["state"])
+    values["detected_by"] = DetectedBy(values["detected_by"])
+    return Stored(record=TaskRecord(**values), etag=str(entity.metadata["etag"]))
+
+
+def job_entity(job: JobEntry) -> Entity:
+    return property_values(
+        {
+            "PartitionKey": JOBS,
+            "RowKey": job.job_id,
+            "day": f"{job.day:%Y%m%d}",
+            "number": job.number,
+            "is_open": job.is_open,
+            "watermark": job.watermark,
+        }
+    )
+
+
+def to_job(entity: TableEntity) -> JobEntry:
+    return JobEntry(
+        job_id=entity["RowKey"],
+        day=datetime.strptime(entity["day"], "%Y%m%d").replace(tzinfo=UTC).date(),
+        number=_field_value(entity["number"]),
+        is_open=entity["is_open"],
+        watermark=_field_value(entity.get("watermark")),
+    )
+
+
+def _entity_key(task_id: str) -> Entity:
+    keys = table_keys(task_id)
+    return {"PartitionKey": keys.partition, "RowKey": keys.row}
+
+
+def _property_value(value: object) -> object:
+    # A plain int is sent as 32 bits; sizes and exit codes may need more.
+    if isinstance(value, int) and not isinstance(value, bool):
+        return EntityProperty(value, EdmType.INT64)
+    return str(value) if isinstance(value, TaskState | DetectedBy) else value
+
+
+def _field_value(value: Any) -> Any:  # noqa: ANN401 - a property's type is the field's business
+    if isinstance(value, EntityProperty):
+        return value.value
+    return None if value == "" else value

@@ -1,0 +1,77 @@
+"""What works and what does not, each part asked for itself."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from azure.batch.models import AllocationState, BatchPool, BatchPoolState
+
+from .app import App
+from .batch_service import word
+from .errors import AppError, Missing
+
+_PATIENCE_SECONDS = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One part: whether it works, and a sentence about it."""
+
+    name: str
+    is_ok: bool
+    detail: str
+
+
+async def check_health(app: App) -> list[Check]:
+    """Ask every service once, all at the same time; a part that does not answer in 10 seconds counts as broken."""
+    settings = Check(name="settings", is_ok=True, detail="all valid")
+    parts: list[tuple[str, Callable[[], Awaitable[None]]]] = [
+        ("input container", app.inputs.ping),
+        ("output container", app.outputs.ping),
+        ("table", app.table.ping),
+    ]
+    checks = await asyncio.gather(*(_check(name, ping) for name, ping in parts), _check_batch(app))
+    return [settings, *(check for part in checks for check in part)]
+
+
+def settings_check(problems: Sequence[str]) -> Check:
+    """Return the check of settings that are wrong."""
+    return Check(name="settings", is_ok=False, detail="; ".join(problems))
+
+
+async def _check(name: str, ping: Callable[[], Awaitable[None]]) -> list[Check]:
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            await ping()
+    except (AppError, TimeoutError) as exc:
+        return [Check(name=name, is_ok=False, detail=_words(exc))]
+    return [Check(name=name, is_ok=True, detail="answers")]
+
+
+async def _check_batch(app: App) -> list[Check]:
+    pool_id = app.settings.pool.id
+    answers = Check(name="batch", is_ok=True, detail="answers")
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            pool = await app.batch.get_pool(pool_id)
+    except Missing:
+        detail = f"there is no pool {pool_id!r}: `python -m batch_core setup` makes it"
+        return [answers, Check(name="pool", is_ok=False, detail=detail)]
+    except (AppError, TimeoutError) as exc:
+        return [Check(name=name, is_ok=False, detail=_words(exc)) for name in ("batch", "pool")]
+    return [answers, _pool_check(pool)]
+
+
+def _pool_check(pool: BatchPool) -> Check:
+    errors = "; ".join(f"{error.code}: {error.message}" for error in pool.resize_errors or [])
+    nodes = (pool.current_dedicated_nodes or 0) + (pool.current_low_priority_nodes or 0)
+    target = (pool.target_dedicated_nodes or 0) + (pool.target_low_priority_nodes or 0)
+    detail = f"{pool.id}: {nodes} of {target} nodes, {word(pool.state)}, {word(pool.allocation_state or 'unknown')}"
+    is_ok = pool.state == BatchPoolState.ACTIVE and not errors
+    if is_ok and not nodes and pool.allocation_state == AllocationState.STEADY:
+        is_ok, detail = False, f"{detail}: tasks wait until the pool has nodes"
+    return Check(name="pool", is_ok=is_ok, detail=f"{detail}; {errors}" if errors else detail)
+
+
+def _words(exc: Exception) -> str:
+    return str(exc) or f"no answer within {_PATIENCE_SECONDS} seconds"

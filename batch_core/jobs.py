@@ -1,0 +1,69 @@
+"""Which Batch job a task goes to: many tasks a job, one job a day and pool, the next number when one is closed.
+
+An account starts with a quota of 100 active jobs (https://learn.microsoft.com/azure/batch/batch-quota-limit), so there
+is never a job for a single file.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date, datetime
+
+from .batch_service import BatchService
+from .entities import JobEntry
+from .naming import job_id
+from .table import StateTable
+
+
+class Jobs:
+    """The jobs that tasks are added to. What is known is kept in memory; the table has it for everybody."""
+
+    def __init__(
+        self, table: StateTable, batch: BatchService, *, prefix: str, pool_id: str, now: Callable[[], datetime]
+    ) -> None:
+        self._table = table
+        self._batch = batch
+        self._prefix = prefix
+        self._pool_id = pool_id
+        self._now = now
+        self._current: JobEntry | None = None
+        self._made: set[str] = set()
+        self._lock = asyncio.Lock()
+
+    async def current(self) -> str:
+        """Return the id of the job that takes new tasks today; it may still have to be made."""
+        async with self._lock:
+            if self._current is None or self._current.day != self._now().date():
+                self._current = await self._find(self._now().date())
+            return self._current.job_id
+
+    async def make(self, job_id: str) -> None:
+        """Make the job in Batch unless this process knows that it is there."""
+        async with self._lock:
+            if job_id not in self._made:
+                await self._batch.create_job(job_id, self._pool_id)
+                self._made.add(job_id)
+
+    async def replace(self, closed_job_id: str) -> str:
+        """Return the job that takes the place of one that takes no more tasks."""
+        async with self._lock:
+            self._made.discard(closed_job_id)
+            for job in await self._table.jobs():
+                if job.job_id == closed_job_id and job.is_open:
+                    await self._table.change_job(replace(job, is_open=False))
+            self._current = await self._find(self._now().date())
+            return self._current.job_id
+
+    async def _find(self, day: date) -> JobEntry:
+        """Return the open job of this day with the highest number, else note the next one."""
+        known = [job for job in await self._table.jobs() if job.job_id == self._job_id(day, job.number)]
+        newest = max(known, key=lambda job: job.number, default=None)
+        if newest is not None and newest.is_open:
+            return newest
+        number = newest.number + 1 if newest else 1
+        entry = JobEntry(job_id=self._job_id(day, number), day=day, number=number, is_open=True, watermark=None)
+        await self._table.add_job(entry)
+        return entry
+
+    def _job_id(self, day: date, number: int) -> str:
+        return job_id(self._prefix, self._pool_id, day, number)

@@ -1,0 +1,113 @@
+"""Every name that the app makes, each derived from the blob version alone, so that the same event gives the same names.
+
+blob version ──▶ task id ──▶ table keys
+     │              └──────▶ output blob names
+     └──▶ safe file name on the node
+"""
+
+import json
+import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from hashlib import sha256
+
+#: Batch ids: at most 64 characters of letters, digits, hyphens and underscores, compared without regard to case
+#: (https://learn.microsoft.com/rest/api/batchservice/tasks/create-task).
+MAX_ID_LENGTH = 64
+#: https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata
+MAX_BLOB_NAME_LENGTH = 1024
+MAX_BLOB_NAME_SEGMENTS = 254
+
+_TASK_ID = re.compile(r"(?P<day>\d{8})T(?P<time>\d{6})-(?:[a-z0-9-]+-)?[0-9a-f]{16}(?:-r(?P<attempt>\d{1,4}))?")
+_SLUG_LENGTH = 24
+_FILE_NAME_LENGTH = 100
+_JOB_POOL_LENGTH = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlobVersion:
+    """One version of one blob: `etag` as the service gave it, `last_modified` aware, `size` in bytes."""
+
+    container: str
+    name: str
+    etag: str
+    last_modified: datetime
+    size: int
+
+
+def task_id(version: BlobVersion, attempt: int = 1) -> str:
+    """Return the Batch task id of this attempt at this version: the same input always gives the same id."""
+    # A JSON list keeps the parts apart: no two different inputs give the same text.
+    identity = json.dumps([version.container, version.name, version.etag.strip('"'), attempt])
+    digest = sha256(identity.encode()).hexdigest()[:16]
+    moment = version.last_modified.astimezone(UTC).strftime("%Y%m%dT%H%M%S")
+    suffix = "" if attempt == 1 else f"-r{attempt}"
+    return "-".join(part for part in (moment, _slug(version.name), digest) if part) + suffix
+
+
+def is_task_id(text: str) -> bool:
+    """Tell whether `task_id` could have made this id."""
+    return len(text) <= MAX_ID_LENGTH and _TASK_ID.fullmatch(text) is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableKeys:
+    """Where a task's record and its index entity stand: one partition a day, the newest first within it."""
+
+    partition: str
+    row: str
+
+    @property
+    def open_row(self) -> str:
+        return OPEN_PREFIX + self.row
+
+
+#: Row keys of records start with a digit, so that these stand behind all of them.
+OPEN_PREFIX = "open-"
+
+
+def table_keys(task: str) -> TableKeys:
+    """Return the keys that follow from a task id (a `ValueError` if it is none)."""
+    match = _TASK_ID.fullmatch(task)
+    if match is None:
+        raise ValueError(f"not a task id: {task!r}")
+    inverted = 999_999 - int(match["time"])
+    return TableKeys(partition=match["day"], row=f"{inverted:06}-{task[len('yyyymmddThhmmss-') :]}")
+
+
+def job_id(prefix: str, pool: str, day: date, number: int) -> str:
+    """Return the id of the `number`th job of this day on this pool."""
+    return f"{prefix}-{_shortened(pool, _JOB_POOL_LENGTH)}-{day:%Y%m%d}-{number}"
+
+
+def file_name(blob_name: str) -> str:
+    """Return a file name for the node that keeps the blob's look and extension and none of its risks."""
+    last = blob_name.rstrip("/").rpartition("/")[2]
+    safe = re.sub(r"[^A-Za-z0-9._-]+", "_", _plain(last)).lstrip(".-")
+    stem, dot, extension = safe.rpartition(".")
+    if dot and len(extension) <= 16:
+        return f"{stem[: _FILE_NAME_LENGTH - len(extension) - 1]}.{extension}" if stem else f"file.{extension}"
+    return safe[:_FILE_NAME_LENGTH] or "file"
+
+
+def output_name(blob_name: str, task: str, file: str) -> str:
+    """Return the output blob's name: `<blob name>/<task id>/<file>`, the blob name cut if the whole is too long."""
+    tail = f"{task}/{file}"
+    folders = blob_name.split("/")[: MAX_BLOB_NAME_SEGMENTS - 2]
+    return f"{'/'.join(folders)[: MAX_BLOB_NAME_LENGTH - len(tail) - 1]}/{tail}"
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", _plain(name).lower())[:_SLUG_LENGTH].strip("-")
+
+
+def _plain(text: str) -> str:
+    """Take accents off letters; what else is not ASCII stays, for the caller to replace."""
+    return "".join(char for char in unicodedata.normalize("NFKD", text) if not unicodedata.combining(char))
+
+
+def _shortened(text: str, length: int) -> str:
+    if len(text) <= length:
+        return text
+    return f"{text[: length - 9]}-{sha256(text.lower().encode()).hexdigest()[:8]}"

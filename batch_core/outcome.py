@@ -1,0 +1,50 @@
+"""What a completed Batch task means: its execution information becomes an outcome.
+
+The result and the failure information decide, not the exit code alone: a task that was stopped, or that never started,
+has none (https://learn.microsoft.com/azure/batch/batch-job-task-error-checking).
+"""
+
+from azure.batch.models import BatchTask, BatchTaskExecutionResult, BatchTaskFailureInfo
+
+from .batch_service import word
+from .record import Outcome, TaskState
+
+
+def outcome_of(task: BatchTask) -> Outcome:
+    """Return how this completed task ended; its output is not considered yet."""
+    execution = task.execution_info
+    node_id = task.node_info.node_id if task.node_info else None
+    if execution is None:
+        return Outcome(state=TaskState.FAILED, node_id=node_id, reason="the task was completed before it ever ran")
+    succeeded = execution.result == BatchTaskExecutionResult.SUCCESS
+    failure = execution.failure_info
+    return Outcome(
+        state=TaskState.SUCCEEDED if succeeded else TaskState.FAILED,
+        reason=None if succeeded else _reason(failure, execution.exit_code),
+        started_at=execution.start_time,
+        ended_at=execution.end_time,
+        node_id=node_id,
+        exit_code=execution.exit_code,
+        failure_category=word(failure.category) if failure else None,
+        failure_code=failure.code if failure else None,
+        failure_message=_with_details(failure) if failure else None,
+    )
+
+
+def has_run(outcome: Outcome) -> bool:
+    """Tell whether the command was started, so that there should be output."""
+    return outcome.exit_code is not None
+
+
+def _reason(failure: BatchTaskFailureInfo | None, exit_code: int | None) -> str:
+    if exit_code:
+        return f"the command ended with exit code {exit_code}"
+    if failure is None:
+        return "Batch gives no reason"
+    return f"{failure.code}: {_with_details(failure)}"
+
+
+def _with_details(failure: BatchTaskFailureInfo) -> str:
+    # Values may hold the input's URL with its SAS signature: only the details that are made to be read.
+    details = [d.value for d in failure.details or [] if d.name == "Message" and d.value]
+    return " ".join([failure.message or "", *details]).strip()

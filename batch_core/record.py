@@ -1,0 +1,113 @@
+"""What the app knows about one task, and the states it passes through.
+
+queued ──▶ submitted ──▶ succeeded
+  │            ├───────▶ failed
+  │            ├───────▶ output_lost
+  ├────────────┴───────▶ cancelled
+  └──▶ rejected
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from .naming import BlobVersion
+
+
+class TaskState(StrEnum):
+    #: Recorded; Batch has not accepted it yet. `reason` says why.
+    QUEUED = "queued"
+    #: Batch has the task; it waits for a node or runs.
+    SUBMITTED = "submitted"
+    #: The command ended with exit code 0 and its output is in the output container.
+    SUCCEEDED = "succeeded"
+    #: The command ended with another exit code, was stopped, or could not be started. What it printed is kept.
+    FAILED = "failed"
+    #: It ran, but its output could not be fetched any more. `reason` says why.
+    OUTPUT_LOST = "output_lost"
+    #: A person stopped it.
+    CANCELLED = "cancelled"
+    #: It can never be submitted. `reason` says why.
+    REJECTED = "rejected"
+
+    @property
+    def is_final(self) -> bool:
+        return not TRANSITIONS[self]
+
+
+TRANSITIONS: dict[TaskState, frozenset[TaskState]] = {
+    # A queued task can be final at once: the app may have stopped between Batch's reply and the table.
+    TaskState.QUEUED: frozenset(TaskState) - {TaskState.QUEUED},
+    TaskState.SUBMITTED: frozenset({TaskState.SUCCEEDED, TaskState.FAILED, TaskState.OUTPUT_LOST, TaskState.CANCELLED}),
+    TaskState.SUCCEEDED: frozenset(),
+    TaskState.FAILED: frozenset(),
+    TaskState.OUTPUT_LOST: frozenset(),
+    TaskState.CANCELLED: frozenset(),
+    TaskState.REJECTED: frozenset(),
+}
+
+
+class DetectedBy(StrEnum):
+    #: The blob trigger.
+    TRIGGER = "trigger"
+    #: A person or a program, through `POST /api/tasks`.
+    HTTP = "http"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskRecord:
+    """One attempt at one blob version. Times are aware and UTC; what has not happened yet is None."""
+
+    task_id: str
+    job_id: str
+    container: str
+    blob: str
+    blob_etag: str
+    blob_last_modified: datetime
+    blob_size: int
+    attempt: int
+    detected_by: DetectedBy
+    state: TaskState
+    recorded_at: datetime
+    #: Why it waits, was rejected, or lost its output: a sentence.
+    reason: str | None = None
+    submitted_at: datetime | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    node_id: str | None = None
+    exit_code: int | None = None
+    failure_category: str | None = None
+    failure_code: str | None = None
+    failure_message: str | None = None
+    #: Names in the output container.
+    stdout: str | None = None
+    stderr: str | None = None
+    #: When the record reached its final state.
+    closed_at: datetime | None = None
+
+    @property
+    def version(self) -> BlobVersion:
+        return BlobVersion(
+            container=self.container,
+            name=self.blob,
+            etag=self.blob_etag,
+            last_modified=self.blob_last_modified,
+            size=self.blob_size,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How a task ended: what the final state adds to a record."""
+
+    state: TaskState
+    reason: str | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    node_id: str | None = None
+    exit_code: int | None = None
+    failure_category: str | None = None
+    failure_code: str | None = None
+    failure_message: str | None = None
+    stdout: str | None = None
+    stderr: str | None = None

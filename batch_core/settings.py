@@ -1,0 +1,279 @@
+"""The app's settings: read once, from the environment that Azure Functions makes of the app settings.
+
+`local.settings.json.example` shows every one with its default; the README explains them.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+from isodate import Duration, ISO8601Error, parse_duration
+
+from .errors import SettingsError
+
+INPUT_CONTAINER = "input"
+OUTPUT_CONTAINER = "output"
+TABLE_NAME = "tasks"
+COLLECT_SCHEDULE = "*/30 * * * * *"
+COMMAND_LINE = "/bin/bash -c 'cat \"$INPUT_FILE\"'"
+BLOB_TRIGGER_SOURCES = ("LogsAndContainerScan", "EventGrid")
+DATA_STORAGE = "DATA_STORAGE"
+
+_BATCH_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_JOB_PREFIX = re.compile(r"[A-Za-z0-9_-]{1,16}")
+_CONTAINER_NAME = re.compile(r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*")
+_TABLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{2,62}")
+_NOT_EMPTY = re.compile(r".+", re.DOTALL)
+_IMAGE = re.compile(r"[^:\s]+:[^:\s]+:[^:\s]+:[^:\s]+")
+_A_CONTAINER_NAME = "3 to 63 lower-case letters, digits and single hyphens"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StorageConnection:
+    """Either a connection string with an account key, or the account's service URIs (then: identity)."""
+
+    connection_string: str = field(default="", repr=False)
+    blob_uri: str = ""
+    table_uri: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchAccount:
+    """Where Batch answers; without a key the app identifies itself by DefaultAzureCredential."""
+
+    endpoint: str
+    name: str = ""
+    key: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskSettings:
+    """What every task has in common."""
+
+    command_line: str
+    max_wall_clock_time: timedelta
+    retention_time: timedelta
+    #: How long a node can read the input: the time in Batch's queue counts.
+    input_sas_lifetime: timedelta
+    #: ARM id of a managed identity of the pool that reads the input in place of a SAS; empty: SAS.
+    identity_resource_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolSettings:
+    """The pool that tasks run on, and what `python -m batch_core setup` makes it of."""
+
+    id: str
+    node_count: int
+    vm_size: str
+    #: publisher:offer:sku:version
+    image: str
+    node_agent_sku: str
+    task_slots_per_node: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All settings, valid."""
+
+    storage: StorageConnection
+    input_container: str
+    output_container: str
+    table_name: str
+    batch: BatchAccount
+    job_prefix: str
+    task: TaskSettings
+    pool: PoolSettings
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> "Settings":
+        """Read and check everything; raises `SettingsError` with every problem at once."""
+        reader = _Reader(env)
+        settings = cls(
+            storage=_storage(reader),
+            input_container=reader.text("INPUT_CONTAINER", _CONTAINER_NAME, _A_CONTAINER_NAME, INPUT_CONTAINER),
+            output_container=reader.text("OUTPUT_CONTAINER", _CONTAINER_NAME, _A_CONTAINER_NAME, OUTPUT_CONTAINER),
+            table_name=reader.text("TABLE_NAME", _TABLE_NAME, "3 to 63 letters and digits, a letter first", TABLE_NAME),
+            batch=_batch_account(reader),
+            job_prefix=reader.text("JOB_PREFIX", _JOB_PREFIX, "1 to 16 letters, digits, hyphens, underscores", "files"),
+            task=_task(reader),
+            pool=_pool(reader),
+        )
+        if settings.input_container == settings.output_container:
+            reader.problems.append(
+                f"INPUT_CONTAINER and OUTPUT_CONTAINER are both {settings.input_container!r}: "
+                "they must differ, or every output would be taken as a new input"
+            )
+        _check_triggers(reader)
+        if reader.problems:
+            raise SettingsError(reader.problems)
+        return settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class BindingExpressions:
+    """What the triggers' bindings say: `%NAME%` where the host can resolve it, else the default.
+
+    A host refuses a function whose `%NAME%` is not set, so that a missing setting would unload the function.
+    """
+
+    input_path: str
+    blob_source: str
+    collect_schedule: str
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> "BindingExpressions":
+        container = "%INPUT_CONTAINER%" if env.get("INPUT_CONTAINER") else INPUT_CONTAINER
+        source = env.get("BLOB_TRIGGER_SOURCE", "")
+        return cls(
+            input_path=container + "/{name}",
+            blob_source=source if source in BLOB_TRIGGER_SOURCES else BLOB_TRIGGER_SOURCES[0],
+            collect_schedule="%COLLECT_SCHEDULE%" if env.get("COLLECT_SCHEDULE") else COLLECT_SCHEDULE,
+        )
+
+
+class _Reader:
+    """Reads values from a mapping and gathers what is wrong with them; an empty value counts as missing."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._env = env
+        self.problems: list[str] = []
+
+    def raw(self, name: str) -> str:
+        return self._env.get(name, "").strip()
+
+    def text(self, name: str, pattern: re.Pattern[str], rule: str, default: str | None = None) -> str:
+        value = self.raw(name) or default
+        if value is None:
+            self.problems.append(f"{name} is missing: set it to {rule}")
+            return ""
+        if not pattern.fullmatch(value):
+            self.problems.append(f"{name} is {value!r}: it must be {rule}")
+        return value
+
+    def number(self, name: str, default: int, low: int, high: int) -> int:
+        value = self.raw(name) or str(default)
+        if not value.isascii() or not value.isdigit() or not low <= int(value) <= high:
+            self.problems.append(f"{name} is {value!r}: it must be a whole number from {low} to {high}")
+            return default
+        return int(value)
+
+    def duration(self, name: str, default: str, low: timedelta, high: timedelta) -> timedelta:
+        value = self.raw(name) or default
+        try:
+            length = parse_duration(value)
+        except ISO8601Error:
+            length = None
+        if not isinstance(length, timedelta) or isinstance(length, Duration) or not low <= length <= high:
+            self.problems.append(
+                f"{name} is {value!r}: it must be an ISO 8601 duration such as {default} "
+                f"(from {low.total_seconds() / 3600:g} to {high.total_seconds() / 3600:g} hours)"
+            )
+            return low
+        return length
+
+    def url(self, name: str, example: str) -> str:
+        value = self.raw(name)
+        parts = urlsplit(value)
+        if not value:
+            self.problems.append(f"{name} is missing: set it to a URL such as {example}")
+        elif parts.scheme not in {"http", "https"} or not parts.netloc:
+            self.problems.append(f"{name} is {value!r}: it must be a URL such as {example}")
+        return value.rstrip("/")
+
+
+def _storage(reader: _Reader) -> StorageConnection:
+    connection_string = reader.raw(DATA_STORAGE)
+    if connection_string:
+        if (
+            "accountkey=" not in connection_string.lower()
+            and "usedevelopmentstorage=true" not in connection_string.lower()
+        ):
+            reader.problems.append(
+                f"{DATA_STORAGE} has no AccountKey: use the connection string of the account's access keys, "
+                f"or {DATA_STORAGE}__blobServiceUri and {DATA_STORAGE}__tableServiceUri with a managed identity"
+            )
+        return StorageConnection(connection_string=connection_string)
+    blob, table = f"{DATA_STORAGE}__blobServiceUri", f"{DATA_STORAGE}__tableServiceUri"
+    if not reader.raw(blob) and not reader.raw(table):
+        reader.problems.append(f"{DATA_STORAGE} is missing: set it to a connection string, or set {blob} and {table}")
+        return StorageConnection()
+    return StorageConnection(
+        blob_uri=reader.url(blob, "https://ACCOUNT.blob.core.windows.net"),
+        table_uri=reader.url(table, "https://ACCOUNT.table.core.windows.net"),
+    )
+
+
+def _batch_account(reader: _Reader) -> BatchAccount:
+    endpoint = reader.url("BATCH_ENDPOINT", "https://ACCOUNT.REGION.batch.azure.com")
+    key = reader.raw("BATCH_ACCOUNT_KEY")
+    if not key:
+        if endpoint.startswith("http://"):
+            reader.problems.append(
+                "BATCH_ACCOUNT_KEY is missing: without a key BATCH_ENDPOINT must begin with https://, "
+                "because tokens are never sent unencrypted"
+            )
+        return BatchAccount(endpoint=endpoint)
+    if not _is_base64(key):
+        reader.problems.append("BATCH_ACCOUNT_KEY is not base64: copy one of the account's two access keys as it is")
+    name = reader.text("BATCH_ACCOUNT_NAME", _NOT_EMPTY, "the name of the Batch account that the key belongs to")
+    return BatchAccount(endpoint=endpoint, name=name, key=key)
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        base64.b64decode(text, validate=True)
+    except binascii.Error:
+        return False
+    return True
+
+
+def _task(reader: _Reader) -> TaskSettings:
+    minute, week, half_year = timedelta(minutes=1), timedelta(days=7), timedelta(days=180)
+    return TaskSettings(
+        command_line=reader.text("TASK_COMMAND_LINE", _NOT_EMPTY, "a command line", COMMAND_LINE),
+        max_wall_clock_time=reader.duration("TASK_MAX_WALL_CLOCK_TIME", "P1D", timedelta(seconds=1), half_year),
+        retention_time=reader.duration("TASK_RETENTION_TIME", "P7D", minute, half_year),
+        # A user-delegation key, and so every SAS that it signs, lives at most 7 days
+        # (https://learn.microsoft.com/rest/api/storageservices/get-user-delegation-key).
+        input_sas_lifetime=reader.duration(
+            "INPUT_SAS_LIFETIME", "P7D", minute, week if _is_identity(reader) else half_year
+        ),
+        identity_resource_id=reader.raw("POOL_IDENTITY_RESOURCE_ID"),
+    )
+
+
+def _is_identity(reader: _Reader) -> bool:
+    return not reader.raw(DATA_STORAGE)
+
+
+def _pool(reader: _Reader) -> PoolSettings:
+    ubuntu = "canonical:ubuntu-24_04-lts:server:latest"
+    return PoolSettings(
+        id=reader.text(
+            "BATCH_POOL_ID",
+            _BATCH_ID,
+            "the id of a pool: 1 to 64 letters, digits, hyphens, underscores",
+        ),
+        node_count=reader.number("POOL_NODE_COUNT", 2, 0, 1000),
+        vm_size=reader.text("POOL_VM_SIZE", _NOT_EMPTY, "a VM size", "STANDARD_D2S_V3"),
+        image=reader.text("POOL_IMAGE", _IMAGE, f"publisher:offer:sku:version, such as {ubuntu}", ubuntu),
+        node_agent_sku=reader.text("POOL_NODE_AGENT_SKU", _NOT_EMPTY, "a node agent SKU", "batch.node.ubuntu 24.04"),
+        task_slots_per_node=reader.number("POOL_TASK_SLOTS_PER_NODE", 1, 1, 256),
+    )
+
+
+def _check_triggers(reader: _Reader) -> None:
+    source = reader.raw("BLOB_TRIGGER_SOURCE")
+    if source and source not in BLOB_TRIGGER_SOURCES:
+        reader.problems.append(f"BLOB_TRIGGER_SOURCE is {source!r}: it must be {' or '.join(BLOB_TRIGGER_SOURCES)}")
+    schedule = reader.raw("COLLECT_SCHEDULE")
+    if schedule and len(schedule.split()) != 6:
+        reader.problems.append(
+            f"COLLECT_SCHEDULE is {schedule!r}: "
+            f"it must be an NCRONTAB expression of six fields, such as {COLLECT_SCHEDULE!r}"
+        )

@@ -1,0 +1,173 @@
+"""Files become Batch tasks: recorded first, then handed to Batch, up to 100 in a call.
+
+    versions ──insert──▶ queued records ──add tasks──▶ submitted
+                              │  ▲                        (or rejected, or still queued with the reason)
+                              └──┘ its job takes no more tasks: the next job
+
+A record names its job before Batch is called, and moves to another job only when the old one verifiably has not got the
+task: so a task is never added twice, wherever the process stops.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import batched
+
+from .app import App
+from .batch_service import MAX_TASKS_PER_CALL, is_closed_job
+from .entities import Stored
+from .errors import ServiceError, Unavailable
+from .naming import BlobVersion, task_id
+from .record import DetectedBy, Outcome, TaskRecord, TaskState
+from .table import Closing
+from .task import batch_task
+
+logger = logging.getLogger(__name__)
+
+#: More jobs than this are not closed under a submission's feet without something being wrong.
+_MAX_MOVES = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submission:
+    """What became of one blob version; `is_new` if this call recorded it."""
+
+    record: TaskRecord
+    is_new: bool
+
+
+async def submit(app: App, versions: Sequence[BlobVersion], *, detected_by: DetectedBy) -> list[Submission]:
+    """Make sure that Batch has a task for each version, each once; returns them in the same order.
+
+    A record that is still queued afterwards carries the reason. Raises `ServiceError` when the table itself fails.
+    """
+    stored, is_new = await _record(app, versions, detected_by, attempt=1)
+    done = await _hand_over(app, [one for one in stored if one.record.state is TaskState.QUEUED])
+    return [
+        Submission(record=done.get(one.record.task_id, one.record), is_new=new)
+        for one, new in zip(stored, is_new, strict=True)
+    ]
+
+
+async def submit_again(app: App, version: BlobVersion, *, detected_by: DetectedBy) -> Submission:
+    """Make a new attempt at this version, whatever became of the earlier ones."""
+    attempt = 1
+    while True:
+        stored, (is_new,) = await _record(app, [version], detected_by, attempt=attempt)
+        if is_new:
+            done = await _hand_over(app, stored)
+            return Submission(record=done[stored[0].record.task_id], is_new=True)
+        attempt += 1
+
+
+async def _record(
+    app: App, versions: Sequence[BlobVersion], detected_by: DetectedBy, *, attempt: int
+) -> tuple[list[Stored], list[bool]]:
+    """Record the versions that are not recorded yet; returns all records, and which are new."""
+    job_id = await app.jobs.current()
+    records = [_new_record(app, version, detected_by, attempt, job_id) for version in versions]
+    inserted = await app.table.insert(records)
+    stored = [one or await app.table.get(record.task_id) for one, record in zip(inserted, records, strict=True)]
+    return stored, [one is not None for one in inserted]
+
+
+def _new_record(app: App, version: BlobVersion, detected_by: DetectedBy, attempt: int, job_id: str) -> TaskRecord:
+    return TaskRecord(
+        task_id=task_id(version, attempt),
+        job_id=job_id,
+        container=version.container,
+        blob=version.name,
+        blob_etag=version.etag.strip('"'),
+        blob_last_modified=version.last_modified,
+        blob_size=version.size,
+        attempt=attempt,
+        detected_by=detected_by,
+        state=TaskState.QUEUED,
+        recorded_at=app.now(),
+        reason="recorded; being handed to Batch",
+    )
+
+
+async def _hand_over(app: App, queued: Sequence[Stored], moves: int = 0) -> dict[str, TaskRecord]:
+    """Hand queued records to Batch; returns what each became, by task id."""
+    by_job: defaultdict[str, list[Stored]] = defaultdict(list)
+    for one in queued:
+        by_job[one.record.job_id].append(one)
+    done: dict[str, TaskRecord] = {}
+    for job_id, of_job in by_job.items():
+        for chunk in batched(of_job, MAX_TASKS_PER_CALL, strict=False):
+            done |= await _hand_over_chunk(app, job_id, chunk, moves)
+    return done
+
+
+async def _hand_over_chunk(app: App, job_id: str, chunk: Sequence[Stored], moves: int) -> dict[str, TaskRecord]:
+    try:
+        await app.jobs.make(job_id)
+        tasks = [await batch_task(one.record, app.settings.task, app.inputs) for one in chunk]
+        errors = await app.batch.add_tasks(job_id, tasks)
+    except ServiceError as exc:
+        if is_closed_job(exc) and moves < _MAX_MOVES:
+            return await _move(app, job_id, chunk, moves + 1)
+        return await _still_queued(app, chunk, exc)
+    return await _settle(app, chunk, errors)
+
+
+async def _move(app: App, closed_job_id: str, chunk: Sequence[Stored], moves: int) -> dict[str, TaskRecord]:
+    """Take the records to the next job, but for those whose task the closed one has after all."""
+    logger.info("The job takes no more tasks; going on with the next.", extra={"job_id": closed_job_id})
+    there = [one for one in chunk if await app.batch.has_task(closed_job_id, one.record.task_id)]
+    elsewhere = [one for one in chunk if one not in there]
+    next_job_id = await app.jobs.replace(closed_job_id)
+    moved = await app.table.change(elsewhere, job_id=next_job_id)
+    done = await _settle(app, there, {one.record.task_id: None for one in there})
+    done |= await _hand_over(app, [one for one in moved if one is not None], moves)
+    return done | await _reread(app, [one for one, now in zip(elsewhere, moved, strict=True) if now is None])
+
+
+async def _settle(
+    app: App, chunk: Sequence[Stored], errors: Mapping[str, ServiceError | None]
+) -> dict[str, TaskRecord]:
+    """Write down what Batch said of each task."""
+    accepted, waiting, refused = [], [], []
+    unanswered = Unavailable("adding the task", detail="Batch's reply did not mention it")
+    for one in chunk:
+        error = errors.get(one.record.task_id, unanswered)
+        if error is None:
+            accepted.append(one)
+        elif isinstance(error, Unavailable):
+            waiting.append((one, error))
+        else:
+            refused.append((one, error))
+    done = await _change(app, accepted, state=TaskState.SUBMITTED, submitted_at=app.now(), reason=None)
+    for one, error in waiting:
+        done |= await _still_queued(app, [one], error)
+    return done | await _reject(app, refused)
+
+
+async def _still_queued(app: App, chunk: Sequence[Stored], error: ServiceError) -> dict[str, TaskRecord]:
+    logger.warning("Batch has not accepted the tasks: %s", error, extra={"tasks": len(chunk), "code": error.code})
+    return await _change(app, chunk, reason=str(error))
+
+
+async def _reject(app: App, refused: Sequence[tuple[Stored, ServiceError]]) -> dict[str, TaskRecord]:
+    closings = [
+        Closing(task_id=one.record.task_id, outcome=Outcome(state=TaskState.REJECTED, reason=str(error)))
+        for one, error in refused
+    ]
+    for closing in closings:
+        logger.error("Batch rejected the task: %s", closing.outcome.reason, extra={"task_id": closing.task_id})
+    await app.table.close(closings, app.now())
+    return await _reread(app, [one for one, _ in refused])
+
+
+async def _change(app: App, chunk: Sequence[Stored], **changes: object) -> dict[str, TaskRecord]:
+    """Change the records; one that somebody else changed meanwhile is read again and left as it is."""
+    changed = await app.table.change(chunk, **changes)
+    done = {one.record.task_id: one.record for one in changed if one is not None}
+    return done | await _reread(app, [one for one in chunk if one.record.task_id not in done])
+
+
+async def _reread(app: App, stored: Sequence[Stored]) -> dict[str, TaskRecord]:
+    fresh = [await app.table.get(one.record.task_id) for one in stored]
+    return {one.record.task_id: one.record for one in fresh}

@@ -1,0 +1,98 @@
+"""The functions of this app: each parses what triggered it, calls one function of batch_core, translates the result."""
+
+import logging
+import os
+from collections.abc import Awaitable
+from dataclasses import asdict
+
+import azure.functions as func
+from azurefunctions.extensions.bindings.blob import BlobClient
+
+from batch_core import health, replies
+from batch_core.app import process_app
+from batch_core.collect import collect
+from batch_core.errors import AppError, BlobNotFound, SettingsError, Unavailable
+from batch_core.record import DetectedBy, TaskState
+from batch_core.replies import Reply, SubmitRequest
+from batch_core.settings import DATA_STORAGE, BindingExpressions
+from batch_core.submit import submit, submit_again
+
+logger = logging.getLogger("batch_core")
+bindings = BindingExpressions.from_env(os.environ)
+app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
+
+
+@app.function_name("submit_blob")
+@app.blob_trigger("blob", bindings.input_path, DATA_STORAGE, source=func.BlobSource(bindings.blob_source))
+async def submit_blob(blob: BlobClient) -> None:
+    """Take a file that was dropped into the input container: done only when Batch has its task."""
+    core = process_app()
+    try:
+        version = await core.inputs.version_of(blob.blob_name)
+    except BlobNotFound as exc:
+        logger.info("The blob is gone again: %s", exc)
+        return
+    (submission,) = await submit(core, [version], detected_by=DetectedBy.TRIGGER)
+    if submission.record.state is TaskState.QUEUED:
+        # The host delivers the event again.
+        raise Unavailable(f"submitting blob {version.name!r}", detail=submission.record.reason or "")
+
+
+@app.function_name("collect_outputs")
+@app.timer_trigger("timer", bindings.collect_schedule)
+async def collect_outputs(timer: func.TimerRequest) -> None:
+    """Copy the output of completed tasks and close their records."""
+    report = await collect(process_app())
+    logger.info("Collected.", extra=asdict(report) | {"is_past_due": timer.past_due})
+
+
+@app.function_name("post_task")
+@app.route("tasks", methods=["POST"])
+async def post_task(req: func.HttpRequest) -> func.HttpResponse:
+    """Submit a file of the input container by hand."""
+    return await _answer(_post_task(req))
+
+
+@app.function_name("get_task")
+@app.route("tasks/{task_id}", methods=["GET"])
+async def get_task(req: func.HttpRequest) -> func.HttpResponse:
+    """Tell where a task is, and why."""
+    return await _answer(_get_task(req))
+
+
+@app.function_name("get_health")
+@app.route("health", methods=["GET"])
+async def get_health(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the binding's parameter
+    """Tell what works and what does not."""
+    return await _answer(_get_health())
+
+
+async def _post_task(req: func.HttpRequest) -> Reply:
+    core = process_app()
+    request = SubmitRequest.parse(req.get_body())
+    version = await core.inputs.version_of(request.blob)
+    if request.force:
+        submission = await submit_again(core, version, detected_by=DetectedBy.HTTP)
+    else:
+        (submission,) = await submit(core, [version], detected_by=DetectedBy.HTTP)
+    return replies.submission_reply(submission, req.url)
+
+
+async def _get_task(req: func.HttpRequest) -> Reply:
+    stored = await process_app().table.get(req.route_params["task_id"])
+    return replies.record_reply(stored.record)
+
+
+async def _get_health() -> Reply:
+    try:
+        return replies.health_reply(await health.check_health(process_app()))
+    except SettingsError as exc:
+        return replies.health_reply([health.settings_check(exc.problems)])
+
+
+async def _answer(work: Awaitable[Reply]) -> func.HttpResponse:
+    try:
+        reply = await work
+    except AppError as exc:
+        reply = replies.error_reply(exc)
+    return func.HttpResponse(reply.body, status_code=reply.status, mimetype="application/json")

@@ -1,0 +1,150 @@
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batch_core import naming
+from batch_core.naming import BlobVersion
+
+VERSION = BlobVersion(
+    container="input",
+    name="Reports/Jahresbericht 2026 (Größe).txt",
+    etag='"0x8DE1"',
+    last_modified=datetime(2026, 11, 23, 8, 1, 2, tzinfo=UTC),
+    size=5,
+)
+AWKWARD_NAMES = [
+    "plain.txt",
+    "name with spaces.txt",
+    "quotes ' and \".txt",
+    "$(touch x).txt",
+    "größe ñ 漢字.txt",
+    "../../etc/passwd",
+    "..",
+    "a/../b",
+    "%2F%2e%2e.txt",
+    "-rf",
+    ".hidden",
+    "trailing.dots...",
+    "folder/",
+    "tab\tnewline\n.txt",
+    "\u202eright-to-left.txt",
+    "x" * 1024,
+    "/".join("s" * 500),
+]
+names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=1024)
+versions = st.builds(
+    BlobVersion,
+    container=st.just("input"),
+    name=names,
+    etag=st.text(st.sampled_from("0123456789ABCDEFx"), min_size=1, max_size=20),
+    last_modified=st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)),
+    size=st.integers(0, 2**60),
+)
+
+
+def test_a_task_id_tells_when_and_which_file():
+    assert naming.task_id(VERSION).startswith("20261123T080102-reports-jahresbericht-20-")
+    assert naming.task_id(VERSION, attempt=2).endswith("-r2")
+
+
+def test_the_same_version_always_gives_the_same_id():
+    assert naming.task_id(VERSION) == naming.task_id(replace(VERSION, etag="0x8DE1", size=99))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(VERSION, name=VERSION.name.upper()),
+        replace(VERSION, etag='"0x8DE2"'),
+        replace(VERSION, container="other"),
+    ],
+)
+def test_another_version_gives_another_id(other):
+    assert naming.task_id(other).lower() != naming.task_id(VERSION).lower()
+
+
+def test_attempts_differ_in_more_than_their_suffix():
+    first, second = naming.task_id(VERSION), naming.task_id(VERSION, attempt=2)
+    assert second.removesuffix("-r2") != first
+
+
+@given(versions, st.integers(1, 9999))
+def test_every_task_id_is_one_that_batch_accepts(version, attempt):
+    task = naming.task_id(version, attempt)
+    assert len(task) <= naming.MAX_ID_LENGTH
+    assert task.isascii()
+    assert set(task) <= set("abcdefghijklmnopqrstuvwxyz0123456789T-")
+    assert naming.is_task_id(task)
+
+
+@pytest.mark.parametrize("text", ["", "task-1", "20261123T080102", "20261123T080102-x-3f", "../20261123T080102-x"])
+def test_what_is_no_task_id_is_recognised(text):
+    assert not naming.is_task_id(text)
+    with pytest.raises(ValueError, match="not a task id"):
+        naming.table_keys(text)
+
+
+def test_the_newest_task_of_a_day_comes_first_in_its_partition():
+    older = naming.table_keys(naming.task_id(VERSION))
+    newer = naming.table_keys(
+        naming.task_id(replace(VERSION, last_modified=datetime(2026, 11, 23, 8, 1, 3, tzinfo=UTC)))
+    )
+    assert older.partition == newer.partition == "20261123"
+    assert newer.row < older.row < newer.open_row < older.open_row
+
+
+@given(versions, versions)
+def test_different_tasks_have_different_keys(one, other):
+    tasks = {naming.task_id(one), naming.task_id(other)}
+    assert len({naming.table_keys(task) for task in tasks}) == len(tasks)
+
+
+@pytest.mark.parametrize("name", AWKWARD_NAMES)
+def test_a_file_name_for_the_node_is_harmless(name):
+    safe = naming.file_name(name)
+    assert 1 <= len(safe) <= 100
+    assert set(safe) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+    assert not safe.startswith((".", "-"))
+
+
+@pytest.mark.parametrize(
+    ("name", "safe"),
+    [
+        ("report.csv", "report.csv"),
+        ("a/b/c d.tar.gz", "c_d.tar.gz"),
+        ("Größe.txt", "Gro_e.txt"),
+        ("漢字.txt", "_.txt"),
+        ("..", "file"),
+        ("x" * 300 + ".json", "x" * 95 + ".json"),
+    ],
+)
+def test_a_file_name_keeps_its_look_and_extension(name, safe):
+    assert naming.file_name(name) == safe
+
+
+@given(versions)
+def test_every_output_name_is_one_that_storage_accepts(version):
+    task = naming.task_id(version)
+    output = naming.output_name(version.name, task, "stdout.txt")
+    assert len(output) <= naming.MAX_BLOB_NAME_LENGTH
+    assert output.count("/") < naming.MAX_BLOB_NAME_SEGMENTS
+    assert output.endswith(f"/{task}/stdout.txt")
+
+
+def test_an_output_stands_under_its_files_name():
+    assert naming.output_name("a/b.txt", "t-1", "stdout.txt") == "a/b.txt/t-1/stdout.txt"
+
+
+@pytest.mark.parametrize("pool", ["files-pool", "p" * 64])
+def test_a_job_id_fits_whatever_the_pool_is_called(pool):
+    job = naming.job_id("x" * 16, pool, date(2026, 11, 23), 9999)
+    assert len(job) <= naming.MAX_ID_LENGTH
+    assert job.endswith("-20261123-9999")
+
+
+def test_jobs_of_pools_with_long_names_differ():
+    day = date(2026, 11, 23)
+    assert naming.job_id("f", "p" * 63 + "a", day, 1) != naming.job_id("f", "p" * 63 + "b", day, 1)

@@ -1,0 +1,64 @@
+"""Real Azurite and the real emulator, started once on free ports; every test gets names of its own in them."""
+
+import itertools
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from local import azurite, emulator
+
+#: Settings that a developer may have set for a real account: no test may ever see them.
+_OWN_SETTINGS = ("AZURE", "BATCH_", "DATA_STORAGE", "POOL_", "TASK_", "INPUT_", "OUTPUT_", "TABLE_", "COLLECT_", "JOB_")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _clean_environment() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(_OWN_SETTINGS)]:
+            patch.delenv(name)
+        yield
+
+
+@pytest.fixture(scope="session")
+def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("logs")
+
+
+@pytest.fixture(scope="session")
+async def storage(logs: Path) -> AsyncIterator[azurite.Azurite]:
+    async with azurite.running(log=logs / "azurite.log") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+async def batch_endpoint(logs: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    async with emulator.running(log=logs / "emulator.log", location=tmp_path_factory.mktemp("batch")) as running:
+        yield running.endpoint
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def environment(storage: azurite.Azurite) -> dict[str, str]:
+    """App settings with containers and a table of their own; Batch is out of reach unless a test sets it."""
+    number = next(_numbers)
+    return {
+        "AzureWebJobsStorage": storage.connection_string,
+        "DATA_STORAGE": storage.connection_string,
+        "INPUT_CONTAINER": f"input-{number}",
+        "OUTPUT_CONTAINER": f"output-{number}",
+        "TABLE_NAME": f"tasks{number}",
+        "BATCH_ENDPOINT": "http://127.0.0.1:9",
+        "BATCH_ACCOUNT_NAME": emulator_account()[0],
+        "BATCH_ACCOUNT_KEY": emulator_account()[1],
+        "BATCH_POOL_ID": f"pool-{number}",
+    }
+
+
+def emulator_account() -> tuple[str, str]:
+    """Return name and key of the emulator's default account, which is public."""
+    key = "u+OhrmOvQIdtH326o1XZ1h02bGWKaILaJ6CJz8NEVBijlorYx6aJHkUrqm4BfYFIdNA9jZ8rARIWAhR15ac0Lw=="
+    return "devbatchaccount1", key
