@@ -33,8 +33,14 @@ async def storage(logs: Path) -> AsyncIterator[azurite.Azurite]:
 
 
 @pytest.fixture(scope="session")
-async def batch_endpoint(logs: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    async with emulator.running(log=logs / "emulator.log", location=tmp_path_factory.mktemp("batch")) as running:
+def batch_location(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the emulator keeps its state and the nodes' files."""
+    return tmp_path_factory.mktemp("batch")
+
+
+@pytest.fixture(scope="session")
+async def batch_endpoint(logs: Path, batch_location: Path) -> AsyncIterator[str]:
+    async with emulator.running(log=logs / "emulator.log", location=batch_location) as running:
         yield running.endpoint
 
 

@@ -1,6 +1,9 @@
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import pytest
+from azure.core.pipeline.transport import AioHttpTransport
 
 from batch_core import provision
 from batch_core.app import App, open_app
@@ -27,3 +30,32 @@ async def app(environment: dict[str, str], batch_endpoint: str) -> AsyncIterator
     yield app
     await app.clients.batch.begin_delete_pool(app.settings.pool.id)
     await app.clients.close()
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request that the app sent."""
+
+    service: str
+    method: str
+    path: str
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], batch_endpoint: str) -> list[Call]:
+    """What the app sends from now on, retries included."""
+    ports = {urlsplit(batch_endpoint).port: "batch"}
+    for part in environment["DATA_STORAGE"].split(";"):
+        name, _, value = part.partition("=")
+        if name.endswith("Endpoint"):
+            ports[urlsplit(value).port] = name.removesuffix("Endpoint").lower()
+    sent: list[Call] = []
+    send = AioHttpTransport.send
+
+    async def counting_send(self, request, **kwargs):
+        parts = urlsplit(request.url)
+        sent.append(Call(ports[parts.port], request.method, parts.path))
+        return await send(self, request, **kwargs)
+
+    monkeypatch.setattr(AioHttpTransport, "send", counting_send)
+    return sent

@@ -1,0 +1,196 @@
+import asyncio
+import os
+import shutil
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from steps import collected, completed, dropped, output
+
+from batch_core import collect as collect_module
+from batch_core.app import App, open_app
+from batch_core.collect import collect
+from batch_core.errors import Unavailable
+from batch_core.record import DetectedBy, TaskRecord, TaskState
+from batch_core.submit import submit
+
+BINARY = bytes(range(256)) * 40
+
+
+def with_command(app: App, command_line: str) -> App:
+    return replace(app, settings=replace(app.settings, task=replace(app.settings.task, command_line=command_line)))
+
+
+async def submitted(app: App, name: str = "a.txt", content: bytes = b"text") -> TaskRecord:
+    version = await dropped(app, name, content)
+    return (await submit(app, [version], detected_by=DetectedBy.TRIGGER))[0].record
+
+
+@pytest.mark.parametrize("content", [b"some text\n", b"", BINARY], ids=["text", "empty", "binary"])
+async def test_what_a_command_printed_arrives_byte_by_byte(app, content):
+    record = await collected(app, (await submitted(app, "dir/a file.bin", content)).task_id)
+    assert (record.state, record.exit_code) == (TaskState.SUCCEEDED, 0)
+    assert record.stdout == f"dir/a file.bin/{record.task_id}/stdout.txt"
+    assert await output(app, record.stdout) == content
+    assert await output(app, record.stderr) == b""
+    assert record.node_id
+    assert record.submitted_at <= record.closed_at
+    assert record.started_at <= record.ended_at
+
+
+async def test_output_of_many_blocks_arrives_whole(app):
+    command = with_command(app, '/bin/bash -c \'cat "$INPUT_FILE" "$INPUT_FILE" "$INPUT_FILE"\'')
+    content = os.urandom(5 * 1024 * 1024 + 17)
+    record = await collected(app, (await submitted(command, "large.bin", content)).task_id)
+    assert await output(app, record.stdout) == content * 3
+
+
+async def test_a_failing_command_ends_as_failed_and_its_output_is_kept(app):
+    command = with_command(app, "/bin/bash -c 'echo out; echo err >&2; exit 7'")
+    record = await collected(app, (await submitted(command)).task_id)
+    assert (record.state, record.exit_code) == (TaskState.FAILED, 7)
+    assert record.reason == "the command ended with exit code 7"
+    assert record.failure_code == "FailureExitCode"
+    assert await output(app, record.stdout) == b"out\n"
+    assert await output(app, record.stderr) == b"err\n"
+
+
+async def test_a_command_that_takes_too_long_is_stopped_and_failed(app):
+    limited = replace(app.settings.task, max_wall_clock_time=timedelta(seconds=1), command_line="/bin/sleep 600")
+    slow = replace(app, settings=replace(app.settings, task=limited))
+    record = await collected(app, (await submitted(slow)).task_id)
+    assert record.state is TaskState.FAILED
+    assert record.failure_code == "TaskEnded"
+
+
+async def test_a_command_that_does_not_exist_is_failed_with_a_reason(app):
+    record = await collected(app, (await submitted(with_command(app, "/no/such/program"))).task_id)
+    assert record.state is TaskState.FAILED
+    assert "CommandProgramNotFound" in record.reason
+
+
+async def test_an_input_that_is_gone_before_the_node_reads_it_is_failed_with_a_reason(app, monkeypatch):
+    version = await dropped(app, "a.txt", b"text")
+    await app.clients.blobs.get_blob_client(version.container, version.name).delete_blob()
+    record = (await submit(app, [version], detected_by=DetectedBy.TRIGGER))[0].record
+    record = await collected(app, record.task_id)
+    assert record.state is TaskState.FAILED
+    assert record.failure_code.startswith("Blob")
+    assert "sig=" not in record.failure_message
+
+
+async def test_an_idle_tick_over_a_thousand_finished_tasks_is_one_list_call(app, calls):
+    few = with_command(app, "/bin/true")
+    await app.clients.blobs.get_blob_client(app.settings.input_container, "x").upload_blob(b"")
+    version = await app.inputs.version_of("x")
+    versions = [replace(version, name="x", etag=f"0x{number}") for number in range(1000)]
+    await submit(few, versions, detected_by=DetectedBy.TRIGGER)
+    states = 0
+    async with asyncio.timeout(100):
+        while states < 1000:
+            states += sum((await collect(app)).states.values())
+            await asyncio.sleep(0.1)
+    calls.clear()
+    report = await collect(app)
+    assert (report.listed, sum(report.states.values()), report.postponed) == (1000, 0, 0)
+    assert [call.service for call in calls].count("batch") == 1
+    # Which jobs there are, and that nothing of what was listed is still open.
+    assert [call.service for call in calls].count("table") == 2
+    assert len(calls) == 3
+
+
+async def test_an_idle_tick_whose_watermark_has_passed_everything_lists_nothing(app, calls, monkeypatch):
+    await collected(app, (await submitted(app)).task_id)
+    monkeypatch.setattr(collect_module, "OVERLAP", timedelta(seconds=-5))
+    await collect(app)
+    calls.clear()
+    assert (await collect(app)).listed == 0
+    assert [(call.service, call.method) for call in calls] == [("table", "GET"), ("batch", "GET")]
+
+
+async def test_the_calls_made_to_collect_one_file(app, calls):
+    record = await submitted(app)
+    await completed(app, [record.task_id])
+    calls.clear()
+    await collect(app)
+    assert [(call.service, call.method, call.path.rpartition("/")[2]) for call in calls] == [
+        ("table", "GET", f"{app.settings.table_name}()"),
+        ("batch", "GET", "tasks"),
+        ("table", "GET", f"{app.settings.table_name}()"),
+        ("batch", "GET", "stdout.txt"),
+        ("blob", "PUT", "stdout.txt"),
+        ("batch", "GET", "stderr.txt"),
+        ("blob", "PUT", "stderr.txt"),
+        ("table", "POST", "$batch"),
+    ]
+
+
+async def test_a_second_instance_copies_nothing_again(app, calls):
+    await collected(app, (await submitted(app)).task_id)
+    other = open_app(app.settings)
+    calls.clear()
+    report = await collect(other)
+    await other.clients.close()
+    assert report.listed == 1
+    assert [call for call in calls if call.service == "blob"] == []
+
+
+async def test_overlapping_ticks_close_every_task_once(app):
+    records = [await submitted(app, f"{number}.txt") for number in range(10)]
+    await completed(app, [record.task_id for record in records])
+    reports = await asyncio.gather(collect(app), collect(app), collect(app))
+    assert sum(report.states["succeeded"] for report in reports) == 10
+
+
+async def test_a_tick_out_of_time_leaves_the_rest_for_the_next(app):
+    record = await submitted(app)
+    await completed(app, [record.task_id])
+    report = await collect(app, budget=timedelta(0))
+    assert (report.is_complete, report.states) == (False, {})
+    assert (await collected(app, record.task_id)).state is TaskState.SUCCEEDED
+
+
+async def test_output_that_is_gone_with_its_node_is_said_to_be_lost(app, batch_location):
+    record = await submitted(with_command(app, "/bin/echo lost"))
+    await completed(app, [record.task_id])
+    (directory,) = batch_location.rglob(record.task_id)
+    shutil.rmtree(directory)
+    record = await collected(app, record.task_id)
+    assert (record.state, record.exit_code) == (TaskState.OUTPUT_LOST, 0)
+    assert record.reason.startswith("the command succeeded, but its output is gone")
+    assert record.stdout is None
+
+
+async def test_a_missing_output_container_loses_nothing(app):
+    record = await submitted(app)
+    await completed(app, [record.task_id])
+    container = app.clients.blobs.get_container_client(app.settings.output_container)
+    await container.delete_container()
+    report = await collect(app)
+    assert (report.postponed, report.states) == (1, {})
+    assert (await app.table.get(record.task_id)).record.state is TaskState.SUBMITTED
+    await container.create_container()
+    assert (await collected(app, record.task_id)).state is TaskState.SUCCEEDED
+
+
+async def test_a_task_that_failed_to_be_collected_is_listed_again_though_later_ones_were(app, monkeypatch):
+    monkeypatch.setattr(collect_module, "OVERLAP", timedelta(seconds=-5))
+    first, second = await submitted(app, "first.txt"), await submitted(app, "second.txt")
+    await completed(app, [first.task_id, second.task_id])
+    write = app.outputs.write
+
+    async def write_all_but_first(name, chunks):
+        if name.startswith("first.txt"):
+            raise Unavailable("writing", status=503)
+        await write(name, chunks)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(app.outputs, "write", write_all_but_first)
+        report = await collect(app)
+    assert (report.states["succeeded"], report.postponed) == (1, 1)
+    assert (await collected(app, first.task_id)).state is TaskState.SUCCEEDED
+
+
+async def test_a_job_that_is_not_made_yet_is_passed_over(app):
+    await app.jobs.current()
+    assert (await collect(app)).jobs == 1

@@ -1,0 +1,240 @@
+import asyncio
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from steps import dropped
+
+from batch_core.app import App, open_app
+from batch_core.errors import Unavailable
+from batch_core.naming import task_id
+from batch_core.record import DetectedBy, TaskState
+from batch_core.replies import record_reply
+from batch_core.settings import Settings
+from batch_core.submit import _new_record, submit, submit_again
+from batch_core.task import batch_task
+
+TRIGGER = DetectedBy.TRIGGER
+
+
+async def tasks_of(app: App) -> list[tuple[str, str]]:
+    """Every task of the app's pool, with its job."""
+    jobs = [job.id async for job in app.clients.batch.list_jobs() if job.pool_info.pool_id == app.settings.pool.id]
+    return [(job, task.id) for job in jobs async for task in app.clients.batch.list_tasks(job, select=["id"])]
+
+
+async def recorded_only(app: App, version):
+    """Leave behind what an app leaves that stopped right after the record was written."""
+    record = _new_record(app, version, TRIGGER, 1, await app.jobs.current())
+    (stored,) = await app.table.insert([record])
+    return stored
+
+
+async def test_a_file_becomes_one_task_and_a_submitted_record(app):
+    version = await dropped(app, "Größe $(touch x).txt", b"text")
+    (submission,) = await submit(app, [version], detected_by=TRIGGER)
+    assert submission.is_new
+    assert submission.record.state is TaskState.SUBMITTED
+    assert submission.record == (await app.table.get(task_id(version))).record
+    assert await tasks_of(app) == [(submission.record.job_id, task_id(version))]
+
+
+async def test_the_files_name_reaches_the_task_only_through_its_environment(app):
+    version = await dropped(app, "Größe $(touch x).txt", b"text")
+    (submission,) = await submit(app, [version], detected_by=TRIGGER)
+    task = await app.clients.batch.get_task(submission.record.job_id, submission.record.task_id)
+    assert task.command_line == "/bin/bash -c 'cat \"$INPUT_FILE\"'"
+    assert task.resource_files[0].file_path == "input/Gro_e_touch_x_.txt"
+    assert {one.name: one.value for one in task.environment_settings} == {
+        "INPUT_FILE": "input/Gro_e_touch_x_.txt",
+        "INPUT_BLOB": "Größe $(touch x).txt",
+        "INPUT_CONTAINER": app.settings.input_container,
+    }
+    assert task.constraints.retention_time == timedelta(days=7)
+    assert task.constraints.max_wall_clock_time == timedelta(days=1)
+
+
+async def test_the_node_may_read_this_one_blob_for_the_set_time_and_nothing_else(app):
+    version = await dropped(app, "a b.txt", b"text")
+    record = (await submit(app, [version], detected_by=TRIGGER))[0].record
+    url = (await batch_task(record, app.settings.task, app.inputs)).resource_files[0].http_url
+    query = parse_qs(urlsplit(url).query)
+    assert query["sp"] == ["r"]
+    assert query["sr"] == ["b"]
+    lifetime = datetime.fromisoformat(query["se"][0]) - datetime.now(UTC)
+    assert timedelta(days=6, hours=23) < lifetime <= timedelta(days=7)
+    assert query["sig"][0] not in json.dumps(record_reply(record).body)
+
+
+async def test_a_pool_identity_reads_the_input_without_a_signature(app):
+    version = await dropped(app, "a.txt", b"text")
+    record = (await submit(app, [version], detected_by=TRIGGER))[0].record
+    settings = replace(app.settings.task, identity_resource_id="/subscriptions/s/identity")
+    (file,) = (await batch_task(record, settings, app.inputs)).resource_files
+    assert file.identity_reference.resource_id == "/subscriptions/s/identity"
+    assert "sig=" not in file.http_url
+
+
+async def test_the_same_version_again_is_the_same_task(app):
+    version = await dropped(app, "a.txt", b"text")
+    (first,) = await submit(app, [version], detected_by=TRIGGER)
+    (second,) = await submit(app, [version], detected_by=DetectedBy.HTTP)
+    assert (second.is_new, second.record) == (False, first.record)
+    assert len(await tasks_of(app)) == 1
+
+
+async def test_an_overwritten_file_is_a_second_task(app):
+    for content in (b"one", b"two"):
+        await submit(app, [await dropped(app, "a.txt", content)], detected_by=TRIGGER)
+    assert len(await tasks_of(app)) == 2
+
+
+async def test_one_event_delivered_many_times_at_once_to_two_instances_is_one_task(app):
+    version = await dropped(app, "a.txt", b"text")
+    other = open_app(app.settings)
+    submissions = await asyncio.gather(
+        *(submit(one, [version], detected_by=TRIGGER) for one in (app, other) for _ in range(10))
+    )
+    await other.clients.close()
+    assert sum(submission.is_new for (submission,) in submissions) == 1
+    assert {submission.record.task_id for (submission,) in submissions} == {task_id(version)}
+    assert len(await tasks_of(app)) == 1
+    assert (await app.table.get(task_id(version))).record.state is TaskState.SUBMITTED
+
+
+async def test_many_files_are_handed_over_in_few_calls(app, calls):
+    versions = [await dropped(app, f"{number}.txt", b"text") for number in range(120)]
+    calls.clear()
+    submissions = await submit(app, versions, detected_by=TRIGGER)
+    assert all(one.record.state is TaskState.SUBMITTED for one in submissions)
+    assert [one.record.blob for one in submissions] == [version.name for version in versions]
+    to_batch = [call for call in calls if call.service == "batch"]
+    # The job, then 100 and 20 tasks.
+    assert len(to_batch) == 3
+    # Today's job (asked and noted), the day, three transactions of insertions and two of changes.
+    assert len([call for call in calls if call.service == "table"]) == 8
+
+
+async def test_the_calls_made_for_one_file(app, calls):
+    await submit(app, [await dropped(app, "first.txt", b"makes the job")], detected_by=TRIGGER)
+    version = await dropped(app, "a.txt", b"text")
+    calls.clear()
+    await submit(app, [await app.inputs.version_of(version.name)], detected_by=TRIGGER)
+    assert [(call.service, call.method, call.path.rpartition("/")[2]) for call in calls] == [
+        ("blob", "HEAD", "a.txt"),
+        ("table", "POST", "$batch"),
+        ("batch", "POST", "addtaskcollection"),
+        ("table", "POST", "$batch"),
+    ]
+
+
+async def test_an_app_that_stopped_before_it_called_batch_is_finished_by_the_next_delivery(app):
+    version = await dropped(app, "a.txt", b"text")
+    await recorded_only(app, version)
+    (submission,) = await submit(app, [version], detected_by=TRIGGER)
+    assert (submission.is_new, submission.record.state) == (False, TaskState.SUBMITTED)
+    assert len(await tasks_of(app)) == 1
+
+
+async def test_an_app_that_stopped_after_batch_accepted_makes_no_second_task(app):
+    version = await dropped(app, "a.txt", b"text")
+    stored = await recorded_only(app, version)
+    await app.jobs.make(stored.record.job_id)
+    await app.batch.add_tasks(stored.record.job_id, [await batch_task(stored.record, app.settings.task, app.inputs)])
+    (submission,) = await submit(app, [version], detected_by=TRIGGER)
+    assert submission.record.state is TaskState.SUBMITTED
+    assert len(await tasks_of(app)) == 1
+
+
+async def closed(app: App, job_id: str) -> None:
+    poller = await app.clients.batch.begin_terminate_job(job_id, polling_interval=0.05)
+    await poller.result()
+
+
+async def test_a_closed_job_is_followed_by_the_next_one(app):
+    first = (await submit(app, [await dropped(app, "a.txt", b"a")], detected_by=TRIGGER))[0].record
+    await closed(app, first.job_id)
+    second = (await submit(app, [await dropped(app, "b.txt", b"b")], detected_by=TRIGGER))[0].record
+    assert second.state is TaskState.SUBMITTED
+    assert (first.job_id[-2:], second.job_id[-2:]) == ("-1", "-2")
+    assert [(job.job_id[-2:], job.is_open) for job in await app.table.jobs()] == [("-1", False), ("-2", True)]
+    # Another instance goes straight to the open one.
+    other = open_app(app.settings)
+    assert await other.jobs.current() == second.job_id
+    await other.clients.close()
+
+
+async def test_a_deleted_job_is_followed_by_the_next_one(app):
+    first = (await submit(app, [await dropped(app, "a.txt", b"a")], detected_by=TRIGGER))[0].record
+    await (await app.clients.batch.begin_delete_job(first.job_id, polling_interval=0.05)).result()
+    second = (await submit(app, [await dropped(app, "b.txt", b"b")], detected_by=TRIGGER))[0].record
+    assert (second.state, second.job_id[-2:]) == (TaskState.SUBMITTED, "-2")
+
+
+async def test_a_task_that_a_closed_job_has_already_is_not_added_to_the_next(app):
+    version = await dropped(app, "a.txt", b"text")
+    stored = await recorded_only(app, version)
+    await app.jobs.make(stored.record.job_id)
+    await app.batch.add_tasks(stored.record.job_id, [await batch_task(stored.record, app.settings.task, app.inputs)])
+    await closed(app, stored.record.job_id)
+    other = open_app(app.settings)
+    (submission,) = await submit(other, [version], detected_by=TRIGGER)
+    await other.clients.close()
+    assert (submission.record.state, submission.record.job_id) == (TaskState.SUBMITTED, stored.record.job_id)
+    assert len(await tasks_of(app)) == 1
+
+
+async def test_while_batch_is_out_of_reach_the_file_stays_queued_with_the_reason(app, environment, monkeypatch):
+    version = await dropped(app, "a.txt", b"text")
+    cut_off = open_app(replace(app.settings, batch=Settings.from_env(environment).batch))
+    monkeypatch.setattr(cut_off.clients.batch._config.retry_policy, "total_retries", 0)
+    (submission,) = await submit(cut_off, [version], detected_by=TRIGGER)
+    await cut_off.clients.close()
+    assert submission.record.state is TaskState.QUEUED
+    assert submission.record.reason.startswith("creating job")
+    assert "Cannot connect" in submission.record.reason
+    assert (await submit(app, [version], detected_by=TRIGGER))[0].record.state is TaskState.SUBMITTED
+
+
+async def test_an_item_that_batch_refuses_is_rejected_with_the_reason_and_the_others_go_on(app):
+    good, bad = [await dropped(app, name, b"text") for name in ("good.txt", "bad.txt")]
+
+    class Inputs:
+        async def sas_url(self, blob, lifetime):
+            return "not a URL" if blob == "bad.txt" else await app.inputs.sas_url(blob, lifetime)
+
+    submissions = await submit(replace(app, inputs=Inputs()), [good, bad], detected_by=TRIGGER)
+    assert [one.record.state for one in submissions] == [TaskState.SUBMITTED, TaskState.REJECTED]
+    assert submissions[1].record.reason.startswith("adding task")
+    assert not await app.table.open_among([submissions[1].record.task_id])
+
+
+async def test_force_makes_a_new_attempt_each_time(app):
+    version = await dropped(app, "a.txt", b"text")
+    attempts = [await submit_again(app, version, detected_by=DetectedBy.HTTP) for _ in range(3)]
+    assert [one.record.attempt for one in attempts] == [1, 2, 3]
+    assert all(one.is_new and one.record.state is TaskState.SUBMITTED for one in attempts)
+    assert len(await tasks_of(app)) == 3
+
+
+async def test_a_reply_that_leaves_a_task_out_is_not_taken_for_success(app, monkeypatch):
+    version = await dropped(app, "a.txt", b"text")
+
+    async def silent(job_id, tasks):
+        return {}
+
+    monkeypatch.setattr(app.batch, "add_tasks", silent)
+    (submission,) = await submit(app, [version], detected_by=TRIGGER)
+    assert submission.record.state is TaskState.QUEUED
+    assert "did not mention" in submission.record.reason
+
+
+async def test_a_table_out_of_reach_is_an_error_and_nothing_is_submitted(app):
+    version = await dropped(app, "a.txt", b"text")
+    await app.clients.tables.delete_table(app.settings.table_name)
+    with pytest.raises(Exception, match="TableNotFound") as caught:
+        await submit(app, [version], detected_by=TRIGGER)
+    assert not isinstance(caught.value, Unavailable)
+    assert await tasks_of(app) == []
