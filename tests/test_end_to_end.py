@@ -1,0 +1,223 @@
+"""The whole system as a user runs it: files go into a container, outputs come from another, HTTP tells the rest."""
+
+import asyncio
+import base64
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
+
+import aiohttp
+import pytest
+from azure.batch.aio import BatchClient
+from azure.core.credentials import AzureNamedKeyCredential
+from azure.storage.blob.aio import BlobServiceClient
+from azure.storage.queue.aio import QueueServiceClient
+
+from local import functions_host, stack
+from local.functions_host import HostKind
+from local.ports import free_ports
+from local.settings_file import AppSettings
+from local.stack import Plan
+
+COMMAND = """/bin/bash -c 'cat "$INPUT_FILE"; case "$INPUT_BLOB" in fail*) echo sorry >&2; exit 3;; esac'"""
+FILES = {
+    "text.txt": "Zwölf Boxkämpfer jagen Viktor\nüber den großen Sylter Deich.\n".encode(),
+    "binary.bin": bytes(range(256)) * 64,
+    "empty.txt": b"",
+    'folder/it\'s a "name" with $(touch x) `id` & ümläuts; 100%2F.txt': b"awkward\n",
+}
+PATIENCE_SECONDS = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class System:
+    """A running stack and the clients of a user."""
+
+    url: str
+    http: aiohttp.ClientSession
+    blobs: BlobServiceClient
+    queues: QueueServiceClient
+    batch: BatchClient
+
+    async def drop(self, name: str, content: bytes) -> None:
+        await self.blobs.get_blob_client("input", name).upload_blob(content, overwrite=True)
+
+    async def outputs(self, name: str, count: int = 1) -> list[str]:
+        """Wait until a file has this many outputs; returns their task ids, the oldest first."""
+        container = self.blobs.get_container_client("output")
+
+        async def found() -> list[str] | None:
+            names = [blob async for blob in container.list_blob_names(name_starts_with=f"{name}/")]
+            tasks = sorted({one.split("/")[-2] for one in names if one.endswith("/stderr.txt")})
+            return tasks if len(tasks) >= count else None
+
+        tasks = await until(found)
+        assert len(tasks) == count
+        return tasks
+
+    async def content(self, name: str, task_id: str, file: str = "stdout.txt") -> bytes:
+        blob = self.blobs.get_blob_client("output", f"{name}/{task_id}/{file}")
+        return await (await blob.download_blob()).readall()
+
+    async def get(self, path: str) -> tuple[int, dict]:
+        async with self.http.get(f"{self.url}/api/{path}") as response:
+            return response.status, await response.json()
+
+    async def post(self, body: object) -> tuple[int, dict]:
+        data = body if isinstance(body, bytes) else json.dumps(body)
+        async with self.http.post(f"{self.url}/api/tasks", data=data) as response:
+            return response.status, await response.json()
+
+    async def closed(self, task_id: str) -> dict:
+        """Wait until a task's record is final."""
+
+        async def final() -> dict | None:
+            _, record = await self.get(f"tasks/{task_id}")
+            return record if record.get("closed_at") else None
+
+        return await until(final)
+
+    async def tasks(self) -> set[str]:
+        return {task.id async for job in self.batch.list_jobs() async for task in self.batch.list_tasks(job.id)}
+
+
+async def until[T](found: Callable[[], Awaitable[T | None]]) -> T:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        result = await found()
+        if result is not None:
+            return result
+        await asyncio.sleep(0.1)
+    pytest.fail(f"not within {PATIENCE_SECONDS} seconds: {found.__qualname__}")
+
+
+@pytest.fixture(scope="module")
+async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
+    plan = Plan.throwaway(tmp_path_factory.mktemp("stack"), HostKind.EMBEDDED)
+    values = {**plan.settings.values, "TASK_COMMAND_LINE": COMMAND, "COLLECT_SCHEDULE": "* * * * * *"}
+    plan = replace(plan, settings=replace(plan.settings, values=values))
+    key = AzureNamedKeyCredential(values["BATCH_ACCOUNT_NAME"], values["BATCH_ACCOUNT_KEY"])
+    async with (
+        stack.running(plan, lambda _: None) as running,
+        aiohttp.ClientSession() as http,
+        BlobServiceClient.from_connection_string(values["DATA_STORAGE"]) as blobs,
+        QueueServiceClient.from_connection_string(values["AzureWebJobsStorage"]) as queues,
+        BatchClient(values["BATCH_ENDPOINT"], key) as batch,
+    ):
+        yield System(url=running.host.url, http=http, blobs=blobs, queues=queues, batch=batch)
+
+
+@pytest.mark.parametrize("name", FILES)
+async def test_what_the_command_printed_arrives_byte_by_byte(system, name):
+    await system.drop(name, FILES[name])
+    (task_id,) = await system.outputs(name)
+    assert await system.content(name, task_id) == FILES[name]
+    record = await system.closed(task_id)
+    assert (record["state"], record["exit_code"], record["blob"]) == ("succeeded", 0, name)
+    assert record["detected_by"] == "trigger"
+
+
+async def test_a_failing_command_is_failed_with_its_exit_code_and_its_stderr(system):
+    await system.drop("fail.txt", b"half\n")
+    (task_id,) = await system.outputs("fail.txt")
+    record = await system.closed(task_id)
+    assert (record["state"], record["exit_code"]) == ("failed", 3)
+    assert record["reason"] == "the command ended with exit code 3"
+    assert await system.content("fail.txt", task_id) == b"half\n"
+    assert await system.content("fail.txt", task_id, "stderr.txt") == b"sorry\n"
+
+
+async def test_an_overwritten_file_has_both_outputs(system):
+    await system.drop("again.txt", b"one\n")
+    await system.outputs("again.txt")
+    await system.drop("again.txt", b"two\n")
+    tasks = await system.outputs("again.txt", count=2)
+    assert {await system.content("again.txt", task_id) for task_id in tasks} == {b"one\n", b"two\n"}
+
+
+async def test_a_second_delivery_of_the_same_event_makes_no_second_task(system):
+    await system.drop("twice.txt", b"once\n")
+    (task_id,) = await system.outputs("twice.txt")
+    before = await system.tasks()
+    etag = (await system.blobs.get_blob_client("input", "twice.txt").get_blob_properties()).etag
+    (name,) = [q.name async for q in system.queues.list_queues() if q.name.startswith("azure-webjobs-blobtrigger-")]
+    queue = system.queues.get_queue_client(name)
+    event = {
+        "Type": "BlobTrigger",
+        "FunctionId": "Host.Functions.submit_blob",
+        "BlobType": "BlockBlob",
+        "ContainerName": "input",
+        "BlobName": "twice.txt",
+        "ETag": etag,
+    }
+    for _ in range(3):
+        await queue.send_message(base64.b64encode(json.dumps(event).encode()).decode())
+
+    async def drained() -> bool | None:
+        return (await queue.get_queue_properties()).approximate_message_count == 0 or None
+
+    await until(drained)
+    assert await system.tasks() == before
+    assert await system.outputs("twice.txt") == [task_id]
+
+
+async def test_a_file_can_be_submitted_by_hand(system):
+    await system.drop("hand.txt", b"by hand\n")
+    (task_id,) = await system.outputs("hand.txt")
+    status, same = await system.post({"blob": "hand.txt"})
+    assert (status, same["task_id"]) == (200, task_id)
+    status, again = await system.post({"blob": "hand.txt", "force": True})
+    assert (status, again["state"]) == (202, "submitted")
+    assert again["task_id"] != task_id
+    async with system.http.get(again["status_url"]) as response:
+        assert (await response.json())["attempt"] == 2
+    assert (await system.closed(again["task_id"]))["detected_by"] == "http"
+    assert await system.content("hand.txt", again["task_id"]) == b"by hand\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "words"),
+    [
+        ({"blob": "no such file.txt"}, 404, "no blob 'no such file.txt'"),
+        (b"{", 400, "not JSON"),
+        ({"file": "a", "force": 1}, 400, "'force' is a number"),
+    ],
+)
+async def test_a_wrong_submission_is_told_what_is_wrong(system, body, status, words):
+    told, document = await system.post(body)
+    assert told == status
+    assert words in document["error"]
+
+
+@pytest.mark.parametrize("task_id", ["nothing", "20261123T080102-nobody-0123456789abcdef"])
+async def test_an_unknown_task_is_not_found(system, task_id):
+    assert (await system.get(f"tasks/{task_id}"))[0] == 404
+
+
+async def test_health_tells_that_everything_works(system):
+    status, document = await system.get("health")
+    assert (status, document["status"]) == (200, "ok")
+    assert list(document["checks"]) == ["settings", "input container", "output container", "table", "batch", "pool"]
+
+
+async def test_wrong_settings_break_nothing_but_are_told_by_every_call(storage, tmp_path):
+    values = {
+        "FUNCTIONS_WORKER_RUNTIME": "python",
+        "AzureWebJobsStorage": storage.connection_string,
+        "DATA_STORAGE": storage.connection_string,
+        "BATCH_POOL_ID": "my pool",
+    }
+    (port,) = free_ports(1)
+    settings = AppSettings(file=tmp_path / "none", values=values, host_port=port)
+    async with (
+        functions_host.running(HostKind.EMBEDDED, settings, log=tmp_path / "host.log") as host,
+        aiohttp.ClientSession() as http,
+    ):
+        assert set(host.functions) == {"submit_blob", "collect_outputs", "post_task", "get_task", "get_health"}
+        for path in ("health", "tasks/any"):
+            async with http.get(f"{host.url}/api/{path}") as response:
+                assert response.status == 503
+                told = await response.text()
+                assert "BATCH_ENDPOINT is missing" in told
+                assert "BATCH_POOL_ID is 'my pool'" in told
