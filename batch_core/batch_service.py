@@ -1,11 +1,14 @@
 """The calls that the app makes to Batch, and what their replies mean to it."""
 
+import json
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from enum import Enum
 
 from azure.batch.aio import BatchClient
 from azure.batch.models import (
+    BatchError,
     BatchJobCreateOptions,
     BatchPool,
     BatchPoolInfo,
@@ -15,6 +18,8 @@ from azure.batch.models import (
     BatchTaskCreateResult,
     BatchTaskGroup,
 )
+from azure.core.exceptions import HttpResponseError
+from azure.core.rest import AsyncHttpResponse
 
 from .errors import Conflict, Missing, Refused, ServiceError, Unavailable, translating
 
@@ -27,6 +32,16 @@ MAX_TASKS_PER_PAGE = 1000
 #: (https://learn.microsoft.com/rest/api/batchservice/batch-status-and-error-codes).
 _CLOSED_JOB_CODES = frozenset({"JobBeingDeleted", "JobBeingTerminated", "JobCompleted", "JobNotFound"})
 _COMPLETED_TASK_FIELDS = ["id", "stateTransitionTime", "executionInfo", "nodeInfo"]
+
+
+def is_gone(error: ServiceError) -> bool:
+    """Tell whether the error means that a task's file is not there and will not come back."""
+    return isinstance(error, Missing) or error.code == "TaskFilesCleanedup"
+
+
+def is_out_of_reach(error: ServiceError) -> bool:
+    """Tell whether the error means that a task's files are not there now: it never ran, or its node is away."""
+    return error.code == "TaskFilesUnavailable"
 
 
 def is_closed_job(error: ServiceError) -> bool:
@@ -87,12 +102,25 @@ class BatchService:
     async def read_file(self, job_id: str, task_id: str, file: str) -> AsyncIterator[bytes]:
         """Stream a file of the task's directory, in chunks."""
         with translating(f"reading {file} of task {task_id}"):
-            async for chunk in await self._client.download_task_file(job_id, task_id, file):
+            try:
+                chunks = await self._client.download_task_file(job_id, task_id, file)
+            except HttpResponseError as exc:
+                # The SDK does not read the body of a streamed reply, not even of an error.
+                await _read_error(exc)
+                raise
+            async for chunk in chunks:
                 yield chunk
 
     async def get_pool(self, pool_id: str) -> BatchPool:
         with translating(f"looking at pool {pool_id}"):
             return await self._client.get_pool(pool_id)
+
+
+async def _read_error(exc: HttpResponseError) -> None:
+    """Give the error of a streamed reply the code and the message that its body holds."""
+    if isinstance(exc.response, AsyncHttpResponse):
+        with suppress(ValueError):
+            exc.model = BatchError(json.loads(await exc.response.read()))
 
 
 def _add_error(job_id: str, result: BatchTaskCreateResult) -> ServiceError | None:

@@ -11,12 +11,13 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import batched
 
 from azure.batch.models import BatchTask
 
 from .app import App
+from .batch_service import is_gone, is_out_of_reach
 from .entities import JobEntry, OpenTask
 from .errors import Missing, ServiceError
 from .naming import output_name
@@ -30,6 +31,8 @@ logger = logging.getLogger(__name__)
 OVERLAP = timedelta(minutes=2)
 #: A tick ends cleanly in this time; what is left is the next tick's.
 BUDGET = timedelta(minutes=4)
+#: How long after its end a task's files may be out of reach before they count as lost: a node may be restarting.
+PATIENCE = timedelta(minutes=15)
 #: Tasks whose outputs are copied at the same time, and whose records are closed in one transaction.
 _TOGETHER = 50
 _FILES = ("stdout.txt", "stderr.txt")
@@ -123,12 +126,21 @@ class _Tick:
         try:
             for file, name in names.items():
                 await self._app.outputs.write(name, self._app.batch.read_file(job.job_id, task.task_id, file))
-        except Missing as gone:
+        except ServiceError as exc:
+            if not self._is_lost(outcome, exc):
+                raise
             if not has_run(outcome):
                 return outcome
-            reason = f"{outcome.reason or 'the command succeeded'}, but its output is gone: {gone}"
+            reason = f"{outcome.reason or 'the command succeeded'}, but its output is gone: {exc}"
             return replace(outcome, state=TaskState.OUTPUT_LOST, reason=reason)
         return replace(outcome, stdout=names["stdout.txt"], stderr=names["stderr.txt"])
+
+    def _is_lost(self, outcome: Outcome, error: ServiceError) -> bool:
+        """Tell whether there is no output, and never will be."""
+        if is_out_of_reach(error):
+            ended = outcome.ended_at or datetime.min.replace(tzinfo=UTC)
+            return not has_run(outcome) or self._app.now() - ended > PATIENCE
+        return is_gone(error)
 
     async def _move_watermark(self, job: JobEntry, safe: datetime, listed: Sequence[datetime]) -> None:
         # Written only where the next list becomes shorter by it: an idle app writes nothing.

@@ -5,7 +5,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from steps import collected, completed, dropped, output
 
 from batch_core import collect as collect_module
 from batch_core.app import App, open_app
@@ -13,6 +12,7 @@ from batch_core.collect import collect
 from batch_core.errors import Unavailable
 from batch_core.record import DetectedBy, TaskRecord, TaskState
 from batch_core.submit import submit
+from tests.batch_core.steps import collected, completed, dropped, output
 
 BINARY = bytes(range(256)) * 40
 
@@ -150,15 +150,28 @@ async def test_a_tick_out_of_time_leaves_the_rest_for_the_next(app):
     assert (await collected(app, record.task_id)).state is TaskState.SUCCEEDED
 
 
-async def test_output_that_is_gone_with_its_node_is_said_to_be_lost(app, batch_location):
+async def test_output_that_is_gone_is_said_to_be_lost(app, batch_location):
+    record = await submitted(with_command(app, "/bin/echo lost"))
+    await completed(app, [record.task_id])
+    (directory,) = batch_location.rglob(record.task_id)
+    (directory / "stdout.txt").unlink()
+    record = await collected(app, record.task_id)
+    assert (record.state, record.exit_code) == (TaskState.OUTPUT_LOST, 0)
+    assert record.reason.startswith("the command succeeded, but its output is gone")
+    assert "FileNotFound" in record.reason
+    assert record.stdout is None
+
+
+async def test_output_that_is_out_of_reach_is_waited_for_but_not_for_ever(app, batch_location, monkeypatch):
     record = await submitted(with_command(app, "/bin/echo lost"))
     await completed(app, [record.task_id])
     (directory,) = batch_location.rglob(record.task_id)
     shutil.rmtree(directory)
+    assert (await collect(app)).postponed == 1
+    monkeypatch.setattr(collect_module, "PATIENCE", timedelta(0))
     record = await collected(app, record.task_id)
-    assert (record.state, record.exit_code) == (TaskState.OUTPUT_LOST, 0)
-    assert record.reason.startswith("the command succeeded, but its output is gone")
-    assert record.stdout is None
+    assert record.state is TaskState.OUTPUT_LOST
+    assert "TaskFilesUnavailable" in record.reason
 
 
 async def test_a_missing_output_container_loses_nothing(app):

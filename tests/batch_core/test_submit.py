@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from steps import dropped
+from azure.batch.models._models import BatchJobTerminateOptions
 
 from batch_core.app import App, open_app
 from batch_core.errors import Unavailable
@@ -15,6 +15,7 @@ from batch_core.replies import record_reply
 from batch_core.settings import Settings
 from batch_core.submit import _new_record, submit, submit_again
 from batch_core.task import batch_task
+from tests.batch_core.steps import dropped
 
 TRIGGER = DetectedBy.TRIGGER
 
@@ -149,7 +150,9 @@ async def test_an_app_that_stopped_after_batch_accepted_makes_no_second_task(app
 
 
 async def closed(app: App, job_id: str) -> None:
-    poller = await app.clients.batch.begin_terminate_job(job_id, polling_interval=0.05)
+    # azure-batch 15.1.0 fails without options, though they are optional, and does not export them.
+    options = BatchJobTerminateOptions(termination_reason="test")
+    poller = await app.clients.batch.begin_terminate_job(job_id, options, polling_interval=0.05)
     await poller.result()
 
 
