@@ -10,6 +10,7 @@ from azurefunctions.extensions.bindings.blob import BlobClient
 
 from batch_core import health, replies
 from batch_core.app import process_app
+from batch_core.arrivals import Arrivals
 from batch_core.collect import collect
 from batch_core.errors import AppError, BlobNotFound, SettingsError, Unavailable
 from batch_core.record import DetectedBy, TaskState
@@ -19,6 +20,7 @@ from batch_core.submit import submit, submit_again
 
 logger = logging.getLogger("batch_core")
 bindings = BindingExpressions.from_env(os.environ)
+arrivals = Arrivals(lambda versions: submit(process_app(), versions, detected_by=DetectedBy.TRIGGER))
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 
 
@@ -32,7 +34,7 @@ async def submit_blob(blob: BlobClient) -> None:
     except BlobNotFound as exc:
         logger.info("The blob is gone again: %s", exc)
         return
-    (submission,) = await submit(core, [version], detected_by=DetectedBy.TRIGGER)
+    submission = await arrivals.submit(version)
     if submission.record.state is TaskState.QUEUED:
         # The host delivers the event again.
         raise Unavailable(f"submitting blob {version.name!r}", detail=submission.record.reason or "")

@@ -12,10 +12,10 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from . import provision
-from .app import App, open_app
-from .errors import AppError, SettingsError
-from .settings import Settings
+from batch_core import provision
+from batch_core.app import App, open_app
+from batch_core.errors import AppError, SettingsError
+from batch_core.settings import Settings
 
 LOCAL_SETTINGS = Path("local.settings.json")
 

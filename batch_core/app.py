@@ -5,12 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from .batch_service import BatchService
-from .clients import Clients, open_clients
-from .containers import InputContainer, OutputContainer
-from .jobs import Jobs
-from .settings import Settings
-from .table import StateTable
+from batch_core.batch_service import BatchService
+from batch_core.clients import Clients, open_clients
+from batch_core.containers import InputContainer, OutputContainer
+from batch_core.jobs import Jobs
+from batch_core.settings import Settings
+from batch_core.table import StateTable
 
 
 def utc_now() -> datetime:

@@ -21,7 +21,7 @@ from azure.batch.models import (
 from azure.core.exceptions import HttpResponseError
 from azure.core.rest import AsyncHttpResponse
 
-from .errors import Conflict, Missing, Refused, ServiceError, Unavailable, translating
+from batch_core.errors import Conflict, Missing, Refused, ServiceError, Unavailable, translating
 
 #: https://learn.microsoft.com/rest/api/batchservice/tasks/create-task-collection
 MAX_TASKS_PER_CALL = 100

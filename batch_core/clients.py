@@ -10,7 +10,7 @@ from azure.data.tables.aio import TableServiceClient
 from azure.identity.aio import DefaultAzureCredential
 from azure.storage.blob.aio import BlobServiceClient
 
-from .settings import BatchAccount, Settings, StorageConnection
+from batch_core.settings import BatchAccount, Settings, StorageConnection
 
 #: One block of an upload, and the most that is sent in a single call, in bytes.
 BLOCK_SIZE = 4 * 1024 * 1024

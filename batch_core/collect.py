@@ -16,14 +16,14 @@ from itertools import batched
 
 from azure.batch.models import BatchTask
 
-from .app import App
-from .batch_service import is_gone, is_out_of_reach
-from .entities import JobEntry, OpenTask
-from .errors import Missing, ServiceError
-from .naming import output_name
-from .outcome import has_run, outcome_of
-from .record import Outcome, TaskState
-from .table import Closing
+from batch_core.app import App
+from batch_core.batch_service import is_gone, is_out_of_reach
+from batch_core.entities import JobEntry, OpenTask
+from batch_core.errors import Missing, ServiceError
+from batch_core.naming import output_name
+from batch_core.outcome import has_run, outcome_of
+from batch_core.record import Outcome, TaskState
+from batch_core.table import Closing
 
 logger = logging.getLogger(__name__)
 

@@ -12,9 +12,9 @@ from azure.storage.blob import (
 )
 from azure.storage.blob.aio import BlobClient, BlobServiceClient
 
-from .clients import BLOCK_SIZE
-from .errors import BlobNotFound, Missing, Unavailable, translating
-from .naming import BlobVersion
+from batch_core.clients import BLOCK_SIZE
+from batch_core.errors import BlobNotFound, Missing, Unavailable, translating
+from batch_core.naming import BlobVersion
 
 _DELEGATION_KEY_LIFETIME = timedelta(days=7)
 _DELEGATION_KEY_RENEWAL = timedelta(hours=1)

@@ -16,8 +16,8 @@ from typing import Any
 
 from azure.data.tables import EdmType, EntityProperty, TableEntity
 
-from .naming import table_keys
-from .record import DetectedBy, Outcome, TaskRecord, TaskState
+from batch_core.naming import table_keys
+from batch_core.record import DetectedBy, Outcome, TaskRecord, TaskState
 
 DAYS = "days"
 JOBS = "jobs"

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from azure.batch.models import AllocationState, BatchPool, BatchPoolState
 
-from .app import App
-from .batch_service import word
-from .errors import AppError, Missing
+from batch_core.app import App
+from batch_core.batch_service import word
+from batch_core.errors import AppError, Missing
 
 _PATIENCE_SECONDS = 10
 

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime
 
-from .batch_service import BatchService
-from .entities import JobEntry
-from .naming import job_id
-from .table import StateTable
+from batch_core.batch_service import BatchService
+from batch_core.entities import JobEntry
+from batch_core.naming import job_id
+from batch_core.table import StateTable
 
 
 class Jobs:

@@ -6,8 +6,8 @@ has none (https://learn.microsoft.com/azure/batch/batch-job-task-error-checking)
 
 from azure.batch.models import BatchTask, BatchTaskExecutionResult, BatchTaskFailureInfo
 
-from .batch_service import word
-from .record import Outcome, TaskState
+from batch_core.batch_service import word
+from batch_core.record import Outcome, TaskState
 
 
 def outcome_of(task: BatchTask) -> Outcome:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from azure.batch.models import BatchPoolCreateOptions, BatchVmImageReference, VirtualMachineConfiguration
 
-from .app import App
-from .errors import Conflict, Missing, ServiceError, translating
-from .settings import PoolSettings
+from batch_core.app import App
+from batch_core.errors import Conflict, Missing, ServiceError, translating
+from batch_core.settings import PoolSettings
 
 type _Step = Callable[[], Awaitable[object]]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from .naming import BlobVersion
+from batch_core.naming import BlobVersion
 
 
 class TaskState(StrEnum):

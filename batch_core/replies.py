@@ -6,11 +6,11 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from .errors import AppError, BlobNotFound, InvalidRequest, RecordNotFound, SettingsError
-from .health import Check
-from .naming import MAX_BLOB_NAME_LENGTH
-from .record import TaskRecord
-from .submit import Submission
+from batch_core.errors import AppError, BlobNotFound, InvalidRequest, RecordNotFound, SettingsError
+from batch_core.health import Check
+from batch_core.naming import MAX_BLOB_NAME_LENGTH
+from batch_core.record import TaskRecord
+from batch_core.submit import Submission
 
 _STATUS: dict[type[AppError], int] = {
     InvalidRequest: 400,

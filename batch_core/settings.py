@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from isodate import Duration, ISO8601Error, parse_duration
 
-from .errors import SettingsError
+from batch_core.errors import SettingsError
 
 INPUT_CONTAINER = "input"
 OUTPUT_CONTAINER = "output"

@@ -14,14 +14,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import batched
 
-from .app import App
-from .batch_service import MAX_TASKS_PER_CALL, is_closed_job
-from .entities import Stored
-from .errors import ServiceError, Unavailable
-from .naming import BlobVersion, task_id
-from .record import DetectedBy, Outcome, TaskRecord, TaskState
-from .table import Closing
-from .task import batch_task
+from batch_core.app import App
+from batch_core.batch_service import MAX_TASKS_PER_CALL, is_closed_job
+from batch_core.entities import Stored
+from batch_core.errors import ServiceError, Unavailable
+from batch_core.naming import BlobVersion, task_id
+from batch_core.record import DetectedBy, Outcome, TaskRecord, TaskState
+from batch_core.table import Closing
+from batch_core.task import batch_task
 
 logger = logging.getLogger(__name__)
 
@@ -42,12 +42,14 @@ async def submit(app: App, versions: Sequence[BlobVersion], *, detected_by: Dete
 
     A record that is still queued afterwards carries the reason. Raises `ServiceError` when the table itself fails.
     """
-    stored, is_new = await _record(app, versions, detected_by, attempt=1)
+    unique = list({task_id(version): version for version in versions}.values())
+    stored, is_new = await _record(app, unique, detected_by, attempt=1)
     done = await _hand_over(app, [one for one in stored if one.record.state is TaskState.QUEUED])
-    return [
-        Submission(record=done.get(one.record.task_id, one.record), is_new=new)
+    submissions = {
+        one.record.task_id: Submission(record=done.get(one.record.task_id, one.record), is_new=new)
         for one, new in zip(stored, is_new, strict=True)
-    ]
+    }
+    return [submissions[task_id(version)] for version in versions]
 
 
 async def submit_again(app: App, version: BlobVersion, *, detected_by: DetectedBy) -> Submission:

@@ -16,7 +16,7 @@ from azure.core import MatchConditions
 from azure.data.tables import UpdateMode
 from azure.data.tables.aio import TableClient
 
-from .entities import (
+from batch_core.entities import (
     DAYS,
     JOBS,
     Entity,
@@ -31,9 +31,9 @@ from .entities import (
     to_job,
     to_record,
 )
-from .errors import Conflict, Missing, RecordNotFound, translating
-from .naming import is_task_id, table_keys
-from .record import Outcome, TaskRecord
+from batch_core.errors import Conflict, Missing, RecordNotFound, translating
+from batch_core.naming import is_task_id, table_keys
+from batch_core.record import Outcome, TaskRecord
 
 logger = logging.getLogger(__name__)
 
@@ -177,13 +177,21 @@ class StateTable:
         operations = [operation for unit in units for operation in unit]
         try:
             with translating("writing to the table"):
-                replies = await self._client.submit_transaction(operations)
+                replies = await self._send(operations)
         except (Conflict, Missing) as exc:
             if exc.code == "TableNotFound":
                 raise
             return None
         firsts = [sum(len(unit) for unit in units[:index]) for index in range(len(units))]
         return [replies[first]["etag"] for first in firsts]
+
+    async def _send(self, operations: Sequence[_Operation]) -> Sequence[Mapping[str, Any]]:
+        match operations:
+            case [("update", entity, condition)]:
+                # A transaction of one would be a multipart message around the same request.
+                return [await self._client.update_entity(entity, **condition)]
+            case _:
+                return await self._client.submit_transaction(operations)
 
 
 def _transactions(units: Sequence[_Unit]) -> list[list[int]]:

@@ -8,10 +8,10 @@ from azure.batch.models import (
     ResourceFile,
 )
 
-from .containers import InputContainer
-from .naming import file_name
-from .record import TaskRecord
-from .settings import TaskSettings
+from batch_core.containers import InputContainer
+from batch_core.naming import file_name
+from batch_core.record import TaskRecord
+from batch_core.settings import TaskSettings
 
 #: In the task's working directory, so that no file name can collide with what a command writes there.
 INPUT_FOLDER = "input"

@@ -28,7 +28,7 @@ from local.functions_host import HostKind  # noqa: E402
 from local.stack import Plan, Stack  # noqa: E402
 
 PATIENCE_SECONDS = 600
-#: Requests of the host's own, whose number follows the time that passes and not the files.
+#: Requests of the host's own: its trigger's listings, receipts and queue messages.
 HOST = "(the host's own)"
 
 # The first that fits names the operation: method, path, and what the query says.
@@ -40,7 +40,7 @@ OPERATIONS = [
     ("queue", r".*", HOST),
     ("blob", r".*/azure-webjobs-hosts", HOST),
     ("blob", r"GET .*comp=list", HOST),
-    ("blob", r"HEAD .*/input/", "look at the input"),
+    ("blob", r"HEAD .*/input/", "look at the input (both)"),
     ("blob", r"PUT .*/output/", "write stdout or stderr"),
     ("table", r"POST .*/\$batch", "transaction"),
     ("table", r"GET .*", "query"),
@@ -125,7 +125,7 @@ def _calls(plan: Plan, counts: Path) -> Counter[tuple[str, str]]:
     calls: Counter[tuple[str, str]] = Counter()
     for method, url, query, count in json.loads(counts.read_text(encoding="utf-8")):
         service = services[int(url.split("/")[2].rpartition(":")[2])]
-        calls[service, _operation(service, f"{method} {url} {query}")] += count
+        calls[service, _operation(service, f"{method} {url} {query}".strip())] += count
     return calls
 
 

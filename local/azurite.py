@@ -1,0 +1,115 @@
+"""Azurite, Microsoft's Storage emulator: the pinned npm package of this checkout, run with node."""
+
+import asyncio
+import os
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.errors import NotInstalledError
+from local.ports import ADDRESS, accepts_connections, free_ports
+from local.processes import ChildProcess
+
+ACCOUNT_NAME = "devstoreaccount1"
+
+#: The key every Azurite accepts: public, and the same everywhere.
+#: https://learn.microsoft.com/azure/storage/common/storage-connect-azurite
+ACCOUNT_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+
+_SCRIPT = Path(__file__).parents[1] / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
+_START_SECONDS = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoragePorts:
+    """Where the three services listen; the defaults are what `UseDevelopmentStorage=true` means."""
+
+    blob: int = 10000
+    queue: int = 10001
+    table: int = 10002
+
+    @classmethod
+    def free(cls) -> "StoragePorts":
+        """Choose three ports on which nothing listens now."""
+        blob, queue, table = free_ports(3)
+        return cls(blob=blob, queue=queue, table=table)
+
+    @property
+    def blob_endpoint(self) -> str:
+        return f"http://{ADDRESS}:{self.blob}/{ACCOUNT_NAME}"
+
+    @property
+    def queue_endpoint(self) -> str:
+        return f"http://{ADDRESS}:{self.queue}/{ACCOUNT_NAME}"
+
+    @property
+    def table_endpoint(self) -> str:
+        return f"http://{ADDRESS}:{self.table}/{ACCOUNT_NAME}"
+
+    @property
+    def connection_string(self) -> str:
+        """The connection string of all three services, with the well-known key."""
+        return (
+            f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT_NAME};AccountKey={ACCOUNT_KEY};"
+            f"BlobEndpoint={self.blob_endpoint};QueueEndpoint={self.queue_endpoint};"
+            f"TableEndpoint={self.table_endpoint};"
+        )
+
+    async def all_answer(self) -> bool:
+        """Tell whether all three services accept connections."""
+        ports = (self.blob, self.queue, self.table)
+        return all(await asyncio.gather(*map(accepts_connections, ports)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Azurite:
+    """A running Azurite."""
+
+    ports: StoragePorts
+    process: ChildProcess
+
+    @property
+    def connection_string(self) -> str:
+        return self.ports.connection_string
+
+
+type RunningAzurite = AbstractAsyncContextManager[Azurite]
+
+
+@asynccontextmanager
+async def running(
+    *, log: Path, location: Path | None = None, ports: StoragePorts | None = None
+) -> AsyncIterator[Azurite]:
+    """Run Azurite until the block is left.
+
+    `location` keeps the data in that folder; without it they live in memory. Without `ports`,
+    free ones are chosen. Raise NotInstalledError, NotReadyError or ProcessEndedError.
+    """
+    ports = ports or StoragePorts.free()
+    command = _command(ports, location)
+    async with await ChildProcess.start("Azurite", command, log=log, env=_environment(), cwd=log.parent) as process:
+        await process.wait_until(ports.all_answer, seconds=_START_SECONDS)
+        yield Azurite(ports=ports, process=process)
+
+
+def _command(ports: StoragePorts, location: Path | None) -> list[str]:
+    node = shutil.which("node")
+    if node is None:
+        raise NotInstalledError("Azurite needs Node.js 20 or newer: there is no `node` on PATH")
+    if not _SCRIPT.exists():
+        raise NotInstalledError(f"Azurite is not installed (no {_SCRIPT}): run `make setup`")
+    # The SDKs send a newer x-ms-version than Azurite 3.35 knows; it answers them all the same.
+    command = [node, str(_SCRIPT), "--silent", "--disableTelemetry", "--skipApiVersionCheck"]
+    for service in ("blob", "queue", "table"):
+        command += [f"--{service}Host", ADDRESS, f"--{service}Port", str(getattr(ports, service))]
+    if location is None:
+        return [*command, "--inMemoryPersistence"]
+    location.mkdir(parents=True, exist_ok=True)
+    return [*command, "--location", str(location.resolve())]
+
+
+def _environment() -> dict[str, str]:
+    # AZURITE_ACCOUNTS and AZURITE_DB of the developer's own would change accounts and storage.
+    return {name: value for name, value in os.environ.items() if not name.startswith("AZURITE_")}

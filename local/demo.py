@@ -1,0 +1,182 @@
+"""Three files through the whole system, seen from outside: Storage and the app's HTTP API.
+
+The output follows the console output of Microsoft's Batch quickstart:
+https://learn.microsoft.com/azure/batch/quick-run-python
+"""
+
+import asyncio
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from urllib.parse import quote
+
+import aiohttp
+from azure.core.exceptions import ResourceNotFoundError
+from azure.storage.blob.aio import BlobServiceClient, ContainerClient
+
+from local import stack
+from local.drop import drop
+from local.errors import DemoFailedError, StackError
+from local.functions_host import HostKind
+from local.progress import Progress
+from local.stack import Plan, Stack
+
+SAMPLES = Path(__file__).parent / "samples"
+
+_DEADLINE_SECONDS = 120.0
+_POLL_SECONDS = 0.5
+_FINAL_STATES = {"succeeded", "failed", "output_lost", "cancelled", "rejected"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """What came of one file: the task's record as the API tells it, and its standard output."""
+
+    record: dict[str, object]
+    output: bytes
+
+
+async def run(host: HostKind) -> None:
+    """Run the demo in a throwaway folder, which is kept when it fails; raise StackError."""
+    folder = Path(tempfile.mkdtemp(prefix="local-demo-"))
+    try:
+        await _run_in(folder, host)
+    except StackError as exc:
+        raise DemoFailedError(f"{exc}\nState and logs were kept in {folder}") from exc
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    shutil.rmtree(folder)
+
+
+async def _run_in(folder: Path, host: HostKind) -> None:
+    started = datetime.now().astimezone()
+    print(f"Sample start: {started:%Y-%m-%d %H:%M:%S}\n")
+    async with stack.running(Plan.throwaway(folder, host), print) as running:
+        await _unless_one_ends(running, started)
+
+
+async def _unless_one_ends(running: Stack, started: datetime) -> None:
+    demo = asyncio.create_task(_Demo(running).run(started))
+    watch = asyncio.create_task(running.first_end())
+    try:
+        await asyncio.wait({demo, watch}, return_when=asyncio.FIRST_COMPLETED)
+        if not demo.done():
+            raise watch.result()
+        await demo
+    finally:
+        demo.cancel()
+        watch.cancel()
+        await asyncio.gather(demo, watch, return_exceptions=True)
+
+
+class _Demo:
+    def __init__(self, running: Stack) -> None:
+        self._settings = running.plan.settings
+        self._logs = running.plan.logs
+        self._url = running.host.url
+
+    async def run(self, started: datetime) -> None:
+        await self._require_health()
+        files = sorted(SAMPLES.glob("*.txt"))
+        for file in files:
+            container = self._settings.values["INPUT_CONTAINER"]
+            print(f"Uploading file {file.name} to container [{container}]...")
+            await drop(file, self._settings)
+        print("\nThe blob trigger adds a task for each file. Monitoring them until they complete...")
+        finished = await self._wait_for(files)
+        print("\nPrinting task output...")
+        for file in files:
+            _print_task(finished[file])
+        self._require_equal(finished)
+        _print_end(started)
+
+    async def _require_health(self) -> None:
+        async with aiohttp.ClientSession() as http, http.get(f"{self._url}/api/health") as response:
+            if not response.ok:
+                report = await response.text()
+                raise DemoFailedError(f"GET /api/health says {response.status}: {report}")
+
+    async def _wait_for(self, files: list[Path]) -> dict[Path, Finished]:
+        finished: dict[Path, Finished] = {}
+        progress = Progress()
+        deadline = time.monotonic() + _DEADLINE_SECONDS
+        service = BlobServiceClient.from_connection_string(self._settings.values["DATA_STORAGE"])
+        async with service, aiohttp.ClientSession() as http:
+            outputs = service.get_container_client(self._settings.values["OUTPUT_CONTAINER"])
+            while len(finished) < len(files):
+                for file in files:
+                    if file not in finished and (found := await self._look(file, outputs, http)):
+                        finished[file] = found
+                progress.show(f"{len(finished)} of {len(files)} tasks completed")
+                if time.monotonic() > deadline:
+                    progress.end()
+                    raise await self._too_late([f for f in files if f not in finished], http)
+                await asyncio.sleep(_POLL_SECONDS)
+        progress.end()
+        return finished
+
+    async def _look(self, file: Path, outputs: ContainerClient, http: aiohttp.ClientSession) -> Finished | None:
+        """Return what came of a file once its output is there and its record is final."""
+        names = [name async for name in outputs.list_blob_names(name_starts_with=f"{file.name}/")]
+        for name in names:
+            if name.endswith("/stdout.txt"):
+                task_id = name.removeprefix(f"{file.name}/").removesuffix("/stdout.txt")
+                record = await self._record(task_id, http)
+                if record.get("state") in _FINAL_STATES:
+                    return Finished(record=record, output=await _content(outputs, name))
+        return None
+
+    async def _record(self, task_id: str, http: aiohttp.ClientSession) -> dict[str, object]:
+        async with http.get(f"{self._url}/api/tasks/{quote(task_id, safe='')}") as response:
+            record: dict[str, object] = await response.json() if response.ok else {}
+            return record
+
+    async def _too_late(self, missing: list[Path], http: aiohttp.ClientSession) -> DemoFailedError:
+        lines = [f"after {_DEADLINE_SECONDS:g} s there is no finished task for:"]
+        for file in missing:
+            # Submitting again changes nothing for a file that was taken: it tells where it is.
+            async with http.post(f"{self._url}/api/tasks", json={"blob": file.name}) as response:
+                lines.append(f"  {file.name}: {await response.text()}")
+        return DemoFailedError("\n".join([*lines, *self._troubles()]))
+
+    def _troubles(self) -> list[str]:
+        log = self._logs / "functions.log"
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        troubles = [line for line in lines if " warning " in line or " error " in line][-10:]
+        return [f"the last troubles in {log}:", *troubles] if troubles else []
+
+    def _require_equal(self, finished: dict[Path, Finished]) -> None:
+        wrong = [
+            f"  {file.name}: {result.record.get('state')}, {result.record.get('reason')}"
+            for file, result in finished.items()
+            if result.record.get("state") != "succeeded" or result.output != file.read_bytes()
+        ]
+        if wrong:
+            summary = "these outputs are not what `cat` prints for the file:"
+            raise DemoFailedError("\n".join([summary, *wrong, *self._troubles()]))
+
+
+async def _content(outputs: ContainerClient, name: str) -> bytes:
+    try:
+        content: bytes = await (await outputs.download_blob(name)).readall()
+    except ResourceNotFoundError as exc:
+        raise DemoFailedError(f"the output {name!r} vanished") from exc
+    return content
+
+
+def _print_task(finished: Finished) -> None:
+    print(f"Task: {finished.record.get('task_id')}")
+    print(f"Node: {finished.record.get('node_id')}")
+    print("Standard output:")
+    print(finished.output.decode(errors="replace"))
+
+
+def _print_end(started: datetime) -> None:
+    ended = datetime.now().astimezone()
+    elapsed = timedelta(seconds=round((ended - started).total_seconds()))
+    print(f"Sample end: {ended:%Y-%m-%d %H:%M:%S}")
+    print(f"Elapsed time: {elapsed}")

@@ -1,0 +1,56 @@
+"""The project's Batch emulator as a process of the stack."""
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from local.ports import free_ports
+from local.processes import ChildProcess
+
+_CHECKOUT = Path(__file__).parents[1]
+_START_SECONDS = 30.0
+
+#: The emulator says once on its output where it listens.
+_READY = r"http://127\.0\.0\.1:\d+"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchAccount:
+    """The account that the emulator plays."""
+
+    name: str
+    key: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Emulator:
+    """A running Batch emulator; `endpoint` is its account's URL."""
+
+    endpoint: str
+    process: ChildProcess
+
+
+type RunningEmulator = AbstractAsyncContextManager[Emulator]
+
+
+@asynccontextmanager
+async def running(
+    *, log: Path, location: Path, port: int | None = None, account: BatchAccount | None = None
+) -> AsyncIterator[Emulator]:
+    """Run the emulator, its state in `location`, until the block is left.
+
+    Without `port`, a free one is chosen; without `account`, the emulator has its default one.
+    Raise NotReadyError or ProcessEndedError.
+    """
+    command = _command(port or free_ports(1)[0], location, account)
+    async with await ChildProcess.start("the Batch emulator", command, log=log, cwd=_CHECKOUT) as process:
+        ready = await process.wait_for_line(_READY, seconds=_START_SECONDS)
+        yield Emulator(endpoint=ready[0], process=process)
+
+
+def _command(port: int, location: Path, account: BatchAccount | None) -> list[str]:
+    location.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "batch_emulator", "--port", str(port), "--location", str(location.resolve())]
+    return [*command, "--account", account.name, "--key", account.key] if account else command

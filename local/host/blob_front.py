@@ -1,0 +1,84 @@
+"""The blob triggers of an app put together: their queue, scans and Event Grid webhook."""
+
+import contextlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Self
+
+from azure.core.exceptions import ResourceExistsError
+from azure.storage.blob.aio import ContainerClient
+
+from local.host.bindings import BlobSource, BlobTrigger
+from local.host.blob_message import BlobMessage
+from local.host.blob_path import BlobPath
+from local.host.blob_scan import BlobScan
+from local.host.blob_trigger import BlobDispatcher, RegisteredBlobTrigger
+from local.host.connections import HOST_STORAGE, Connections
+from local.host.event_grid import EventGridWebhook
+from local.host.host_settings import HostSettings
+from local.host.invoker import Invoker
+from local.host.queue_listener import QueueListener, encoded
+from local.host.receipts import Receipts
+
+_POISON_QUEUE = "webjobs-blobtrigger-poison"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlobFront:
+    """All blob triggers share one queue; `listener` drains it, `scans` fill it."""
+
+    listener: QueueListener
+    scans: tuple[BlobScan, ...]
+    webhook: EventGridWebhook
+
+    @classmethod
+    async def open(
+        cls,
+        triggers: Iterable[BlobTrigger],
+        *,
+        connections: Connections,
+        hosts_container: ContainerClient,
+        host_id: str,
+        settings: HostSettings,
+        invoker: Invoker,
+    ) -> Self:
+        """Create the host's blob queue and what works on it; raise BindingError, AzureError."""
+        registered = {t.function.full_name: await _registered(t, connections) for t in triggers}
+        queues = await connections.queues(HOST_STORAGE)
+        listener = QueueListener(
+            queue=queues.get_queue_client(f"azure-webjobs-blobtrigger-{host_id}"),
+            poison=queues.get_queue_client(_POISON_QUEUE),
+            handle=BlobDispatcher(triggers=registered, invoker=invoker).handle,
+            parallelism=settings.blob_parallelism,
+            tries=settings.blob_tries,
+            invoker=invoker,
+        )
+        with contextlib.suppress(ResourceExistsError):
+            await listener.queue.create_queue()
+
+        async def enqueue(message: BlobMessage) -> None:
+            await listener.queue.send_message(encoded(message.as_json()))
+            listener.wake()
+
+        scans = (
+            BlobScan(
+                function=name,
+                path=known.path,
+                container=known.service.get_container_client(known.path.container),
+                receipts=Receipts(hosts_container, host_id, name),
+                enqueue=enqueue,
+                invoker=invoker,
+            )
+            for name, known in registered.items()
+            if known.trigger.source is BlobSource.SCAN
+        )
+        webhook = EventGridWebhook(triggers=registered, enqueue=enqueue)
+        return cls(listener=listener, scans=tuple(scans), webhook=webhook)
+
+
+async def _registered(trigger: BlobTrigger, connections: Connections) -> RegisteredBlobTrigger:
+    return RegisteredBlobTrigger(
+        trigger=trigger,
+        path=BlobPath.parse(trigger.path),
+        service=await connections.blobs(trigger.connection),
+    )

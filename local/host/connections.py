@@ -1,0 +1,77 @@
+"""Storage clients for connection names, as the real host finds them in app settings.
+
+A connection `X` is the setting `X` (a connection string), or a URL in `X__blobServiceUri`,
+`X__queueServiceUri` or `X__serviceUri`, or an account in `X__accountName`; a URL is used with
+DefaultAzureCredential.
+https://learn.microsoft.com/azure/azure-functions/functions-reference#connections
+"""
+
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+
+from azure.identity.aio import DefaultAzureCredential
+from azure.storage.blob.aio import BlobServiceClient
+from azure.storage.queue.aio import QueueServiceClient
+
+from local.host.errors import BindingError
+
+#: The connection in which a host keeps its own state.
+HOST_STORAGE = "AzureWebJobsStorage"
+
+
+class Connections:
+    """Service clients, one for each connection; use as an async context manager."""
+
+    def __init__(self, settings: Mapping[str, str]) -> None:
+        self._settings = settings
+        self._opened = AsyncExitStack()
+        self._blobs: dict[str, BlobServiceClient] = {}
+        self._queues: dict[str, QueueServiceClient] = {}
+        self._credential: DefaultAzureCredential | None = None
+
+    async def __aenter__(self) -> "Connections":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._opened.aclose()
+
+    async def blobs(self, connection: str) -> BlobServiceClient:
+        """Return the client of a connection's Blob service; raise BindingError."""
+        if connection not in self._blobs:
+            client = self._open_blobs(connection)
+            self._blobs[connection] = await self._opened.enter_async_context(client)
+        return self._blobs[connection]
+
+    async def queues(self, connection: str) -> QueueServiceClient:
+        """Return the client of a connection's Queue service; raise BindingError."""
+        if connection not in self._queues:
+            client = self._open_queues(connection)
+            self._queues[connection] = await self._opened.enter_async_context(client)
+        return self._queues[connection]
+
+    def _open_blobs(self, connection: str) -> BlobServiceClient:
+        if text := self._settings.get(connection):
+            return BlobServiceClient.from_connection_string(text)
+        return BlobServiceClient(self._url(connection, "blob"), credential=self._identity())
+
+    def _open_queues(self, connection: str) -> QueueServiceClient:
+        if text := self._settings.get(connection):
+            return QueueServiceClient.from_connection_string(text)
+        return QueueServiceClient(self._url(connection, "queue"), credential=self._identity())
+
+    def _url(self, connection: str, service: str) -> str:
+        for name in (f"{connection}__{service}ServiceUri", f"{connection}__serviceUri"):
+            if url := self._settings.get(name):
+                return url
+        if account := self._settings.get(f"{connection}__accountName"):
+            return f"https://{account}.{service}.core.windows.net"
+        raise BindingError(
+            f"the connection {connection!r} is not set: neither {connection} nor"
+            f" {connection}__{service}ServiceUri is among the app settings"
+        )
+
+    def _identity(self) -> DefaultAzureCredential:
+        if self._credential is None:
+            self._credential = DefaultAzureCredential()
+            self._opened.push_async_callback(self._credential.close)
+        return self._credential

@@ -1,0 +1,81 @@
+"""The webhook to which Event Grid posts that a blob was created.
+
+https://learn.microsoft.com/azure/azure-functions/functions-event-grid-blob-trigger
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from aiohttp import web
+
+from local.host.blob_message import BlobMessage, quoted
+from local.host.blob_trigger import RegisteredBlobTrigger
+
+_log = logging.getLogger("host.event_grid")
+
+PATH = "/runtime/webhooks/blobs"
+
+_VALIDATION = "Microsoft.EventGrid.SubscriptionValidationEvent"
+_CREATED = "Microsoft.Storage.BlobCreated"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventGridWebhook:
+    """Puts created blobs in the blob queue; `triggers` are by the function's full name.
+
+    The `code` of the URL is not checked, as no key is on this local host.
+    """
+
+    triggers: Mapping[str, RegisteredBlobTrigger]
+    enqueue: Callable[[BlobMessage], Awaitable[None]]
+
+    async def answer(self, request: web.Request) -> web.Response:
+        """Answer a POST of events in the Event Grid schema."""
+        registered = self.triggers.get(request.query.get("functionName", ""))
+        if registered is None:
+            return _refusal(HTTPStatus.NOT_FOUND, "functionName names no blob trigger of this app")
+        try:
+            events = await request.json()
+            return await self._take(registered, events)
+        except (ValueError, KeyError, TypeError) as exc:
+            return _refusal(HTTPStatus.BAD_REQUEST, f"not an array of Event Grid events: {exc!r}")
+
+    async def _take(self, registered: RegisteredBlobTrigger, posted: Any) -> web.Response:  # noqa: ANN401  # any JSON
+        events: list[tuple[str, dict[str, str]]] = [(e["eventType"], e["data"]) for e in posted]
+        for kind, data in events:
+            if kind == _VALIDATION:
+                return web.json_response({"validationResponse": data["validationCode"]})
+        messages = [_message(registered, data) for kind, data in events if kind == _CREATED]
+        for message in messages:
+            if registered.path.match(message.container, message.blob) is None:
+                _log.info("No match for the trigger's path", extra={"blob": message.blob})
+                continue
+            await self.enqueue(message)
+        return web.Response(status=HTTPStatus.ACCEPTED)
+
+
+def _message(registered: RegisteredBlobTrigger, data: Mapping[str, str]) -> BlobMessage:
+    container, blob = _container_and_blob(data["url"], registered.service.url)
+    return BlobMessage(
+        function=registered.trigger.function.full_name,
+        container=container,
+        blob=blob,
+        etag=quoted(data.get("eTag", "")),
+        blob_type=data.get("blobType", "BlockBlob"),
+    )
+
+
+def _container_and_blob(url: str, account_url: str) -> tuple[str, str]:
+    # In path-style URLs (an emulator's) the account's name comes before the container's.
+    account_path = urlsplit(account_url).path.rstrip("/") + "/"
+    path = urlsplit(url).path
+    container, _, blob = path.removeprefix(account_path).lstrip("/").partition("/")
+    return container, unquote(blob)
+
+
+def _refusal(status: HTTPStatus, text: str) -> web.Response:
+    return web.Response(status=status, text=text + "\n")

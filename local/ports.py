@@ -1,0 +1,57 @@
+"""TCP ports of this machine: which are free, which are taken and who wanted them."""
+
+import asyncio
+import secrets
+import socket
+from collections.abc import Mapping
+
+from local.errors import PortsTakenError
+
+ADDRESS = "127.0.0.1"
+
+# Below what Linux (32768) and macOS (49152) give to outgoing connections, so that no client socket
+# takes a port between the moment it is found free and the moment a server binds it.
+_CANDIDATES = range(20_000, 32_000)
+
+
+def free_ports(count: int) -> list[int]:
+    """Return `count` different ports on which nothing listens now."""
+    drawn = secrets.SystemRandom().sample(_CANDIDATES, count * 50)
+    found = [port for port, _ in zip(filter(is_free, drawn), range(count), strict=False)]
+    if len(found) < count:
+        raise PortsTakenError(f"found no {count} free ports between 20000 and 32000")
+    return found
+
+
+def is_free(port: int) -> bool:
+    """Tell whether a server could listen on this port of 127.0.0.1 now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((ADDRESS, port))
+            probe.listen(1)
+        except OSError:
+            return False
+    return True
+
+
+def require_free(wanted: Mapping[str, int]) -> None:
+    """Raise PortsTakenError, naming every taken port of `wanted` (purpose to port) at once."""
+    taken = [f"  {port}  for {purpose}" for purpose, port in wanted.items() if not is_free(port)]
+    if taken:
+        raise PortsTakenError(
+            "these ports of 127.0.0.1 are taken:\n"
+            + "\n".join(taken)
+            + "\nEnd what listens there (perhaps a stack that is already up), or choose others in"
+            " local.settings.json."
+        )
+
+
+async def accepts_connections(port: int) -> bool:
+    """Tell whether a server answers on this port."""
+    try:
+        _, writer = await asyncio.open_connection(ADDRESS, port)
+    except OSError:
+        return False
+    writer.close()
+    return True

@@ -1,0 +1,105 @@
+"""The app settings of the local stack, and what they say about where things listen.
+
+`local.settings.json` if there is one, else the values of `local.settings.json.example`. They win over
+the variables of the terminal, so that a variable set for a real account never leads the local
+stack there.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+from local.azurite import StoragePorts
+from local.emulator import BatchAccount
+from local.errors import SettingsFileError
+
+CHECKOUT = Path(__file__).parents[1]
+_OWN = CHECKOUT / "local.settings.json"
+_EXAMPLE = CHECKOUT / "local.settings.json.example"
+
+_STORAGE_SETTINGS = ("AzureWebJobsStorage", "DATA_STORAGE")
+_THIS_MACHINE = {"127.0.0.1", "localhost"}
+_DEFAULT_HOST_PORT = 7071
+
+
+@dataclass(frozen=True, kw_only=True)
+class AppSettings:
+    """The `Values` of a settings file, and the port that its `Host` section may name."""
+
+    file: Path
+    values: Mapping[str, str] = field(repr=False)
+    host_port: int = _DEFAULT_HOST_PORT
+
+    @classmethod
+    def read(cls, file: Path | None = None) -> "AppSettings":
+        """Read `file`, else the settings of this checkout; raise SettingsFileError."""
+        return _read(file or (_OWN if _OWN.exists() else _EXAMPLE))
+
+    @classmethod
+    def example(cls) -> "AppSettings":
+        """Read the example's values, whatever the developer's own are."""
+        return _read(_EXAMPLE)
+
+    @property
+    def storage_ports(self) -> StoragePorts | None:
+        """Where Azurite is expected; None when the settings name an account elsewhere."""
+        for name in _STORAGE_SETTINGS:
+            if ports := _storage_ports(self.values.get(name, "")):
+                return ports
+        return None
+
+    @property
+    def batch_port(self) -> int | None:
+        """Where the Batch emulator is expected; None when the settings name another service."""
+        url = _local_url(self.values.get("BATCH_ENDPOINT", ""))
+        return url.port if url else None
+
+    @property
+    def batch_account(self) -> BatchAccount | None:
+        """The account that the emulator must play for the app; None when no key is set."""
+        name, key = self.values.get("BATCH_ACCOUNT_NAME"), self.values.get("BATCH_ACCOUNT_KEY")
+        return BatchAccount(name=name, key=key) if name and key else None
+
+    def moved_to(self, storage: StoragePorts, batch_endpoint: str, host_port: int) -> "AppSettings":
+        """Return the same settings for a stack that listens elsewhere."""
+        moved = dict.fromkeys(_STORAGE_SETTINGS, storage.connection_string)
+        values = {**self.values, **moved, "BATCH_ENDPOINT": batch_endpoint}
+        return replace(self, values=values, host_port=host_port)
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment of a process of the app: this process's and the settings."""
+        return {**os.environ, **self.values, "AZURE_FUNCTIONS_ENVIRONMENT": "Development"}
+
+
+def _read(path: Path) -> AppSettings:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        values = {str(name): str(value) for name, value in document["Values"].items()}
+        port = int(document.get("Host", {}).get("LocalHttpPort", _DEFAULT_HOST_PORT))
+    except FileNotFoundError as exc:
+        raise SettingsFileError(f"there is no {path}") from exc
+    except (ValueError, LookupError, TypeError, AttributeError) as exc:
+        raise SettingsFileError(
+            f"{path} cannot be used ({exc!r}): it must be JSON with an object `Values` of texts, as"
+            f" {_EXAMPLE.name} has it"
+        ) from exc
+    return AppSettings(file=path, values=values, host_port=port)
+
+
+def _storage_ports(connection_string: str) -> StoragePorts | None:
+    if connection_string.strip().lower().startswith("usedevelopmentstorage=true"):
+        return StoragePorts()
+    parts = dict(part.partition("=")[::2] for part in connection_string.split(";"))
+    urls = [_local_url(parts.get(f"{name}Endpoint", "")) for name in ("Blob", "Queue", "Table")]
+    blob, queue, table = (url.port if url else None for url in urls)
+    if blob and queue and table:
+        return StoragePorts(blob=blob, queue=queue, table=table)
+    return None
+
+
+def _local_url(text: str) -> SplitResult | None:
+    url = urlsplit(text)
+    return url if url.hostname in _THIS_MACHINE and url.port else None

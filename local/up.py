@@ -1,0 +1,54 @@
+"""The developer's stack: up until Ctrl-C."""
+
+import sys
+from pathlib import Path
+
+from local import stack
+from local.settings_file import CHECKOUT
+from local.stack import Plan, Stack
+
+
+async def run(plan: Plan) -> None:
+    """Run the stack until it is cancelled; raise StackError, also when a process ends by itself."""
+    async with stack.running(plan, _say) as running:
+        _say(summary(running))
+        raise await running.first_end()
+
+
+def summary(running: Stack) -> str:
+    """Return what a user needs to know about a stack that is up: addresses, logs, a first step."""
+    plan = running.plan
+    python = _shown(Path(sys.executable))
+    lines = [
+        "",
+        f"The stack is up, with the settings of {_shown(plan.settings.file)}. Ctrl-C ends it.",
+        "",
+        *_addresses(running),
+        f"  Logs           {_shown(plan.logs)}",
+        "",
+        f"Drop a file into the container {plan.settings.values.get('INPUT_CONTAINER')!r}:",
+        f"  {python} -m local drop local/samples/recipe.txt",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _addresses(running: Stack) -> list[str]:
+    settings = running.plan.settings
+    urls = {name: url for name, url in running.host.functions.items() if url}
+    rows = [("Functions", f"{running.host.url} ({running.plan.host})")]
+    rows += [("", f"{name}: {url}") for name, url in urls.items()]
+    if storage := settings.storage_ports:
+        rows.append(("Blob service", storage.blob_endpoint))
+        rows.append(("Queue service", storage.queue_endpoint))
+        rows.append(("Table service", storage.table_endpoint))
+    rows.append(("Batch", settings.values.get("BATCH_ENDPOINT", "")))
+    return [f"  {title:<14} {address}" for title, address in rows]
+
+
+def _shown(path: Path) -> str:
+    return str(path.relative_to(CHECKOUT) if path.is_relative_to(CHECKOUT) else path)
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)

@@ -1,0 +1,34 @@
+from local.host.queue_listener import encoded
+from tests.local.hosts import eventually
+
+
+async def put(queues, name: str, text: str) -> None:
+    queue = queues.get_queue_client(name)
+    if not [q async for q in queues.list_queues(name_starts_with=name) if q.name == name]:
+        await queue.create_queue()
+    await queue.send_message(text)
+
+
+async def test_a_message_is_handled_once_with_its_metadata(running_host, queues):
+    await put(queues, "jobs", encoded("grüße"))
+    notes = await eventually(lambda: running_host.notes("job", text="grüße"))
+    assert notes == [{"text": "grüße", "tries": 1, "inserted": True}]
+    queue = queues.get_queue_client("jobs")
+    assert not [message async for message in queue.receive_messages()]
+
+
+async def test_a_message_that_keeps_failing_goes_to_the_poison_queue_of_its_queue(running_host, queues):
+    await put(queues, "jobs", encoded("bad"))
+    await eventually(lambda: len(running_host.notes("job", text="bad")) == 2)
+    await eventually(lambda: "poison_queue=jobs-poison" in running_host.process.log.read_text())
+    poison = queues.get_queue_client("jobs-poison")
+    messages = []
+    while not messages:
+        messages = [message.content async for message in poison.receive_messages()]
+    assert messages == [encoded("bad")]
+    assert [note["tries"] for note in running_host.notes("job", text="bad")] == [1, 2]
+
+
+async def test_a_message_that_is_not_base64_is_taken_as_it_is(running_host, queues):
+    await put(queues, "jobs", "{plain text}")
+    await eventually(lambda: running_host.notes("job", text="{plain text}"))
