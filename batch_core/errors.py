@@ -20,6 +20,7 @@ from azure.core.exceptions import (
     AzureError,
     ClientAuthenticationError,
     HttpResponseError,
+    ResourceNotFoundError,
     ServiceRequestError,
     ServiceResponseError,
 )
@@ -103,6 +104,8 @@ def translating(action: str) -> Iterator[None]:
     """Turn an SDK error raised inside into a `ServiceError`; `action` reads like "adding tasks to job j"."""
     try:
         yield
+    except ResourceNotFoundError as exc:
+        raise Missing(action, status=404, code=error_code(exc), detail=_first_line(_message(exc))) from exc
     except HttpResponseError as exc:
         raise _from_reply(action, exc) from exc
     except ClientAuthenticationError as exc:

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from azure.batch.models import BatchPoolCreateOptions, BatchVmImageReference, VirtualMachineConfiguration
+from azure.core.exceptions import ResourceNotFoundError
 
 from batch_core.app import App
 from batch_core.errors import Conflict, Missing, ServiceError, translating
@@ -34,7 +35,7 @@ def resources(app: App) -> list[Resource]:
     table = Resource(
         description=f"table {settings.table_name}",
         create=lambda: clients.tables.create_table(settings.table_name),
-        delete=lambda: clients.tables.delete_table(settings.table_name),
+        delete=lambda: _delete_table(app),
     )
     pool = Resource(
         description=f"pool {settings.pool.id}",
@@ -105,6 +106,14 @@ def _job(app: App, job_id: str) -> Resource:
         await poller.result()
 
     return Resource(description=f"job {job_id}", create=no_creation, delete=delete)
+
+
+async def _delete_table(app: App) -> None:
+    name = app.settings.table_name
+    # The SDK says nothing about a table that is not there.
+    if not [one async for one in app.clients.tables.query_tables("TableName eq @name", parameters={"name": name})]:
+        raise ResourceNotFoundError(f"there is no table {name}")
+    await app.clients.tables.delete_table(name)
 
 
 async def _delete_pool(app: App) -> None:
