@@ -1,0 +1,13 @@
+"""An emulator of the Azure Batch service for one machine: what Azurite is for Storage.
+
+Rooms, from the outside in:
+
+- ``__main__`` the command line, ``settings`` what it was told, ``server`` start and stop;
+- ``gateway`` every request: ``signing``, api-version, ``routes``, ``errors``, common headers;
+- ``handlers`` one module per resource: parse, call, answer;
+- ``odata`` ``$filter``, ``$select`` and paging;
+- ``model`` what the resources look like on the wire, and their validation;
+- ``store`` SQLite;
+- ``scheduling`` which task runs where, and the lives of pools and jobs;
+- ``execution`` one run of one task: directories, resource files, environment, process.
+"""

@@ -1,0 +1,85 @@
+"""The command line: ``python -m batch_emulator``."""
+
+import argparse
+import asyncio
+import gc
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from batch_emulator.server import running
+from batch_emulator.settings import DEFAULT_ACCOUNT, DEFAULT_KEY, Settings
+from batch_emulator.store.database import StoreError
+
+log = logging.getLogger("batch_emulator")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the emulator until it is told to stop; return the exit code."""
+    settings = _read(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    if settings.is_exposed:
+        log.warning(
+            "Bound to %s: whoever can reach this port and knows the key can run commands here",
+            settings.host,
+        )
+    try:
+        asyncio.run(_serve(settings))
+    except (OSError, StoreError, ValueError) as exc:
+        print(f"The emulator cannot start: {_reason(exc, settings)}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _read(arguments: Sequence[str] | None) -> Settings:
+    parser = argparse.ArgumentParser(prog="batch_emulator", description="An emulator of the Azure Batch service")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=10003, help="0 takes any free port")
+    place = parser.add_mutually_exclusive_group()
+    place.add_argument("--location", type=Path, default=Path(".batch-emulator"), metavar="DIR")
+    place.add_argument("--in-memory", action="store_true", help="keep nothing after the end")
+    parser.add_argument("--account", default=DEFAULT_ACCOUNT, metavar="NAME")
+    parser.add_argument("--key", default=DEFAULT_KEY, metavar="BASE64")
+    given = parser.parse_args(arguments)
+    return Settings(
+        host=given.host,
+        port=given.port,
+        location=None if given.in_memory else given.location,
+        account=given.account,
+        key=given.key,
+    )
+
+
+async def _serve(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with running(settings) as url:
+        state = settings.location.resolve() if settings.location else "memory"
+        print(
+            f"Azure Batch emulator ready at {url} (account {settings.account}, "
+            f"key {settings.shown_key}, state in {state})",
+            flush=True,
+        )
+        _spare_the_collector()
+        await stop.wait()
+
+
+def _spare_the_collector() -> None:
+    """Look for cyclic garbage less often: requests leave none, and a look costs as much as one."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
+
+
+def _reason(exc: Exception, settings: Settings) -> str:
+    if isinstance(exc, OSError):
+        return f"{settings.host}:{settings.port}: {exc.strerror or exc}"
+    return str(exc)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,74 @@
+"""One request as a handler sees it, and the answers a handler can give."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import web
+
+from batch_emulator.errors import BatchError, ErrorCode
+from batch_emulator.model.schema import Document, read_body
+from batch_emulator.model.timestamps import etag_of, http_date
+from batch_emulator.odata.query import next_link
+from batch_emulator.service import BatchService
+
+JSON_TYPE: Final = "application/json; odata=minimalmetadata"
+
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False)
+
+
+@dataclass(kw_only=True, slots=True)
+class Call:
+    """A request that is authenticated and routed.
+
+    ``parameters`` are the decoded variable parts of the path, ``query`` its decoded query, and
+    ``endpoint`` the scheme and host by which the client reached the emulator: links begin with it.
+    """
+
+    request: web.BaseRequest
+    service: BatchService
+    parameters: tuple[str, ...]
+    query: Mapping[str, str]
+    endpoint: str
+    path: str
+    common_headers: Mapping[str, str]
+
+    async def body(self) -> Document:
+        """Return the JSON object sent. Raises InvalidRequestBody or RequestBodyTooLarge."""
+        try:
+            return read_body(await self.request.read())
+        except web.HTTPRequestEntityTooLarge as exc:
+            raise BatchError(ErrorCode.REQUEST_BODY_TOO_LARGE, MaxLimit="1048576") from exc
+
+    def empty(self, status: int, headers: Mapping[str, str] | None = None) -> web.Response:
+        return web.Response(status=status, headers={**self.common_headers, **(headers or {})})
+
+    def created(self, path: str, modified: str) -> web.Response:
+        """Answer 201 with the address of what was created."""
+        address = f"{self.endpoint}{path}"
+        headers = {"Location": address, "DataServiceId": address, **version_headers(modified)}
+        return self.empty(201, headers)
+
+    def json(self, document: Mapping[str, object], headers: Mapping[str, str] | None = None) -> web.Response:
+        return web.Response(
+            body=_ENCODER.encode(document).encode(),
+            headers={**self.common_headers, "Content-Type": JSON_TYPE, **(headers or {})},
+        )
+
+    def entity(self, kind: str, resource: Document, modified: str) -> web.Response:
+        """Answer one resource, with its version in the headers."""
+        metadata = f"{self.endpoint}/$metadata#{kind}/@Element"
+        return self.json({"odata.metadata": metadata, **resource}, version_headers(modified))
+
+    def page(self, kind: str, items: list[Document], last: str | None) -> web.Response:
+        """Answer a page of a list; ``last`` is the key of its last item if more follow."""
+        answer = {"odata.metadata": f"{self.endpoint}/$metadata#{kind}", "value": items}
+        if last is not None:
+            answer["odata.nextLink"] = next_link(f"{self.endpoint}{self.path}", self.query, last)
+        return self.json(answer)
+
+
+def version_headers(modified: str) -> dict[str, str]:
+    """Return the ETag (without quotes, as the service sends it) and Last-Modified headers."""
+    return {"ETag": etag_of(modified), "Last-Modified": http_date(modified)}

@@ -1,0 +1,174 @@
+"""The errors of the Batch service, and the one exception that carries them.
+
+BatchError
+    Raised anywhere below the gateway; the gateway turns it into the service's error body.
+
+Codes, statuses and texts: https://learn.microsoft.com/rest/api/batchservice/batch-status-and-error-codes
+"""
+
+from enum import Enum
+
+
+class ErrorCode(Enum):
+    """Every error that the emulator answers: its code, HTTP status and text."""
+
+    CONDITION_NOT_MET = (
+        "ConditionNotMet",
+        412,
+        "The condition specified using HTTP conditional header(s) is not met.",
+    )
+    NOT_MODIFIED = (
+        "ConditionNotMet",
+        304,
+        "The condition specified using HTTP conditional header(s) is not met.",
+    )
+    MISSING_REQUIRED_PROPERTY = (
+        "MissingRequiredProperty",
+        400,
+        "A required property was not specified in the request body.",
+    )
+    INVALID_PROPERTY_VALUE = (
+        "InvalidPropertyValue",
+        400,
+        "The value provided for one of the properties in the request body is invalid.",
+    )
+    INVALID_REQUEST_BODY = (
+        "InvalidRequestBody",
+        400,
+        "The specified Request Body is not syntactically valid.",
+    )
+    MISSING_REQUIRED_QUERY_PARAMETER = (
+        "MissingRequiredQueryParameter",
+        400,
+        "A query parameter that's mandatory for this request is not specified.",
+    )
+    INVALID_QUERY_PARAMETER_VALUE = (
+        "InvalidQueryParameterValue",
+        400,
+        "Value for one of the query parameters specified in the request URI is invalid",
+    )
+    INVALID_URI = (
+        "InvalidUri",
+        400,
+        "The requested URI does not represent any resource on the server.",
+    )
+    INVALID_HEADER_VALUE = (
+        "InvalidHeaderValue",
+        400,
+        "The value provided for one of the HTTP headers was not in the correct format.",
+    )
+    UNSUPPORTED_REQUEST_VERSION = (
+        "UnsupportedRequestVersion",
+        400,
+        "The specified request version is not supported.",
+    )
+    AUTHENTICATION_FAILED = (
+        "AuthenticationFailed",
+        403,
+        (
+            "Server failed to authenticate the request. Make sure the value of Authorization "
+            "header is formed correctly including the signature."
+        ),
+    )
+    RESOURCE_NOT_FOUND = ("ResourceNotFound", 404, "The specified resource does not exist.")
+    POOL_NOT_FOUND = ("PoolNotFound", 404, "The specified pool does not exist.")
+    NODE_NOT_FOUND = ("NodeNotFound", 404, "The specified node does not exist.")
+    JOB_NOT_FOUND = ("JobNotFound", 404, "The specified job does not exist.")
+    TASK_NOT_FOUND = ("TaskNotFound", 404, "The specified task does not exist.")
+    FILE_NOT_FOUND = ("FileNotFound", 404, "The specified file does not exist.")
+    UNSUPPORTED_HTTP_VERB = (
+        "UnsupportedHttpVerb",
+        405,
+        "The resource doesn't support specified HTTP verb.",
+    )
+    POOL_EXISTS = ("PoolExists", 409, "The specified pool already exists.")
+    POOL_BEING_DELETED = (
+        "PoolBeingDeleted",
+        409,
+        "The specified pool has been marked for deletion and is being reclaimed.",
+    )
+    JOB_EXISTS = ("JobExists", 409, "The specified job already exists.")
+    JOB_BEING_DELETED = (
+        "JobBeingDeleted",
+        409,
+        "The specified job has been marked for deletion and is being garbage collected.",
+    )
+    JOB_BEING_TERMINATED = ("JobBeingTerminated", 409, "The specified job is being terminated.")
+    JOB_COMPLETED = ("JobCompleted", 409, "The specified job is already in a completed state.")
+    TASK_EXISTS = ("TaskExists", 409, "The specified task already exists.")
+    TASK_COMPLETED = ("TaskCompleted", 409, "The specified task is already in a completed state.")
+    TASK_FILES_UNAVAILABLE = (
+        "TaskFilesUnavailable",
+        409,
+        "The files of the specified task are unavailable.",
+    )
+    TASK_FILES_CLEANEDUP = (
+        "TaskFilesCleanedup",
+        409,
+        "The files of the specified task are cleaned up.",
+    )
+    REQUEST_BODY_TOO_LARGE = (
+        "RequestBodyTooLarge",
+        413,
+        "The request body is too large and exceeds the maximum permissible limit.",
+    )
+    INVALID_RANGE = (
+        "InvalidRange",
+        416,
+        "The range specified is invalid for the current size of the resource.",
+    )
+    INTERNAL_ERROR = (
+        "InternalError",
+        500,
+        "Server encountered an internal error. Please try again after some time.",
+    )
+    NOT_IMPLEMENTED = ("NotImplemented", 501, "The emulator does not offer this yet.")
+
+    def __init__(self, code: str, status: int, message: str) -> None:
+        self.code = code
+        self.status = status
+        self.message = message
+
+
+class BatchError(Exception):
+    """A request that the service refuses.
+
+    ``details`` become the ``values`` of the error body. ``message`` replaces the service's own text
+    where the emulator can say something more useful.
+    """
+
+    def __init__(self, error: ErrorCode, message: str | None = None, **details: str | int | None) -> None:
+        super().__init__(error.code)
+        self.error = error
+        self.message = message or error.message
+        self.details = {key: str(value) for key, value in details.items() if value is not None}
+
+
+def invalid_parameter(name: str, value: str, reason: str) -> BatchError:
+    """Build the answer to a bad query parameter, in the shape of recordings of the real service."""
+    return BatchError(
+        ErrorCode.INVALID_QUERY_PARAMETER_VALUE,
+        QueryParameterName=name,
+        QueryParameterValue=value,
+        Reason=reason,
+    )
+
+
+def invalid_property(name: str, value: object, reason: str) -> BatchError:
+    """Build the answer to a bad property of the request body."""
+    return BatchError(
+        ErrorCode.INVALID_PROPERTY_VALUE,
+        PropertyName=name,
+        PropertyValue=str(value)[:256],
+        Reason=reason,
+    )
+
+
+def missing_property(name: str) -> BatchError:
+    """Build the answer to a request body without a required property."""
+    return BatchError(ErrorCode.MISSING_REQUIRED_PROPERTY, PropertyName=name)
+
+
+def not_emulated(what: str) -> BatchError:
+    """Refuse what the service offers and the emulator does not, instead of silently ignoring it."""
+    return BatchError(ErrorCode.NOT_IMPLEMENTED, f"The Batch emulator does not offer {what} yet.", Feature=what)

@@ -1,0 +1,1 @@
+"""One run of one task on one node: directories, files, environment, process."""

@@ -1,0 +1,69 @@
+"""One run of a task from an empty directory to an exit code."""
+
+import asyncio
+from dataclasses import dataclass
+
+from batch_emulator.execution.command_line import split_command_line
+from batch_emulator.execution.directories import RunDirectory
+from batch_emulator.execution.downloads import Downloads
+from batch_emulator.execution.outcome import (
+    Outcome,
+    RunError,
+    ended_by_time_limit,
+    exit_failure,
+    launch_failed,
+)
+from batch_emulator.execution.process import TaskProcess
+from batch_emulator.model.schema import Document
+
+#: The exit code that the kernel's SIGKILL makes: what a task ended by the service shows.
+KILLED = 137
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """What to run, where, and for how long at most (seconds; None for no limit)."""
+
+    command_line: str
+    directory: RunDirectory
+    environment: dict[str, str]
+    resource_files: tuple[Document, ...] = ()
+    time_limit: float | None = None
+
+
+async def perform(attempt: Attempt, downloads: Downloads) -> Outcome:
+    """Run to the end. A cancelled run has ended all its processes when this returns."""
+    try:
+        async with asyncio.timeout(attempt.time_limit):
+            code = await _run(attempt, downloads)
+    except RunError as exc:
+        return Outcome(failure=exc.failure)
+    except TimeoutError:
+        return Outcome(exit_code=KILLED, failure=ended_by_time_limit())
+    return Outcome(exit_code=code, failure=exit_failure() if code else None)
+
+
+async def _run(attempt: Attempt, downloads: Downloads) -> int:
+    await _prepare(attempt.directory)
+    for entry in attempt.resource_files:
+        await downloads.fetch(entry, attempt.directory.working)
+    try:
+        command = split_command_line(attempt.command_line)
+    except ValueError as exc:
+        raise launch_failed(str(exc)) from exc
+    process = TaskProcess.start(command, attempt.directory, attempt.environment)
+    try:
+        return await process.wait()
+    except asyncio.CancelledError:
+        await asyncio.shield(process.kill())
+        raise
+
+
+async def _prepare(directory: RunDirectory) -> None:
+    """Make the directory anew: a run never sees the files of an earlier one."""
+    if directory.root.exists():
+        await asyncio.to_thread(directory.remove)
+    try:
+        directory.prepare()
+    except OSError as exc:
+        raise launch_failed(f"The task's directory cannot be made: {exc.strerror}") from exc

@@ -1,0 +1,101 @@
+"""Every path on an emulated node: this module alone knows where files are.
+
+The layout is the service's: https://learn.microsoft.com/azure/batch/files-and-directories
+"""
+
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+from batch_emulator.model.tasks import task_root
+
+#: The directories of a node's root, as recorded from the service.
+ROOT_DIRECTORIES: Final = ("applications", "fsmounts", "shared", "startup", "volatile", "workitems")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunDirectory:
+    """The directory of one task, or of a start task: its output and its working directory."""
+
+    root: Path
+
+    @property
+    def working(self) -> Path:
+        return self.root / "wd"
+
+    @property
+    def stdout(self) -> Path:
+        return self.root / "stdout.txt"
+
+    @property
+    def stderr(self) -> Path:
+        return self.root / "stderr.txt"
+
+    def prepare(self) -> None:
+        """Make the directory."""
+        self.working.mkdir(parents=True, mode=0o770)
+
+    def detach(self) -> "RunDirectory":
+        """Move it out of the way at once, so that its removal can take its time."""
+        aside = RunDirectory(root=self.root.with_name(f".{self.root.name}.{uuid4().hex}"))
+        with suppress(FileNotFoundError):
+            self.root.rename(aside.root)
+        return aside
+
+    def remove(self) -> None:
+        """Delete all of it; files that vanish meanwhile, or cannot go, do not matter."""
+        shutil.rmtree(self.root, ignore_errors=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeDirectory:
+    """The root directory of one node."""
+
+    root: Path
+
+    @property
+    def shared(self) -> Path:
+        return self.root / "shared"
+
+    @property
+    def startup(self) -> Path:
+        return self.root / "startup"
+
+    @property
+    def mounts(self) -> Path:
+        return self.root / "fsmounts"
+
+    def create(self) -> None:
+        for name in ROOT_DIRECTORIES:
+            (self.root / name).mkdir(parents=True, exist_ok=True)
+
+    def remove(self) -> None:
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    def start_task(self) -> RunDirectory:
+        return RunDirectory(root=self.startup)
+
+    def task(self, job_id: str, task_id: str) -> RunDirectory:
+        return RunDirectory(root=self.root / task_root(job_id, task_id))
+
+    def remove_job(self, job_id: str) -> None:
+        shutil.rmtree(self.root / "workitems" / job_id, ignore_errors=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeDirectories:
+    """Where all nodes of one emulator keep their files."""
+
+    root: Path
+
+    def node(self, node_id: str) -> NodeDirectory:
+        return NodeDirectory(root=self.root / node_id)
+
+    def remove_job(self, job_id: str) -> None:
+        """Delete a job's files on every node; blocks, so it belongs in a thread."""
+        with suppress(FileNotFoundError):
+            for node in self.root.iterdir():
+                NodeDirectory(root=node).remove_job(job_id)

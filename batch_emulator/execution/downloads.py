@@ -1,0 +1,120 @@
+"""Fetches resource files into a task's working directory, with bounded memory."""
+
+import asyncio
+import errno
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+from yarl import URL
+
+from batch_emulator.execution.containers import ListingError, blob_address, list_blobs
+from batch_emulator.execution.outcome import blob_failure, file_failure
+from batch_emulator.model.resource_files import DEFAULT_MODE, is_inside
+from batch_emulator.model.schema import Document
+
+_CHUNK: Final = 256 * 1024
+#: Waits before the second and third try of a download that failed for a passing reason.
+_PAUSES: Final = (0.2, 1.0)
+_DENIED: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+
+
+class _PassingError(Exception):
+    """Trying again may help."""
+
+
+class Downloads:
+    """The connections to storage of one emulator."""
+
+    def __init__(self) -> None:
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
+        # A blob is stored as it is, whatever its Content-Encoding says.
+        self._session = aiohttp.ClientSession(timeout=timeout, auto_decompress=False)
+
+    async def close(self) -> None:
+        await self._session.close()
+
+    async def fetch(self, entry: Document, working: Path) -> None:
+        """Download one resource file, or the blobs of a container. Raises RunError."""
+        mode = int(entry.get("fileMode", DEFAULT_MODE), 8)
+        if "httpUrl" in entry:
+            await self._fetch_file(entry["httpUrl"], entry["filePath"], working, mode)
+            return
+        container = entry["storageContainerUrl"]
+        folder = entry.get("filePath", ".")
+        names = list_blobs(self._session, container, entry.get("blobPrefix", ""))
+        async for name in _translated(names, container, folder):
+            await self._fetch_file(blob_address(container, name), f"{folder}/{name}", working, mode)
+
+    async def _fetch_file(self, url: str, file_path: str, working: Path, mode: int) -> None:
+        target = _target(working, file_path)
+        for pause in (*_PAUSES, None):
+            try:
+                await self._copy(url, file_path, target)
+            except (_PassingError, aiohttp.ClientError, TimeoutError) as exc:
+                if pause is None:
+                    reason = str(exc) if isinstance(exc, _PassingError) else type(exc).__name__
+                    source = _without_query(url)
+                    raise blob_failure("BlobDownloadMiscError", source, file_path, reason) from exc
+                await asyncio.sleep(pause)
+            else:
+                break
+        target.chmod(mode)
+
+    async def _copy(self, url: str, file_path: str, target: Path) -> None:
+        # The URL is used as given: re-quoting would break the signature of a SAS.
+        async with self._session.get(URL(url, encoded=True)) as response:
+            _check(response.status, _without_query(url), file_path)
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with target.open("wb") as file:
+                    async for chunk in response.content.iter_chunked(_CHUNK):
+                        file.write(chunk)
+            except aiohttp.ClientError:
+                raise
+            except OSError as exc:
+                code = "DiskFull" if exc.errno == errno.ENOSPC else "ResourceFileCreateFailed"
+                raise file_failure(code, file_path, exc.strerror or str(exc)) from exc
+
+
+async def _translated(names: AsyncIterator[str], container: str, folder: str) -> AsyncIterator[str]:
+    source = _without_query(container)
+    try:
+        async for name in names:
+            yield name
+    except ListingError as exc:
+        raise blob_failure(_code_of(exc.status), source, folder, str(exc)) from exc
+    except aiohttp.ClientError as exc:
+        reason = type(exc).__name__
+        raise blob_failure("BlobDownloadMiscError", source, folder, reason) from exc
+
+
+def _check(status: int, source: str, file_path: str) -> None:
+    if status == HTTPStatus.OK:
+        return
+    reason = f"The storage service answered {status}"
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS:
+        raise _PassingError(reason)
+    raise blob_failure(_code_of(status), source, file_path, reason)
+
+
+def _code_of(status: int) -> str:
+    if status == HTTPStatus.NOT_FOUND:
+        return "BlobNotFound"
+    return "BlobAccessDenied" if status in _DENIED else "BlobDownloadMiscError"
+
+
+def _target(working: Path, file_path: str) -> Path:
+    """Return where the file goes; a path that leaves the working directory is refused."""
+    target = working / file_path
+    if is_inside(file_path) and target.resolve().is_relative_to(working.resolve()):
+        return target
+    reason = "The path leaves the task's working directory"
+    raise file_failure("ResourceFileCreateFailed", file_path, reason)
+
+
+def _without_query(url: str) -> str:
+    """Drop the query, which may be a SAS token."""
+    return url.partition("?")[0]

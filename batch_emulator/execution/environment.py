@@ -1,0 +1,68 @@
+"""The environment variables of a task.
+
+https://learn.microsoft.com/azure/batch/batch-compute-node-environment-variables
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from batch_emulator.execution.directories import NodeDirectory, RunDirectory
+from batch_emulator.model.schema import Document
+
+#: Names the directory by which a run's processes are recognised: see ``leftovers``.
+RUN_MARK: Final = "AZ_BATCH_TASK_WORKING_DIR"
+NODE_MARK: Final = "AZ_BATCH_NODE_ROOT_DIR"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """What a task may know of the account that runs it."""
+
+    name: str
+    url: str
+    #: The search path for programs: the emulator's own, so that what is installed is found.
+    search_path: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """The node that a task runs on."""
+
+    pool_id: str
+    node_id: str
+    is_dedicated: bool
+    directory: NodeDirectory
+
+
+def node_environment(account: Account, place: Place, run: RunDirectory) -> dict[str, str]:
+    """Return what a start task and every other task see. Nothing else of the emulator's own."""
+    node = place.directory
+    return {
+        "PATH": account.search_path,
+        "HOME": str(run.working),
+        "LANG": "C.UTF-8",
+        "AZ_BATCH_ACCOUNT_NAME": account.name,
+        "AZ_BATCH_ACCOUNT_URL": account.url,
+        "AZ_BATCH_POOL_ID": place.pool_id,
+        "AZ_BATCH_NODE_ID": place.node_id,
+        "AZ_BATCH_NODE_IS_DEDICATED": "true" if place.is_dedicated else "false",
+        "AZ_BATCH_NODE_SHARED_DIR": str(node.shared),
+        "AZ_BATCH_NODE_STARTUP_DIR": str(node.startup),
+        "AZ_BATCH_NODE_MOUNTS_DIR": str(node.mounts),
+        "AZ_BATCH_TASK_DIR": str(run.root),
+        NODE_MARK: str(node.root),
+        RUN_MARK: str(run.working),
+    }
+
+
+def task_environment(node: dict[str, str], job_id: str, task_id: str) -> dict[str, str]:
+    """Return what a task sees beside its node's variables."""
+    return {**node, "AZ_BATCH_JOB_ID": job_id, "AZ_BATCH_TASK_ID": task_id}
+
+
+def with_settings(service: dict[str, str], *settings: Iterable[Document]) -> dict[str, str]:
+    """Add the user's settings, later ones first in rank; the service's own variables win."""
+    given = {entry["name"]: entry.get("value", "") for entries in settings for entry in entries}
+    protected = {name: value for name, value in service.items() if name.startswith("AZ_BATCH_")}
+    return {**service, **given, **protected}

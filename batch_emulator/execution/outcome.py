@@ -1,0 +1,126 @@
+"""How a run ended, and the failures in the shape that the service reports them.
+
+Texts of FailureExitCode and TaskEnded: recordings of the real service. Texts of the others:
+https://learn.microsoft.com/rest/api/batchservice/batch-status-and-error-codes
+"""
+
+from dataclasses import dataclass
+
+from batch_emulator.model.schema import Document
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """Why a task failed: a code for programs, a message for people, details."""
+
+    code: str
+    message: str
+    details: tuple[tuple[str, str], ...] = ()
+    category: str = "usererror"
+
+    def document(self) -> Document:
+        """Return the ``failureInfo`` of the REST API."""
+        return {
+            "category": self.category,
+            "code": self.code,
+            "message": self.message,
+            "details": [{"name": name, "value": value} for name, value in self.details],
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """The end of a run: success exactly where there is no failure."""
+
+    exit_code: int | None = None
+    failure: Failure | None = None
+
+    @property
+    def may_retry(self) -> bool:
+        """Only a command that ended by itself with a non-zero exit code is retried."""
+        return self.failure is not None and self.failure.code == "FailureExitCode"
+
+
+class RunError(Exception):
+    """A run failed before its command ended."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+def exit_failure() -> Failure:
+    return Failure(
+        code="FailureExitCode",
+        message="The task exited with an exit code representing a failure",
+        details=(
+            ("Message", "The task process exited with an unexpected exit code"),
+            ("AdditionalErrorCode", "FailureExitCode"),
+        ),
+    )
+
+
+def ended_by_user() -> Failure:
+    return Failure(code="TaskEnded", message="Task Was Ended by User Request")
+
+
+def ended_by_time_limit() -> Failure:
+    reason = "The maximum execution time configured on the task was exceeded"
+    return Failure(
+        code="TaskEnded",
+        message="Task Was Ended by User Request",
+        details=(("Message", reason),),
+    )
+
+
+def inside_emulator() -> Failure:
+    """Build the failure of a run that the emulator itself got wrong."""
+    message = "An unknown scheduling error has occurred"
+    return Failure(code="Unknown", message=message, category="servererror")
+
+
+def program_not_found(program: str) -> RunError:
+    return RunError(
+        Failure(
+            code="CommandProgramNotFound",
+            message="The specified command program is not found",
+            details=(("Message", f"The program {program} was not found"),),
+        )
+    )
+
+
+def launch_failed(reason: str) -> RunError:
+    return RunError(
+        Failure(
+            code="CommandLaunchFailed",
+            message="Failed to launch the specified command line",
+            details=(("Message", reason),),
+        )
+    )
+
+
+def blob_failure(code: str, source: str, file_path: str, reason: str) -> RunError:
+    """Build a download failure; ``source`` must not hold a SAS token."""
+    messages = {
+        "BlobNotFound": "One of the specified Azure Blob(s) is not found",
+        "BlobAccessDenied": "Access for one of the specified Azure Blob(s) is denied",
+    }
+    misc = "Miscellaneous error encountered while downloading one of the specified Azure Blob(s)"
+    return RunError(
+        Failure(
+            code=code,
+            message=messages.get(code, misc),
+            details=(("BlobSource", source), ("FilePath", file_path), ("Message", reason)),
+        )
+    )
+
+
+def file_failure(code: str, file_path: str, reason: str) -> RunError:
+    """Build a failure to write a resource file."""
+    return RunError(
+        Failure(
+            code=code,
+            message="Failure encountered creating resource file",
+            details=(("FilePath", file_path), ("Message", reason)),
+        )
+    )

@@ -1,0 +1,83 @@
+"""A task's command as an operating system process, with everything it starts."""
+
+import asyncio
+import os
+import signal
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+from batch_emulator.execution.directories import RunDirectory
+from batch_emulator.execution.environment import RUN_MARK
+from batch_emulator.execution.leftovers import kill_leftovers
+from batch_emulator.execution.outcome import launch_failed, program_not_found
+
+
+class TaskProcess:
+    """A running command: the leader of its own session and process group."""
+
+    def __init__(self, popen: subprocess.Popen[bytes], working: Path) -> None:
+        self._popen = popen
+        self._working = working
+
+    @classmethod
+    def start(cls, command: list[str], directory: RunDirectory, environment: dict[str, str]) -> Self:
+        """Start the command in its working directory. Raises RunError."""
+        try:
+            with directory.stdout.open("wb") as stdout, directory.stderr.open("wb") as stderr:
+                popen = subprocess.Popen(  # noqa: S603 - running the user's command is the purpose
+                    command,
+                    cwd=directory.working,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=stdout,
+                    stderr=stderr,
+                    start_new_session=True,
+                )
+        except FileNotFoundError as exc:
+            raise program_not_found(command[0]) from exc
+        except (OSError, ValueError) as exc:
+            raise launch_failed(str(exc)) from exc
+        return cls(popen, directory.working)
+
+    async def wait(self) -> int:
+        """Return the exit code; 128 + n for an end by signal n, as a shell reports it.
+
+        What the command left running in its process group is ended.
+        """
+        await self._exited()
+        # The leader is not reaped yet, so its number cannot name another group.
+        self._kill_group()
+        code = self._popen.wait()
+        return code if code >= 0 else 128 - code
+
+    async def kill(self) -> int:
+        """End the command and everything it started; return the exit code."""
+        self._kill_group()
+        code = await self.wait()
+        await asyncio.to_thread(kill_leftovers, RUN_MARK, self._working)
+        return code
+
+    def _kill_group(self) -> None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._popen.pid, signal.SIGKILL)
+
+    async def _exited(self) -> None:
+        if not hasattr(os, "pidfd_open"):
+            await asyncio.to_thread(os.waitid, os.P_PID, self._popen.pid, os.WEXITED | os.WNOWAIT)
+            return
+        loop = asyncio.get_running_loop()
+        ended = loop.create_future()
+        descriptor = os.pidfd_open(self._popen.pid)
+        loop.add_reader(descriptor, _resolve, ended)
+        try:
+            await ended
+        finally:
+            loop.remove_reader(descriptor)
+            os.close(descriptor)
+
+
+def _resolve(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

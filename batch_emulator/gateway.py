@@ -1,0 +1,141 @@
+"""What happens to every request: authentication, version, routing, common headers, errors."""
+
+import json
+import logging
+from collections.abc import Mapping
+from functools import lru_cache
+from http import HTTPStatus
+from random import getrandbits
+from types import MappingProxyType
+from typing import Final
+from urllib.parse import parse_qs
+
+from aiohttp import web
+
+from batch_emulator.call import JSON_TYPE, Call
+from batch_emulator.errors import BatchError, ErrorCode, not_emulated
+from batch_emulator.model.timestamps import Clock
+from batch_emulator.routes import ROUTES, Router
+from batch_emulator.service import BatchService
+from batch_emulator.signing import SharedKey
+
+log = logging.getLogger(__name__)
+
+#: The API versions that living clients send: azure-batch 14 and 15 (Python), the az command line,
+#: @azure/batch (JavaScript), .NET and Java of the same years.
+API_VERSIONS: Final = frozenset(
+    {
+        "2022-10-01.16.0",
+        "2023-05-01.17.0",
+        "2023-11-01.18.0",
+        "2024-02-01.19.0",
+        "2024-07-01.20.0",
+        "2025-06-01",
+    }
+)
+
+
+class Gateway:
+    """The handler of all requests of one emulator."""
+
+    def __init__(self, service: BatchService, key: SharedKey) -> None:
+        self._service = service
+        self._key = key
+        self._router = Router(ROUTES)
+        self._clock = Clock()
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        headers = _common_headers(request)
+        try:
+            return await self._answer(request, headers)
+        except BatchError as exc:
+            return self._refusal(request, exc, headers)
+        except RecursionError:
+            refusal = BatchError(ErrorCode.INVALID_REQUEST_BODY, Reason="It is nested too deeply")
+            return self._refusal(request, refusal, headers)
+        except ConnectionError:
+            # The client went away; there is nobody to answer.
+            raise
+        except Exception:
+            # No path and query: a query may hold a signature.
+            log.exception("The emulator failed to answer", extra={"method": request.method})
+            return self._refusal(request, BatchError(ErrorCode.INTERNAL_ERROR), headers)
+
+    async def _answer(self, request: web.BaseRequest, headers: dict[str, str]) -> web.StreamResponse:
+        path, _, raw_query = request.raw_path.partition("?")
+        query = _parse_query(raw_query)
+        self._key.verify(request.method, path, query, request.headers)
+        _check_version(query)
+        operation, parameters = self._router.find(request.method, path)
+        if operation.handler is None:
+            raise not_emulated(f"the operation {operation.name}")
+        call = Call(
+            request=request,
+            service=self._service,
+            parameters=parameters,
+            query=query,
+            endpoint=f"{request.scheme}://{request.host}",
+            path=path,
+            common_headers=headers,
+        )
+        return await operation.handler(call)
+
+    def _refusal(self, request: web.BaseRequest, exc: BatchError, headers: dict[str, str]) -> web.Response:
+        status = exc.error.status
+        if request.method == "HEAD" or status == HTTPStatus.NOT_MODIFIED:
+            return web.Response(status=status, headers=headers)
+        endpoint = f"{request.scheme}://{request.host}"
+        body = _error_body(exc, endpoint, headers["request-id"], self._clock.stamp())
+        return web.Response(status=status, body=body, headers={**headers, "Content-Type": JSON_TYPE})
+
+
+@lru_cache(maxsize=256)
+def _parse_query(raw_query: str) -> Mapping[str, str]:
+    """Return the first value of each parameter, blank ones left out: as clients sign them.
+
+    Clients that poll send the same query again and again, hence the cache.
+    """
+    return MappingProxyType({name: values[0] for name, values in parse_qs(raw_query).items()})
+
+
+def _request_id() -> str:
+    """Return a random GUID; it protects nothing, so the cheap generator will do."""
+    digits = f"{getrandbits(128):032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def _common_headers(request: web.BaseRequest) -> dict[str, str]:
+    headers = {"request-id": _request_id(), "DataServiceVersion": "3.0"}
+    given = request.headers
+    if given.get("return-client-request-id", "").lower() == "true":
+        headers["client-request-id"] = given.get("client-request-id", "")[:256]
+    return headers
+
+
+def _check_version(query: Mapping[str, str]) -> None:
+    version = query.get("api-version")
+    if version is None:
+        raise BatchError(ErrorCode.MISSING_REQUIRED_QUERY_PARAMETER, QueryParameterName="api-version")
+    if version not in API_VERSIONS:
+        known = ", ".join(sorted(API_VERSIONS))
+        raise BatchError(
+            ErrorCode.UNSUPPORTED_REQUEST_VERSION,
+            QueryParameterName="api-version",
+            QueryParameterValue=version,
+            Reason=f"These versions are supported: {known}",
+        )
+
+
+def _error_body(exc: BatchError, endpoint: str, request_id: str, time: str) -> bytes:
+    container = "Microsoft.Azure.Batch.Protocol.Entities.Container.errors"
+    body: dict[str, object] = {
+        "odata.metadata": f"{endpoint}/$metadata#{container}/@Element",
+        "code": exc.error.code,
+        "message": {
+            "lang": "en-US",
+            "value": f"{exc.message}\nRequestId:{request_id}\nTime:{time}",
+        },
+    }
+    if exc.details:
+        body["values"] = [{"key": key, "value": value} for key, value in exc.details.items()]
+    return json.dumps(body).encode()

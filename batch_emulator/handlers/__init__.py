@@ -1,0 +1,1 @@
+"""The HTTP side of every operation: parse the call, ask the service, answer."""

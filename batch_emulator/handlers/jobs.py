@@ -1,0 +1,142 @@
+"""Operations on jobs."""
+
+import json
+from datetime import timedelta
+
+from aiohttp import web
+
+from batch_emulator.call import Call
+from batch_emulator.conditions import check_conditions
+from batch_emulator.errors import BatchError, ErrorCode
+from batch_emulator.model.durations import seconds_of
+from batch_emulator.model.jobs import (
+    JOB_PROPERTIES,
+    USER_TERMINATE,
+    job_on_wire,
+    read_job,
+)
+from batch_emulator.model.schema import Document, record, text
+from batch_emulator.model.states import AllTasksComplete, JobState, PoolState
+from batch_emulator.model.tasks import task_counts_on_wire
+from batch_emulator.model.timestamps import from_wire, to_wire
+from batch_emulator.odata.query import project, read_list_query, read_select
+from batch_emulator.store.jobs import JOB_FILTER, JobRow
+
+_read_termination = record({"terminateReason": text})
+
+
+def find_job(call: Call, job_id: str) -> JobRow:
+    """Return the job. Raises JobNotFound."""
+    row = call.service.store.jobs.get(job_id)
+    if row is None:
+        raise BatchError(ErrorCode.JOB_NOT_FOUND)
+    return row
+
+
+async def create_job(call: Call) -> web.StreamResponse:
+    job = read_job(await call.body())
+    job_id = job.pop("id")
+    _check_new(call, job_id, job["poolInfo"]["poolId"])
+    now = call.service.clock.stamp()
+    row = call.service.store.jobs.insert(_new_row(job_id, job, now))
+    if row.expires:
+        call.service.expiry.expect(row.expires)
+    call.service.jobs.end_if_done(row.id)
+    # The service answers this address whatever the job's id (recording of the real service).
+    return call.created("/jobs/job-1", now)
+
+
+def _check_new(call: Call, job_id: str, pool_id: str) -> None:
+    """Refuse an id in use, and a pool on its way out; a pool that is not there yet is fine.
+
+    "The Batch service will not reject the Job request; it will simply not run Tasks until the Pool
+    exists" (SDK documentation of BatchPoolInfo.poolId).
+    """
+    existing = call.service.store.jobs.get(job_id)
+    if existing is not None:
+        deleting = existing.state == JobState.DELETING
+        raise BatchError(ErrorCode.JOB_BEING_DELETED if deleting else ErrorCode.JOB_EXISTS)
+    pool = call.service.store.pools.get(pool_id)
+    if pool is not None and pool.state == PoolState.DELETING:
+        raise BatchError(ErrorCode.POOL_BEING_DELETED)
+
+
+def _new_row(job_id: str, job: Document, now: str) -> JobRow:
+    return JobRow(
+        no=0,
+        id=job_id,
+        document=json.dumps(job),
+        created=now,
+        modified=now,
+        state=JobState.ACTIVE,
+        state_time=now,
+        previous_state=None,
+        previous_time=None,
+        pool_id=job["poolInfo"]["poolId"],
+        priority=job["priority"],
+        max_parallel=job["maxParallelTasks"],
+        ends_with_tasks=int(job["onAllTasksComplete"] == AllTasksComplete.TERMINATE_JOB),
+        expires=_expiry(job, now),
+        ended=None,
+        terminate_reason=None,
+    )
+
+
+def _expiry(job: Document, now: str) -> str | None:
+    seconds = seconds_of(job["constraints"]["maxWallClockTime"])
+    try:
+        return None if seconds is None else to_wire(from_wire(now) + timedelta(seconds=seconds))
+    except OverflowError:
+        return None
+
+
+async def get_job(call: Call) -> web.StreamResponse:
+    row = find_job(call, call.parameters[0])
+    check_conditions(call.request.headers, row.modified, reading=True)
+    job = project(job_on_wire(row, call.endpoint), read_select(call.query, JOB_PROPERTIES))
+    return call.entity("jobs", job, row.modified)
+
+
+async def list_jobs(call: Call) -> web.StreamResponse:
+    selected = read_select(call.query, JOB_PROPERTIES)
+    rows, more = call.service.store.jobs.page(read_list_query(call.query, JOB_FILTER))
+    items = [project(job_on_wire(row, call.endpoint), selected) for row in rows]
+    return call.page("jobs", items, rows[-1].id if more else None)
+
+
+async def delete_job(call: Call) -> web.StreamResponse:
+    row = find_job(call, call.parameters[0])
+    check_conditions(call.request.headers, row.modified, reading=False)
+    if row.state == JobState.DELETING:
+        raise BatchError(ErrorCode.JOB_BEING_DELETED)
+    call.service.jobs.delete(row)
+    return call.empty(202)
+
+
+async def terminate_job(call: Call) -> web.StreamResponse:
+    # The body is optional: without it there is no reason but the user's wish.
+    body = await call.body() if call.request.body_exists else {}
+    reason = _read_termination("", body).get("terminateReason", USER_TERMINATE)
+    row = find_job(call, call.parameters[0])
+    check_conditions(call.request.headers, row.modified, reading=False)
+    check_open(row)
+    call.service.jobs.terminate(row, reason)
+    return call.empty(202)
+
+
+def check_open(row: JobRow) -> None:
+    """Raise the error that says why a job takes no tasks and cannot be terminated."""
+    match row.state:
+        case JobState.COMPLETED:
+            raise BatchError(ErrorCode.JOB_COMPLETED)
+        case JobState.TERMINATING:
+            raise BatchError(ErrorCode.JOB_BEING_TERMINATED)
+        case JobState.DELETING:
+            raise BatchError(ErrorCode.JOB_BEING_DELETED)
+
+
+async def get_job_task_counts(call: Call) -> web.StreamResponse:
+    row = find_job(call, call.parameters[0])
+    counts = task_counts_on_wire(call.service.store.tasks.counts(row.no))
+    metadata = f"{call.endpoint}/$metadata#taskcounts/@Element"
+    return call.json({"odata.metadata": metadata, **counts})

@@ -1,0 +1,33 @@
+"""Operations on the nodes of a pool."""
+
+from aiohttp import web
+
+from batch_emulator.call import Call
+from batch_emulator.errors import BatchError, ErrorCode
+from batch_emulator.handlers.pools import find_pool
+from batch_emulator.model.pools import NODE_PROPERTIES, node_on_wire
+from batch_emulator.model.schema import Document
+from batch_emulator.odata.query import project, read_list_query, read_select
+from batch_emulator.store.nodes import NODE_FILTER, NodeRow
+from batch_emulator.store.pools import PoolRow
+
+
+async def get_node(call: Call) -> web.StreamResponse:
+    pool = find_pool(call, call.parameters[0])
+    row = call.service.store.nodes.get(pool.no, call.parameters[1])
+    if row is None:
+        raise BatchError(ErrorCode.NODE_NOT_FOUND)
+    node = project(_wire(call, row, pool), read_select(call.query, NODE_PROPERTIES))
+    return call.entity("nodes", node, row.state_time)
+
+
+async def list_nodes(call: Call) -> web.StreamResponse:
+    pool = find_pool(call, call.parameters[0])
+    selected = read_select(call.query, NODE_PROPERTIES)
+    rows, more = call.service.store.nodes.page(pool.no, read_list_query(call.query, NODE_FILTER))
+    items = [project(_wire(call, row, pool), selected) for row in rows]
+    return call.page("nodes", items, rows[-1].id if more else None)
+
+
+def _wire(call: Call, row: NodeRow, pool: PoolRow) -> Document:
+    return node_on_wire(row, pool, call.service.store.tasks.load(row.id), call.endpoint)

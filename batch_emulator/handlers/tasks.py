@@ -1,0 +1,165 @@
+"""Operations on the tasks of a job."""
+
+import asyncio
+import json
+from typing import Final
+
+from aiohttp import web
+
+from batch_emulator.call import Call
+from batch_emulator.conditions import check_conditions
+from batch_emulator.errors import BatchError, ErrorCode, invalid_property, missing_property
+from batch_emulator.execution.outcome import ended_by_user
+from batch_emulator.handlers.jobs import check_open, find_job
+from batch_emulator.model.schema import Document
+from batch_emulator.model.states import TaskState
+from batch_emulator.model.tasks import TASK_PROPERTIES, read_task, task_on_wire
+from batch_emulator.model.timestamps import etag_of
+from batch_emulator.odata.query import project, read_list_query, read_select
+from batch_emulator.scheduling.runs import Ending
+from batch_emulator.store.jobs import JobRow
+from batch_emulator.store.tasks import TASK_FILTER, TaskRow
+
+#: Most tasks of one addtaskcollection request.
+MAX_COLLECTION: Final = 100
+
+
+def find_task(call: Call) -> tuple[TaskRow, str]:
+    """Return the task of the path, and its job's id. Raises JobNotFound or TaskNotFound."""
+    job_id, task_id = call.parameters[:2]
+    found = call.service.store.tasks.get(job_id, task_id)
+    if found is None:
+        find_job(call, job_id)
+        raise BatchError(ErrorCode.TASK_NOT_FOUND)
+    return found
+
+
+async def create_task(call: Call) -> web.StreamResponse:
+    body = await call.body()
+    job = find_job(call, call.parameters[0])
+    check_open(job)
+    now = call.service.clock.stamp()
+    task_id = _insert(call, job, body, _constraints(job), now)
+    call.service.dispatcher.wake(job.pool_id)
+    return call.created(f"/jobs/{job.id}/tasks/{task_id}", now)
+
+
+def _constraints(job: JobRow) -> Document:
+    constraints: Document = json.loads(job.document)["constraints"]
+    # A job's time limit is its own; the number of retries is what its tasks inherit.
+    return {**_NO_LIMIT, "maxTaskRetryCount": constraints["maxTaskRetryCount"]}
+
+
+_NO_LIMIT: Final = {"maxWallClockTime": "P10675199DT2H48M5.4775807S"}
+
+
+def _insert(call: Call, job: JobRow, body: object, constraints: Document, now: str) -> str:
+    """Add one task and return its id. Raises TaskExists and what validation raises."""
+    task = read_task(body, constraints)
+    task_id: str = task.pop("id")
+    document = json.dumps(task)
+    tasks = call.service.store.tasks
+    if not tasks.insert(job.no, task_id, document, task["requiredSlots"], now):
+        raise BatchError(ErrorCode.TASK_EXISTS)
+    return task_id
+
+
+async def create_task_collection(call: Call) -> web.StreamResponse:
+    """Add up to 100 tasks, each with its own result; one bad task does not stop the others."""
+    bodies = _collection(await call.body())
+    job = find_job(call, call.parameters[0])
+    check_open(job)
+    constraints = _constraints(job)
+    with call.service.store.transaction():
+        results = [_add_one(call, job, body, constraints) for body in bodies]
+    call.service.dispatcher.wake(job.pool_id)
+    container = "Microsoft.Azure.Batch.Protocol.Entities.Container.taskaddresults"
+    return call.json({"odata.metadata": f"{call.endpoint}/$metadata#{container}", "value": results})
+
+
+def _collection(body: Document) -> list[object]:
+    bodies = body.get("value")
+    if bodies is None:
+        raise missing_property("value")
+    if not isinstance(bodies, list):
+        raise invalid_property("value", "", "A list of tasks is expected")
+    if len(bodies) > MAX_COLLECTION:
+        reason = f"At most {MAX_COLLECTION} tasks can be added at once"
+        raise invalid_property("value", len(bodies), reason)
+    return bodies
+
+
+def _add_one(call: Call, job: JobRow, body: object, constraints: Document) -> Document:
+    now = call.service.clock.stamp()
+    try:
+        task_id = _insert(call, job, body, constraints, now)
+    except BatchError as exc:
+        return _add_error(call, job, body, exc)
+    return {
+        "status": "Success",
+        "taskId": task_id,
+        "eTag": etag_of(now),
+        "lastModified": now,
+        "location": f"{call.endpoint}/jobs/{job.id}/tasks/{task_id}",
+    }
+
+
+def _add_error(call: Call, job: JobRow, body: object, exc: BatchError) -> Document:
+    task_id = str(body.get("id", "")) if isinstance(body, dict) else ""
+    request_id = call.common_headers["request-id"]
+    message = f"{exc.message}\nRequestId:{request_id}\nTime:{call.service.clock.stamp()}"
+    error: Document = {
+        "code": exc.error.code,
+        "message": {"lang": "en-US", "value": message},
+        "values": [{"key": key, "value": value} for key, value in exc.details.items()],
+    }
+    location = f"{call.endpoint}/jobs/{job.id}/tasks/{task_id}"
+    return {"status": "clienterror", "taskId": task_id, "error": error, "location": location}
+
+
+async def get_task(call: Call) -> web.StreamResponse:
+    row, job_id = find_task(call)
+    check_conditions(call.request.headers, row.modified, reading=True)
+    task = task_on_wire(row, job_id, call.endpoint)
+    task = project(task, read_select(call.query, TASK_PROPERTIES))
+    return call.entity("tasks", task, row.modified)
+
+
+async def list_tasks(call: Call) -> web.StreamResponse:
+    job = find_job(call, call.parameters[0])
+    selected = read_select(call.query, TASK_PROPERTIES)
+    rows, more = call.service.store.tasks.page(job.no, read_list_query(call.query, TASK_FILTER))
+    items = [project(task_on_wire(row, job.id, call.endpoint), selected) for row in rows]
+    return call.page("tasks", items, rows[-1].id if more else None)
+
+
+async def terminate_task(call: Call) -> web.StreamResponse:
+    """End a task; when the answer goes out its processes are gone and its state is completed."""
+    row, _ = find_task(call)
+    check_conditions(call.request.headers, row.modified, reading=False)
+    if row.state == TaskState.COMPLETED:
+        raise BatchError(ErrorCode.TASK_COMPLETED)
+    service = call.service
+    if run := service.runs.of_task(row.no):
+        await service.runs.end([run], Ending.TERMINATE)
+    else:
+        failure = json.dumps(ended_by_user().document())
+        now = service.clock.stamp()
+        service.store.tasks.complete(row.no, time=now, exit_code=None, failure=failure)
+        service.jobs.end_if_done(call.parameters[0])
+    return call.empty(204)
+
+
+async def delete_task(call: Call) -> web.StreamResponse:
+    """Remove a task; when the answer goes out its processes and its files are gone."""
+    row, job_id = find_task(call)
+    check_conditions(call.request.headers, row.modified, reading=False)
+    service = call.service
+    if run := service.runs.of_task(row.no):
+        await service.runs.end([run], Ending.DISCARD)
+    service.store.tasks.delete(row.no)
+    service.jobs.end_if_done(job_id)
+    if row.node_id is not None:
+        files = service.directories.node(row.node_id).task(job_id, row.id).detach()
+        await asyncio.to_thread(files.remove)
+    return call.empty(200)

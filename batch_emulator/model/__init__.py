@@ -1,0 +1,1 @@
+"""The resources as the REST API shows them: validation, defaults, wire shape."""

@@ -1,0 +1,105 @@
+"""Jobs on the wire."""
+
+import json
+from typing import Final
+
+from batch_emulator.errors import missing_property
+from batch_emulator.model.durations import UNLIMITED
+from batch_emulator.model.schema import (
+    Document,
+    boolean,
+    display_name,
+    duration,
+    environment_settings,
+    integer,
+    later,
+    metadata,
+    one_of,
+    property_names,
+    record,
+    resource_id,
+)
+from batch_emulator.model.states import AllTasksComplete
+from batch_emulator.model.timestamps import etag_of
+from batch_emulator.store.jobs import JobRow
+
+#: What ``$select`` may name (SDK model BatchJob).
+JOB_PROPERTIES: Final = property_names(
+    "id displayName usesTaskDependencies url eTag lastModified creationTime state "
+    "stateTransitionTime previousState previousStateTransitionTime priority allowTaskPreemption "
+    "maxParallelTasks constraints jobManagerTask jobPreparationTask jobReleaseTask "
+    "commonEnvironmentSettings poolInfo onAllTasksComplete onTaskFailure networkConfiguration "
+    "metadata executionInfo stats"
+)
+
+#: Why a job ended (SDK documentation of BatchJobExecutionInfo.terminateReason).
+USER_TERMINATE: Final = "UserTerminate"
+ALL_TASKS_COMPLETED: Final = "AllTasksCompleted"
+MAX_WALL_CLOCK_TIME_EXPIRY: Final = "MaxWallClockTimeExpiry"
+
+_job = record(
+    {
+        "id": resource_id,
+        "displayName": display_name,
+        "usesTaskDependencies": boolean,
+        "priority": integer(-1000, 1000),
+        "allowTaskPreemption": boolean,
+        "maxParallelTasks": integer(-1),
+        "constraints": record({"maxWallClockTime": duration, "maxTaskRetryCount": integer(-1)}),
+        "jobManagerTask": later,
+        "jobPreparationTask": later,
+        "jobReleaseTask": later,
+        "commonEnvironmentSettings": environment_settings,
+        "poolInfo": record({"poolId": resource_id, "autoPoolSpecification": later}),
+        "onAllTasksComplete": one_of(*AllTasksComplete),
+        "onTaskFailure": one_of("noaction", "performexitoptionsjobaction"),
+        "metadata": metadata,
+    },
+    frozenset({"id", "poolInfo"}),
+)
+
+
+def read_job(body: Document) -> Document:
+    """Return the stored properties of a new job: validated, with the service's defaults."""
+    job: Document = _job("", body)
+    if "poolId" not in job["poolInfo"]:
+        raise missing_property("poolInfo.poolId")
+    job = {
+        "priority": 0,
+        "maxParallelTasks": -1,
+        "allowTaskPreemption": False,
+        "usesTaskDependencies": False,
+        "onAllTasksComplete": AllTasksComplete.NO_ACTION.value,
+        "onTaskFailure": "noaction",
+        **job,
+    }
+    limits = {"maxWallClockTime": UNLIMITED, "maxTaskRetryCount": 0}
+    job["constraints"] = {**limits, **job.get("constraints", {})}
+    return job
+
+
+def job_on_wire(row: JobRow, endpoint: str) -> Document:
+    """Return a job as the service shows it."""
+    job: Document = {
+        "id": row.id,
+        "url": f"{endpoint}/jobs/{row.id}",
+        "eTag": etag_of(row.modified),
+        "lastModified": row.modified,
+        "creationTime": row.created,
+        "state": row.state,
+        "stateTransitionTime": row.state_time,
+    }
+    if row.previous_state is not None:
+        job["previousState"] = row.previous_state
+        job["previousStateTransitionTime"] = row.previous_time
+    return {**job, **json.loads(row.document), "executionInfo": _execution_info(row)}
+
+
+def _execution_info(row: JobRow) -> Document:
+    info = {
+        "startTime": row.created,
+        "endTime": row.ended,
+        "poolId": row.pool_id,
+        "terminateReason": row.terminate_reason,
+    }
+    return {key: value for key, value in info.items() if value is not None}

@@ -1,0 +1,183 @@
+"""Pools and nodes on the wire."""
+
+import json
+from typing import Final
+
+from batch_emulator.errors import invalid_property
+from batch_emulator.model.resource_files import resource_files
+from batch_emulator.model.schema import (
+    Document,
+    boolean,
+    display_name,
+    duration,
+    environment_settings,
+    filled_text,
+    integer,
+    later,
+    list_of,
+    metadata,
+    one_of,
+    property_names,
+    record,
+    resource_id,
+    text,
+)
+from batch_emulator.model.states import NodeState
+from batch_emulator.model.timestamps import etag_of
+from batch_emulator.store.nodes import NodeRow
+from batch_emulator.store.pools import PoolRow
+
+#: What ``$select`` may name (SDK model BatchPool).
+POOL_PROPERTIES: Final = property_names(
+    "id displayName url eTag lastModified creationTime state stateTransitionTime allocationState "
+    "allocationStateTransitionTime vmSize virtualMachineConfiguration resizeTimeout resizeErrors "
+    "currentDedicatedNodes currentLowPriorityNodes targetDedicatedNodes targetLowPriorityNodes "
+    "enableAutoScale autoScaleFormula autoScaleEvaluationInterval autoScaleRun "
+    "enableInterNodeCommunication networkConfiguration startTask applicationPackageReferences "
+    "taskSlotsPerNode taskSchedulingPolicy userAccounts metadata stats mountConfiguration identity "
+    "upgradePolicy certificateReferences targetNodeCommunicationMode currentNodeCommunicationMode "
+    "resourceTags"
+)
+
+#: What ``$select`` may name (SDK model BatchNode).
+NODE_PROPERTIES: Final = property_names(
+    "id url state schedulingState stateTransitionTime lastBootTime allocationTime ipAddress "
+    "ipv6Address affinityId vmSize totalTasksRun runningTasksCount runningTaskSlotsCount "
+    "totalTasksSucceeded recentTasks startTask startTaskInfo errors isDedicated "
+    "endpointConfiguration nodeAgentInfo virtualMachineInfo version lastUpdateTime "
+    "certificateReferences"
+)
+
+_start_task = record(
+    {
+        "commandLine": filled_text,
+        "containerSettings": later,
+        "resourceFiles": resource_files,
+        "environmentSettings": environment_settings,
+        "maxTaskRetryCount": integer(-1),
+        "waitForSuccess": boolean,
+    },
+    frozenset({"commandLine"}),
+)
+
+_pool = record(
+    {
+        "id": resource_id,
+        "displayName": display_name,
+        "vmSize": filled_text,
+        "virtualMachineConfiguration": record({"nodeAgentSKUId": text}),
+        "resizeTimeout": duration,
+        "targetDedicatedNodes": integer(0, 1000),
+        "targetLowPriorityNodes": integer(0, 1000),
+        "enableAutoScale": later,
+        "autoScaleFormula": text,
+        "enableInterNodeCommunication": boolean,
+        "startTask": _start_task,
+        "applicationPackageReferences": later,
+        "taskSlotsPerNode": integer(1, 256),
+        "taskSchedulingPolicy": record(
+            {
+                "nodeFillType": one_of("Spread", "Pack"),
+                "jobDefaultOrder": one_of("none", "creationtime"),
+            }
+        ),
+        "userAccounts": list_of(record({"name": filled_text}, frozenset({"name"}))),
+        "metadata": metadata,
+        "mountConfiguration": later,
+    },
+    frozenset({"id", "vmSize"}),
+)
+
+
+def read_pool(body: Document) -> Document:
+    """Return the stored properties of a new pool: validated, with the service's defaults."""
+    pool: Document = _pool("", body)
+    if "autoScaleFormula" in pool:
+        raise invalid_property("autoScaleFormula", "", "It needs enableAutoScale")
+    pool = {
+        "resizeTimeout": "PT15M",
+        "targetDedicatedNodes": 0,
+        "targetLowPriorityNodes": 0,
+        "enableAutoScale": False,
+        "enableInterNodeCommunication": False,
+        "taskSlotsPerNode": 1,
+        **pool,
+    }
+    pool["taskSchedulingPolicy"] = {
+        "nodeFillType": "Spread",
+        **pool.get("taskSchedulingPolicy", {}),
+    }
+    return _with_start_task_defaults(_without_passwords(pool))
+
+
+def _with_start_task_defaults(pool: Document) -> Document:
+    if "startTask" in pool:
+        defaults = {"maxTaskRetryCount": 0, "waitForSuccess": True}
+        pool["startTask"] = {**defaults, **pool["startTask"]}
+    return pool
+
+
+def _without_passwords(pool: Document) -> Document:
+    for account in pool.get("userAccounts", ()):
+        account.pop("password", None)
+    return pool
+
+
+def pool_on_wire(row: PoolRow, counts: tuple[int, int], endpoint: str) -> Document:
+    """Return a pool as the service shows it; ``counts`` are its dedicated and spot nodes."""
+    return {
+        "id": row.id,
+        "url": f"{endpoint}/pools/{row.id}",
+        "eTag": etag_of(row.modified),
+        "lastModified": row.modified,
+        "creationTime": row.created,
+        "state": row.state,
+        "stateTransitionTime": row.state_time,
+        "allocationState": row.allocation_state,
+        "allocationStateTransitionTime": row.allocation_time,
+        "currentDedicatedNodes": counts[0],
+        "currentLowPriorityNodes": counts[1],
+        **json.loads(row.document),
+    }
+
+
+def node_on_wire(row: NodeRow, pool: PoolRow, load: tuple[int, int], endpoint: str) -> Document:
+    """Return a node as the service shows it; ``load`` is its running tasks and their slots."""
+    document = json.loads(pool.document)
+    node = {
+        "id": row.id,
+        "url": f"{endpoint}/pools/{pool.id}/nodes/{row.id}",
+        "state": row.state,
+        "schedulingState": "enabled",
+        "stateTransitionTime": row.state_time,
+        "lastBootTime": row.boot_time,
+        "allocationTime": row.allocation_time,
+        "ipAddress": row.ip_address,
+        "affinityId": f"TVM:{row.id}",
+        "vmSize": document["vmSize"],
+        "totalTasksRun": row.tasks_run,
+        "runningTasksCount": load[0],
+        "runningTaskSlotsCount": load[1],
+        "totalTasksSucceeded": row.tasks_succeeded,
+        "isDedicated": bool(row.dedicated),
+    }
+    if "startTask" in document:
+        node["startTask"] = document["startTask"]
+    if row.start_task_info is not None:
+        node["startTaskInfo"] = json.loads(row.start_task_info)
+    return node
+
+
+#: The property of BatchNodeCounts for each state of a node.
+_COUNTED_AS: Final = {
+    NodeState.START_TASK_FAILED: "startTaskFailed",
+    NodeState.LEAVING_POOL: "leavingPool",
+    NodeState.WAITING_FOR_START_TASK: "waitingForStartTask",
+    NodeState.UPGRADING_OS: "upgradingOS",
+}
+
+
+def node_counts_on_wire(states: dict[str, int]) -> Document:
+    """Return the counts of nodes by state, with every state and the total."""
+    counts: Document = {_COUNTED_AS.get(state, state.value): states.get(state, 0) for state in NodeState}
+    return {**counts, "total": sum(states.values())}

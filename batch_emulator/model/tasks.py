@@ -1,0 +1,129 @@
+"""Tasks on the wire."""
+
+import json
+from typing import Final
+
+from batch_emulator.model.resource_files import resource_files
+from batch_emulator.model.schema import (
+    Document,
+    display_name,
+    duration,
+    environment_settings,
+    filled_text,
+    integer,
+    later,
+    property_names,
+    record,
+    resource_id,
+    text,
+)
+from batch_emulator.model.timestamps import etag_of
+from batch_emulator.store.tasks import TaskCounts, TaskRow
+
+#: What ``$select`` may name (SDK model BatchTask).
+TASK_PROPERTIES: Final = property_names(
+    "id displayName url eTag lastModified creationTime exitConditions state stateTransitionTime "
+    "previousState previousStateTransitionTime commandLine containerSettings resourceFiles "
+    "outputFiles environmentSettings affinityInfo constraints requiredSlots userIdentity "
+    "executionInfo nodeInfo multiInstanceSettings stats dependsOn applicationPackageReferences "
+    "authenticationTokenSettings"
+)
+
+#: A task's files stay this long after it completed where nothing else is said: "7 days".
+DEFAULT_RETENTION: Final = "P7D"
+
+_task = record(
+    {
+        "id": resource_id,
+        "displayName": display_name,
+        "commandLine": filled_text,
+        "exitConditions": later,
+        "containerSettings": later,
+        "resourceFiles": resource_files,
+        "outputFiles": later,
+        "environmentSettings": environment_settings,
+        "affinityInfo": record({"affinityId": text}, frozenset({"affinityId"})),
+        "constraints": record(
+            {
+                "maxWallClockTime": duration,
+                "retentionTime": duration,
+                "maxTaskRetryCount": integer(-1),
+            }
+        ),
+        "requiredSlots": integer(1, 256),
+        "multiInstanceSettings": later,
+        "dependsOn": later,
+        "applicationPackageReferences": later,
+        "authenticationTokenSettings": later,
+    },
+    frozenset({"id", "commandLine"}),
+)
+
+
+def read_task(body: object, job_constraints: Document) -> Document:
+    """Return the stored properties of a new task: validated, with the job's and own defaults."""
+    task: Document = _task("", body)
+    given = task.get("constraints", {})
+    task["constraints"] = {**job_constraints, "retentionTime": DEFAULT_RETENTION, **given}
+    task.setdefault("requiredSlots", 1)
+    task.setdefault("userIdentity", {"autoUser": {"scope": "pool", "elevationLevel": "nonadmin"}})
+    return task
+
+
+def task_root(job_id: str, task_id: str) -> str:
+    """Return a task's directory relative to its node's root, as recorded from the service."""
+    return f"workitems/{job_id}/job-1/{task_id}"
+
+
+def task_on_wire(row: TaskRow, job_id: str, endpoint: str) -> Document:
+    """Return a task as the service shows it."""
+    task: Document = {
+        "id": row.id,
+        "url": f"{endpoint}/jobs/{job_id}/tasks/{row.id}",
+        "eTag": etag_of(row.modified),
+        "creationTime": row.created,
+        "lastModified": row.modified,
+        "state": row.state,
+        "stateTransitionTime": row.state_time,
+    }
+    if row.previous_state is not None:
+        task["previousState"] = row.previous_state
+        task["previousStateTransitionTime"] = row.previous_time
+    task.update(json.loads(row.document))
+    task["executionInfo"] = _execution_info(row)
+    if row.node_id is not None:
+        task["nodeInfo"] = _node_info(row, job_id, endpoint)
+    return task
+
+
+def _execution_info(row: TaskRow) -> Document:
+    info = {
+        "startTime": row.started,
+        "endTime": row.ended,
+        "exitCode": row.exit_code,
+        "failureInfo": json.loads(row.failure) if row.failure else None,
+        "result": row.result,
+        "retryCount": row.retries,
+        "lastRetryTime": row.last_retry,
+        "requeueCount": row.requeues,
+        "lastRequeueTime": row.last_requeue,
+    }
+    return {key: value for key, value in info.items() if value is not None}
+
+
+def _node_info(row: TaskRow, job_id: str, endpoint: str) -> Document:
+    node_url = f"{endpoint}/pools/{row.pool_id}/nodes/{row.node_id}"
+    root = task_root(job_id, row.id)
+    return {
+        "affinityId": f"TVM:{row.node_id}",
+        "nodeUrl": node_url,
+        "poolId": row.pool_id,
+        "nodeId": row.node_id,
+        "taskRootDirectory": root,
+        "taskRootDirectoryUrl": f"{node_url}/files/{root}",
+    }
+
+
+def task_counts_on_wire(counts: TaskCounts) -> Document:
+    """Return the answer of "get task counts": tasks, and the slots they require."""
+    return {"taskCounts": counts.tasks, "taskSlotCounts": counts.slots}

@@ -1,0 +1,59 @@
+"""Times as the service writes them: ISO 8601 in UTC with microseconds, and what follows from them."""
+
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from functools import lru_cache
+
+_FIRST_DAY = datetime(1, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Clock:
+    """Tells the time in UTC, and never the same time twice.
+
+    ETags are made from times, so two changes of one resource must not share one.
+    """
+
+    def __init__(self) -> None:
+        self._last = _FIRST_DAY
+
+    def now(self) -> datetime:
+        self._last = max(datetime.now(UTC), self._last + _MICROSECOND)
+        return self._last
+
+    def stamp(self) -> str:
+        """Return the time as text for the wire and the store."""
+        return to_wire(self.now())
+
+
+def to_wire(moment: datetime) -> str:
+    """Return ``2026-11-23T08:07:10.123456Z``: fixed width, so that texts sort as times do."""
+    text = moment.astimezone(UTC).isoformat(timespec="microseconds")
+    return text.replace("+00:00", "Z")
+
+
+def from_wire(text: str) -> datetime:
+    """Read an ISO 8601 time; one without a zone is UTC. Raises ValueError."""
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+@lru_cache(maxsize=1024)
+def etag_of(modified: str) -> str:
+    """Return the ETag of a resource last modified then.
+
+    Recordings of the real service show ``0x8DE...``: the time in .NET ticks (100 ns since year 1).
+    """
+    age = from_wire(modified) - _FIRST_DAY
+    microseconds = (age.days * 86_400 + age.seconds) * 1_000_000 + age.microseconds
+    return f"0x{microseconds * 10:X}"
+
+
+def http_date(stamp: str) -> str:
+    """Return a wire time as an HTTP date (RFC 1123, whole seconds)."""
+    return _http_date(stamp[:19])
+
+
+@lru_cache(maxsize=256)
+def _http_date(second: str) -> str:
+    return format_datetime(from_wire(second), usegmt=True)

@@ -1,0 +1,1 @@
+"""The OData query options of list operations: ``$filter``, ``$select``, paging."""

@@ -1,0 +1,136 @@
+"""Compiles a parsed filter to a parameterised SQL condition over a resource's columns."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Final
+
+from batch_emulator.model.timestamps import to_wire
+from batch_emulator.odata.filter import Combination, Comparison, Filter, FilterError, Operator
+
+type Parameter = str | int
+
+_ALL: Final = frozenset(Operator)
+_ORDERED: Final = _ALL - {Operator.STARTS_WITH}
+_EQUALITY: Final = frozenset({Operator.EQ, Operator.NE})
+
+_SQL: Final = {
+    Operator.EQ: "=",
+    Operator.NE: "<>",
+    Operator.GT: ">",
+    Operator.GE: ">=",
+    Operator.LT: "<",
+    Operator.LE: "<=",
+}
+
+
+class Kind(Enum):
+    """The type of a property, with what a message calls it."""
+
+    STRING = "a string"
+    DATETIME = "a DateTime"
+    INTEGER = "an integer"
+    BOOLEAN = "true or false"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Property:
+    """A property that a filter may name, and the SQL expression that holds its value.
+
+    String expressions must collate NOCASE: the service compares values without regard to case.
+    ``values`` are the only ones allowed, where the property is an enumeration.
+    """
+
+    column: str
+    kind: Kind
+    operators: frozenset[Operator]
+    values: frozenset[str] | None = None
+
+
+def text_property(column: str) -> Property:
+    return Property(column=column, kind=Kind.STRING, operators=_ALL)
+
+
+def name_property(column: str) -> Property:
+    """Describe a string that can only be compared for equality."""
+    return Property(column=column, kind=Kind.STRING, operators=_EQUALITY)
+
+
+def enum_property(column: str, values: Iterable[str]) -> Property:
+    allowed = frozenset(str(value) for value in values)
+    return Property(column=column, kind=Kind.STRING, operators=_EQUALITY, values=allowed)
+
+
+def time_property(column: str) -> Property:
+    return Property(column=column, kind=Kind.DATETIME, operators=_ORDERED)
+
+
+def integer_property(column: str) -> Property:
+    return Property(column=column, kind=Kind.INTEGER, operators=_ORDERED)
+
+
+def boolean_property(column: str) -> Property:
+    return Property(column=column, kind=Kind.BOOLEAN, operators=_EQUALITY)
+
+
+def compile_filter(tree: Filter, properties: Mapping[str, Property]) -> tuple[str, tuple[Parameter, ...]]:
+    """Return an SQL condition and its parameters. Raises FilterError.
+
+    A property without a value matches no comparison, ``ne`` included.
+    """
+    parameters: list[Parameter] = []
+    return _condition(tree, properties, parameters), tuple(parameters)
+
+
+def _condition(tree: Filter, properties: Mapping[str, Property], parameters: list[Parameter]) -> str:
+    if isinstance(tree, Combination):
+        terms = [_condition(term, properties, parameters) for term in tree.terms]
+        return f"({f' {tree.word.upper()} '.join(terms)})"
+    known = _property(tree, properties)
+    value = _parameter(tree, known)
+    if tree.operator is Operator.STARTS_WITH:
+        parameters += (value, value, value)
+        return f"({known.column} >= ? AND substr({known.column}, 1, length(?)) = ? COLLATE NOCASE)"
+    parameters.append(value)
+    return f"{known.column} {_SQL[tree.operator]} ?"
+
+
+def _property(term: Comparison, properties: Mapping[str, Property]) -> Property:
+    known = properties.get(term.path)
+    if known is None:
+        allowed = ", ".join(sorted(properties))
+        raise FilterError(f"The property {term.path} cannot be filtered on; these can: {allowed}")
+    if term.operator not in known.operators:
+        raise FilterError(f"The property {term.path} does not support {term.operator}")
+    return known
+
+
+def _parameter(term: Comparison, known: Property) -> Parameter:
+    if _kind_of(term.value) is not known.kind:
+        raise FilterError(f"The property {term.path} is compared with {known.kind.value}")
+    if isinstance(term.value, datetime):
+        return _moment(term.value)
+    if known.values is None or not isinstance(term.value, str):
+        return term.value
+    if (value := term.value.lower()) not in known.values:
+        raise FilterError(f"{term.value!r} is not a value of {term.path}")
+    return value
+
+
+def _moment(value: datetime) -> str:
+    try:
+        return to_wire(value)
+    except OverflowError as exc:
+        raise FilterError("The date and time is out of range") from exc
+
+
+def _kind_of(value: object) -> Kind:
+    match value:
+        case bool():
+            return Kind.BOOLEAN
+        case int():
+            return Kind.INTEGER
+        case datetime():
+            return Kind.DATETIME
+    return Kind.STRING

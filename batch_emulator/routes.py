@@ -1,0 +1,201 @@
+"""The one table of all operations of the service, and the search in it.
+
+Names are those of the Python client. An operation without a handler is known and not emulated yet.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import unquote
+
+from aiohttp import web
+
+from batch_emulator.call import Call
+from batch_emulator.errors import BatchError, ErrorCode
+from batch_emulator.handlers import jobs, nodes, pools, task_files, tasks
+
+type Handler = Callable[[Call], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Operation:
+    name: str
+    method: str
+    path: str
+    handler: Handler | None
+
+
+def _operation(name: str, method: str, path: str, handler: Handler | None = None) -> Operation:
+    return Operation(name=name, method=method, path=path, handler=handler)
+
+
+# fmt: off
+ROUTES: Final = (
+    _operation("list_applications", "GET", "/applications"),
+    _operation("get_application", "GET", "/applications/{applicationId}"),
+    _operation("list_pool_usage_metrics", "GET", "/poolusagemetrics"),
+    _operation("create_pool", "POST", "/pools", pools.create_pool),
+    _operation("list_pools", "GET", "/pools", pools.list_pools),
+    _operation("delete_pool", "DELETE", "/pools/{poolId}", pools.delete_pool),
+    _operation("pool_exists", "HEAD", "/pools/{poolId}", pools.pool_exists),
+    _operation("get_pool", "GET", "/pools/{poolId}", pools.get_pool),
+    _operation("update_pool", "PATCH", "/pools/{poolId}"),
+    _operation("disable_pool_auto_scale", "POST", "/pools/{poolId}/disableautoscale"),
+    _operation("enable_pool_auto_scale", "POST", "/pools/{poolId}/enableautoscale"),
+    _operation("evaluate_pool_auto_scale", "POST", "/pools/{poolId}/evaluateautoscale"),
+    _operation("resize_pool", "POST", "/pools/{poolId}/resize"),
+    _operation("stop_pool_resize", "POST", "/pools/{poolId}/stopresize"),
+    _operation("replace_pool_properties", "POST", "/pools/{poolId}/updateproperties"),
+    _operation("remove_nodes", "POST", "/pools/{poolId}/removenodes"),
+    _operation("list_supported_images", "GET", "/supportedimages"),
+    _operation("list_pool_node_counts", "GET", "/nodecounts", pools.list_pool_node_counts),
+    _operation("delete_job", "DELETE", "/jobs/{jobId}", jobs.delete_job),
+    _operation("get_job", "GET", "/jobs/{jobId}", jobs.get_job),
+    _operation("update_job", "PATCH", "/jobs/{jobId}"),
+    _operation("replace_job", "PUT", "/jobs/{jobId}"),
+    _operation("disable_job", "POST", "/jobs/{jobId}/disable"),
+    _operation("enable_job", "POST", "/jobs/{jobId}/enable"),
+    _operation("terminate_job", "POST", "/jobs/{jobId}/terminate", jobs.terminate_job),
+    _operation("create_job", "POST", "/jobs", jobs.create_job),
+    _operation("list_jobs", "GET", "/jobs", jobs.list_jobs),
+    _operation("list_jobs_from_schedule", "GET", "/jobschedules/{jobScheduleId}/jobs"),
+    _operation(
+        "list_job_preparation_and_release_task_status", "GET", "/jobs/{jobId}/jobpreparationandreleasetaskstatus",
+    ),
+    _operation("get_job_task_counts", "GET", "/jobs/{jobId}/taskcounts", jobs.get_job_task_counts),
+    _operation("job_schedule_exists", "HEAD", "/jobschedules/{jobScheduleId}"),
+    _operation("delete_job_schedule", "DELETE", "/jobschedules/{jobScheduleId}"),
+    _operation("get_job_schedule", "GET", "/jobschedules/{jobScheduleId}"),
+    _operation("update_job_schedule", "PATCH", "/jobschedules/{jobScheduleId}"),
+    _operation("replace_job_schedule", "PUT", "/jobschedules/{jobScheduleId}"),
+    _operation("disable_job_schedule", "POST", "/jobschedules/{jobScheduleId}/disable"),
+    _operation("enable_job_schedule", "POST", "/jobschedules/{jobScheduleId}/enable"),
+    _operation("terminate_job_schedule", "POST", "/jobschedules/{jobScheduleId}/terminate"),
+    _operation("create_job_schedule", "POST", "/jobschedules"),
+    _operation("list_job_schedules", "GET", "/jobschedules"),
+    _operation("create_task", "POST", "/jobs/{jobId}/tasks", tasks.create_task),
+    _operation("list_tasks", "GET", "/jobs/{jobId}/tasks", tasks.list_tasks),
+    _operation(
+        "create_task_collection", "POST", "/jobs/{jobId}/addtaskcollection", tasks.create_task_collection,
+    ),
+    _operation("delete_task", "DELETE", "/jobs/{jobId}/tasks/{taskId}", tasks.delete_task),
+    _operation("get_task", "GET", "/jobs/{jobId}/tasks/{taskId}", tasks.get_task),
+    _operation("replace_task", "PUT", "/jobs/{jobId}/tasks/{taskId}"),
+    _operation("list_subtasks", "GET", "/jobs/{jobId}/tasks/{taskId}/subtasksinfo"),
+    _operation(
+        "terminate_task", "POST", "/jobs/{jobId}/tasks/{taskId}/terminate", tasks.terminate_task,
+    ),
+    _operation("reactivate_task", "POST", "/jobs/{jobId}/tasks/{taskId}/reactivate"),
+    _operation("delete_task_file", "DELETE", "/jobs/{jobId}/tasks/{taskId}/files/{filePath}"),
+    _operation(
+        "download_task_file", "GET", "/jobs/{jobId}/tasks/{taskId}/files/{filePath}", task_files.download_task_file,
+    ),
+    _operation(
+        "get_task_file_properties", "HEAD", "/jobs/{jobId}/tasks/{taskId}/files/{filePath}",
+        task_files.get_task_file_properties,
+    ),
+    _operation(
+        "list_task_files", "GET", "/jobs/{jobId}/tasks/{taskId}/files", task_files.list_task_files,
+    ),
+    _operation("create_node_user", "POST", "/pools/{poolId}/nodes/{nodeId}/users"),
+    _operation("delete_node_user", "DELETE", "/pools/{poolId}/nodes/{nodeId}/users/{userName}"),
+    _operation("replace_node_user", "PUT", "/pools/{poolId}/nodes/{nodeId}/users/{userName}"),
+    _operation("get_node", "GET", "/pools/{poolId}/nodes/{nodeId}", nodes.get_node),
+    _operation("reboot_node", "POST", "/pools/{poolId}/nodes/{nodeId}/reboot"),
+    _operation("start_node", "POST", "/pools/{poolId}/nodes/{nodeId}/start"),
+    _operation("reimage_node", "POST", "/pools/{poolId}/nodes/{nodeId}/reimage"),
+    _operation("deallocate_node", "POST", "/pools/{poolId}/nodes/{nodeId}/deallocate"),
+    _operation(
+        "disable_node_scheduling", "POST", "/pools/{poolId}/nodes/{nodeId}/disablescheduling",
+    ),
+    _operation("enable_node_scheduling", "POST", "/pools/{poolId}/nodes/{nodeId}/enablescheduling"),
+    _operation(
+        "get_node_remote_login_settings", "GET", "/pools/{poolId}/nodes/{nodeId}/remoteloginsettings",
+    ),
+    _operation("upload_node_logs", "POST", "/pools/{poolId}/nodes/{nodeId}/uploadbatchservicelogs"),
+    _operation("list_nodes", "GET", "/pools/{poolId}/nodes", nodes.list_nodes),
+    _operation(
+        "get_node_extension", "GET", "/pools/{poolId}/nodes/{nodeId}/extensions/{extensionName}",
+    ),
+    _operation("list_node_extensions", "GET", "/pools/{poolId}/nodes/{nodeId}/extensions"),
+    _operation("delete_node_file", "DELETE", "/pools/{poolId}/nodes/{nodeId}/files/{filePath}"),
+    _operation("download_node_file", "GET", "/pools/{poolId}/nodes/{nodeId}/files/{filePath}"),
+    _operation(
+        "get_node_file_properties", "HEAD", "/pools/{poolId}/nodes/{nodeId}/files/{filePath}",
+    ),
+    _operation("list_node_files", "GET", "/pools/{poolId}/nodes/{nodeId}/files"),
+)
+# fmt: on
+
+#: The variable part that takes all that is left of a path: files have slashes in their names, and
+#: clients send them encoded or not.
+_REST: Final = "{filePath}"
+
+
+@dataclass(slots=True)
+class _Branch:
+    """The paths that share a beginning."""
+
+    fixed: "dict[str, _Branch]" = field(default_factory=dict)
+    variable: "_Branch | None" = None
+    rest: "_Branch | None" = None
+    operations: dict[str, Operation] = field(default_factory=dict)
+
+
+class Router:
+    """Finds the operation of a path that is still percent-encoded.
+
+    Variable parts are decoded only after the path is cut: ``wd%2Fa%20b.txt`` is one part.
+    """
+
+    def __init__(self, operations: Iterable[Operation]) -> None:
+        self._root = _Branch()
+        for operation in operations:
+            branch = self._root
+            for segment in operation.path.strip("/").split("/"):
+                branch = _grow(branch, segment)
+            branch.operations[operation.method] = operation
+
+    def find(self, method: str, raw_path: str) -> tuple[Operation, tuple[str, ...]]:
+        """Return the operation and its decoded parameters. Raises 404 or 405."""
+        segments = raw_path.strip("/").split("/")
+        branch, parameters = _follow(self._root, segments)
+        if branch is None or not branch.operations:
+            raise BatchError(ErrorCode.RESOURCE_NOT_FOUND)
+        operation = branch.operations.get(method)
+        if operation is None:
+            allowed = ", ".join(sorted(branch.operations))
+            raise BatchError(ErrorCode.UNSUPPORTED_HTTP_VERB, AllowedVerbs=allowed)
+        return operation, tuple(_decoded(parameter) for parameter in parameters)
+
+
+def _grow(branch: _Branch, segment: str) -> _Branch:
+    if segment == _REST:
+        branch.rest = branch.rest or _Branch()
+        return branch.rest
+    if segment.startswith("{"):
+        branch.variable = branch.variable or _Branch()
+        return branch.variable
+    return branch.fixed.setdefault(segment, _Branch())
+
+
+def _follow(branch: _Branch, segments: list[str]) -> tuple[_Branch | None, list[str]]:
+    parameters: list[str] = []
+    for index, segment in enumerate(segments):
+        if branch.rest is not None and segment:
+            return branch.rest, [*parameters, "/".join(segments[index:])]
+        following = branch.fixed.get(segment)
+        if following is None and segment:
+            following = branch.variable
+            parameters.append(segment)
+        if following is None:
+            return None, []
+        branch = following
+    return branch, parameters
+
+
+def _decoded(parameter: str) -> str:
+    try:
+        return unquote(parameter, errors="strict")
+    except UnicodeDecodeError as exc:
+        raise BatchError(ErrorCode.INVALID_URI) from exc

@@ -1,0 +1,1 @@
+"""Which task runs on which node, and the lives of pools, nodes and jobs."""

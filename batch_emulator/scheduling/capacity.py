@@ -1,0 +1,58 @@
+"""The free task slots of a pool's nodes, and the choice of a node for a task."""
+
+from dataclasses import dataclass, field
+
+from batch_emulator.execution.environment import Place
+from batch_emulator.model.states import NodeFillType
+
+
+@dataclass(kw_only=True, slots=True, eq=False)
+class Node:
+    """A node that runs tasks: the only mutable thing about it is how full it is."""
+
+    no: int
+    place: Place
+    slots: int
+    used: int = 0
+    runs: int = 0
+
+    @property
+    def free(self) -> int:
+        return self.slots - self.used
+
+    @property
+    def affinity_id(self) -> str:
+        return f"TVM:{self.place.node_id}"
+
+    def take(self, slots: int) -> None:
+        self.used += slots
+        self.runs += 1
+
+    def release(self, slots: int) -> None:
+        self.used -= slots
+        self.runs -= 1
+
+
+@dataclass(kw_only=True, slots=True, eq=False)
+class Pool:
+    """The nodes of one pool that are ready for tasks."""
+
+    no: int
+    id: str
+    slots_per_node: int
+    fill: NodeFillType
+    nodes: list[Node] = field(default_factory=list)
+
+    @property
+    def free(self) -> int:
+        return sum(node.free for node in self.nodes)
+
+    def choose(self, slots: int, affinity_id: str | None) -> Node | None:
+        """Return the node for a task: the wished one if it has room, else by the pool's policy.
+
+        Spread takes the emptiest node, pack the fullest that still has room; the first of equals.
+        """
+        fitting = [node for node in self.nodes if node.free >= slots]
+        wished = [node for node in fitting if node.affinity_id == affinity_id]
+        sign = 1 if self.fill is NodeFillType.PACK else -1
+        return min(wished or fitting, key=lambda node: sign * node.free, default=None)

@@ -1,0 +1,65 @@
+"""What ends by the clock: the files of completed tasks, and jobs with a time limit."""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+
+from batch_emulator.execution.directories import NodeDirectories
+from batch_emulator.model.jobs import MAX_WALL_CLOCK_TIME_EXPIRY
+from batch_emulator.model.states import JobState
+from batch_emulator.model.timestamps import from_wire, to_wire
+from batch_emulator.scheduling.jobs import JobLife
+from batch_emulator.scheduling.runs import Runs
+
+#: Longest sleep, so that a change of the system's clock is noticed.
+_LONGEST_SLEEP: Final = timedelta(minutes=1)
+_BATCH: Final = 200
+
+
+@dataclass(kw_only=True, eq=False)
+class Expiry:
+    """Sleeps until the next thing is due, and does it."""
+
+    runs: Runs
+    jobs: JobLife
+    directories: NodeDirectories
+    _sooner: asyncio.Event = field(default_factory=asyncio.Event)
+    _next: str = ""
+
+    def expect(self, time: str) -> None:
+        """Note that something falls due then."""
+        if time < self._next:
+            self._sooner.set()
+
+    async def watch(self) -> None:
+        while True:
+            self._sooner.clear()
+            self._end_jobs()
+            await self._remove_files()
+            try:
+                async with asyncio.timeout(self._until_next()):
+                    await self._sooner.wait()
+            except TimeoutError:
+                continue
+
+    def _until_next(self) -> float:
+        """Return the seconds to sleep; what falls due before ``_next`` will interrupt them."""
+        store, now = self.runs.store, self.runs.clock.now()
+        times = [store.tasks.next_expiry(), store.jobs.next_expiry()]
+        self._next = min([to_wire(now + _LONGEST_SLEEP), *filter(None, times)])
+        return max((from_wire(self._next) - now).total_seconds(), 0.0)
+
+    def _end_jobs(self) -> None:
+        for job_id in self.runs.store.jobs.expired(self.runs.clock.stamp()):
+            job = self.runs.store.jobs.get(job_id)
+            if job is not None and job.state == JobState.ACTIVE:
+                self.jobs.terminate(job, MAX_WALL_CLOCK_TIME_EXPIRY)
+
+    async def _remove_files(self) -> None:
+        store = self.runs.store
+        while due := store.tasks.expired(self.runs.clock.stamp(), _BATCH):
+            for no, job_id, task_id, node_id in due:
+                directory = self.directories.node(node_id).task(job_id, task_id)
+                await asyncio.to_thread(directory.remove)
+                store.tasks.keep_files_until(no, None)

@@ -1,0 +1,191 @@
+"""The running tasks: the only tasks that exist as objects."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import Enum, auto
+from typing import Final
+
+from batch_emulator.execution.attempt import KILLED, Attempt, perform
+from batch_emulator.execution.directories import RunDirectory
+from batch_emulator.execution.downloads import Downloads
+from batch_emulator.execution.environment import (
+    Account,
+    node_environment,
+    task_environment,
+    with_settings,
+)
+from batch_emulator.execution.outcome import Outcome, ended_by_user, inside_emulator
+from batch_emulator.model.durations import seconds_of
+from batch_emulator.model.states import NodeState
+from batch_emulator.model.timestamps import Clock, from_wire, to_wire
+from batch_emulator.scheduling.capacity import Node
+from batch_emulator.store.jobs import JobRow
+from batch_emulator.store.state import Store
+from batch_emulator.store.tasks import TaskRow
+
+log = logging.getLogger(__name__)
+
+#: Processes are started this many at a time, so that a full pool does not hold up requests.
+_STARTS_AT_ONCE: Final = 4
+
+
+class Ending(Enum):
+    """Why a run is ended before its command has ended."""
+
+    #: The task completes, as ended by the user.
+    TERMINATE = auto()
+    #: The task goes back to the queue: its node is going away.
+    REQUEUE = auto()
+    #: Nothing is recorded: the task is being deleted, or the emulator stops.
+    DISCARD = auto()
+
+
+@dataclass(kw_only=True, slots=True, eq=False)
+class Run:
+    """A task on a node, now."""
+
+    task: TaskRow
+    job: JobRow
+    node: Node
+    worker: asyncio.Task[Outcome] | None = None
+    ending: Ending | None = None
+
+
+@dataclass(kw_only=True, eq=False)
+class Runs:
+    """Starts, ends and records runs.
+
+    ``on_end`` is called after each run, when its slots are free and its task is recorded;
+    ``on_expiry`` when it is known until when a task's files are kept.
+    """
+
+    store: Store
+    clock: Clock
+    account: Account
+    downloads: Downloads
+    on_end: Callable[[Run], None] = field(init=False)
+    on_expiry: Callable[[str], None] = field(init=False)
+    _by_task: dict[int, Run] = field(default_factory=dict)
+    _gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_STARTS_AT_ONCE))
+
+    def assign(self, task: TaskRow, job: JobRow, node: Node) -> Run:
+        """Record that a task runs on a node; ``launch`` starts it once that is committed."""
+        now = self.clock.stamp()
+        self.store.tasks.start(task, node.place.pool_id, node.place.node_id, now)
+        self.store.nodes.set_state(node.no, NodeState.RUNNING, now)
+        node.take(task.required_slots)
+        run = self._by_task[task.no] = Run(task=task, job=job, node=node)
+        return run
+
+    def launch(self, run: Run) -> None:
+        name = f"task {run.job.id}/{run.task.id}"
+        run.worker = asyncio.create_task(self._perform(run), name=name)
+        # A callback, because a worker that is cancelled before its first step never gets to run.
+        run.worker.add_done_callback(lambda worker: self._finish(run, self._outcome(run, worker)))
+
+    def of_task(self, no: int) -> Run | None:
+        return self._by_task.get(no)
+
+    def of_job(self, job_no: int) -> list[Run]:
+        return [run for run in self._by_task.values() if run.job.no == job_no]
+
+    def of_nodes(self, numbers: set[int]) -> list[Run]:
+        return [run for run in self._by_task.values() if run.node.no in numbers]
+
+    def all(self) -> list[Run]:
+        return list(self._by_task.values())
+
+    async def end(self, runs: Iterable[Run], ending: Ending) -> None:
+        """End runs with all their processes; return when that is done and recorded."""
+        workers = []
+        for run in runs:
+            run.ending = run.ending or ending
+            if run.worker is not None:
+                run.worker.cancel()
+                workers.append(run.worker)
+        await asyncio.gather(*workers, return_exceptions=True)
+
+    def _outcome(self, run: Run, worker: asyncio.Task[Outcome]) -> Outcome | None:
+        """Return how the command ended, None if the run was ended before."""
+        if worker.cancelled():
+            run.ending = run.ending or Ending.DISCARD
+            return None
+        if (exc := worker.exception()) is not None:
+            ids = {"task_id": run.task.id, "job_id": run.job.id}
+            log.error("A run failed inside the emulator", exc_info=exc, extra=ids)
+            return Outcome(failure=inside_emulator())
+        return worker.result()
+
+    async def _perform(self, run: Run) -> Outcome:
+        async with self._gate:
+            attempt = self._attempt(run)
+            # Lets requests in between two starts.
+            await asyncio.sleep(0)
+        return await perform(attempt, self.downloads)
+
+    def _attempt(self, run: Run) -> Attempt:
+        task = json.loads(run.task.document)
+        directory = self._directory(run)
+        environment = task_environment(
+            node_environment(self.account, run.node.place, directory), run.job.id, run.task.id
+        )
+        common = json.loads(run.job.document).get("commonEnvironmentSettings", ())
+        return Attempt(
+            command_line=task["commandLine"],
+            directory=directory,
+            environment=with_settings(environment, common, task.get("environmentSettings", ())),
+            resource_files=tuple(task.get("resourceFiles", ())),
+            time_limit=seconds_of(task["constraints"]["maxWallClockTime"]),
+        )
+
+    def _directory(self, run: Run) -> RunDirectory:
+        return run.node.place.directory.task(run.job.id, run.task.id)
+
+    def _finish(self, run: Run, outcome: Outcome | None) -> None:
+        """Free the slots and record the end, in one commit; then tell who waits for it."""
+        del self._by_task[run.task.no]
+        run.node.release(run.task.required_slots)
+        with self.store.transaction():
+            now = self.clock.stamp()
+            self._record(run, outcome, now)
+            if not run.node.runs:
+                self.store.nodes.set_state(run.node.no, NodeState.IDLE, now)
+        self.on_end(run)
+
+    def _record(self, run: Run, outcome: Outcome | None, now: str) -> None:
+        if run.ending is Ending.DISCARD:
+            return
+        if run.ending is Ending.REQUEUE:
+            self.store.tasks.requeue(run.task.no, now)
+            return
+        if run.ending is Ending.TERMINATE or outcome is None:
+            outcome = Outcome(exit_code=KILLED, failure=ended_by_user())
+        self.store.nodes.count_run(run.node.no, succeeded=outcome.failure is None)
+        if outcome.may_retry and self._has_retries(run.task):
+            self.store.tasks.retry(run.task.no, now)
+        else:
+            self._complete(run.task, outcome, now)
+
+    def _has_retries(self, task: TaskRow) -> bool:
+        limit = json.loads(task.document)["constraints"]["maxTaskRetryCount"]
+        return bool(limit < 0 or task.retries < limit)
+
+    def _complete(self, task: TaskRow, outcome: Outcome, now: str) -> None:
+        failure = json.dumps(outcome.failure.document()) if outcome.failure else None
+        self.store.tasks.complete(task.no, time=now, exit_code=outcome.exit_code, failure=failure)
+        if until := _retention_end(task, now):
+            self.store.tasks.keep_files_until(task.no, until)
+            self.on_expiry(until)
+
+
+def _retention_end(task: TaskRow, completed: str) -> str | None:
+    """Return when a task's files may go, None for never."""
+    seconds = seconds_of(json.loads(task.document)["constraints"]["retentionTime"])
+    try:
+        return None if seconds is None else to_wire(from_wire(completed) + timedelta(0, seconds))
+    except OverflowError:
+        return None

@@ -1,0 +1,73 @@
+"""Starts and stops one emulator: its socket, its service, its HTTP server."""
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from aiohttp import web
+
+from batch_emulator.gateway import Gateway
+from batch_emulator.location import Location
+from batch_emulator.service import BatchService
+from batch_emulator.settings import Settings
+from batch_emulator.signing import SharedKey
+
+#: How long requests under way may take at the end, in seconds.
+_GRACE: Final = 1.0
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[str]:
+    """Serve until the block ends; yield the URL.
+
+    Raises OSError if the port is taken, StoreError if the location cannot be used, ValueError if
+    the key is not base64. At the end every task process is ended.
+    """
+    key = SharedKey(settings.account, settings.key)
+    listener = _listen(settings.host, settings.port)
+    try:
+        location = Location.claim(settings.location)
+    except BaseException:
+        listener.close()
+        raise
+    try:
+        async with _serving(settings, key, listener, location) as url:
+            yield url
+    finally:
+        listener.close()
+        location.release()
+
+
+@asynccontextmanager
+async def _serving(
+    settings: Settings, key: SharedKey, listener: socket.socket, location: Location
+) -> AsyncIterator[str]:
+    url = f"http://{_host_in_url(settings.host)}:{listener.getsockname()[1]}"
+    service = BatchService.open(location, settings.account, url)
+    server = web.Server(Gateway(service, key), access_log=None)
+    runner = web.ServerRunner(server, shutdown_timeout=_GRACE)
+    try:
+        await runner.setup()
+        await web.SockSite(runner, listener, backlog=512).start()
+        yield url
+    finally:
+        await runner.cleanup()
+        await service.close()
+
+
+def _host_in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(512)
+    except BaseException:
+        listener.close()
+        raise
+    return listener

@@ -1,0 +1,98 @@
+"""The emulated account: everything below HTTP, wired together."""
+
+import os
+from dataclasses import dataclass
+from typing import Self
+
+from batch_emulator.execution.directories import NodeDirectories
+from batch_emulator.execution.downloads import Downloads
+from batch_emulator.execution.environment import NODE_MARK, Account
+from batch_emulator.execution.leftovers import kill_leftovers
+from batch_emulator.location import Location
+from batch_emulator.model.states import JobState
+from batch_emulator.model.timestamps import Clock
+from batch_emulator.scheduling.background import Background
+from batch_emulator.scheduling.dispatcher import Dispatcher
+from batch_emulator.scheduling.expiry import Expiry
+from batch_emulator.scheduling.jobs import JobLife
+from batch_emulator.scheduling.pools import PoolLife
+from batch_emulator.scheduling.runs import Ending, Run, Runs
+from batch_emulator.store.state import Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchService:
+    """What the handlers work with."""
+
+    store: Store
+    clock: Clock
+    directories: NodeDirectories
+    runs: Runs
+    dispatcher: Dispatcher
+    pools: PoolLife
+    jobs: JobLife
+    expiry: Expiry
+    background: Background
+    downloads: Downloads
+
+    @classmethod
+    def open(cls, location: Location, account: str, endpoint: str) -> Self:
+        """Open the state and take up where an earlier process stopped.
+
+        Must be called in the event loop. Raises StoreError.
+        """
+        clock, background = Clock(), Background()
+        directories = NodeDirectories(root=location.nodes)
+        runs = Runs(
+            store=Store(location.database),
+            clock=clock,
+            account=Account(name=account, url=f"{endpoint}/", search_path=os.environ.get("PATH", os.defpath)),
+            downloads=Downloads(),
+        )
+        dispatcher = Dispatcher(store=runs.store, runs=runs)
+        jobs = JobLife(runs=runs, directories=directories, background=background)
+        service = cls(
+            store=runs.store,
+            clock=clock,
+            directories=directories,
+            runs=runs,
+            dispatcher=dispatcher,
+            pools=PoolLife(runs=runs, dispatcher=dispatcher, directories=directories, background=background),
+            jobs=jobs,
+            expiry=Expiry(runs=runs, jobs=jobs, directories=directories),
+            background=background,
+            downloads=runs.downloads,
+        )
+        runs.on_end = service._run_ended
+        runs.on_expiry = service.expiry.expect
+        service._resume()
+        return service
+
+    async def close(self) -> None:
+        """End every process, then the emulator's own work, then the database."""
+        self.dispatcher.close()
+        await self.background.stop()
+        await self.runs.end(self.runs.all(), Ending.DISCARD)
+        await self.downloads.close()
+        self.store.close()
+
+    def _run_ended(self, run: Run) -> None:
+        self.dispatcher.wake(run.node.place.pool_id)
+        if run.job.ends_with_tasks:
+            self.jobs.end_if_done(run.job.id)
+
+    def _resume(self) -> None:
+        """Treat the end of an earlier process as a reboot of every node."""
+        self._requeue_running()
+        for pool in self.store.pools.all():
+            self.pools.resume(pool)
+        for job in self.store.jobs.in_state(JobState.ACTIVE, JobState.TERMINATING, JobState.DELETING):
+            self.jobs.resume(job)
+        self.background.start(self.expiry.watch(), "expiry")
+
+    def _requeue_running(self) -> None:
+        if self.store.pools.all():
+            kill_leftovers(NODE_MARK, self.directories.root, below=True)
+        with self.store.transaction():
+            for no in self.store.tasks.running():
+                self.store.tasks.requeue(no, self.clock.stamp())

@@ -1,0 +1,33 @@
+"""What the emulator is told at its start."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+DEFAULT_ACCOUNT: Final = "devbatchaccount1"
+
+#: Known to everybody, like that of the storage emulator: it protects nothing.
+DEFAULT_KEY: Final = "u+OhrmOvQIdtH326o1XZ1h02bGWKaILaJ6CJz8NEVBijlorYx6aJHkUrqm4BfYFIdNA9jZ8rARIWAhR15ac0Lw=="
+
+LOOPBACK_HOSTS: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Where to listen (port 0: any free one), where to keep state (None: nowhere), whom to serve."""
+
+    host: str = "127.0.0.1"
+    port: int = 10003
+    location: Path | None = None
+    account: str = DEFAULT_ACCOUNT
+    key: str = field(default=DEFAULT_KEY, repr=False)
+
+    @property
+    def shown_key(self) -> str:
+        """The key if it is the well-known one; a key of the user's own is never shown."""
+        return self.key if self.key == DEFAULT_KEY else "as given"
+
+    @property
+    def is_exposed(self) -> bool:
+        """Whether other machines can reach the emulator, which runs commands."""
+        return self.host not in LOOPBACK_HOSTS

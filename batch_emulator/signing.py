@@ -1,0 +1,124 @@
+"""Checks the SharedKey signature of a request.
+
+https://learn.microsoft.com/rest/api/batchservice/authenticate-requests-to-the-azure-batch-service
+"""
+
+import binascii
+import hmac
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from typing import Final
+from urllib.parse import quote, unquote
+
+from batch_emulator.errors import BatchError, ErrorCode
+
+#: How far the client's clock may be off.
+MAX_AGE: Final = timedelta(minutes=15)
+
+_SIGNED_HEADERS: Final = (
+    "content-encoding",
+    "content-language",
+    "content-length",
+    "content-md5",
+    "content-type",
+    "date",
+    "if-modified-since",
+    "if-match",
+    "if-none-match",
+    "if-unmodified-since",
+    "range",
+)
+_CONTENT_LENGTH: Final = _SIGNED_HEADERS.index("content-length")
+_BODILESS: Final = frozenset({"GET", "HEAD"})
+
+
+class SharedKey:
+    """An account's name and key."""
+
+    def __init__(self, account: str, key: str) -> None:
+        """Raise ValueError if the key is not base64."""
+        self.account = account
+        try:
+            self._start = hmac.new(b64decode(key, validate=True), digestmod="sha256")
+        except binascii.Error as exc:
+            raise ValueError("The account key is not base64") from exc
+
+    def verify(self, method: str, raw_path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> None:
+        """Raise AuthenticationFailed unless the request is signed with the key, and fresh.
+
+        ``raw_path`` is the path as it came, still percent-encoded. Some clients sign a path in
+        which ``:``, ``=`` and ``&`` are encoded and send one in which they are not: both count.
+        """
+        # Names of headers have no case; a plain dict is much quicker than the server's own.
+        sent = {name.lower(): value for name, value in headers.items() if value}
+        given = self._signature(sent.get("authorization", ""))
+        _check_age(sent.get("ocp-date") or sent.get("date", ""))
+        head, tail = _string_to_sign(method, query, sent)
+        for path in (raw_path, None):
+            signed_path = path or _fully_encoded(raw_path)
+            expected = self._sign(f"{head}/{self.account}{signed_path}{tail}")
+            if hmac.compare_digest(expected, given):
+                return
+        raise _refused(
+            "The signature does not match. Check the account key, and that method, path, query and "
+            "headers are signed as they are sent."
+        )
+
+    def _sign(self, message: str) -> bytes:
+        # Copying a keyed hash is cheaper than keying one for each request.
+        keyed = self._start.copy()
+        keyed.update(message.encode(errors="surrogateescape"))
+        return b64encode(keyed.digest())
+
+    def _signature(self, authorization: str) -> bytes:
+        scheme, _, credential = authorization.partition(" ")
+        if not scheme:
+            raise _refused("The request has no Authorization header.")
+        if scheme != "SharedKey":
+            raise _refused(f"The scheme {scheme[:32]!r} is not offered; SharedKey is.")
+        account, _, signature = credential.partition(":")
+        if account != self.account:
+            raise _refused(f"This emulator has the account {self.account!r} only.")
+        return signature.encode(errors="surrogateescape")
+
+
+def _string_to_sign(method: str, query: Mapping[str, str], sent: Mapping[str, str]) -> tuple[str, str]:
+    """Return what is signed before and after the account and path."""
+    values = [sent.get(name, "") for name in _SIGNED_HEADERS]
+    if method not in _BODILESS and not values[_CONTENT_LENGTH]:
+        values[_CONTENT_LENGTH] = "0"
+    ocp = sorted(name for name in sent if "ocp-" in name)
+    lines = [method, *values, *[f"{name}:{sent[name]}" for name in ocp]]
+    tail = "".join([f"\n{name}:{query[name]}" for name in sorted(query)])
+    return "\n".join(lines) + "\n", tail
+
+
+def _fully_encoded(raw_path: str) -> str:
+    return "/".join(quote(unquote(segment), safe="") for segment in raw_path.split("/"))
+
+
+def _check_age(date: str) -> None:
+    if not date:
+        raise _refused("The request has no ocp-date header.")
+    moment = _parse_date(date)
+    if moment is None:
+        raise _refused(f"The date {date[:64]!r} is not in the format of RFC 1123.")
+    if abs(datetime.now(UTC) - moment) > MAX_AGE:
+        raise _refused(f"The date {date!r} is more than 15 minutes off this machine's clock.")
+
+
+@lru_cache(maxsize=128)
+def _parse_date(date: str) -> datetime | None:
+    """Read an HTTP date; requests of one second share it, hence the cache."""
+    try:
+        moment = parsedate_to_datetime(date)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _refused(detail: str) -> BatchError:
+    return BatchError(ErrorCode.AUTHENTICATION_FAILED, AuthenticationErrorDetail=detail)

@@ -1,0 +1,1 @@
+"""State in SQLite. Nothing in here knows HTTP."""

@@ -1,0 +1,107 @@
+"""The SQLite database: opening, transactions, paged lists.
+
+It is used directly from the event loop: statements are short, indexed and prepared once, so a
+thread and its hand-over would cost more than they do.
+
+Durability: write-ahead log with ``synchronous=NORMAL``. A committed change has reached the operating
+system, so it survives the end of the process by any means, ``kill -9`` included. A power failure may
+lose the last moments but never leaves a damaged or half-changed state. ``FULL`` would pay a disk
+flush for every task transition to survive the loss of a developer's whole machine.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+from batch_emulator.odata.query import ListQuery
+
+#: Changes with the tables; a state directory of another version is refused.
+SCHEMA_VERSION: Final = 1
+
+_PRAGMAS: Final = (
+    # The state directory belongs to one process (see ``Location``): reads need no file locks.
+    "locking_mode = EXCLUSIVE",
+    "journal_mode = WAL",
+    "synchronous = NORMAL",
+    "temp_store = MEMORY",
+    "cache_size = -16384",
+)
+
+
+class StoreError(Exception):
+    """The state directory cannot be used; the message tells the user why."""
+
+
+class Database:
+    """One connection, for the one process that owns the state."""
+
+    def __init__(self, path: Path | None) -> None:
+        """Open or create the database; None keeps it in memory. Raises StoreError."""
+        self._connection = sqlite3.connect(path or ":memory:", autocommit=True, cached_statements=256)
+        self._depth = 0
+        try:
+            self._prepare()
+        except sqlite3.DatabaseError as exc:
+            self._connection.close()
+            raise StoreError(f"{path} is not a database of the emulator: {exc}") from exc
+
+    def _prepare(self) -> None:
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        if version not in (0, SCHEMA_VERSION):
+            raise StoreError(f"The state is of version {version}; this is {SCHEMA_VERSION}")
+        for pragma in _PRAGMAS:
+            self._connection.execute(f"PRAGMA {pragma}")
+        schema = files("batch_emulator.store").joinpath("schema.sql").read_text()
+        self._connection.executescript(schema)
+        self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def close(self) -> None:
+        self._connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit everything inside together, or nothing. Inner ones join the outer one.
+
+        Must not be held over an ``await``: the event loop's other tasks share the connection.
+        """
+        if self._depth:
+            yield
+            return
+        self._connection.execute("BEGIN IMMEDIATE")
+        self._depth = 1
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        else:
+            self._connection.execute("COMMIT")
+        finally:
+            self._depth = 0
+
+    def execute(self, sql: str, *parameters: object) -> sqlite3.Cursor:
+        return self._connection.execute(sql, parameters)
+
+    def one(self, sql: str, *parameters: object) -> Any:  # noqa: ANN401 - what the query selects
+        """Return the first row or None."""
+        return self._connection.execute(sql, parameters).fetchone()
+
+    def all(self, sql: str, *parameters: object) -> list[Any]:
+        return self._connection.execute(sql, parameters).fetchall()
+
+    def page(self, sql: str, scope: tuple[object, ...], query: ListQuery) -> tuple[list[Any], bool]:
+        """Return a page in the order of ids, and whether more follows.
+
+        ``sql`` ends in a condition whose parameters are ``scope``.
+        """
+        parameters = [*scope, *query.parameters]
+        if query.condition:
+            sql += f" AND {query.condition}"
+        if query.after is not None:
+            sql += " AND id > ?"
+            parameters.append(query.after)
+        rows = self.all(f"{sql} ORDER BY id LIMIT ?", *parameters, query.limit + 1)
+        return rows[: query.limit], len(rows) > query.limit

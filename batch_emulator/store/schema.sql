@@ -1,0 +1,93 @@
+-- One row per resource: what the client sent as a JSON document, and beside it, as columns, what
+-- changes, what is filtered on and what the scheduler asks for. Ids compare without case.
+-- Times are ISO 8601 texts of fixed width, which sort as times do.
+
+CREATE TABLE IF NOT EXISTS pools (
+    no INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE COLLATE NOCASE,
+    document TEXT NOT NULL,
+    created TEXT NOT NULL,
+    modified TEXT NOT NULL,
+    state TEXT NOT NULL,
+    state_time TEXT NOT NULL,
+    allocation_state TEXT NOT NULL,
+    allocation_time TEXT NOT NULL,
+    vm_size TEXT NOT NULL COLLATE NOCASE,
+    auto_scale INTEGER NOT NULL,
+    inter_node INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS nodes (
+    no INTEGER PRIMARY KEY,
+    pool_no INTEGER NOT NULL REFERENCES pools (no),
+    id TEXT NOT NULL COLLATE NOCASE,
+    dedicated INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    state_time TEXT NOT NULL,
+    boot_time TEXT NOT NULL,
+    allocation_time TEXT NOT NULL,
+    ip_address TEXT NOT NULL,
+    start_task_info TEXT,
+    tasks_run INTEGER NOT NULL DEFAULT 0,
+    tasks_succeeded INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (pool_no, id)
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS jobs (
+    no INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE COLLATE NOCASE,
+    document TEXT NOT NULL,
+    created TEXT NOT NULL,
+    modified TEXT NOT NULL,
+    state TEXT NOT NULL,
+    state_time TEXT NOT NULL,
+    previous_state TEXT,
+    previous_time TEXT,
+    pool_id TEXT NOT NULL COLLATE NOCASE,
+    priority INTEGER NOT NULL,
+    max_parallel INTEGER NOT NULL,
+    ends_with_tasks INTEGER NOT NULL,
+    expires TEXT,
+    ended TEXT,
+    terminate_reason TEXT
+) STRICT;
+
+CREATE INDEX IF NOT EXISTS jobs_by_pool ON jobs (pool_id, state);
+CREATE INDEX IF NOT EXISTS jobs_that_expire ON jobs (expires) WHERE expires IS NOT NULL;
+
+CREATE TABLE IF NOT EXISTS tasks (
+    no INTEGER PRIMARY KEY,
+    job_no INTEGER NOT NULL REFERENCES jobs (no),
+    id TEXT NOT NULL COLLATE NOCASE,
+    document TEXT NOT NULL,
+    created TEXT NOT NULL,
+    modified TEXT NOT NULL,
+    state TEXT NOT NULL,
+    state_time TEXT NOT NULL,
+    previous_state TEXT,
+    previous_time TEXT,
+    required_slots INTEGER NOT NULL,
+    started TEXT,
+    ended TEXT,
+    exit_code INTEGER,
+    result TEXT,
+    failure TEXT,
+    retries INTEGER NOT NULL DEFAULT 0,
+    last_retry TEXT,
+    requeues INTEGER NOT NULL DEFAULT 0,
+    last_requeue TEXT,
+    pool_id TEXT,
+    node_id TEXT COLLATE NOCASE,
+    files_until TEXT,
+    UNIQUE (job_no, id)
+) STRICT;
+
+-- "Newly completed tasks"; the last two columns let counts be answered from the index alone.
+CREATE INDEX IF NOT EXISTS tasks_by_state
+ON tasks (job_no, state, state_time, result, required_slots);
+-- Pages of the tasks in one state, in the order of lists.
+CREATE INDEX IF NOT EXISTS tasks_in_state ON tasks (job_no, state, id);
+-- The scheduler's queue: in order of adding.
+CREATE INDEX IF NOT EXISTS tasks_waiting ON tasks (job_no, no) WHERE state = 'active';
+CREATE INDEX IF NOT EXISTS tasks_running ON tasks (node_id) WHERE state = 'running';
+CREATE INDEX IF NOT EXISTS tasks_with_files ON tasks (files_until) WHERE files_until IS NOT NULL;

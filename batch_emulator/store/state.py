@@ -1,0 +1,27 @@
+"""Everything the emulator remembers, in one place."""
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from batch_emulator.store.database import Database
+from batch_emulator.store.jobs import Jobs
+from batch_emulator.store.nodes import Nodes
+from batch_emulator.store.pools import Pools
+from batch_emulator.store.tasks import Tasks
+
+
+class Store:
+    """The tables of one state directory, or of one process where ``path`` is None."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._database = Database(path)
+        self.pools = Pools(self._database)
+        self.nodes = Nodes(self._database)
+        self.jobs = Jobs(self._database)
+        self.tasks = Tasks(self._database)
+
+    def transaction(self) -> AbstractContextManager[None]:
+        return self._database.transaction()
+
+    def close(self) -> None:
+        self._database.close()

@@ -1,0 +1,235 @@
+"""Tasks in the store."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from batch_emulator.model.states import TaskResult, TaskState
+from batch_emulator.odata.query import ListQuery
+from batch_emulator.odata.sql import (
+    Property,
+    enum_property,
+    integer_property,
+    text_property,
+    time_property,
+)
+from batch_emulator.store.database import Database
+
+
+class TaskRow(NamedTuple):
+    """A task as stored."""
+
+    no: int
+    job_no: int
+    id: str
+    document: str
+    created: str
+    modified: str
+    state: str
+    state_time: str
+    previous_state: str | None
+    previous_time: str | None
+    required_slots: int
+    started: str | None
+    ended: str | None
+    exit_code: int | None
+    result: str | None
+    failure: str | None
+    retries: int
+    last_retry: str | None
+    requeues: int
+    last_requeue: str | None
+    pool_id: str | None
+    node_id: str | None
+    files_until: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskCounts:
+    """How many tasks of a job are where, and how many slots they require."""
+
+    tasks: dict[str, int]
+    slots: dict[str, int]
+
+
+_COLUMNS: Final = ", ".join(TaskRow._fields)
+_QUALIFIED: Final = ", ".join(f"tasks.{name}" for name in TaskRow._fields)
+_SELECT: Final = f"SELECT {_COLUMNS} FROM tasks"  # noqa: S608
+
+#: What the filter of "list tasks" may name, by the service's documentation (which writes
+#: ``lastModifiedTime`` where the resource says ``lastModified``: both are taken).
+TASK_FILTER: Final[Mapping[str, Property]] = {
+    "id": text_property("id"),
+    "state": enum_property("state", TaskState),
+    "stateTransitionTime": time_property("state_time"),
+    "creationTime": time_property("created"),
+    "lastModified": time_property("modified"),
+    "lastModifiedTime": time_property("modified"),
+    "executionInfo/startTime": time_property("started"),
+    "executionInfo/endTime": time_property("ended"),
+    "executionInfo/exitCode": integer_property("exit_code"),
+    "executionInfo/result": enum_property("result", TaskResult),
+}
+
+
+class Tasks:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def insert(self, job_no: int, task_id: str, document: str, slots: int, created: str) -> bool:
+        """Add an active task; tell False where the job has one of that id."""
+        cursor = self._database.execute(
+            "INSERT INTO tasks "
+            "(job_no, id, document, required_slots, created, modified, state, state_time) "
+            "VALUES (?, ?, ?, ?, ?5, ?5, 'active', ?5) ON CONFLICT DO NOTHING",
+            job_no,
+            task_id,
+            document,
+            slots,
+            created,
+        )
+        return cursor.rowcount == 1
+
+    def get(self, job_id: str, task_id: str) -> tuple[TaskRow, str] | None:
+        """Return a task and its job's id as the job spells it."""
+        row = self._database.one(
+            f"SELECT {_QUALIFIED}, jobs.id FROM tasks JOIN jobs ON jobs.no = tasks.job_no "  # noqa: S608
+            "WHERE jobs.id = ? AND tasks.id = ?",
+            job_id,
+            task_id,
+        )
+        return (TaskRow._make(row[:-1]), row[-1]) if row else None
+
+    def by_number(self, no: int) -> TaskRow | None:
+        row = self._database.one(f"{_SELECT} WHERE no = ?", no)
+        return TaskRow._make(row) if row else None
+
+    def page(self, job_no: int, query: ListQuery) -> tuple[list[TaskRow], bool]:
+        rows, more = self._database.page(f"{_SELECT} WHERE job_no = ?", (job_no,), query)
+        return [TaskRow._make(row) for row in rows], more
+
+    def waiting(self, job_no: int, most_slots: int, limit: int) -> list[TaskRow]:
+        """Return the first active tasks of a job, in order of adding, that fit a whole node."""
+        sql = f"{_SELECT} WHERE job_no = ? AND state = 'active' AND required_slots <= ? ORDER BY no LIMIT ?"
+        return [TaskRow._make(row) for row in self._database.all(sql, job_no, most_slots, limit)]
+
+    def running(self) -> list[int]:
+        rows = self._database.all("SELECT no FROM tasks WHERE state = 'running'")
+        return [no for (no,) in rows]
+
+    def load(self, node_id: str) -> tuple[int, int]:
+        """Return how many tasks run on a node, and the slots they hold."""
+        tasks, slots = self._database.one(
+            "SELECT count(*), coalesce(sum(required_slots), 0) FROM tasks WHERE node_id = ? AND state = 'running'",
+            node_id,
+        )
+        return tasks, slots
+
+    def start(self, task: TaskRow, pool_id: str, node_id: str, time: str) -> None:
+        """Put an active task on a node. The run after a retry is noted as such."""
+        is_retry = task.retries > 0 and task.last_requeue != task.state_time
+        retried = time if is_retry else None
+        self._database.execute(
+            "UPDATE tasks SET previous_state = state, previous_time = state_time, "
+            "state = 'running', state_time = ?1, started = ?1, ended = NULL, pool_id = ?2, "
+            "node_id = ?3, last_retry = coalesce(?4, last_retry), files_until = NULL "
+            "WHERE no = ?5",
+            time,
+            pool_id,
+            node_id,
+            retried,
+            task.no,
+        )
+
+    def complete(self, no: int, *, time: str, exit_code: int | None, failure: str | None) -> None:
+        """Record the end of a task; a failure makes its result."""
+        self._database.execute(
+            "UPDATE tasks SET previous_state = state, previous_time = state_time, "
+            "state = 'completed', state_time = ?1, ended = ?1, exit_code = ?2, failure = ?3, "
+            "result = CASE WHEN ?3 IS NULL THEN 'success' ELSE 'failure' END WHERE no = ?4",
+            time,
+            exit_code,
+            failure,
+            no,
+        )
+
+    def retry(self, no: int, time: str) -> None:
+        """Put a task that ended in failure back into the queue."""
+        self._database.execute(
+            "UPDATE tasks SET previous_state = state, previous_time = state_time, "
+            "state = 'active', state_time = ?1, retries = retries + 1 WHERE no = ?2",
+            time,
+            no,
+        )
+
+    def requeue(self, no: int, time: str) -> None:
+        """Put a task that lost its node back into the queue."""
+        self._database.execute(
+            "UPDATE tasks SET previous_state = state, previous_time = state_time, "
+            "state = 'active', state_time = ?1, requeues = requeues + 1, last_requeue = ?1, "
+            "started = NULL WHERE no = ?2 AND state = 'running'",
+            time,
+            no,
+        )
+
+    def keep_files_until(self, no: int, time: str | None) -> None:
+        self._database.execute("UPDATE tasks SET files_until = ? WHERE no = ?", time, no)
+
+    def next_expiry(self) -> str | None:
+        """Return when the next task's files may be removed."""
+        sql = "SELECT min(files_until) FROM tasks WHERE files_until IS NOT NULL"
+        (time,) = self._database.one(sql)
+        return None if time is None else str(time)
+
+    def expired(self, now: str, limit: int) -> list[tuple[int, str, str, str]]:
+        """Return number, job id, task id and node id of tasks whose files may be removed."""
+        return self._database.all(
+            "SELECT tasks.no, jobs.id, tasks.id, node_id FROM tasks "
+            "JOIN jobs ON jobs.no = tasks.job_no WHERE files_until <= ? LIMIT ?",
+            now,
+            limit,
+        )
+
+    def has_incomplete(self, job_no: int) -> bool:
+        row = self._database.one(
+            "SELECT 1 FROM tasks WHERE job_no = ? AND state IN ('active', 'preparing', 'running') LIMIT 1",
+            job_no,
+        )
+        return row is not None
+
+    def counts(self, job_no: int) -> TaskCounts:
+        """Count a job's tasks and their slots by state; a pass over one index."""
+        rows = self._database.all(
+            "SELECT state, count(*), sum(required_slots), "
+            "count(*) FILTER (WHERE result = 'success'), "
+            "coalesce(sum(required_slots) FILTER (WHERE result = 'success'), 0) "
+            "FROM tasks WHERE job_no = ? GROUP BY state",
+            job_no,
+        )
+        return TaskCounts(
+            tasks=_by_state((state, number, good) for state, number, _, good, _ in rows),
+            slots=_by_state((state, slots, good) for state, _, slots, _, good in rows),
+        )
+
+    def delete(self, no: int) -> None:
+        self._database.execute("DELETE FROM tasks WHERE no = ?", no)
+
+    def delete_some(self, job_no: int, limit: int) -> bool:
+        """Remove up to ``limit`` tasks of a job; tell whether there were any."""
+        cursor = self._database.execute(
+            "DELETE FROM tasks WHERE no IN (SELECT no FROM tasks WHERE job_no = ? LIMIT ?)",
+            job_no,
+            limit,
+        )
+        return cursor.rowcount > 0
+
+
+def _by_state(rows: Iterable[tuple[str, int, int]]) -> dict[str, int]:
+    """Add up; a preparing task counts as running (documentation of "get task counts")."""
+    counts = dict.fromkeys(("active", "running", "completed", "succeeded", "failed"), 0)
+    for state, number, succeeded in rows:
+        counts["running" if state == TaskState.PREPARING else state] += number
+        if state == TaskState.COMPLETED:
+            counts["succeeded"] += succeeded
+            counts["failed"] += number - succeeded
+    return counts

@@ -1,0 +1,138 @@
+"""A running emulator, the real SDK's clients, and waits with a deadline."""
+
+import asyncio
+import itertools
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from azure.batch.aio import BatchClient
+from azure.batch.models import (
+    BatchJobCreateOptions,
+    BatchPoolCreateOptions,
+    BatchPoolInfo,
+    BatchTask,
+    BatchTaskCreateOptions,
+    BatchVmImageReference,
+    VirtualMachineConfiguration,
+)
+from azure.core.credentials import AzureNamedKeyCredential
+
+from batch_emulator.server import running
+from batch_emulator.settings import DEFAULT_ACCOUNT, DEFAULT_KEY, Settings
+
+CREDENTIAL = AzureNamedKeyCredential(DEFAULT_ACCOUNT, DEFAULT_KEY)
+_numbers = itertools.count(1)
+
+
+async def until[T](look: Callable[[], Awaitable[T]], seconds: float = 15) -> T:
+    """Return the first true result of ``look``; fail after the deadline."""
+    deadline = time.monotonic() + seconds
+    while not (result := await look()):
+        assert time.monotonic() < deadline, f"never happened; last seen: {result!r}"
+        await asyncio.sleep(0.02)
+    return result
+
+
+def pool_options(pool_id: str, nodes: int = 1, **options: Any) -> BatchPoolCreateOptions:
+    return BatchPoolCreateOptions(
+        id=pool_id,
+        vm_size="standard_d2s_v3",
+        virtual_machine_configuration=VirtualMachineConfiguration(
+            image_reference=BatchVmImageReference(publisher="debian", offer="debian-12", sku="12", version="latest"),
+            node_agent_sku_id="batch.node.debian 12",
+        ),
+        target_dedicated_nodes=nodes,
+        **options,
+    )
+
+
+def new_id(prefix: str) -> str:
+    return f"{prefix}-{next(_numbers)}"
+
+
+class Batch:
+    """The SDK's client with the few steps that most tests begin with."""
+
+    def __init__(self, client: BatchClient) -> None:
+        self.client = client
+
+    async def pool(self, nodes: int = 1, **options: Any) -> str:
+        pool_id = new_id("pool")
+        await self.client.create_pool(pool_options(pool_id, nodes, **options))
+        return pool_id
+
+    async def ready_pool(self, nodes: int = 1, **options: Any) -> str:
+        pool_id = await self.pool(nodes, **options)
+        await until(lambda: self._is_ready(pool_id, nodes))
+        return pool_id
+
+    async def _is_ready(self, pool_id: str, nodes: int) -> bool:
+        states = [node.state async for node in self.client.list_nodes(pool_id)]
+        return states == ["idle"] * nodes
+
+    async def job(self, pool_id: str, **options: Any) -> str:
+        job_id = new_id("job")
+        info = BatchPoolInfo(pool_id=pool_id)
+        await self.client.create_job(BatchJobCreateOptions(id=job_id, pool_info=info, **options))
+        return job_id
+
+    async def task(self, job_id: str, command: str, task_id: str = "task", **options: Any) -> None:
+        options = {"id": task_id, "command_line": command, **options}
+        await self.client.create_task(job_id, BatchTaskCreateOptions(**options))
+
+    async def terminate(self, job_id: str) -> None:
+        # Without options the client of 15.1.0 fails before it sends anything.
+        options: Any = {"terminateReason": "enough"}
+        poller = await self.client.begin_terminate_job(job_id, options, polling_interval=0.05)
+        await poller.result()
+
+    async def state(self, job_id: str, state: str, task_id: str = "task") -> BatchTask:
+        """Return the task once it is in a state."""
+
+        async def look() -> BatchTask | None:
+            task = await self.client.get_task(job_id, task_id)
+            return task if task.state == state else None
+
+        return await until(look)
+
+    async def run(self, job_id: str, command: str, task_id: str = "task", **options: Any) -> BatchTask:
+        await self.task(job_id, command, task_id, **options)
+        return await self.state(job_id, "completed", task_id)
+
+    async def file(self, job_id: str, path: str, task_id: str = "task", **options: Any) -> bytes:
+        stream = await self.client.download_task_file(job_id, task_id, path, **options)
+        return b"".join([chunk async for chunk in stream])
+
+    async def output(self, job_id: str, task_id: str = "task") -> str:
+        return (await self.file(job_id, "stdout.txt", task_id)).decode()
+
+
+@pytest.fixture(scope="session")
+async def url():
+    async with running(Settings(port=0, location=None)) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+async def batch(url):
+    async with BatchClient(url, CREDENTIAL) as client:
+        yield Batch(client)
+
+
+@pytest.fixture(scope="session")
+async def pool(batch):
+    """Two nodes with two slots each, for tests that only need somewhere to run."""
+    return await batch.ready_pool(2, task_slots_per_node=2)
+
+
+@pytest.fixture
+async def job(batch, pool):
+    return await batch.job(pool)
+
+
+@pytest.fixture
+async def idle_job(batch):
+    """A job whose pool does not exist: its tasks stay active."""
+    return await batch.job("no-such-pool")

@@ -1,0 +1,130 @@
+import re
+
+import pytest
+
+from batch_emulator.routes import ROUTES
+from tests.batch_emulator.signed import send, values
+
+LATER = [operation for operation in ROUTES if operation.handler is None]
+
+
+def test_the_table_holds_the_72_operations_once():
+    assert len({operation.name for operation in ROUTES}) == 72
+    assert len({(operation.method, operation.path) for operation in ROUTES}) == 72
+
+
+@pytest.mark.parametrize("operation", LATER, ids=lambda operation: operation.name)
+async def test_an_operation_that_is_not_emulated_answers_501(url, operation):
+    path = re.sub(r"\{\w+\}", "x", operation.path)
+    answer = await send(url, operation.method, path)
+    assert answer.status == 501
+    if operation.method != "HEAD":
+        assert answer.body["code"] == "NotImplemented"
+        assert operation.name in answer.body["message"]["value"]
+
+
+async def test_errors_have_the_shape_of_the_service(url):
+    answer = await send(url, "GET", "/pools/missing")
+    assert answer.status == 404
+    assert answer.headers["Content-Type"] == "application/json; odata=minimalmetadata"
+    request_id = answer.headers["request-id"]
+    assert re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", request_id)
+    time = answer.body["message"]["value"].rpartition("Time:")[2]
+    container = "Microsoft.Azure.Batch.Protocol.Entities.Container.errors"
+    assert answer.body == {
+        "odata.metadata": f"{url}/$metadata#{container}/@Element",
+        "code": "PoolNotFound",
+        "message": {
+            "lang": "en-US",
+            "value": f"The specified pool does not exist.\nRequestId:{request_id}\nTime:{time}",
+        },
+    }
+
+
+async def test_an_unknown_path_is_404_and_an_unknown_verb_405(url):
+    unknown = await send(url, "GET", "/nothing/here")
+    assert (unknown.status, unknown.body["code"]) == (404, "ResourceNotFound")
+    verb = await send(url, "PUT", "/pools/x")
+    assert (verb.status, verb.body["code"]) == (405, "UnsupportedHttpVerb")
+    assert values(verb) == {"AllowedVerbs": "DELETE, GET, HEAD, PATCH"}
+
+
+@pytest.mark.parametrize("path", ["/", "//", "/pools//nodes", "/jobs/%FF", "/pools/%00", "/jobs/x/tasks/t/files/"])
+async def test_hostile_paths_get_a_clean_refusal(url, path):
+    answer = await send(url, "GET", path)
+    assert answer.status in {400, 404}
+    assert answer.body["code"] in {"ResourceNotFound", "InvalidUri", "PoolNotFound", "JobNotFound"}
+
+
+@pytest.mark.parametrize("version", ["2022-10-01.16.0", "2024-02-01.19.0", "2024-07-01.20.0", "2025-06-01"])
+async def test_the_versions_of_living_clients_are_taken(url, version):
+    assert (await send(url, "GET", "/pools", {"api-version": version})).status == 200
+
+
+async def test_an_unknown_or_missing_version_is_refused(url):
+    unknown = await send(url, "GET", "/pools", {"api-version": "1999-01-01"})
+    assert (unknown.status, unknown.body["code"]) == (400, "UnsupportedRequestVersion")
+    missing = await send(url, "GET", "/pools", {"api-version": None})
+    assert (missing.status, missing.body["code"]) == (400, "MissingRequiredQueryParameter")
+
+
+async def test_the_client_request_id_comes_back_only_when_asked_for(url):
+    headers = {"client-request-id": "abc"}
+    silent = await send(url, "GET", "/pools", headers=headers)
+    assert "client-request-id" not in silent.headers
+    asked = await send(url, "GET", "/pools", headers=headers | {"return-client-request-id": "true"})
+    assert asked.headers["client-request-id"] == "abc"
+    assert asked.headers["DataServiceVersion"] == "3.0"
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'"x"', b"\xff\xfe", b"[" * 100_000, b'{"a":' * 100_000])
+async def test_a_body_that_is_no_json_object_is_refused(url, body):
+    answer = await send(url, "POST", "/jobs", body=body)
+    assert (answer.status, answer.body["code"]) == (400, "InvalidRequestBody")
+
+
+async def test_a_body_over_one_megabyte_is_refused(url, idle_job):
+    task = {"id": "a", "commandLine": "x" * 2**20}
+    path = f"/jobs/{idle_job}/addtaskcollection"
+    answer = await send(url, "POST", path, body={"value": [task]})
+    assert (answer.status, answer.body["code"]) == (413, "RequestBodyTooLarge")
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "name"),
+    [
+        ({}, "MissingRequiredProperty", "id"),
+        ({"id": "a"}, "MissingRequiredProperty", "poolInfo"),
+        ({"id": "a b", "poolInfo": {"poolId": "p"}}, "InvalidPropertyValue", "id"),
+        ({"id": "x" * 65, "poolInfo": {"poolId": "p"}}, "InvalidPropertyValue", "id"),
+        ({"id": "../a", "poolInfo": {"poolId": "p"}}, "InvalidPropertyValue", "id"),
+        ({"id": "a\n", "poolInfo": {"poolId": "p"}}, "InvalidPropertyValue", "id"),
+        ({"id": 7, "poolInfo": {"poolId": "p"}}, "InvalidPropertyValue", "id"),
+        ({"id": "a", "poolInfo": {}}, "MissingRequiredProperty", "poolInfo.poolId"),
+        ({"id": "a", "poolInfo": []}, "InvalidPropertyValue", "poolInfo"),
+        ({"id": "a", "poolInfo": {"poolId": "p"}, "priority": 1001}, "InvalidPropertyValue", "priority"),
+        (
+            {"id": "a", "poolInfo": {"poolId": "p"}, "constraints": {"maxWallClockTime": "1h"}},
+            "InvalidPropertyValue",
+            "constraints.maxWallClockTime",
+        ),
+    ],
+)
+async def test_a_bad_property_is_named(url, body, code, name):
+    answer = await send(url, "POST", "/jobs", body=body)
+    assert (answer.status, answer.body["code"]) == (400, code)
+    assert values(answer)["PropertyName"] == name
+
+
+@pytest.mark.parametrize("text", ["\x00", "\ud800"])
+async def test_text_that_cannot_be_stored_is_refused(url, text):
+    body = {"id": "a", "poolInfo": {"poolId": "p"}, "displayName": text}
+    answer = await send(url, "POST", "/jobs", body=body)
+    assert (answer.status, answer.body["code"]) == (400, "InvalidPropertyValue")
+
+
+async def test_what_is_not_emulated_is_refused_and_not_ignored(url, idle_job):
+    body = {"id": "a", "commandLine": "true", "dependsOn": {"taskIds": ["b"]}}
+    answer = await send(url, "POST", f"/jobs/{idle_job}/tasks", body=body)
+    assert (answer.status, answer.body["code"]) == (501, "NotImplemented")
+    assert "dependsOn" in answer.body["message"]["value"]
