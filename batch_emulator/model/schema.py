@@ -138,12 +138,14 @@ def list_of(item: Reader) -> Reader:
 
 def record(properties: Mapping[str, Reader], required: frozenset[str] = frozenset()) -> Reader:
     """Read an object: each known property by its reader, null as absent, the unknown kept."""
+    in_order = [key for key in properties if key in required]
 
     def read(name: str, value: object) -> Document:
         if not isinstance(value, dict):
             raise invalid_property(name, value, "An object is expected")
         prefix = f"{name}." if name else ""
-        for key in required:
+        # In the order of the properties: a set has another order in every process.
+        for key in in_order:
             if value.get(key) is None:
                 raise missing_property(prefix + key)
         return {
