@@ -50,6 +50,14 @@ class Call:
         headers = {"Location": address, "DataServiceId": address, **version_headers(modified)}
         return self.empty(201, headers)
 
+    def changed(self, status: int, modified: str) -> web.Response:
+        """Answer a change that returns nothing: with the new version, and the request's own address.
+
+        In recordings of the real service ``DataServiceId`` is the address of the request.
+        """
+        headers = {"DataServiceId": f"{self.endpoint}{self.path}", **version_headers(modified)}
+        return self.empty(status, headers)
+
     def json(self, document: Mapping[str, object], headers: Mapping[str, str] | None = None) -> web.Response:
         return web.Response(
             body=_ENCODER.encode(document).encode(),

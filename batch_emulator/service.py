@@ -17,6 +17,7 @@ from batch_emulator.scheduling.expiry import Expiry
 from batch_emulator.scheduling.jobs import JobLife
 from batch_emulator.scheduling.pools import PoolLife
 from batch_emulator.scheduling.runs import Ending, Run, Runs
+from batch_emulator.store.jobs import JobRow
 from batch_emulator.store.state import Store
 
 
@@ -65,6 +66,7 @@ class BatchService:
         )
         runs.on_end = service._run_ended
         runs.on_expiry = service.expiry.expect
+        jobs.on_end = service._job_ended
         service._resume()
         return service
 
@@ -80,6 +82,9 @@ class BatchService:
         self.dispatcher.wake(run.node.place.pool_id)
         if run.job.ends_with_tasks:
             self.jobs.end_if_done(run.job.id)
+
+    def _job_ended(self, job: JobRow) -> None:
+        """Do what waits for the end of a job; nothing does yet."""
 
     def _resume(self) -> None:
         """Treat the end of an earlier process as a reboot of every node."""

@@ -1,24 +1,19 @@
 """Operations on jobs."""
 
-import json
-from datetime import timedelta
-
 from aiohttp import web
 
 from batch_emulator.call import Call
 from batch_emulator.conditions import check_conditions
 from batch_emulator.errors import BatchError, ErrorCode
-from batch_emulator.model.durations import seconds_of
 from batch_emulator.model.jobs import (
     JOB_PROPERTIES,
     USER_TERMINATE,
     job_on_wire,
     read_job,
 )
-from batch_emulator.model.schema import Document, record, text
-from batch_emulator.model.states import AllTasksComplete, JobState, PoolState
+from batch_emulator.model.schema import record, text
+from batch_emulator.model.states import JobState, PoolState
 from batch_emulator.model.tasks import task_counts_on_wire
-from batch_emulator.model.timestamps import from_wire, to_wire
 from batch_emulator.odata.query import project, read_list_query, read_select
 from batch_emulator.store.jobs import JOB_FILTER, JobRow
 
@@ -37,13 +32,9 @@ async def create_job(call: Call) -> web.StreamResponse:
     job = read_job(await call.body())
     job_id = job.pop("id")
     _check_new(call, job_id, job["poolInfo"]["poolId"])
-    now = call.service.clock.stamp()
-    row = call.service.store.jobs.insert(_new_row(job_id, job, now))
-    if row.expires:
-        call.service.expiry.expect(row.expires)
-    call.service.jobs.end_if_done(row.id)
+    row = call.service.jobs.create(job_id, job)
     # The service answers this address whatever the job's id (recording of the real service).
-    return call.created("/jobs/job-1", now)
+    return call.created("/jobs/job-1", row.created)
 
 
 def _check_new(call: Call, job_id: str, pool_id: str) -> None:
@@ -59,35 +50,6 @@ def _check_new(call: Call, job_id: str, pool_id: str) -> None:
     pool = call.service.store.pools.get(pool_id)
     if pool is not None and pool.state == PoolState.DELETING:
         raise BatchError(ErrorCode.POOL_BEING_DELETED)
-
-
-def _new_row(job_id: str, job: Document, now: str) -> JobRow:
-    return JobRow(
-        no=0,
-        id=job_id,
-        document=json.dumps(job),
-        created=now,
-        modified=now,
-        state=JobState.ACTIVE,
-        state_time=now,
-        previous_state=None,
-        previous_time=None,
-        pool_id=job["poolInfo"]["poolId"],
-        priority=job["priority"],
-        max_parallel=job["maxParallelTasks"],
-        ends_with_tasks=int(job["onAllTasksComplete"] == AllTasksComplete.TERMINATE_JOB),
-        expires=_expiry(job, now),
-        ended=None,
-        terminate_reason=None,
-    )
-
-
-def _expiry(job: Document, now: str) -> str | None:
-    seconds = seconds_of(job["constraints"]["maxWallClockTime"])
-    try:
-        return None if seconds is None else to_wire(from_wire(now) + timedelta(seconds=seconds))
-    except OverflowError:
-        return None
 
 
 async def get_job(call: Call) -> web.StreamResponse:

@@ -1,7 +1,5 @@
 """Operations on pools."""
 
-import json
-
 from aiohttp import web
 
 from batch_emulator.call import Call, version_headers
@@ -14,7 +12,7 @@ from batch_emulator.model.pools import (
     read_pool,
 )
 from batch_emulator.model.schema import Document
-from batch_emulator.model.states import AllocationState, PoolState
+from batch_emulator.model.states import PoolState
 from batch_emulator.odata.query import project, read_list_query, read_select
 from batch_emulator.odata.sql import Property, name_property
 from batch_emulator.store.pools import POOL_FILTER, PoolRow
@@ -34,36 +32,15 @@ def find_pool(call: Call, pool_id: str) -> PoolRow:
 async def create_pool(call: Call) -> web.StreamResponse:
     pool = read_pool(await call.body())
     pool_id = pool.pop("id")
-    now = call.service.clock.stamp()
     _check_new(call.service.store.pools.get(pool_id))
-    row = call.service.store.pools.insert(
-        _new_row(pool_id, pool, now),
-        vm_size=pool["vmSize"],
-        auto_scale=pool["enableAutoScale"],
-        inter_node=pool["enableInterNodeCommunication"],
-    )
-    call.service.pools.begin(row)
-    return call.created(f"/pools/{pool_id}", now)
+    row = call.service.pools.create(pool_id, pool)
+    return call.created(f"/pools/{pool_id}", row.created)
 
 
 def _check_new(existing: PoolRow | None) -> None:
     if existing is not None:
         deleting = existing.state == PoolState.DELETING
         raise BatchError(ErrorCode.POOL_BEING_DELETED if deleting else ErrorCode.POOL_EXISTS)
-
-
-def _new_row(pool_id: str, pool: Document, now: str) -> PoolRow:
-    return PoolRow(
-        no=0,
-        id=pool_id,
-        document=json.dumps(pool),
-        created=now,
-        modified=now,
-        state=PoolState.ACTIVE,
-        state_time=now,
-        allocation_state=AllocationState.RESIZING,
-        allocation_time=now,
-    )
 
 
 async def get_pool(call: Call) -> web.StreamResponse:
@@ -95,9 +72,7 @@ async def delete_pool(call: Call) -> web.StreamResponse:
     check_conditions(call.request.headers, row.modified, reading=False)
     if row.state == PoolState.DELETING:
         raise BatchError(ErrorCode.POOL_BEING_DELETED)
-    service = call.service
-    service.store.pools.set_state(row.no, PoolState.DELETING, service.clock.stamp())
-    service.pools.delete(row)
+    call.service.pools.delete(row)
     return call.empty(202)
 
 

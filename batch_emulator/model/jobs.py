@@ -37,33 +37,41 @@ USER_TERMINATE: Final = "UserTerminate"
 ALL_TASKS_COMPLETED: Final = "AllTasksCompleted"
 MAX_WALL_CLOCK_TIME_EXPIRY: Final = "MaxWallClockTimeExpiry"
 
-_job = record(
-    {
-        "id": resource_id,
-        "displayName": display_name,
-        "usesTaskDependencies": boolean,
-        "priority": integer(-1000, 1000),
-        "allowTaskPreemption": boolean,
-        "maxParallelTasks": integer(-1),
-        "constraints": record({"maxWallClockTime": duration, "maxTaskRetryCount": integer(-1)}),
-        "jobManagerTask": later,
-        "jobPreparationTask": later,
-        "jobReleaseTask": later,
-        "commonEnvironmentSettings": environment_settings,
-        "poolInfo": record({"poolId": resource_id, "autoPoolSpecification": later}),
-        "onAllTasksComplete": one_of(*AllTasksComplete),
-        "onTaskFailure": one_of("noaction", "performexitoptionsjobaction"),
-        "metadata": metadata,
-    },
-    frozenset({"id", "poolInfo"}),
-)
+#: The readers of what a job and the jobs of a schedule have in common.
+_SPECIFICATION: Final = {
+    "displayName": display_name,
+    "usesTaskDependencies": boolean,
+    "priority": integer(-1000, 1000),
+    "allowTaskPreemption": boolean,
+    "maxParallelTasks": integer(-1),
+    "constraints": record({"maxWallClockTime": duration, "maxTaskRetryCount": integer(-1)}),
+    "jobManagerTask": later,
+    "jobPreparationTask": later,
+    "jobReleaseTask": later,
+    "commonEnvironmentSettings": environment_settings,
+    "poolInfo": record({"poolId": resource_id, "autoPoolSpecification": later}),
+    "onAllTasksComplete": one_of(*AllTasksComplete),
+    "onTaskFailure": one_of("noaction", "performexitoptionsjobaction"),
+    "metadata": metadata,
+}
+
+_job = record({"id": resource_id, **_SPECIFICATION}, frozenset({"id", "poolInfo"}))
+_job_specification = record(_SPECIFICATION, frozenset({"poolInfo"}))
 
 
 def read_job(body: Document) -> Document:
     """Return the stored properties of a new job: validated, with the service's defaults."""
-    job: Document = _job("", body)
+    return _with_defaults(_job("", body), "")
+
+
+def read_job_specification(name: str, value: object) -> Document:
+    """Return the stored properties of the jobs of a schedule, as ``read_job`` does for one job."""
+    return _with_defaults(_job_specification(name, value), f"{name}.")
+
+
+def _with_defaults(job: Document, prefix: str) -> Document:
     if "poolId" not in job["poolInfo"]:
-        raise missing_property("poolInfo.poolId")
+        raise missing_property(f"{prefix}poolInfo.poolId")
     job = {
         "priority": 0,
         "maxParallelTasks": -1,

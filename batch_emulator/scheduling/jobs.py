@@ -1,12 +1,18 @@
-"""The lives of jobs: their end by request, by their last task, by their time limit; removal."""
+"""The lives of jobs: their start, their end by request, by their last task, by their time limit; removal."""
 
 import asyncio
-from dataclasses import dataclass
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Final
 
 from batch_emulator.execution.directories import NodeDirectories
+from batch_emulator.model.durations import seconds_of
 from batch_emulator.model.jobs import ALL_TASKS_COMPLETED
-from batch_emulator.model.states import JobState
+from batch_emulator.model.schema import Document
+from batch_emulator.model.states import AllTasksComplete, JobState
+from batch_emulator.model.timestamps import from_wire, to_wire
 from batch_emulator.scheduling.background import Background
 from batch_emulator.scheduling.runs import Ending, Runs
 from batch_emulator.store.jobs import JobRow
@@ -17,11 +23,23 @@ _DELETE_BATCH: Final = 2000
 
 @dataclass(kw_only=True, eq=False)
 class JobLife:
-    """Makes jobs do what their rows say."""
+    """Makes jobs do what their rows say.
+
+    ``on_end`` is called in the commit in which a job becomes completed or ceases to exist.
+    """
 
     runs: Runs
     directories: NodeDirectories
     background: Background
+    on_end: Callable[[JobRow], None] = field(init=False)
+
+    def create(self, job_id: str, job: Document) -> JobRow:
+        """Add an active job: ``job`` holds its stored properties, validated and without its id."""
+        row = self.runs.store.jobs.insert(_new_row(job_id, job, self.runs.clock.stamp()))
+        if row.expires:
+            self.runs.on_expiry(row.expires)
+        self.end_if_done(row.id)
+        return row
 
     def terminate(self, job: JobRow, reason: str) -> None:
         """Begin the end of an active job; ``terminating`` is visible when this returns."""
@@ -64,7 +82,9 @@ class JobLife:
         await self.runs.end(self.runs.of_job(job.no), Ending.TERMINATE)
         current = store.jobs.get(job.id)
         if current and current.no == job.no and current.state == JobState.TERMINATING:
-            store.jobs.set_state(job.no, JobState.COMPLETED, self.runs.clock.stamp())
+            with store.transaction():
+                store.jobs.set_state(job.no, JobState.COMPLETED, self.runs.clock.stamp())
+                self.on_end(job)
 
     async def _delete(self, job: JobRow) -> None:
         await self.runs.end(self.runs.of_job(job.no), Ending.DISCARD)
@@ -73,4 +93,35 @@ class JobLife:
         while more:
             more = self.runs.store.tasks.delete_some(job.no, _DELETE_BATCH)
             await asyncio.sleep(0)
-        self.runs.store.jobs.delete(job.no)
+        with self.runs.store.transaction():
+            self.runs.store.jobs.delete(job.no)
+            self.on_end(job)
+
+
+def _new_row(job_id: str, job: Document, now: str) -> JobRow:
+    return JobRow(
+        no=0,
+        id=job_id,
+        document=json.dumps(job),
+        created=now,
+        modified=now,
+        state=JobState.ACTIVE,
+        state_time=now,
+        previous_state=None,
+        previous_time=None,
+        pool_id=job["poolInfo"]["poolId"],
+        priority=job["priority"],
+        max_parallel=job["maxParallelTasks"],
+        ends_with_tasks=int(job["onAllTasksComplete"] == AllTasksComplete.TERMINATE_JOB),
+        expires=_expiry(job, now),
+        ended=None,
+        terminate_reason=None,
+    )
+
+
+def _expiry(job: Document, now: str) -> str | None:
+    seconds = seconds_of(job["constraints"]["maxWallClockTime"])
+    try:
+        return None if seconds is None else to_wire(from_wire(now) + timedelta(seconds=seconds))
+    except OverflowError:
+        return None

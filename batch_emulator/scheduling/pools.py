@@ -43,6 +43,17 @@ class PoolLife:
     background: Background
     _allocations: dict[int, asyncio.Task[None]] = field(default_factory=dict)
 
+    def create(self, pool_id: str, pool: Document) -> PoolRow:
+        """Add a pool and allocate its nodes: ``pool`` holds its stored properties, without its id."""
+        row = self.runs.store.pools.insert(
+            _new_row(pool_id, pool, self.runs.clock.stamp()),
+            vm_size=pool["vmSize"],
+            auto_scale=pool["enableAutoScale"],
+            inter_node=pool["enableInterNodeCommunication"],
+        )
+        self.begin(row)
+        return row
+
     def begin(self, row: PoolRow) -> None:
         """Allocate the nodes of a new pool."""
         work = self._allocate(row)
@@ -56,7 +67,9 @@ class PoolLife:
             self.begin(row)
 
     def delete(self, row: PoolRow) -> None:
-        """End the nodes of a pool that is in the state deleting, then forget it."""
+        """Begin to remove a pool and its nodes; ``deleting`` is visible when this returns."""
+        if row.state != PoolState.DELETING:
+            self.runs.store.pools.set_state(row.no, PoolState.DELETING, self.runs.clock.stamp())
         self.background.start(self._delete(row), f"delete pool {row.id}")
 
     async def _allocate(self, row: PoolRow) -> None:
@@ -175,6 +188,20 @@ class PoolLife:
             await asyncio.to_thread(self.directories.node(node.id).remove)
         with store.transaction():
             store.pools.delete(row.no)
+
+
+def _new_row(pool_id: str, pool: Document, now: str) -> PoolRow:
+    return PoolRow(
+        no=0,
+        id=pool_id,
+        document=json.dumps(pool),
+        created=now,
+        modified=now,
+        state=PoolState.ACTIVE,
+        state_time=now,
+        allocation_state=AllocationState.RESIZING,
+        allocation_time=now,
+    )
 
 
 def _capacity(row: PoolRow, document: Document) -> Pool:
