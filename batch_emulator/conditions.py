@@ -16,13 +16,21 @@ def check_conditions(headers: Mapping[str, str], modified: str, *, reading: bool
     etag = etag_of(modified)
     if (match := headers.get("If-Match")) and not _names(match, etag):
         raise BatchError(ErrorCode.CONDITION_NOT_MET)
+    if (other := headers.get("If-None-Match")) and _names(other, etag):
+        raise BatchError(_unchanged(reading=reading))
+    check_dates(headers, modified, reading=reading)
+
+
+def check_dates(headers: Mapping[str, str], modified: str, *, reading: bool) -> None:
+    """Raise ConditionNotMet as above, for what has no ETag: files have none."""
     if (until := headers.get("If-Unmodified-Since")) and _second(modified) > _date(until):
         raise BatchError(ErrorCode.CONDITION_NOT_MET)
-    unchanged = ErrorCode.NOT_MODIFIED if reading else ErrorCode.CONDITION_NOT_MET
-    if (other := headers.get("If-None-Match")) and _names(other, etag):
-        raise BatchError(unchanged)
     if (since := headers.get("If-Modified-Since")) and _second(modified) <= _date(since):
-        raise BatchError(unchanged)
+        raise BatchError(_unchanged(reading=reading))
+
+
+def _unchanged(*, reading: bool) -> ErrorCode:
+    return ErrorCode.NOT_MODIFIED if reading else ErrorCode.CONDITION_NOT_MET
 
 
 def _names(header: str, etag: str) -> bool:

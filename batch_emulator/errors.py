@@ -81,6 +81,13 @@ class ErrorCode(Enum):
         405,
         "The resource doesn't support specified HTTP verb.",
     )
+    NODE_BEING_CREATED = ("NodeBeingCreated", 409, "The specified node is being created.")
+    NODE_STATE_UNUSABLE = ("NodeStateUnusable", 409, "The specified node is in an unusable state.")
+    OPERATION_INVALID_FOR_CURRENT_STATE = (
+        "OperationInvalidForCurrentState",
+        409,
+        "The operation is not allowed in the current state of the resource.",
+    )
     POOL_EXISTS = ("PoolExists", 409, "The specified pool already exists.")
     POOL_BEING_DELETED = (
         "PoolBeingDeleted",

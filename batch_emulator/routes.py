@@ -12,7 +12,7 @@ from aiohttp import web
 
 from batch_emulator.call import Call
 from batch_emulator.errors import BatchError, ErrorCode
-from batch_emulator.handlers import jobs, nodes, pools, task_files, tasks
+from batch_emulator.handlers import jobs, node_files, nodes, pools, task_files, tasks
 
 type Handler = Callable[[Call], Awaitable[web.StreamResponse]]
 
@@ -86,7 +86,9 @@ ROUTES: Final = (
         "terminate_task", "POST", "/jobs/{jobId}/tasks/{taskId}/terminate", tasks.terminate_task,
     ),
     _operation("reactivate_task", "POST", "/jobs/{jobId}/tasks/{taskId}/reactivate"),
-    _operation("delete_task_file", "DELETE", "/jobs/{jobId}/tasks/{taskId}/files/{filePath}"),
+    _operation(
+        "delete_task_file", "DELETE", "/jobs/{jobId}/tasks/{taskId}/files/{filePath}", task_files.delete_task_file,
+    ),
     _operation(
         "download_task_file", "GET", "/jobs/{jobId}/tasks/{taskId}/files/{filePath}", task_files.download_task_file,
     ),
@@ -118,12 +120,17 @@ ROUTES: Final = (
         "get_node_extension", "GET", "/pools/{poolId}/nodes/{nodeId}/extensions/{extensionName}",
     ),
     _operation("list_node_extensions", "GET", "/pools/{poolId}/nodes/{nodeId}/extensions"),
-    _operation("delete_node_file", "DELETE", "/pools/{poolId}/nodes/{nodeId}/files/{filePath}"),
-    _operation("download_node_file", "GET", "/pools/{poolId}/nodes/{nodeId}/files/{filePath}"),
+    _operation(
+        "delete_node_file", "DELETE", "/pools/{poolId}/nodes/{nodeId}/files/{filePath}", node_files.delete_node_file,
+    ),
+    _operation(
+        "download_node_file", "GET", "/pools/{poolId}/nodes/{nodeId}/files/{filePath}", node_files.download_node_file,
+    ),
     _operation(
         "get_node_file_properties", "HEAD", "/pools/{poolId}/nodes/{nodeId}/files/{filePath}",
+        node_files.get_node_file_properties,
     ),
-    _operation("list_node_files", "GET", "/pools/{poolId}/nodes/{nodeId}/files"),
+    _operation("list_node_files", "GET", "/pools/{poolId}/nodes/{nodeId}/files", node_files.list_node_files),
 )
 # fmt: on
 

@@ -11,17 +11,16 @@ from aiohttp import web
 from batch_emulator.call import Call
 from batch_emulator.errors import BatchError, ErrorCode
 from batch_emulator.model.files import FileEntry
-from batch_emulator.model.timestamps import etag_of, http_date
+from batch_emulator.model.timestamps import http_date
 
 _CHUNK: Final = 256 * 1024
 _RANGE: Final = re.compile(r"bytes=(\d{1,18})-(\d{1,18})?", re.ASCII)
 
 
 def file_headers(entry: FileEntry) -> dict[str, str]:
-    """Return the headers that describe a file, as recorded from the service."""
+    """Return the headers that describe a file, as recorded from the service: no ETag."""
     return {
         "Content-Type": entry.content_type,
-        "ETag": etag_of(entry.modified),
         "Last-Modified": http_date(entry.modified),
         "ocp-creation-time": http_date(entry.created),
         "ocp-batch-file-isdirectory": str(entry.is_directory),
@@ -36,7 +35,7 @@ async def send_file(call: Call, entry: FileEntry) -> web.StreamResponse:
         raise BatchError(ErrorCode.FILE_NOT_FOUND)
     start, end = _range(call.request.headers.get("ocp-range"), entry.size)
     try:
-        descriptor = os.open(entry.path, os.O_RDONLY | os.O_NONBLOCK)
+        descriptor = os.open(entry.path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
     except OSError as exc:
         raise BatchError(ErrorCode.FILE_NOT_FOUND) from exc
     try:

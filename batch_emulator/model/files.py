@@ -1,7 +1,9 @@
-"""Files of nodes and tasks on the wire."""
+"""Files of nodes and tasks: found below a root that no name can leave, listed, deleted."""
 
+import errno
 import mimetypes
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +14,18 @@ from urllib.parse import quote
 from batch_emulator.model.resource_files import is_inside
 from batch_emulator.model.schema import Document
 from batch_emulator.model.timestamps import to_wire
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileRoot:
+    """A directory whose files are served, and their URL without the last slash."""
+
+    directory: Path
+    url: str
+
+
+class NotEmptyError(Exception):
+    """A directory with something in it is to be deleted, but not what is in it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,25 +59,24 @@ class FileEntry:
         return item
 
 
-def find_file(root: Path, name: str, url: str) -> FileEntry | None:
+def find_file(root: FileRoot, name: str) -> FileEntry | None:
     """Return what ``name`` is below the root; nothing outside of it is ever found."""
-    if not is_inside(name):
-        return None
-    path = root / name
+    path = _path_below(root.directory, name)
     try:
-        if not path.resolve().is_relative_to(root.resolve()):
+        if path is None or not _is_below(path := path.resolve(), root.directory):
             return None
-        status = path.stat()
+        status = path.lstat()
     except (OSError, RuntimeError):
         return None
     if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
         return None
+    is_directory = stat.S_ISDIR(status.st_mode)
     return FileEntry(
         path=path,
         name=name,
-        url=f"{url}/{quote(name)}",
-        is_directory=stat.S_ISDIR(status.st_mode),
-        size=status.st_size,
+        url=f"{root.url}/{quote(name)}",
+        is_directory=is_directory,
+        size=0 if is_directory else status.st_size,
         # Linux does not tell when a file was made: the last change of its state is nearest.
         created=_time(min(status.st_ctime, status.st_mtime)),
         modified=_time(status.st_mtime),
@@ -75,9 +88,51 @@ def _time(timestamp: float) -> str:
     return to_wire(datetime.fromtimestamp(timestamp, UTC))
 
 
+def _path_below(root: Path, name: str) -> Path | None:
+    """Return where a name points to, None where it is no name of something below the root."""
+    path = root / name
+    return path if is_inside(name) and path.name != ".." and path != root else None
+
+
+def _is_below(resolved: Path, root: Path) -> bool:
+    own = root.resolve()
+    return resolved != own and resolved.is_relative_to(own)
+
+
+def remove_file(root: FileRoot, name: str, *, recursive: bool) -> bool:
+    """Delete a file or directory; tell False where there is none. Raises NotEmptyError.
+
+    A link is deleted itself, never what it points to. Blocks: a directory can hold much.
+    """
+    path = _path_below(root.directory, name)
+    try:
+        if path is None or not path.parent.resolve().is_relative_to(root.directory.resolve()):
+            return False
+        _remove(path, recursive=recursive)
+    except (OSError, RuntimeError) as exc:
+        if isinstance(exc, OSError) and exc.errno == errno.ENOTEMPTY:
+            raise NotEmptyError(name) from exc
+        return False
+    return True
+
+
+def _remove(path: Path, *, recursive: bool) -> None:
+    if not stat.S_ISDIR(path.lstat().st_mode):
+        path.unlink()
+    elif recursive:
+        shutil.rmtree(path)
+    else:
+        path.rmdir()
+
+
 def list_files(root: Path, *, recursive: bool) -> list[str]:
-    """Return the names of the files and directories below the root, sorted."""
-    return sorted(_names(root, "", recursive=recursive))
+    """Return the names of the files and directories below the root, in the order of lists."""
+    return sorted(_names(root, "", recursive=recursive), key=list_order)
+
+
+def list_order(name: str) -> tuple[int, str]:
+    """Sort a directory before what is in it, level by level (recording of the real service)."""
+    return name.count("/"), name
 
 
 def _names(directory: Path, prefix: str, *, recursive: bool) -> Iterator[str]:
