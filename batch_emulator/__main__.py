@@ -42,6 +42,7 @@ def _read(arguments: Sequence[str] | None) -> Settings:
     place.add_argument("--in-memory", action="store_true", help="keep nothing after the end")
     parser.add_argument("--account", default=DEFAULT_ACCOUNT, metavar="NAME")
     parser.add_argument("--key", default=DEFAULT_KEY, metavar="BASE64")
+    parser.add_argument("--faults", type=Path, metavar="FILE", help="fault rules in force from the start")
     given = parser.parse_args(arguments)
     return Settings(
         host=given.host,
@@ -49,6 +50,7 @@ def _read(arguments: Sequence[str] | None) -> Settings:
         location=None if given.in_memory else given.location,
         account=given.account,
         key=given.key,
+        faults=given.faults,
     )
 
 

@@ -1,7 +1,7 @@
 """One request as a handler sees it, and the answers a handler can give."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,6 +33,8 @@ class Call:
     endpoint: str
     path: str
     common_headers: Mapping[str, str]
+    #: Asked for each task of a collection: the error that a fault rule wants for it.
+    item_fault: Callable[[], BatchError | None] | None = None
 
     async def body(self) -> Document:
         """Return the JSON object sent. Raises InvalidRequestBody or RequestBodyTooLarge."""

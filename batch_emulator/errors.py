@@ -6,6 +6,7 @@ BatchError
 Codes, statuses and texts: https://learn.microsoft.com/rest/api/batchservice/batch-status-and-error-codes
 """
 
+from dataclasses import dataclass
 from enum import Enum
 
 
@@ -124,10 +125,16 @@ class ErrorCode(Enum):
         416,
         "The range specified is invalid for the current size of the resource.",
     )
+    TOO_MANY_REQUESTS = ("TooManyRequests", 429, "Too many requests are made. Please try again after some time.")
     INTERNAL_ERROR = (
         "InternalError",
         500,
         "Server encountered an internal error. Please try again after some time.",
+    )
+    SERVER_BUSY = (
+        "ServerBusy",
+        503,
+        "The server is currently unable to receive requests. Please retry your request.",
     )
     NOT_IMPLEMENTED = ("NotImplemented", 501, "The emulator does not offer this yet.")
 
@@ -137,14 +144,25 @@ class ErrorCode(Enum):
         self.message = message
 
 
+@dataclass(frozen=True, kw_only=True)
+class OtherCode:
+    """An error that only a fault rule asks for."""
+
+    code: str
+    status: int
+    message: str
+
+
 class BatchError(Exception):
     """A request that the service refuses.
 
     ``details`` become the ``values`` of the error body. ``message`` replaces the service's own text
-    where the emulator can say something more useful.
+    where the emulator can say something more useful. ``retry_after`` in seconds becomes a header.
     """
 
-    def __init__(self, error: ErrorCode, message: str | None = None, **details: str | int | None) -> None:
+    retry_after: int | None = None
+
+    def __init__(self, error: ErrorCode | OtherCode, message: str | None = None, **details: str | int | None) -> None:
         super().__init__(error.code)
         self.error = error
         self.message = message or error.message

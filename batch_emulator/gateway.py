@@ -13,7 +13,10 @@ from urllib.parse import parse_qs
 from aiohttp import web
 
 from batch_emulator.call import JSON_TYPE, Call
+from batch_emulator.control.access import CONTROL_PREFIX, is_from_this_machine
+from batch_emulator.control.routes import CONTROL_ROUTES
 from batch_emulator.errors import BatchError, ErrorCode, not_emulated
+from batch_emulator.faults.injection import perform
 from batch_emulator.model.timestamps import Clock
 from batch_emulator.routes import ROUTES, Router
 from batch_emulator.service import BatchService
@@ -42,6 +45,7 @@ class Gateway:
         self._service = service
         self._key = key
         self._router = Router(ROUTES)
+        self._control = Router(CONTROL_ROUTES)
         self._clock = Clock()
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -53,10 +57,10 @@ class Gateway:
         except RecursionError:
             refusal = BatchError(ErrorCode.INVALID_REQUEST_BODY, Reason="It is nested too deeply")
             return self._refusal(request, refusal, headers)
-        except ConnectionError:
-            # The client went away; there is nobody to answer.
-            raise
-        except Exception:
+        except Exception as exc:
+            if isinstance(exc, ConnectionError) and _is_gone(request):
+                # There is nobody to answer: this one goes nowhere.
+                return web.Response()
             # No path and query: a query may hold a signature.
             log.exception("The emulator failed to answer", extra={"method": request.method})
             return self._refusal(request, BatchError(ErrorCode.INTERNAL_ERROR), headers)
@@ -64,9 +68,12 @@ class Gateway:
     async def _answer(self, request: web.BaseRequest, headers: dict[str, str]) -> web.StreamResponse:
         path, _, raw_query = request.raw_path.partition("?")
         query = _parse_query(raw_query)
-        self._key.verify(request.method, path, query, request.headers)
-        _check_version(query)
-        operation, parameters = self._router.find(request.method, path)
+        is_control = path.startswith(CONTROL_PREFIX)
+        if not (is_control and is_from_this_machine(request)):
+            self._key.verify(request.method, path, query, request.headers)
+        if not is_control:
+            _check_version(query)
+        operation, parameters = (self._control if is_control else self._router).find(request.method, path)
         if operation.handler is None:
             raise not_emulated(f"the operation {operation.name}")
         call = Call(
@@ -78,15 +85,23 @@ class Gateway:
             path=path,
             common_headers=headers,
         )
+        if self._service.faults.any and not is_control:
+            return await perform(self._service.faults, operation.name, operation.handler, call)
         return await operation.handler(call)
 
     def _refusal(self, request: web.BaseRequest, exc: BatchError, headers: dict[str, str]) -> web.Response:
         status = exc.error.status
+        if exc.retry_after is not None:
+            headers = {**headers, "Retry-After": str(exc.retry_after)}
         if request.method == "HEAD" or status == HTTPStatus.NOT_MODIFIED:
             return web.Response(status=status, headers=headers)
         endpoint = f"{request.scheme}://{request.host}"
         body = _error_body(exc, endpoint, headers["request-id"], self._clock.stamp())
         return web.Response(status=status, body=body, headers={**headers, "Content-Type": JSON_TYPE})
+
+
+def _is_gone(request: web.BaseRequest) -> bool:
+    return request.transport is None or request.transport.is_closing()
 
 
 @lru_cache(maxsize=256)

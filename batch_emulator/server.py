@@ -7,8 +7,11 @@ from typing import Final
 
 from aiohttp import web
 
+from batch_emulator.faults.form import read_document
+from batch_emulator.faults.registry import Faults
 from batch_emulator.gateway import Gateway
 from batch_emulator.location import Location
+from batch_emulator.routes import ROUTES
 from batch_emulator.service import BatchService
 from batch_emulator.settings import Settings
 from batch_emulator.signing import SharedKey
@@ -22,9 +25,12 @@ async def running(settings: Settings) -> AsyncIterator[str]:
     """Serve until the block ends; yield the URL.
 
     Raises OSError if the port is taken, StoreError if the location cannot be used, ValueError if
-    the key is not base64. At the end every task process is ended.
+    the key is not base64 or a fault rule cannot be used. At the end every task process is ended.
     """
     key = SharedKey(settings.account, settings.key)
+    faults = Faults(operations=frozenset(operation.name for operation in ROUTES))
+    if settings.faults is not None:
+        faults.add(read_document(settings.faults))
     listener = _listen(settings.host, settings.port)
     try:
         location = Location.claim(settings.location)
@@ -32,7 +38,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         listener.close()
         raise
     try:
-        async with _serving(settings, key, listener, location) as url:
+        async with _serving(settings, key, faults, listener, location) as url:
             yield url
     finally:
         listener.close()
@@ -41,10 +47,10 @@ async def running(settings: Settings) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def _serving(
-    settings: Settings, key: SharedKey, listener: socket.socket, location: Location
+    settings: Settings, key: SharedKey, faults: Faults, listener: socket.socket, location: Location
 ) -> AsyncIterator[str]:
     url = f"http://{_host_in_url(settings.host)}:{listener.getsockname()[1]}"
-    service = BatchService.open(location, settings.account, url)
+    service = BatchService.open(location, settings.account, url, faults)
     server = web.Server(Gateway(service, key), access_log=None)
     runner = web.ServerRunner(server, shutdown_timeout=_GRACE)
     try:

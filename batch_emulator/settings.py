@@ -21,6 +21,8 @@ class Settings:
     location: Path | None = None
     account: str = DEFAULT_ACCOUNT
     key: str = field(default=DEFAULT_KEY, repr=False)
+    #: A file of fault rules that are in force from the start.
+    faults: Path | None = None
 
     @property
     def shown_key(self) -> str:

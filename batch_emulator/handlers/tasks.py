@@ -90,6 +90,8 @@ def _collection(body: Document) -> list[object]:
 
 
 def _add_one(call: Call, job: JobRow, body: object, constraints: Document) -> Document:
+    if call.item_fault and (fault := call.item_fault()):
+        return {**_add_error(call, job, body, fault), "status": "servererror"}
     now = call.service.clock.stamp()
     try:
         task_id = _insert(call, job, body, constraints, now)
