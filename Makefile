@@ -45,4 +45,4 @@ types: setup
 check: lint types test
 
 clean:
-	rm -rf .venv node_modules .stack
+	rm -rf .venv node_modules .stack .sdk-tests
