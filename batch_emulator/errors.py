@@ -102,9 +102,26 @@ class ErrorCode(Enum):
         "The specified job has been marked for deletion and is being garbage collected.",
     )
     JOB_BEING_TERMINATED = ("JobBeingTerminated", 409, "The specified job is being terminated.")
+    JOB_NOT_ACTIVE = ("JobNotActive", 409, "The specified job is not in active state.")
     JOB_COMPLETED = ("JobCompleted", 409, "The specified job is already in a completed state.")
     TASK_EXISTS = ("TaskExists", 409, "The specified task already exists.")
     TASK_COMPLETED = ("TaskCompleted", 409, "The specified task is already in a completed state.")
+    TASK_NOT_COMPLETED = (
+        "TaskNotCompleted",
+        409,
+        (
+            "The specified task is not in a completed state, and the requested operation can be performed only on "
+            "completed tasks."
+        ),
+    )
+    TASK_SUCCEEDED = (
+        "TaskSucceeded",
+        409,
+        (
+            "The specified task has already completed successfully, and the requested operation cannot be performed "
+            "on successful tasks."
+        ),
+    )
     TASK_FILES_UNAVAILABLE = (
         "TaskFilesUnavailable",
         409,

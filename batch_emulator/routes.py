@@ -12,7 +12,16 @@ from aiohttp import web
 
 from batch_emulator.call import Call
 from batch_emulator.errors import BatchError, ErrorCode
-from batch_emulator.handlers import jobs, node_files, nodes, pools, task_files, tasks
+from batch_emulator.handlers import (
+    job_changes,
+    jobs,
+    node_files,
+    nodes,
+    pools,
+    task_changes,
+    task_files,
+    tasks,
+)
 
 type Handler = Callable[[Call], Awaitable[web.StreamResponse]]
 
@@ -51,10 +60,10 @@ ROUTES: Final = (
     _operation("list_pool_node_counts", "GET", "/nodecounts", pools.list_pool_node_counts),
     _operation("delete_job", "DELETE", "/jobs/{jobId}", jobs.delete_job),
     _operation("get_job", "GET", "/jobs/{jobId}", jobs.get_job),
-    _operation("update_job", "PATCH", "/jobs/{jobId}"),
-    _operation("replace_job", "PUT", "/jobs/{jobId}"),
-    _operation("disable_job", "POST", "/jobs/{jobId}/disable"),
-    _operation("enable_job", "POST", "/jobs/{jobId}/enable"),
+    _operation("update_job", "PATCH", "/jobs/{jobId}", job_changes.update_job),
+    _operation("replace_job", "PUT", "/jobs/{jobId}", job_changes.replace_job),
+    _operation("disable_job", "POST", "/jobs/{jobId}/disable", job_changes.disable_job),
+    _operation("enable_job", "POST", "/jobs/{jobId}/enable", job_changes.enable_job),
     _operation("terminate_job", "POST", "/jobs/{jobId}/terminate", jobs.terminate_job),
     _operation("create_job", "POST", "/jobs", jobs.create_job),
     _operation("list_jobs", "GET", "/jobs", jobs.list_jobs),
@@ -80,12 +89,14 @@ ROUTES: Final = (
     ),
     _operation("delete_task", "DELETE", "/jobs/{jobId}/tasks/{taskId}", tasks.delete_task),
     _operation("get_task", "GET", "/jobs/{jobId}/tasks/{taskId}", tasks.get_task),
-    _operation("replace_task", "PUT", "/jobs/{jobId}/tasks/{taskId}"),
+    _operation("replace_task", "PUT", "/jobs/{jobId}/tasks/{taskId}", task_changes.replace_task),
     _operation("list_subtasks", "GET", "/jobs/{jobId}/tasks/{taskId}/subtasksinfo"),
     _operation(
         "terminate_task", "POST", "/jobs/{jobId}/tasks/{taskId}/terminate", tasks.terminate_task,
     ),
-    _operation("reactivate_task", "POST", "/jobs/{jobId}/tasks/{taskId}/reactivate"),
+    _operation(
+        "reactivate_task", "POST", "/jobs/{jobId}/tasks/{taskId}/reactivate", task_changes.reactivate_task,
+    ),
     _operation(
         "delete_task_file", "DELETE", "/jobs/{jobId}/tasks/{taskId}/files/{filePath}", task_files.delete_task_file,
     ),

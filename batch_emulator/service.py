@@ -15,6 +15,7 @@ from batch_emulator.model.timestamps import Clock
 from batch_emulator.scheduling.background import Background
 from batch_emulator.scheduling.dispatcher import Dispatcher
 from batch_emulator.scheduling.expiry import Expiry
+from batch_emulator.scheduling.job_switch import JobSwitch
 from batch_emulator.scheduling.jobs import JobLife
 from batch_emulator.scheduling.pools import PoolLife
 from batch_emulator.scheduling.runs import Ending, Run, Runs
@@ -53,7 +54,9 @@ class BatchService:
             downloads=Downloads(),
         )
         dispatcher = Dispatcher(store=runs.store, runs=runs)
-        jobs = JobLife(runs=runs, directories=directories, background=background)
+        switching = JobSwitch(runs=runs, dispatcher=dispatcher, background=background)
+        jobs = JobLife(runs=runs, switching=switching, directories=directories, background=background)
+        switching.on_enabled = jobs.end_if_done
         service = cls(
             store=runs.store,
             clock=clock,
@@ -83,8 +86,7 @@ class BatchService:
 
     def _run_ended(self, run: Run) -> None:
         self.dispatcher.wake(run.node.place.pool_id)
-        if run.job.ends_with_tasks:
-            self.jobs.end_if_done(run.job.id)
+        self.jobs.end_if_done(run.job.id)
 
     def _job_ended(self, job: JobRow) -> None:
         """Do what waits for the end of a job; nothing does yet."""
@@ -94,7 +96,7 @@ class BatchService:
         self._requeue_running()
         for pool in self.store.pools.all():
             self.pools.resume(pool)
-        for job in self.store.jobs.in_state(JobState.ACTIVE, JobState.TERMINATING, JobState.DELETING):
+        for job in self.store.jobs.in_state(*set(JobState) - {JobState.DISABLED, JobState.COMPLETED}):
             self.jobs.resume(job)
         self.background.start(self.expiry.watch(), "expiry")
 

@@ -83,7 +83,12 @@ async def terminate_job(call: Call) -> web.StreamResponse:
     check_conditions(call.request.headers, row.modified, reading=False)
     check_open(row)
     call.service.jobs.terminate(row, reason)
-    return call.empty(202)
+    return changed_job(call, row, 202)
+
+
+def changed_job(call: Call, row: JobRow, status: int) -> web.StreamResponse:
+    """Answer a change of a job with its new version (recording of the real service)."""
+    return call.changed(status, find_job(call, row.id).modified)
 
 
 def check_open(row: JobRow) -> None:

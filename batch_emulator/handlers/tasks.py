@@ -39,12 +39,12 @@ async def create_task(call: Call) -> web.StreamResponse:
     job = find_job(call, call.parameters[0])
     check_open(job)
     now = call.service.clock.stamp()
-    task_id = _insert(call, job, body, _constraints(job), now)
+    task_id = _insert(call, job, body, inherited_constraints(job), now)
     call.service.dispatcher.wake(job.pool_id)
     return call.created(f"/jobs/{job.id}/tasks/{task_id}", now)
 
 
-def _constraints(job: JobRow) -> Document:
+def inherited_constraints(job: JobRow) -> Document:
     constraints: Document = json.loads(job.document)["constraints"]
     # A job's time limit is its own; the number of retries is what its tasks inherit.
     return {**_NO_LIMIT, "maxTaskRetryCount": constraints["maxTaskRetryCount"]}
@@ -69,7 +69,7 @@ async def create_task_collection(call: Call) -> web.StreamResponse:
     bodies = _collection(await call.body())
     job = find_job(call, call.parameters[0])
     check_open(job)
-    constraints = _constraints(job)
+    constraints = inherited_constraints(job)
     with call.service.store.transaction():
         results = [_add_one(call, job, body, constraints) for body in bodies]
     call.service.dispatcher.wake(job.pool_id)

@@ -3,7 +3,7 @@
 import json
 from typing import Final
 
-from batch_emulator.errors import missing_property
+from batch_emulator.errors import invalid_property, missing_property
 from batch_emulator.model.durations import UNLIMITED
 from batch_emulator.model.schema import (
     Document,
@@ -34,8 +34,17 @@ JOB_PROPERTIES: Final = property_names(
 
 #: Why a job ended (SDK documentation of BatchJobExecutionInfo.terminateReason).
 USER_TERMINATE: Final = "UserTerminate"
-ALL_TASKS_COMPLETED: Final = "AllTasksCompleted"
+ALL_TASKS_COMPLETED: Final = "AllTasksComplete"
 MAX_WALL_CLOCK_TIME_EXPIRY: Final = "MaxWallClockTimeExpiry"
+
+
+def _parallel_tasks(name: str, value: object) -> int:
+    """Read maxParallelTasks: -1 or greater than 0 (SDK documentation of BatchJob)."""
+    number: int = integer(-1)(name, value)
+    if number == 0:
+        raise invalid_property(name, value, "-1 or a number greater than 0 is expected")
+    return number
+
 
 #: The readers of what a job and the jobs of a schedule have in common.
 _SPECIFICATION: Final = {
@@ -43,7 +52,7 @@ _SPECIFICATION: Final = {
     "usesTaskDependencies": boolean,
     "priority": integer(-1000, 1000),
     "allowTaskPreemption": boolean,
-    "maxParallelTasks": integer(-1),
+    "maxParallelTasks": _parallel_tasks,
     "constraints": record({"maxWallClockTime": duration, "maxTaskRetryCount": integer(-1)}),
     "jobManagerTask": later,
     "jobPreparationTask": later,
@@ -59,6 +68,28 @@ _job = record({"id": resource_id, **_SPECIFICATION}, frozenset({"id", "poolInfo"
 _job_specification = record(_SPECIFICATION, frozenset({"poolInfo"}))
 
 
+#: The properties that a job's update may change (SDK models BatchJob and BatchJobUpdateOptions).
+CHANGEABLE: Final = {
+    name: _SPECIFICATION[name]
+    for name in (
+        *("priority", "allowTaskPreemption", "maxParallelTasks", "constraints", "poolInfo"),
+        *("onAllTasksComplete", "metadata"),
+    )
+}
+
+NO_LIMITS: Final = {"maxWallClockTime": UNLIMITED, "maxTaskRetryCount": 0}
+
+#: What holds where the client says nothing.
+DEFAULTS: Final = {
+    "priority": 0,
+    "maxParallelTasks": -1,
+    "allowTaskPreemption": False,
+    "usesTaskDependencies": False,
+    "onAllTasksComplete": AllTasksComplete.NO_ACTION.value,
+    "onTaskFailure": "noaction",
+}
+
+
 def read_job(body: Document) -> Document:
     """Return the stored properties of a new job: validated, with the service's defaults."""
     return _with_defaults(_job("", body), "")
@@ -72,18 +103,7 @@ def read_job_specification(name: str, value: object) -> Document:
 def _with_defaults(job: Document, prefix: str) -> Document:
     if "poolId" not in job["poolInfo"]:
         raise missing_property(f"{prefix}poolInfo.poolId")
-    job = {
-        "priority": 0,
-        "maxParallelTasks": -1,
-        "allowTaskPreemption": False,
-        "usesTaskDependencies": False,
-        "onAllTasksComplete": AllTasksComplete.NO_ACTION.value,
-        "onTaskFailure": "noaction",
-        **job,
-    }
-    limits = {"maxWallClockTime": UNLIMITED, "maxTaskRetryCount": 0}
-    job["constraints"] = {**limits, **job.get("constraints", {})}
-    return job
+    return {**DEFAULTS, **job, "constraints": {**NO_LIMITS, **job.get("constraints", {})}}
 
 
 def job_on_wire(row: JobRow, endpoint: str) -> Document:

@@ -53,9 +53,11 @@ class JobState(StrEnum):
     COMPLETED = "completed"
     #: Its tasks and files are being removed; gone when that is done.
     DELETING = "deleting"
-    #: States of the service that the emulator cannot be in yet; list filters may name them.
+    #: No task starts; what runs is being dealt with as the user asked.
     DISABLING = "disabling"
+    #: Nothing runs and nothing starts.
     DISABLED = "disabled"
+    #: About to be active again.
     ENABLING = "enabling"
 
 
@@ -85,6 +87,17 @@ class NodeFillType(StrEnum):
     SPREAD = "spread"
     #: Tasks go to the node with the fewest free slots that suffice.
     PACK = "pack"
+
+
+class DisableTasks(StrEnum):
+    """What happens to the running tasks of a job that is being disabled."""
+
+    #: They are ended, and run again when the job is enabled.
+    REQUEUE = "requeue"
+    #: They are ended, and complete as ended by the user.
+    TERMINATE = "terminate"
+    #: They run to their end.
+    WAIT = "wait"
 
 
 class AllTasksComplete(StrEnum):

@@ -32,6 +32,14 @@ TASK_PROPERTIES: Final = property_names(
 #: A task's files stay this long after it completed where nothing else is said: "7 days".
 DEFAULT_RETENTION: Final = "P7D"
 
+task_constraints: Final = record(
+    {
+        "maxWallClockTime": duration,
+        "retentionTime": duration,
+        "maxTaskRetryCount": integer(-1),
+    }
+)
+
 _task = record(
     {
         "id": resource_id,
@@ -43,13 +51,7 @@ _task = record(
         "outputFiles": later,
         "environmentSettings": environment_settings,
         "affinityInfo": record({"affinityId": text}, frozenset({"affinityId"})),
-        "constraints": record(
-            {
-                "maxWallClockTime": duration,
-                "retentionTime": duration,
-                "maxTaskRetryCount": integer(-1),
-            }
-        ),
+        "constraints": task_constraints,
         "requiredSlots": integer(1, 256),
         "multiInstanceSettings": later,
         "dependsOn": later,
@@ -68,6 +70,15 @@ def read_task(body: object, job_constraints: Document) -> Document:
     task.setdefault("requiredSlots", 1)
     task.setdefault("userIdentity", {"autoUser": {"scope": "pool", "elevationLevel": "nonadmin"}})
     return task
+
+
+def read_replacement(body: Document, job_constraints: Document) -> Document:
+    """Return the new constraints of a task: what is not named goes back to its default.
+
+    Constraints are all that can be changed (SDK model BatchTask).
+    """
+    given = task_constraints("constraints", body.get("constraints") or {})
+    return {**job_constraints, "retentionTime": DEFAULT_RETENTION, **given}
 
 
 def task_root(job_id: str, task_id: str) -> str:

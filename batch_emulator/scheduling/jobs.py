@@ -14,6 +14,7 @@ from batch_emulator.model.schema import Document
 from batch_emulator.model.states import AllTasksComplete, JobState
 from batch_emulator.model.timestamps import from_wire, to_wire
 from batch_emulator.scheduling.background import Background
+from batch_emulator.scheduling.job_switch import JobSwitch
 from batch_emulator.scheduling.runs import Ending, Runs
 from batch_emulator.store.jobs import JobRow
 
@@ -29,6 +30,7 @@ class JobLife:
     """
 
     runs: Runs
+    switching: JobSwitch
     directories: NodeDirectories
     background: Background
     on_end: Callable[[JobRow], None] = field(init=False)
@@ -41,11 +43,21 @@ class JobLife:
         self.end_if_done(row.id)
         return row
 
+    def change(self, row: JobRow, job: Document) -> None:
+        """Give a job other properties, and let them take effect."""
+        changed = _with_properties(row, job)._replace(modified=self.runs.clock.stamp())
+        self.runs.store.jobs.update(changed)
+        if changed.expires:
+            self.runs.on_expiry(changed.expires)
+        self.switching.dispatcher.wake(changed.pool_id)
+        self.end_if_done(row.id)
+
     def terminate(self, job: JobRow, reason: str) -> None:
         """Begin the end of an active job; ``terminating`` is visible when this returns."""
         now = self.runs.clock.stamp()
         with self.runs.store.transaction():
             self.runs.store.jobs.set_state(job.no, JobState.TERMINATING, now)
+            self.runs.store.jobs.touch(job.no, now)
             self.runs.store.jobs.set_ended(job.no, reason, now)
         self.background.start(self._terminate(job), f"terminate job {job.id}")
 
@@ -62,6 +74,8 @@ class JobLife:
             self.delete(job)
         elif job.state == JobState.TERMINATING:
             self.background.start(self._terminate(job), f"terminate job {job.id}")
+        elif job.state in {JobState.DISABLING, JobState.ENABLING}:
+            self.switching.resume(job)
         else:
             self.end_if_done(job.id)
 
@@ -99,23 +113,36 @@ class JobLife:
 
 
 def _new_row(job_id: str, job: Document, now: str) -> JobRow:
-    return JobRow(
+    row = JobRow(
         no=0,
         id=job_id,
-        document=json.dumps(job),
+        document="",
         created=now,
         modified=now,
         state=JobState.ACTIVE,
         state_time=now,
         previous_state=None,
         previous_time=None,
-        pool_id=job["poolInfo"]["poolId"],
+        pool_id="",
+        priority=0,
+        max_parallel=0,
+        ends_with_tasks=0,
+        expires=None,
+        ended=None,
+        terminate_reason=None,
+    )
+    return _with_properties(row, job)
+
+
+def _with_properties(row: JobRow, job: Document) -> JobRow:
+    """Return the row of a job with these properties: a column for each that the scheduler asks for."""
+    return row._replace(
+        document=json.dumps(job),
+        pool_id=job["poolInfo"].get("poolId", row.pool_id),
         priority=job["priority"],
         max_parallel=job["maxParallelTasks"],
         ends_with_tasks=int(job["onAllTasksComplete"] == AllTasksComplete.TERMINATE_JOB),
-        expires=_expiry(job, now),
-        ended=None,
-        terminate_reason=None,
+        expires=_expiry(job, row.created),
     )
 
 

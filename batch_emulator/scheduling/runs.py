@@ -109,6 +109,11 @@ class Runs:
                 workers.append(run.worker)
         await asyncio.gather(*workers, return_exceptions=True)
 
+    async def wait(self, runs: Iterable[Run]) -> None:
+        """Return when these runs have ended by themselves and that is recorded."""
+        workers = [run.worker for run in runs if run.worker is not None]
+        await asyncio.gather(*map(asyncio.shield, workers), return_exceptions=True)
+
     def _outcome(self, run: Run, worker: asyncio.Task[Outcome]) -> Outcome | None:
         """Return how the command ended, None if the run was ended before."""
         if worker.cancelled():
@@ -177,12 +182,12 @@ class Runs:
     def _complete(self, task: TaskRow, outcome: Outcome, now: str) -> None:
         failure = json.dumps(outcome.failure.document()) if outcome.failure else None
         self.store.tasks.complete(task.no, time=now, exit_code=outcome.exit_code, failure=failure)
-        if until := _retention_end(task, now):
+        if until := retention_end(task, now):
             self.store.tasks.keep_files_until(task.no, until)
             self.on_expiry(until)
 
 
-def _retention_end(task: TaskRow, completed: str) -> str | None:
+def retention_end(task: TaskRow, completed: str) -> str | None:
     """Return when a task's files may go, None for never."""
     seconds = seconds_of(json.loads(task.document)["constraints"]["retentionTime"])
     try:

@@ -85,6 +85,25 @@ class Jobs:
             no,
         )
 
+    def touch(self, no: int, time: str) -> None:
+        """Note a change by the user: it makes a new version."""
+        self._database.execute("UPDATE jobs SET modified = ? WHERE no = ?", time, no)
+
+    def update(self, row: JobRow) -> None:
+        """Store the properties that a user may change."""
+        self._database.execute(
+            "UPDATE jobs SET document = ?, modified = ?, pool_id = ?, priority = ?, max_parallel = ?, "
+            "ends_with_tasks = ?, expires = ? WHERE no = ?",
+            row.document,
+            row.modified,
+            row.pool_id,
+            row.priority,
+            row.max_parallel,
+            row.ends_with_tasks,
+            row.expires,
+            row.no,
+        )
+
     def set_ended(self, no: int, reason: str, time: str) -> None:
         self._database.execute(
             "UPDATE jobs SET ended = ?, terminate_reason = ?, expires = NULL WHERE no = ?",

@@ -172,6 +172,20 @@ class Tasks:
             no,
         )
 
+    def reactivate(self, no: int, time: str) -> None:
+        """Let a failed task run again: its retries start anew, how it ended is forgotten."""
+        self._database.execute(
+            "UPDATE tasks SET previous_state = state, previous_time = state_time, "
+            "state = 'active', state_time = ?1, started = NULL, ended = NULL, exit_code = NULL, "
+            "result = NULL, failure = NULL, retries = 0, last_retry = NULL, files_until = NULL WHERE no = ?2",
+            time,
+            no,
+        )
+
+    def replace(self, no: int, document: str, time: str) -> None:
+        """Store changed properties."""
+        self._database.execute("UPDATE tasks SET document = ?, modified = ? WHERE no = ?", document, time, no)
+
     def keep_files_until(self, no: int, time: str | None) -> None:
         self._database.execute("UPDATE tasks SET files_until = ? WHERE no = ?", time, no)
 

@@ -110,7 +110,7 @@ async def test_a_job_ends_with_its_last_task_when_it_says_so(batch, pool):
         return job if job.state == "completed" else None
 
     job = await until(completed)
-    assert job.execution_info.termination_reason == "AllTasksCompleted"
+    assert job.execution_info.termination_reason == "AllTasksComplete"
     assert job.execution_info.end_time is not None
 
 
