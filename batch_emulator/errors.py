@@ -95,6 +95,43 @@ class ErrorCode(Enum):
         409,
         "The specified pool has been marked for deletion and is being reclaimed.",
     )
+    POOL_BEING_RESIZED = ("PoolBeingResized", 409, "The specified pool is being resized.")
+    NODE_BEING_STARTED = ("NodeBeingStarted", 409, "The specified node is being started.")
+    NODE_BEING_REBOOTED = ("NodeBeingRebooted", 409, "The specified node is being rebooted.")
+    NODE_BEING_REIMAGED = ("NodeBeingReimaged", 409, "The specified node is being reimaged.")
+    NODE_IN_TARGET_SCHEDULING_STATE = (
+        "NodeAlreadyInTargetSchedulingState",
+        409,
+        "The specified node is already in the target scheduling state.",
+    )
+    NODE_USER_NOT_FOUND = ("NodeUserNotFound", 404, "The specified node user does not exist.")
+    NODE_USER_EXISTS = ("NodeUserExists", 409, "The specified node user already exists.")
+    NODE_EXTENSION_NOT_FOUND = ("NodeExtensionNotFound", 404, "The specified node extension does not exist.")
+    AUTO_SCALING_SYNTAX_ERROR = (
+        "AutoScalingFormulaSyntaxError",
+        400,
+        "The specified auto-scaling formula has a syntax error.",
+    )
+    AUTO_SCALING_FORMULA_TOO_LONG = (
+        "AutoScalingFormulaTooLong",
+        400,
+        "The specified auto-scaling formula exceeds the limit of its length.",
+    )
+    TOO_MANY_ENABLE_AUTO_SCALE_REQUESTS = (
+        "TooManyEnableAutoScaleRequests",
+        503,
+        "Too many Enable Pool AutoScale requests are issued on the pool.",
+    )
+    OPERATION_NOT_VALID_ON_POOL = (
+        "OperationNotValidOnPool",
+        409,
+        "The specified operation is not valid on the pool.",
+    )
+    OPERATION_NOT_VALID_ON_NODE = (
+        "OperationNotValidOnNode",
+        409,
+        "The specified operation is not valid on the node.",
+    )
     JOB_EXISTS = ("JobExists", 409, "The specified job already exists.")
     JOB_BEING_DELETED = (
         "JobBeingDeleted",

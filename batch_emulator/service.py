@@ -12,13 +12,17 @@ from batch_emulator.faults.registry import Faults
 from batch_emulator.location import Location
 from batch_emulator.model.states import JobState
 from batch_emulator.model.timestamps import Clock
+from batch_emulator.scheduling.allocation import Allocation
 from batch_emulator.scheduling.background import Background
 from batch_emulator.scheduling.dispatcher import Dispatcher
 from batch_emulator.scheduling.expiry import Expiry
 from batch_emulator.scheduling.job_switch import JobSwitch
 from batch_emulator.scheduling.jobs import JobLife
+from batch_emulator.scheduling.losses import NodeLosses
+from batch_emulator.scheduling.nodes import NodeLife
 from batch_emulator.scheduling.pools import PoolLife
 from batch_emulator.scheduling.runs import Ending, Run, Runs
+from batch_emulator.scheduling.start_tasks import StartTasks
 from batch_emulator.store.jobs import JobRow
 from batch_emulator.store.state import Store
 
@@ -33,6 +37,7 @@ class BatchService:
     runs: Runs
     dispatcher: Dispatcher
     pools: PoolLife
+    losses: NodeLosses
     jobs: JobLife
     expiry: Expiry
     background: Background
@@ -54,6 +59,7 @@ class BatchService:
             downloads=Downloads(),
         )
         dispatcher = Dispatcher(store=runs.store, runs=runs)
+        pools = _pools(runs, dispatcher, directories, background)
         switching = JobSwitch(runs=runs, dispatcher=dispatcher, background=background)
         jobs = JobLife(runs=runs, switching=switching, directories=directories, background=background)
         switching.on_enabled = jobs.end_if_done
@@ -63,7 +69,8 @@ class BatchService:
             directories=directories,
             runs=runs,
             dispatcher=dispatcher,
-            pools=PoolLife(runs=runs, dispatcher=dispatcher, directories=directories, background=background),
+            pools=pools,
+            losses=NodeLosses(pools=pools),
             jobs=jobs,
             expiry=Expiry(runs=runs, jobs=jobs, directories=directories),
             background=background,
@@ -106,3 +113,9 @@ class BatchService:
         with self.store.transaction():
             for no in self.store.tasks.running():
                 self.store.tasks.requeue(no, self.clock.stamp())
+
+
+def _pools(runs: Runs, dispatcher: Dispatcher, directories: NodeDirectories, background: Background) -> PoolLife:
+    nodes = NodeLife(runs=runs, dispatcher=dispatcher, background=background, start_tasks=StartTasks(runs=runs))
+    allocation = Allocation(nodes=nodes, directories=directories)
+    return PoolLife(allocation=allocation, dispatcher=dispatcher, background=background)

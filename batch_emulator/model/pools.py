@@ -125,7 +125,7 @@ def _without_passwords(pool: Document) -> Document:
 
 def pool_on_wire(row: PoolRow, counts: tuple[int, int], endpoint: str) -> Document:
     """Return a pool as the service shows it; ``counts`` are its dedicated and spot nodes."""
-    return {
+    pool = {
         "id": row.id,
         "url": f"{endpoint}/pools/{row.id}",
         "eTag": etag_of(row.modified),
@@ -139,6 +139,11 @@ def pool_on_wire(row: PoolRow, counts: tuple[int, int], endpoint: str) -> Docume
         "currentLowPriorityNodes": counts[1],
         **json.loads(row.document),
     }
+    if row.resize_errors is not None:
+        pool["resizeErrors"] = json.loads(row.resize_errors)
+    if row.auto_scale_run is not None:
+        pool["autoScaleRun"] = json.loads(row.auto_scale_run)
+    return pool
 
 
 def node_on_wire(row: NodeRow, pool: PoolRow, load: tuple[int, int], endpoint: str) -> Document:
@@ -148,7 +153,7 @@ def node_on_wire(row: NodeRow, pool: PoolRow, load: tuple[int, int], endpoint: s
         "id": row.id,
         "url": f"{endpoint}/pools/{pool.id}/nodes/{row.id}",
         "state": row.state,
-        "schedulingState": "enabled",
+        "schedulingState": row.scheduling,
         "stateTransitionTime": row.state_time,
         "lastBootTime": row.boot_time,
         "allocationTime": row.allocation_time,
@@ -165,6 +170,8 @@ def node_on_wire(row: NodeRow, pool: PoolRow, load: tuple[int, int], endpoint: s
         node["startTask"] = document["startTask"]
     if row.start_task_info is not None:
         node["startTaskInfo"] = json.loads(row.start_task_info)
+    if row.errors is not None:
+        node["errors"] = json.loads(row.errors)
     return node
 
 

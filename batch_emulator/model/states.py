@@ -15,6 +15,8 @@ class AllocationState(StrEnum):
     STEADY = "steady"
     #: Nodes are being added or removed.
     RESIZING = "resizing"
+    #: A resize is being stopped where it is.
+    STOPPING = "stopping"
 
 
 class NodeState(StrEnum):
@@ -30,18 +32,46 @@ class NodeState(StrEnum):
     IDLE = "idle"
     #: At least one task runs here.
     RUNNING = "running"
-    #: Its pool is being deleted.
+    #: It is being removed from its pool.
     LEAVING_POOL = "leavingpool"
-    #: States of the service that the emulator cannot be in yet; list filters may name them.
+    #: Being started again, with its files.
     REBOOTING = "rebooting"
+    #: Being started again, without its files.
     REIMAGING = "reimaging"
+    #: Its scheduling is disabled and nothing runs here.
     OFFLINE = "offline"
+    #: A spot node whose machine was taken back.
     PREEMPTED = "preempted"
+    #: Broken: no task runs here.
     UNUSABLE = "unusable"
+    #: The service has lost contact with it.
     UNKNOWN = "unknown"
-    UPGRADING_OS = "upgradingos"
+    #: Its machine is being given back, the node is kept.
     DEALLOCATING = "deallocating"
+    #: Without a machine until it is started.
     DEALLOCATED = "deallocated"
+    #: A state of the service that the emulator is never in; list filters may name it.
+    UPGRADING_OS = "upgradingos"
+
+
+class SchedulingState(StrEnum):
+    #: Tasks may be put on the node.
+    ENABLED = "enabled"
+    #: No new tasks are put on the node.
+    DISABLED = "disabled"
+
+
+class DeallocationOption(StrEnum):
+    """What happens to the tasks of a node that is going to stop or to leave."""
+
+    #: They are ended and go back to the queue.
+    REQUEUE = "requeue"
+    #: They are ended and completed as failed.
+    TERMINATE = "terminate"
+    #: The node waits until they are over.
+    TASK_COMPLETION = "taskcompletion"
+    #: The node waits until they are over and their files have expired.
+    RETAINED_DATA = "retaineddata"
 
 
 class JobState(StrEnum):

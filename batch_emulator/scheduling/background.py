@@ -17,6 +17,8 @@ class Background:
         task = asyncio.create_task(self._guard(work, name), name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        # Work that is cancelled before its first step would be reported as never awaited.
+        task.add_done_callback(lambda _: work.close())
         return task
 
     async def stop(self) -> None:

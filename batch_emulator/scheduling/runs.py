@@ -158,7 +158,7 @@ class Runs:
             now = self.clock.stamp()
             self._record(run, outcome, now)
             if not run.node.runs:
-                self.store.nodes.set_state(run.node.no, NodeState.IDLE, now)
+                self.store.nodes.set_quiet(run.node.no, now)
         self.on_end(run)
 
     def _record(self, run: Run, outcome: Outcome | None, now: str) -> None:

@@ -19,7 +19,7 @@ from typing import Any, Final
 from batch_emulator.odata.query import ListQuery
 
 #: Changes with the tables; a state directory of another version is refused.
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 _PRAGMAS: Final = (
     # The state directory belongs to one process (see ``Location``): reads need no file locks.

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from batch_emulator.model.states import NodeState, StartTaskState, TaskResult
+from batch_emulator.model.states import NodeState, SchedulingState, StartTaskState, TaskResult
 from batch_emulator.odata.query import ListQuery
 from batch_emulator.odata.sql import Property, enum_property, integer_property, time_property
 from batch_emulator.store.database import Database
@@ -20,10 +20,16 @@ class NodeRow(NamedTuple):
     state_time: str
     boot_time: str
     allocation_time: str
-    ip_address: str
     start_task_info: str | None
+    scheduling: str
+    errors: str | None
     tasks_run: int
     tasks_succeeded: int
+
+    @property
+    def ip_address(self) -> str:
+        """A private address that no other node has."""
+        return f"10.{self.no // 62_500 % 250}.{self.no // 250 % 250}.{self.no % 250 + 4}"
 
 
 _COLUMNS: Final = ", ".join(NodeRow._fields)
@@ -75,10 +81,33 @@ class Nodes:
             state,
         )
 
+    def set_quiet(self, no: int, time: str) -> None:
+        """Note that the last task of a running node is over: it is idle, or offline where tasks are kept away."""
+        self._database.execute(
+            "UPDATE nodes SET state = CASE scheduling WHEN 'disabled' THEN 'offline' ELSE 'idle' END, "
+            "state_time = ? WHERE no = ? AND state = 'running'",
+            time,
+            no,
+        )
+
+    def set_scheduling(self, no: int, scheduling: SchedulingState) -> None:
+        self._database.execute("UPDATE nodes SET scheduling = ? WHERE no = ?", scheduling, no)
+
+    def set_errors(self, no: int, errors: str | None) -> None:
+        """Note what is wrong with a node, as JSON."""
+        self._database.execute("UPDATE nodes SET errors = ? WHERE no = ?", errors, no)
+
+    def by_number(self, no: int) -> NodeRow | None:
+        row = self._database.one(f"SELECT {_COLUMNS} FROM nodes WHERE no = ?", no)  # noqa: S608
+        return NodeRow._make(row) if row else None
+
+    def delete(self, no: int) -> None:
+        self._database.execute("DELETE FROM nodes WHERE no = ?", no)
+
     def set_booted(self, no: int, time: str) -> None:
         self._database.execute("UPDATE nodes SET boot_time = ? WHERE no = ?", time, no)
 
-    def set_start_task_info(self, no: int, info: str) -> None:
+    def set_start_task_info(self, no: int, info: str | None) -> None:
         self._database.execute("UPDATE nodes SET start_task_info = ? WHERE no = ?", info, no)
 
     def count_run(self, no: int, *, succeeded: bool) -> None:

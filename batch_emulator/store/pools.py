@@ -28,6 +28,8 @@ class PoolRow(NamedTuple):
     state_time: str
     allocation_state: str
     allocation_time: str
+    resize_errors: str | None = None
+    auto_scale_run: str | None = None
 
 
 _COLUMNS: Final = ", ".join(PoolRow._fields)
@@ -37,7 +39,7 @@ POOL_FILTER: Final[Mapping[str, Property]] = {
     "id": text_property("id"),
     "state": enum_property("state", PoolState),
     "stateTransitionTime": time_property("state_time"),
-    "allocationState": enum_property("allocation_state", [*AllocationState, "stopping"]),
+    "allocationState": enum_property("allocation_state", AllocationState),
     "allocationStateTransitionTime": time_property("allocation_time"),
     "creationTime": time_property("created"),
     "lastModified": time_property("modified"),
@@ -53,9 +55,9 @@ class Pools:
 
     def insert(self, row: PoolRow, *, vm_size: str, auto_scale: bool, inter_node: bool) -> PoolRow:
         """Add a pool; its number is given by the store."""
+        marks = ", ".join("?" * (len(row) + 2))
         cursor = self._database.execute(
-            f"INSERT INTO pools ({_COLUMNS}, vm_size, auto_scale, inter_node) "  # noqa: S608
-            "VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT INTO pools ({_COLUMNS}, vm_size, auto_scale, inter_node) VALUES (NULL, {marks})",  # noqa: S608
             *row[1:],
             vm_size,
             int(auto_scale),
@@ -86,6 +88,29 @@ class Pools:
             time,
             no,
         )
+
+    def set_resize_errors(self, no: int, errors: str | None) -> None:
+        """Note why the last resize did not reach its targets, as JSON."""
+        self._database.execute("UPDATE pools SET resize_errors = ? WHERE no = ?", errors, no)
+
+    def set_auto_scale_run(self, no: int, run: str | None) -> None:
+        """Note the last evaluation of the pool's formula, as JSON."""
+        self._database.execute("UPDATE pools SET auto_scale_run = ? WHERE no = ?", run, no)
+
+    def change(self, no: int, document: str, time: str) -> None:
+        """Give a pool other properties; its ETag changes with them."""
+        self._database.execute(
+            "UPDATE pools SET document = ?1, modified = ?2, vm_size = ?1 ->> 'vmSize', "
+            "auto_scale = coalesce(?1 ->> 'enableAutoScale', 0), "
+            "inter_node = coalesce(?1 ->> 'enableInterNodeCommunication', 0) WHERE no = ?3",
+            document,
+            time,
+            no,
+        )
+
+    def by_number(self, no: int) -> PoolRow | None:
+        row = self._database.one(f"SELECT {_COLUMNS} FROM pools WHERE no = ?", no)  # noqa: S608
+        return PoolRow._make(row) if row else None
 
     def delete(self, no: int) -> None:
         self._database.execute("DELETE FROM nodes WHERE pool_no = ?", no)

@@ -14,7 +14,9 @@ CREATE TABLE IF NOT EXISTS pools (
     allocation_time TEXT NOT NULL,
     vm_size TEXT NOT NULL COLLATE NOCASE,
     auto_scale INTEGER NOT NULL,
-    inter_node INTEGER NOT NULL
+    inter_node INTEGER NOT NULL,
+    resize_errors TEXT,
+    auto_scale_run TEXT
 ) STRICT;
 
 CREATE TABLE IF NOT EXISTS nodes (
@@ -26,8 +28,9 @@ CREATE TABLE IF NOT EXISTS nodes (
     state_time TEXT NOT NULL,
     boot_time TEXT NOT NULL,
     allocation_time TEXT NOT NULL,
-    ip_address TEXT NOT NULL,
     start_task_info TEXT,
+    scheduling TEXT NOT NULL DEFAULT 'enabled',
+    errors TEXT,
     tasks_run INTEGER NOT NULL DEFAULT 0,
     tasks_succeeded INTEGER NOT NULL DEFAULT 0,
     UNIQUE (pool_no, id)

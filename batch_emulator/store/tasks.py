@@ -189,6 +189,12 @@ class Tasks:
     def keep_files_until(self, no: int, time: str | None) -> None:
         self._database.execute("UPDATE tasks SET files_until = ? WHERE no = ?", time, no)
 
+    def files_kept_until(self, node_id: str) -> str | None:
+        """Return when the last files of completed tasks on a node may be removed, None if there are none."""
+        sql = "SELECT max(files_until) FROM tasks WHERE files_until IS NOT NULL AND node_id = ?"
+        (time,) = self._database.one(sql, node_id)
+        return None if time is None else str(time)
+
     def next_expiry(self) -> str | None:
         """Return when the next task's files may be removed."""
         sql = "SELECT min(files_until) FROM tasks WHERE files_until IS NOT NULL"
