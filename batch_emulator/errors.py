@@ -179,6 +179,12 @@ class ErrorCode(Enum):
         416,
         "The range specified is invalid for the current size of the resource.",
     )
+    ACTIVE_JOB_AND_SCHEDULE_QUOTA_REACHED = (
+        "ActiveJobAndScheduleQuotaReached",
+        409,
+        "The active jobs and schedules quota for the account has been reached.",
+    )
+    POOL_QUOTA_REACHED = ("PoolQuotaReached", 409, "The pool quota for the account has been reached.")
     TOO_MANY_REQUESTS = ("TooManyRequests", 429, "Too many requests are made. Please try again after some time.")
     INTERNAL_ERROR = (
         "InternalError",

@@ -17,6 +17,7 @@ from batch_emulator.control.access import CONTROL_PREFIX, is_from_this_machine
 from batch_emulator.control.routes import CONTROL_ROUTES
 from batch_emulator.errors import BatchError, ErrorCode, not_emulated
 from batch_emulator.faults.injection import perform
+from batch_emulator.host import Host
 from batch_emulator.model.timestamps import Clock
 from batch_emulator.routes import ROUTES, Router
 from batch_emulator.service import BatchService
@@ -41,8 +42,8 @@ API_VERSIONS: Final = frozenset(
 class Gateway:
     """The handler of all requests of one emulator."""
 
-    def __init__(self, service: BatchService, key: SharedKey) -> None:
-        self._service = service
+    def __init__(self, host: Host, key: SharedKey) -> None:
+        self._host = host
         self._key = key
         self._router = Router(ROUTES)
         self._control = Router(CONTROL_ROUTES)
@@ -50,8 +51,10 @@ class Gateway:
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         headers = _common_headers(request)
+        service = None
         try:
-            return await self._answer(request, headers)
+            service = self._host.service
+            return await self._answer(request, service, headers)
         except BatchError as exc:
             return self._refusal(request, exc, headers)
         except RecursionError:
@@ -61,11 +64,16 @@ class Gateway:
             if isinstance(exc, ConnectionError) and _is_gone(request):
                 # There is nobody to answer: this one goes nowhere.
                 return web.Response()
+            if service and not self._host.has(service):
+                # A reset has taken its service away.
+                return self._refusal(request, BatchError(ErrorCode.SERVER_BUSY), headers)
             # No path and query: a query may hold a signature.
             log.exception("The emulator failed to answer", extra={"method": request.method})
             return self._refusal(request, BatchError(ErrorCode.INTERNAL_ERROR), headers)
 
-    async def _answer(self, request: web.BaseRequest, headers: dict[str, str]) -> web.StreamResponse:
+    async def _answer(
+        self, request: web.BaseRequest, service: BatchService, headers: dict[str, str]
+    ) -> web.StreamResponse:
         path, _, raw_query = request.raw_path.partition("?")
         query = _parse_query(raw_query)
         is_control = path.startswith(CONTROL_PREFIX)
@@ -78,15 +86,15 @@ class Gateway:
             raise not_emulated(f"the operation {operation.name}")
         call = Call(
             request=request,
-            service=self._service,
+            service=service,
             parameters=parameters,
             query=query,
             endpoint=f"{request.scheme}://{request.host}",
             path=path,
             common_headers=headers,
         )
-        if self._service.faults.any and not is_control:
-            return await perform(self._service.faults, operation.name, operation.handler, call)
+        if service.controls.faults.any and not is_control:
+            return await perform(service.controls.faults, operation.name, operation.handler, call)
         return await operation.handler(call)
 
     def _refusal(self, request: web.BaseRequest, exc: BatchError, headers: dict[str, str]) -> web.Response:

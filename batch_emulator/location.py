@@ -41,6 +41,12 @@ class Location:
         """The parent of the nodes' root directories."""
         return self.root / "nodes"
 
+    def wipe(self) -> None:
+        """Remove what an emulator has left here; none may be using it."""
+        shutil.rmtree(self.nodes, ignore_errors=True)
+        for name in ("batch.db", "batch.db-wal", "batch.db-shm"):
+            (self.root / name).unlink(missing_ok=True)
+
     def release(self) -> None:
         if self.lock is not None:
             self.lock.close()

@@ -7,9 +7,11 @@ from typing import Final
 
 from aiohttp import web
 
+from batch_emulator.faults.controls import Controls
 from batch_emulator.faults.form import read_document
 from batch_emulator.faults.registry import Faults
 from batch_emulator.gateway import Gateway
+from batch_emulator.host import Host
 from batch_emulator.location import Location
 from batch_emulator.routes import ROUTES
 from batch_emulator.service import BatchService
@@ -28,9 +30,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
     the key is not base64 or a fault rule cannot be used. At the end every task process is ended.
     """
     key = SharedKey(settings.account, settings.key)
-    faults = Faults(operations=frozenset(operation.name for operation in ROUTES))
-    if settings.faults is not None:
-        faults.add(read_document(settings.faults))
+    controls = _controls(settings)
     listener = _listen(settings.host, settings.port)
     try:
         location = Location.claim(settings.location)
@@ -38,7 +38,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         listener.close()
         raise
     try:
-        async with _serving(settings, key, faults, listener, location) as url:
+        async with _serving(settings, key, controls, listener, location) as url:
             yield url
     finally:
         listener.close()
@@ -47,11 +47,12 @@ async def running(settings: Settings) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def _serving(
-    settings: Settings, key: SharedKey, faults: Faults, listener: socket.socket, location: Location
+    settings: Settings, key: SharedKey, controls: Controls, listener: socket.socket, location: Location
 ) -> AsyncIterator[str]:
     url = f"http://{_host_in_url(settings.host)}:{listener.getsockname()[1]}"
-    service = BatchService.open(location, settings.account, url, faults)
-    server = web.Server(Gateway(service, key), access_log=None)
+    host = Host(location, lambda: BatchService.open(location, settings.account, url, controls))
+    controls.reset = host.reset
+    server = web.Server(Gateway(host, key), access_log=None)
     runner = web.ServerRunner(server, shutdown_timeout=_GRACE)
     try:
         await runner.setup()
@@ -59,7 +60,17 @@ async def _serving(
         yield url
     finally:
         await runner.cleanup()
-        await service.close()
+        await host.close()
+
+
+def _controls(settings: Settings) -> Controls:
+    """Read what is to go wrong from the start. Raises Invalid, which is a ValueError."""
+    controls = Controls(
+        faults=Faults(operations=frozenset(operation.name for operation in ROUTES)),
+        initial=read_document(settings.faults) if settings.faults else None,
+    )
+    controls.restore()
+    return controls
 
 
 def _host_in_url(host: str) -> str:

@@ -8,7 +8,7 @@ from batch_emulator.execution.directories import NodeDirectories
 from batch_emulator.execution.downloads import Downloads
 from batch_emulator.execution.environment import NODE_MARK, Account
 from batch_emulator.execution.leftovers import kill_leftovers
-from batch_emulator.faults.registry import Faults
+from batch_emulator.faults.controls import Controls
 from batch_emulator.location import Location
 from batch_emulator.model.states import JobState
 from batch_emulator.model.timestamps import Clock
@@ -42,10 +42,10 @@ class BatchService:
     expiry: Expiry
     background: Background
     downloads: Downloads
-    faults: Faults
+    controls: Controls
 
     @classmethod
-    def open(cls, location: Location, account: str, endpoint: str, faults: Faults) -> Self:
+    def open(cls, location: Location, account: str, endpoint: str, controls: Controls) -> Self:
         """Open the state and take up where an earlier process stopped.
 
         Must be called in the event loop. Raises StoreError.
@@ -75,7 +75,7 @@ class BatchService:
             expiry=Expiry(runs=runs, jobs=jobs, directories=directories),
             background=background,
             downloads=runs.downloads,
-            faults=faults,
+            controls=controls,
         )
         runs.on_end = service._run_ended
         runs.on_expiry = service.expiry.expect

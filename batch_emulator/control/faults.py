@@ -9,25 +9,25 @@ from batch_emulator.faults.form import Invalid
 
 
 async def list_faults(call: Call) -> web.StreamResponse:
-    return answer(call, {"faults": call.service.faults.on_wire()})
+    return answer(call, {"faults": call.service.controls.faults.on_wire()})
 
 
 async def add_faults(call: Call) -> web.StreamResponse:
     """Put one rule or several in force, all or none."""
     try:
-        added = call.service.faults.add(await read_json(call))
+        added = call.service.controls.faults.add(await read_json(call))
     except Invalid as exc:
         return refuse(call, exc)
     return answer(call, {"faults": added}, 201)
 
 
 async def clear_faults(call: Call) -> web.StreamResponse:
-    call.service.faults.clear()
+    call.service.controls.faults.clear()
     return call.empty(204)
 
 
 async def remove_fault(call: Call) -> web.StreamResponse:
     fault_id = call.parameters[0]
-    if not call.service.faults.remove(fault_id):
+    if not call.service.controls.faults.remove(fault_id):
         raise BatchError(ErrorCode.RESOURCE_NOT_FOUND, f"There is no fault rule {fault_id!r}.")
     return call.empty(204)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from batch_emulator.control import faults
+from batch_emulator.control import faults, quotas, state, tasks
 from batch_emulator.routes import Handler, Operation
 
 
@@ -15,4 +15,9 @@ CONTROL_ROUTES: Final = (
     _route("POST", "/faults", faults.add_faults),
     _route("DELETE", "/faults", faults.clear_faults),
     _route("DELETE", "/faults/{faultId}", faults.remove_fault),
+    _route("GET", "/quotas", quotas.get_quotas),
+    _route("PUT", "/quotas", quotas.set_quotas),
+    _route("POST", "/jobs/{jobId}/tasks/{taskId}/expirefiles", tasks.expire_files),
+    _route("GET", "/state", state.dump_state),
+    _route("POST", "/reset", state.reset),
 )

@@ -32,6 +32,7 @@ async def create_job(call: Call) -> web.StreamResponse:
     job = read_job(await call.body())
     job_id = job.pop("id")
     _check_new(call, job_id, job["poolInfo"]["poolId"])
+    call.service.controls.quotas.check_new_job(call.service.store)
     row = call.service.jobs.create(job_id, job)
     # The service answers this address whatever the job's id (recording of the real service).
     return call.created("/jobs/job-1", row.created)

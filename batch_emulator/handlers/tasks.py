@@ -38,6 +38,7 @@ async def create_task(call: Call) -> web.StreamResponse:
     body = await call.body()
     job = find_job(call, call.parameters[0])
     check_open(job)
+    call.service.controls.quotas.check_new_tasks(1)
     now = call.service.clock.stamp()
     task_id = _insert(call, job, body, inherited_constraints(job), now)
     call.service.dispatcher.wake(job.pool_id)
@@ -69,6 +70,7 @@ async def create_task_collection(call: Call) -> web.StreamResponse:
     bodies = _collection(await call.body())
     job = find_job(call, call.parameters[0])
     check_open(job)
+    call.service.controls.quotas.check_new_tasks(len(bodies))
     constraints = inherited_constraints(job)
     with call.service.store.transaction():
         results = [_add_one(call, job, body, constraints) for body in bodies]

@@ -60,6 +60,11 @@ class Expiry:
         store = self.runs.store
         while due := store.tasks.expired(self.runs.clock.stamp(), _BATCH):
             for no, job_id, task_id, node_id in due:
-                directory = self.directories.node(node_id).task(job_id, task_id)
-                await asyncio.to_thread(directory.remove)
-                store.tasks.keep_files_until(no, None)
+                await self.remove_files(no, job_id, task_id, node_id)
+
+    async def remove_files(self, no: int, job_id: str, task_id: str, node_id: str | None) -> None:
+        """Remove the files of a completed task; one that never was on a node has none."""
+        if node_id is not None:
+            directory = self.directories.node(node_id).task(job_id, task_id)
+            await asyncio.to_thread(directory.remove)
+        self.runs.store.tasks.keep_files_until(no, None)

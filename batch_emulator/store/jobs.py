@@ -112,6 +112,11 @@ class Jobs:
             no,
         )
 
+    def count_open(self) -> int:
+        """Return how many jobs count for the quota of active ones."""
+        (number,) = self._database.one("SELECT count(*) FROM jobs WHERE state <> 'completed'")
+        return int(number)
+
     def next_expiry(self) -> str | None:
         """Return when the next job reaches its maximum wall clock time."""
         (time,) = self._database.one("SELECT min(expires) FROM jobs WHERE expires IS NOT NULL AND state = 'active'")

@@ -78,6 +78,10 @@ class Pools:
         rows = self._database.all(f"SELECT {_COLUMNS} FROM pools ORDER BY no")  # noqa: S608
         return [PoolRow._make(row) for row in rows]
 
+    def count(self) -> int:
+        (number,) = self._database.one("SELECT count(*) FROM pools")
+        return int(number)
+
     def set_state(self, no: int, state: PoolState, time: str) -> None:
         self._database.execute("UPDATE pools SET state = ?, state_time = ? WHERE no = ?", state, time, no)
 

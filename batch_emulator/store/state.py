@@ -4,6 +4,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from batch_emulator.store.database import Database
+from batch_emulator.store.dump import dump
 from batch_emulator.store.jobs import Jobs
 from batch_emulator.store.nodes import Nodes
 from batch_emulator.store.pools import Pools
@@ -22,6 +23,10 @@ class Store:
 
     def transaction(self) -> AbstractContextManager[None]:
         return self._database.transaction()
+
+    def dump(self, limit: int) -> dict[str, dict[str, object]]:
+        """Return all tables, without secrets."""
+        return dump(self._database, limit)
 
     def close(self) -> None:
         self._database.close()
