@@ -165,6 +165,7 @@ def node_on_wire(row: NodeRow, pool: PoolRow, load: tuple[int, int], endpoint: s
         "runningTaskSlotsCount": load[1],
         "totalTasksSucceeded": row.tasks_succeeded,
         "isDedicated": bool(row.dedicated),
+        "virtualMachineInfo": _machine(document),
     }
     if "startTask" in document:
         node["startTask"] = document["startTask"]
@@ -173,6 +174,12 @@ def node_on_wire(row: NodeRow, pool: PoolRow, load: tuple[int, int], endpoint: s
     if row.errors is not None:
         node["errors"] = json.loads(row.errors)
     return node
+
+
+def _machine(pool: Document) -> Document:
+    """Return what runs on a node: the pool's image, whose exact version is recorded as it was asked for."""
+    image = pool.get("virtualMachineConfiguration", {}).get("imageReference", {})
+    return {"imageReference": {**image, "exactVersion": image.get("version", "latest")}}
 
 
 #: The property of BatchNodeCounts for each state of a node.

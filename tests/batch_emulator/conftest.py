@@ -21,6 +21,7 @@ from azure.core.credentials import AzureNamedKeyCredential
 
 from batch_emulator.server import running
 from batch_emulator.settings import DEFAULT_ACCOUNT, DEFAULT_KEY, Settings
+from tests.batch_emulator.conformity import watched_replies
 
 CREDENTIAL = AzureNamedKeyCredential(DEFAULT_ACCOUNT, DEFAULT_KEY)
 _numbers = itertools.count(1)
@@ -107,6 +108,20 @@ class Batch:
 
     async def output(self, job_id: str, task_id: str = "task") -> str:
         return (await self.file(job_id, "stdout.txt", task_id)).decode()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def replies():
+    """Every reply of this session's emulators; see ``conformity``."""
+    with watched_replies() as watched:
+        yield watched
+
+
+@pytest.fixture(autouse=True)
+def _conforming_replies(replies):
+    """Whatever a test asks, the answers have the shape that the SDK's models have."""
+    yield
+    assert replies.take_problems() == []
 
 
 @pytest.fixture(scope="session")
