@@ -4,13 +4,14 @@ import argparse
 import asyncio
 import gc
 import logging
+import os
 import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from batch_emulator.server import running
-from batch_emulator.settings import DEFAULT_ACCOUNT, DEFAULT_KEY, Settings
+from batch_emulator.settings import DEFAULT_ACCOUNT, DEFAULT_KEY, STORAGE_VARIABLE, Settings
 from batch_emulator.store.database import StoreError
 
 log = logging.getLogger("batch_emulator")
@@ -43,6 +44,12 @@ def _read(arguments: Sequence[str] | None) -> Settings:
     parser.add_argument("--account", default=DEFAULT_ACCOUNT, metavar="NAME")
     parser.add_argument("--key", default=DEFAULT_KEY, metavar="BASE64")
     parser.add_argument("--faults", type=Path, metavar="FILE", help="fault rules in force from the start")
+    parser.add_argument(
+        "--storage",
+        default=os.environ.get(STORAGE_VARIABLE),
+        metavar="CONNECTION_STRING",
+        help=f"the storage account for identities and auto-storage; better set {STORAGE_VARIABLE}, which no list shows",
+    )
     given = parser.parse_args(arguments)
     return Settings(
         host=given.host,
@@ -51,6 +58,7 @@ def _read(arguments: Sequence[str] | None) -> Settings:
         account=given.account,
         key=given.key,
         faults=given.faults,
+        storage=given.storage,
     )
 
 

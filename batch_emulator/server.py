@@ -7,6 +7,7 @@ from typing import Final
 
 from aiohttp import web
 
+from batch_emulator.execution.storage_account import StorageAccount
 from batch_emulator.faults.controls import Controls
 from batch_emulator.faults.form import read_document
 from batch_emulator.faults.registry import Faults
@@ -27,7 +28,8 @@ async def running(settings: Settings) -> AsyncIterator[str]:
     """Serve until the block ends; yield the URL.
 
     Raises OSError if the port is taken, StoreError if the location cannot be used, ValueError if
-    the key is not base64 or a fault rule cannot be used. At the end every task process is ended.
+    the key is not base64, the storage connection string cannot be read or a fault rule cannot be used.
+    At the end every task process is ended.
     """
     key = SharedKey(settings.account, settings.key)
     controls = _controls(settings)
@@ -50,7 +52,8 @@ async def _serving(
     settings: Settings, key: SharedKey, controls: Controls, listener: socket.socket, location: Location
 ) -> AsyncIterator[str]:
     url = f"http://{_host_in_url(settings.host)}:{listener.getsockname()[1]}"
-    host = Host(location, lambda: BatchService.open(location, settings.account, url, controls))
+    storage = StorageAccount.parse(settings.storage) if settings.storage else None
+    host = Host(location, lambda: BatchService.open(location, settings.account, url, controls, storage))
     controls.reset = host.reset
     server = web.Server(Gateway(host, key), access_log=None)
     runner = web.ServerRunner(server, shutdown_timeout=_GRACE)

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Self
 
 from batch_emulator.execution.directories import NodeDirectories
-from batch_emulator.execution.downloads import Downloads
 from batch_emulator.execution.environment import NODE_MARK, Account
 from batch_emulator.execution.leftovers import kill_leftovers
+from batch_emulator.execution.storage_account import StorageAccount
+from batch_emulator.execution.transfers import Transfers
 from batch_emulator.faults.controls import Controls
 from batch_emulator.location import Location
 from batch_emulator.model.states import JobState
@@ -41,11 +42,13 @@ class BatchService:
     jobs: JobLife
     expiry: Expiry
     background: Background
-    downloads: Downloads
+    transfers: Transfers
     controls: Controls
 
     @classmethod
-    def open(cls, location: Location, account: str, endpoint: str, controls: Controls) -> Self:
+    def open(
+        cls, location: Location, account: str, endpoint: str, controls: Controls, storage: StorageAccount | None
+    ) -> Self:
         """Open the state and take up where an earlier process stopped.
 
         Must be called in the event loop. Raises StoreError.
@@ -56,7 +59,7 @@ class BatchService:
             store=Store(location.database),
             clock=clock,
             account=Account(name=account, url=f"{endpoint}/", search_path=os.environ.get("PATH", os.defpath)),
-            downloads=Downloads(),
+            transfers=Transfers(storage),
         )
         dispatcher = Dispatcher(store=runs.store, runs=runs)
         pools = _pools(runs, dispatcher, directories, background)
@@ -74,7 +77,7 @@ class BatchService:
             jobs=jobs,
             expiry=Expiry(runs=runs, jobs=jobs, directories=directories),
             background=background,
-            downloads=runs.downloads,
+            transfers=runs.transfers,
             controls=controls,
         )
         runs.on_end = service._run_ended
@@ -88,7 +91,7 @@ class BatchService:
         self.dispatcher.close()
         await self.background.stop()
         await self.runs.end(self.runs.all(), Ending.DISCARD)
-        await self.downloads.close()
+        await self.transfers.close()
         self.store.close()
 
     def _run_ended(self, run: Run) -> None:

@@ -9,6 +9,10 @@ DEFAULT_ACCOUNT: Final = "devbatchaccount1"
 #: Known to everybody, like that of the storage emulator: it protects nothing.
 DEFAULT_KEY: Final = "u+OhrmOvQIdtH326o1XZ1h02bGWKaILaJ6CJz8NEVBijlorYx6aJHkUrqm4BfYFIdNA9jZ8rARIWAhR15ac0Lw=="
 
+#: The environment variable that may hold the storage connection string, so that it need not stand in
+#: the list of processes.
+STORAGE_VARIABLE: Final = "BATCH_EMULATOR_STORAGE"
+
 LOOPBACK_HOSTS: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -23,6 +27,8 @@ class Settings:
     key: str = field(default=DEFAULT_KEY, repr=False)
     #: A file of fault rules that are in force from the start.
     faults: Path | None = None
+    #: The connection string of the storage account for identities and auto-storage, if there is one.
+    storage: str | None = field(default=None, repr=False)
 
     @property
     def shown_key(self) -> str:

@@ -1,5 +1,6 @@
 """The project's Batch emulator as a process of the stack."""
 
+import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -37,15 +38,23 @@ type RunningEmulator = AbstractAsyncContextManager[Emulator]
 
 @asynccontextmanager
 async def running(
-    *, log: Path, location: Path, port: int | None = None, account: BatchAccount | None = None
+    *,
+    log: Path,
+    location: Path,
+    port: int | None = None,
+    account: BatchAccount | None = None,
+    storage: str | None = None,
 ) -> AsyncIterator[Emulator]:
     """Run the emulator, its state in `location`, until the block is left.
 
     Without `port`, a free one is chosen; without `account`, the emulator has its default one.
+    `storage` is the connection string of the account for which it plays identities.
     Raise NotReadyError or ProcessEndedError.
     """
     command = _command(port or free_ports(1)[0], location, account)
-    async with await ChildProcess.start("the Batch emulator", command, log=log, cwd=_CHECKOUT) as process:
+    # Not an argument: the list of processes shows arguments to everybody on this machine.
+    env = {**os.environ, "BATCH_EMULATOR_STORAGE": storage or ""}
+    async with await ChildProcess.start("the Batch emulator", command, log=log, cwd=_CHECKOUT, env=env) as process:
         ready = await process.wait_for_line(_READY, seconds=_START_SECONDS)
         yield Emulator(endpoint=ready[0], process=process)
 

@@ -103,11 +103,13 @@ def _azurite(plan: Plan, ports: StoragePorts) -> azurite.RunningAzurite:
 
 
 def _emulator(plan: Plan, port: int) -> emulator.RunningEmulator:
+    storage = plan.settings.storage_ports
     return emulator.running(
         log=plan.logs / "batch-emulator.log",
         location=plan.folder / "batch",
         port=port,
         account=plan.settings.batch_account,
+        storage=storage.connection_string if storage else None,
     )
 
 

@@ -1,7 +1,7 @@
 """One run of a task from an empty directory to an exit code."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from batch_emulator.execution.command_line import split_command_line
 from batch_emulator.execution.directories import RunDirectory
@@ -14,6 +14,8 @@ from batch_emulator.execution.outcome import (
     launch_failed,
 )
 from batch_emulator.execution.process import TaskProcess
+from batch_emulator.execution.transfers import Transfers
+from batch_emulator.execution.uploads import Remains
 from batch_emulator.model.schema import Document
 
 #: The exit code that the kernel's SIGKILL makes: what a task ended by the service shows.
@@ -28,11 +30,21 @@ class Attempt:
     directory: RunDirectory
     environment: dict[str, str]
     resource_files: tuple[Document, ...] = ()
+    output_files: tuple[Document, ...] = ()
     time_limit: float | None = None
 
 
-async def perform(attempt: Attempt, downloads: Downloads) -> Outcome:
+async def perform(attempt: Attempt, transfers: Transfers) -> Outcome:
     """Run to the end. A cancelled run has ended all its processes when this returns."""
+    outcome = await _run_command(attempt, transfers.downloads)
+    if outcome.exit_code is None or not attempt.output_files:
+        return outcome
+    remains = Remains(directory=attempt.directory, environment=attempt.environment, succeeded=outcome.failure is None)
+    failure = await transfers.uploads.send(attempt.output_files, remains)
+    return replace(outcome, failure=failure) if failure else outcome
+
+
+async def _run_command(attempt: Attempt, downloads: Downloads) -> Outcome:
     try:
         async with asyncio.timeout(attempt.time_limit):
             code = await _run(attempt, downloads)

@@ -25,6 +25,11 @@ def blob_address(container_url: str, name: str) -> str:
     return parts._replace(path=f"{parts.path.rstrip('/')}/{quote(name)}").geturl()
 
 
+def without_query(url: str) -> str:
+    """Drop the query, which may be a SAS token."""
+    return url.partition("?")[0]
+
+
 async def list_blobs(session: aiohttp.ClientSession, container_url: str, prefix: str) -> AsyncIterator[str]:
     """Yield the names of the blobs that begin with the prefix. Raises ListingError.
 

@@ -34,6 +34,16 @@ class RunDirectory:
     def stderr(self) -> Path:
         return self.root / "stderr.txt"
 
+    @property
+    def upload_out(self) -> Path:
+        """What the upload of output files did."""
+        return self.root / "fileuploadout.txt"
+
+    @property
+    def upload_err(self) -> Path:
+        """What it could not do."""
+        return self.root / "fileuploaderr.txt"
+
     def prepare(self) -> None:
         """Make the directory."""
         self.working.mkdir(parents=True, mode=0o770)

@@ -10,9 +10,11 @@ from typing import Final
 import aiohttp
 from yarl import URL
 
-from batch_emulator.execution.containers import ListingError, blob_address, list_blobs
+from batch_emulator.execution.containers import ListingError, blob_address, list_blobs, without_query
+from batch_emulator.execution.identities import NoAccessError, accessible, auto_storage_url
 from batch_emulator.execution.outcome import blob_failure, file_failure
-from batch_emulator.model.resource_files import DEFAULT_MODE, is_inside
+from batch_emulator.execution.storage_account import StorageAccount
+from batch_emulator.model.resource_files import DEFAULT_MODE, SOURCES, is_inside
 from batch_emulator.model.schema import Document
 
 _CHUNK: Final = 256 * 1024
@@ -26,27 +28,32 @@ class _PassingError(Exception):
 
 
 class Downloads:
-    """The connections to storage of one emulator."""
-
-    def __init__(self) -> None:
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
-        # A blob is stored as it is, whatever its Content-Encoding says.
-        self._session = aiohttp.ClientSession(timeout=timeout, auto_decompress=False)
-
-    async def close(self) -> None:
-        await self._session.close()
+    def __init__(self, session: aiohttp.ClientSession, account: StorageAccount | None) -> None:
+        self._session = session
+        self._account = account
 
     async def fetch(self, entry: Document, working: Path) -> None:
         """Download one resource file, or the blobs of a container. Raises RunError."""
         mode = int(entry.get("fileMode", DEFAULT_MODE), 8)
+        source = self._source(entry)
         if "httpUrl" in entry:
-            await self._fetch_file(entry["httpUrl"], entry["filePath"], working, mode)
+            await self._fetch_file(source, entry["filePath"], working, mode)
             return
-        container = entry["storageContainerUrl"]
         folder = entry.get("filePath", ".")
-        names = list_blobs(self._session, container, entry.get("blobPrefix", ""))
-        async for name in _translated(names, container, folder):
-            await self._fetch_file(blob_address(container, name), f"{folder}/{name}", working, mode)
+        names = list_blobs(self._session, source, entry.get("blobPrefix", ""))
+        async for name in _translated(names, source, folder):
+            await self._fetch_file(blob_address(source, name), f"{folder}/{name}", working, mode)
+
+    def _source(self, entry: Document) -> str:
+        """Return the URL to read from, with access. Raises RunError."""
+        source: str = next(entry[name] for name in SOURCES if name in entry)
+        try:
+            if "autoStorageContainerName" in entry:
+                return auto_storage_url(source, self._account)
+            return accessible(source, entry, self._account)
+        except NoAccessError as exc:
+            file_path = entry.get("filePath", ".")
+            raise blob_failure("BlobAccessDenied", without_query(source), file_path, str(exc)) from exc
 
     async def _fetch_file(self, url: str, file_path: str, working: Path, mode: int) -> None:
         target = _target(working, file_path)
@@ -56,7 +63,7 @@ class Downloads:
             except (_PassingError, aiohttp.ClientError, TimeoutError) as exc:
                 if pause is None:
                     reason = str(exc) if isinstance(exc, _PassingError) else type(exc).__name__
-                    source = _without_query(url)
+                    source = without_query(url)
                     raise blob_failure("BlobDownloadMiscError", source, file_path, reason) from exc
                 await asyncio.sleep(pause)
             else:
@@ -66,7 +73,7 @@ class Downloads:
     async def _copy(self, url: str, file_path: str, target: Path) -> None:
         # The URL is used as given: re-quoting would break the signature of a SAS.
         async with self._session.get(URL(url, encoded=True)) as response:
-            _check(response.status, _without_query(url), file_path)
+            _check(response.status, without_query(url), file_path)
             try:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with target.open("wb") as file:
@@ -80,7 +87,7 @@ class Downloads:
 
 
 async def _translated(names: AsyncIterator[str], container: str, folder: str) -> AsyncIterator[str]:
-    source = _without_query(container)
+    source = without_query(container)
     try:
         async for name in names:
             yield name
@@ -113,8 +120,3 @@ def _target(working: Path, file_path: str) -> Path:
         return target
     reason = "The path leaves the task's working directory"
     raise file_failure("ResourceFileCreateFailed", file_path, reason)
-
-
-def _without_query(url: str) -> str:
-    """Drop the query, which may be a SAS token."""
-    return url.partition("?")[0]

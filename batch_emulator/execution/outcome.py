@@ -40,6 +40,11 @@ class Outcome:
         """Only a command that ended by itself with a non-zero exit code is retried."""
         return self.failure is not None and self.failure.code == "FailureExitCode"
 
+    @property
+    def is_upload_failure(self) -> bool:
+        """The command has ended and what it made could not be uploaded: exitConditions' fileUploadError."""
+        return self.failure is not None and self.failure.code.startswith("FileUpload")
+
 
 class RunError(Exception):
     """A run failed before its command ended."""
@@ -124,3 +129,20 @@ def file_failure(code: str, file_path: str, reason: str) -> RunError:
             details=(("FilePath", file_path), ("Message", reason)),
         )
     )
+
+
+def upload_failure(code: str, file_path: str, reason: str) -> Failure:
+    """Build a failure to upload an output file; ``reason`` must not hold a SAS token.
+
+    The text for a missing container: https://learn.microsoft.com/azure/batch/batch-task-output-files
+    """
+    messages = {
+        "FileUploadContainerNotFound": (
+            "One of the specified Azure container(s) was not found while attempting to upload an output file"
+        ),
+        "FileUploadAccessDenied": (
+            "Access for one of the specified Azure container(s) was denied while attempting to upload an output file"
+        ),
+    }
+    misc = "Miscellaneous error encountered while uploading one of the output files"
+    return Failure(code=code, message=messages.get(code, misc), details=(("FilePath", file_path), ("Message", reason)))

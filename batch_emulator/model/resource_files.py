@@ -5,12 +5,17 @@ import re
 from urllib.parse import urlsplit
 
 from batch_emulator.errors import invalid_property, missing_property
-from batch_emulator.model.schema import Document, Reader, later, list_of, record, text
+from batch_emulator.model.schema import Document, Reader, filled_text, list_of, record, text
 
 #: The mode of a downloaded file where none is given (SDK documentation of ResourceFile).
 DEFAULT_MODE = "0770"
 
-_SOURCES = ("httpUrl", "storageContainerUrl", "autoStorageContainerName")
+#: The three places that a resource file can come from; each entry names exactly one.
+SOURCES = ("httpUrl", "storageContainerUrl", "autoStorageContainerName")
+
+
+#: Reads a reference to a managed identity (SDK documentation of BatchNodeIdentityReference).
+identity_reference: Reader = record({"resourceId": text})
 
 
 def is_inside(path: str) -> bool:
@@ -20,7 +25,7 @@ def is_inside(path: str) -> bool:
     return posixpath.normpath(path).split("/", 1)[0] != ".."
 
 
-def _url(name: str, value: object) -> str:
+def storage_url(name: str, value: object) -> str:
     url = text(name, value)
     try:
         parts = urlsplit(url)
@@ -47,10 +52,10 @@ def _mode(name: str, value: object) -> str:
 
 _shape = record(
     {
-        "httpUrl": _url,
-        "storageContainerUrl": _url,
-        "autoStorageContainerName": later,
-        "identityReference": later,
+        "httpUrl": storage_url,
+        "storageContainerUrl": storage_url,
+        "autoStorageContainerName": filled_text,
+        "identityReference": identity_reference,
         "blobPrefix": text,
         "filePath": _path,
         "fileMode": _mode,
@@ -60,8 +65,8 @@ _shape = record(
 
 def _resource_file(name: str, value: object) -> Document:
     entry: Document = _shape(name, value)
-    if sum(source in entry for source in _SOURCES) != 1:
-        raise invalid_property(name, "", f"Exactly one of {', '.join(_SOURCES)} is expected")
+    if sum(source in entry for source in SOURCES) != 1:
+        raise invalid_property(name, "", f"Exactly one of {', '.join(SOURCES)} is expected")
     if "httpUrl" in entry and "filePath" not in entry:
         raise missing_property(f"{name}.filePath")
     if "httpUrl" in entry and "blobPrefix" in entry:

@@ -3,6 +3,7 @@
 import json
 from typing import Final
 
+from batch_emulator.model.output_files import output_files
 from batch_emulator.model.resource_files import resource_files
 from batch_emulator.model.schema import (
     Document,
@@ -48,7 +49,7 @@ _task = record(
         "exitConditions": later,
         "containerSettings": later,
         "resourceFiles": resource_files,
-        "outputFiles": later,
+        "outputFiles": output_files,
         "environmentSettings": environment_settings,
         "affinityInfo": record({"affinityId": text}, frozenset({"affinityId"})),
         "constraints": task_constraints,

@@ -11,7 +11,6 @@ from typing import Final
 
 from batch_emulator.execution.attempt import KILLED, Attempt, perform
 from batch_emulator.execution.directories import RunDirectory
-from batch_emulator.execution.downloads import Downloads
 from batch_emulator.execution.environment import (
     Account,
     node_environment,
@@ -19,6 +18,7 @@ from batch_emulator.execution.environment import (
     with_settings,
 )
 from batch_emulator.execution.outcome import Outcome, ended_by_user, inside_emulator
+from batch_emulator.execution.transfers import Transfers
 from batch_emulator.model.durations import seconds_of
 from batch_emulator.model.states import NodeState
 from batch_emulator.model.timestamps import Clock, from_wire, to_wire
@@ -66,7 +66,7 @@ class Runs:
     store: Store
     clock: Clock
     account: Account
-    downloads: Downloads
+    transfers: Transfers
     on_end: Callable[[Run], None] = field(init=False)
     on_expiry: Callable[[str], None] = field(init=False)
     _by_task: dict[int, Run] = field(default_factory=dict)
@@ -130,7 +130,7 @@ class Runs:
             attempt = self._attempt(run)
             # Lets requests in between two starts.
             await asyncio.sleep(0)
-        return await perform(attempt, self.downloads)
+        return await perform(attempt, self.transfers)
 
     def _attempt(self, run: Run) -> Attempt:
         task = json.loads(run.task.document)
@@ -144,6 +144,7 @@ class Runs:
             directory=directory,
             environment=with_settings(environment, common, task.get("environmentSettings", ())),
             resource_files=tuple(task.get("resourceFiles", ())),
+            output_files=tuple(task.get("outputFiles", ())),
             time_limit=seconds_of(task["constraints"]["maxWallClockTime"]),
         )
 

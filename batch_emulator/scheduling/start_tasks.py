@@ -38,7 +38,7 @@ class StartTasks:
         if retries:
             info["lastRetryTime"] = started
         self._note(no, {"state": StartTaskState.RUNNING, **info})
-        outcome = await perform(self._attempt(place, task), self.runs.downloads)
+        outcome = await perform(self._attempt(place, task), self.runs.transfers)
         if self._is_spoiled(place.pool_id):
             outcome = Outcome(exit_code=1, failure=exit_failure())
         info = {"state": StartTaskState.COMPLETED, **info, "endTime": self.runs.clock.stamp()}

@@ -18,9 +18,11 @@ from azure.batch.models import (
     VirtualMachineConfiguration,
 )
 from azure.core.credentials import AzureNamedKeyCredential
+from azure.storage.blob.aio import BlobServiceClient
 
 from batch_emulator.server import running
 from batch_emulator.settings import DEFAULT_ACCOUNT, DEFAULT_KEY, Settings
+from tests.batch_emulator.boxes import Boxes
 from tests.batch_emulator.conformity import watched_replies
 
 CREDENTIAL = AzureNamedKeyCredential(DEFAULT_ACCOUNT, DEFAULT_KEY)
@@ -151,3 +153,18 @@ async def job(batch, pool):
 async def idle_job(batch):
     """A job whose pool does not exist: its tasks stay active."""
     return await batch.job("no-such-pool")
+
+
+@pytest.fixture(scope="session")
+async def boxes(storage):
+    """The containers of the session's Azurite."""
+    async with BlobServiceClient.from_connection_string(storage.connection_string) as client:
+        yield Boxes(client)
+
+
+@pytest.fixture(scope="session")
+async def identified(storage):
+    """Batch as in the fixture "batch", from an emulator that was given a storage account."""
+    settings = Settings(port=0, location=None, storage=storage.connection_string)
+    async with running(settings) as address, BatchClient(address, CREDENTIAL) as client:
+        yield Batch(client)

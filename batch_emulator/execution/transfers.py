@@ -1,0 +1,21 @@
+"""What moves between a run's directory and storage, over one set of connections."""
+
+import aiohttp
+
+from batch_emulator.execution.downloads import Downloads
+from batch_emulator.execution.storage_account import StorageAccount
+from batch_emulator.execution.uploads import Uploads
+
+
+class Transfers:
+    """The connections to storage of one emulator; ``account`` is what identities give access to."""
+
+    def __init__(self, account: StorageAccount | None) -> None:
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
+        # A blob is stored as it is, whatever its Content-Encoding says.
+        self._session = aiohttp.ClientSession(timeout=timeout, auto_decompress=False)
+        self.downloads = Downloads(self._session, account)
+        self.uploads = Uploads(self._session, account)
+
+    async def close(self) -> None:
+        await self._session.close()
