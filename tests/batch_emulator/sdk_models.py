@@ -17,6 +17,7 @@ SERVICE_DIFFERS = {
     "BatchNode.ipv6Address": "required by the model, shown for nodes of pools with IPv6 only",
     "BatchTaskCreateResult.status": "written Success, Clienterror; the enumeration is read without case",
     "BatchTaskSchedulingPolicy.nodeFillType": "written Spread, Pack; the enumeration is read without case",
+    "OutputFileUploadConfiguration.uploadCondition": "written TaskCompletion; the enumeration is read without case",
     "UserAccount.password": "required by the model, never shown",
 }
 
