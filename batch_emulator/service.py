@@ -10,6 +10,7 @@ from batch_emulator.execution.leftovers import kill_leftovers
 from batch_emulator.execution.storage_account import StorageAccount
 from batch_emulator.execution.transfers import Transfers
 from batch_emulator.faults.controls import Controls
+from batch_emulator.faults.quotas import Quotas
 from batch_emulator.location import Location
 from batch_emulator.model.states import JobState
 from batch_emulator.model.timestamps import Clock
@@ -62,7 +63,7 @@ class BatchService:
             transfers=Transfers(storage),
         )
         dispatcher = Dispatcher(store=runs.store, runs=runs)
-        pools = _pools(runs, dispatcher, directories, background)
+        pools = _pools(runs, dispatcher, directories, background, controls.quotas)
         switching = JobSwitch(runs=runs, dispatcher=dispatcher, background=background)
         jobs = JobLife(runs=runs, switching=switching, directories=directories, background=background)
         switching.on_enabled = jobs.end_if_done
@@ -118,7 +119,9 @@ class BatchService:
                 self.store.tasks.requeue(no, self.clock.stamp())
 
 
-def _pools(runs: Runs, dispatcher: Dispatcher, directories: NodeDirectories, background: Background) -> PoolLife:
+def _pools(
+    runs: Runs, dispatcher: Dispatcher, directories: NodeDirectories, background: Background, quotas: Quotas
+) -> PoolLife:
     nodes = NodeLife(runs=runs, dispatcher=dispatcher, background=background, start_tasks=StartTasks(runs=runs))
-    allocation = Allocation(nodes=nodes, directories=directories)
+    allocation = Allocation(nodes=nodes, directories=directories, quotas=quotas)
     return PoolLife(allocation=allocation, dispatcher=dispatcher, background=background)

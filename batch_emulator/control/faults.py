@@ -3,9 +3,8 @@
 from aiohttp import web
 
 from batch_emulator.call import Call
-from batch_emulator.control.answers import answer, read_json, refuse
+from batch_emulator.control.answers import answer, read_json
 from batch_emulator.errors import BatchError, ErrorCode
-from batch_emulator.faults.form import Invalid
 
 
 async def list_faults(call: Call) -> web.StreamResponse:
@@ -14,10 +13,7 @@ async def list_faults(call: Call) -> web.StreamResponse:
 
 async def add_faults(call: Call) -> web.StreamResponse:
     """Put one rule or several in force, all or none."""
-    try:
-        added = call.service.controls.faults.add(await read_json(call))
-    except Invalid as exc:
-        return refuse(call, exc)
+    added = call.service.controls.faults.add(await read_json(call))
     return answer(call, {"faults": added}, 201)
 
 

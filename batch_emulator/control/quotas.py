@@ -3,8 +3,7 @@
 from aiohttp import web
 
 from batch_emulator.call import Call
-from batch_emulator.control.answers import answer, read_json, refuse
-from batch_emulator.faults.form import Invalid
+from batch_emulator.control.answers import answer, read_json
 from batch_emulator.faults.quotas import read_limits
 
 
@@ -14,8 +13,5 @@ async def get_quotas(call: Call) -> web.StreamResponse:
 
 async def set_quotas(call: Call) -> web.StreamResponse:
     """Replace all limits: what is not named has none any more."""
-    try:
-        call.service.controls.quotas.set(read_limits(await read_json(call)))
-    except Invalid as exc:
-        return refuse(call, exc)
+    call.service.controls.quotas.set(read_limits(await read_json(call)))
     return await get_quotas(call)

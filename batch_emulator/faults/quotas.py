@@ -89,16 +89,20 @@ class Quotas:
             raise refusal
         self._paid_until = now + number / self.limits.tasks_per_second
 
-    def affordable(self, used: dict[tuple[str, bool], int], vm_size: str, *, dedicated: bool) -> int | None:
-        """Return how many more nodes of a size the cores allow, None for any number.
+    def limits_cores(self, *, dedicated: bool) -> bool:
+        return self._cores(dedicated=dedicated) is not None
+
+    def affordable(self, used: dict[tuple[str, bool], int], vm_size: str, *, dedicated: bool) -> int:
+        """Return how many more nodes of a size the cores allow.
 
         ``used`` are the nodes there are, by the size of their VMs and whether they are dedicated.
         """
-        limit = self.limits.dedicated_cores if dedicated else self.limits.low_priority_cores
-        if limit is None:
-            return None
+        limit = self._cores(dedicated=dedicated) or 0
         taken = sum(cores_of(size) * nodes for (size, kind), nodes in used.items() if kind == dedicated)
         return max(0, limit - taken) // cores_of(vm_size)
+
+    def _cores(self, *, dedicated: bool) -> int | None:
+        return self.limits.dedicated_cores if dedicated else self.limits.low_priority_cores
 
 
 def cores_of(vm_size: str) -> int:

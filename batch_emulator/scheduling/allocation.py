@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from batch_emulator.execution.directories import NodeDirectories
 from batch_emulator.execution.environment import Place
+from batch_emulator.faults.quotas import Quotas
 from batch_emulator.model.schema import Document
 from batch_emulator.model.states import AllocationState, DeallocationOption, NodeState, SchedulingState
 from batch_emulator.scheduling.capacity import Node, Pool
@@ -47,6 +48,7 @@ class Allocation:
 
     nodes: NodeLife
     directories: NodeDirectories
+    quotas: Quotas
 
     async def run(self, live: LivePool, resize: Resize) -> None:
         """Bring a pool to the targets of its document, then make it steady; note what failed."""
@@ -54,7 +56,7 @@ class Allocation:
         try:
             async with asyncio.timeout(resize.timeout):
                 await asyncio.sleep(_SEARCH)
-                await self._reach_targets(live, resize)
+                errors = await self._reach_targets(live, resize)
         except TimeoutError:
             errors = [timed_out()]
         self.settle(live, errors)
@@ -69,18 +71,33 @@ class Allocation:
             store.pools.set_resize_errors(live.pool.no, json.dumps(errors) if errors else None)
             store.pools.set_allocation(live.pool.no, AllocationState.STEADY, clock.stamp())
 
-    async def _reach_targets(self, live: LivePool, resize: Resize) -> None:
+    async def _reach_targets(self, live: LivePool, resize: Resize) -> list[Document]:
+        """Add and take away nodes; return the errors about those that the account's cores do not allow."""
         rows = self.nodes.runs.store.nodes.of_pool(live.pool.no)
         leaving: list[Member] = []
+        errors: list[Document] = []
         for dedicated, target in enumerate(self._targets(live)[::-1]):
             kind = [row for row in rows if row.dedicated == dedicated]
             excess = max(len(kind) - target, 0)
             leaving += [live.members[row.no] for row in self._by_dispensability(kind, live, resize)[:excess]]
-            self.add(live, target - len(kind), dedicated=bool(dedicated))
+            wanted = max(target - len(kind), 0)
+            granted = self._granted(live, wanted, dedicated=bool(dedicated))
+            self.add(live, granted, dedicated=bool(dedicated))
+            errors += [core_quota_reached(dedicated=bool(dedicated))] if granted < wanted else []
         async with asyncio.TaskGroup() as group:
             group.create_task(asyncio.sleep(_SETTLE))
             for member in leaving:
                 group.create_task(self._release(live, member, resize.option))
+        return errors
+
+    def _granted(self, live: LivePool, wanted: int, *, dedicated: bool) -> int:
+        """Return how many of the nodes wanted the account's cores allow."""
+        store = self.nodes.runs.store
+        row = store.pools.by_number(live.pool.no)
+        if row is None or not wanted or not self.quotas.limits_cores(dedicated=dedicated):
+            return wanted
+        vm_size = json.loads(row.document)["vmSize"]
+        return min(wanted, self.quotas.affordable(store.nodes.by_size(), vm_size, dedicated=dedicated))
 
     def _targets(self, live: LivePool) -> tuple[int, int]:
         row = self.nodes.runs.store.pools.by_number(live.pool.no)
@@ -158,6 +175,17 @@ def timed_out() -> Document:
     return {
         "code": "AllocationTimedOut",
         "message": "Desired number of nodes could not be allocated or removed as the resize timeout was reached",
+    }
+
+
+def core_quota_reached(*, dedicated: bool) -> Document:
+    """Build the resize error of a pool that wants more cores than the account has.
+
+    Codes: PoolResizeErrorCodes of the .NET client.
+    """
+    return {
+        "code": "AccountCoreQuotaReached" if dedicated else "AccountLowPriorityCoreQuotaReached",
+        "message": f"The specified account has reached {'' if dedicated else 'low priority '}core quota",
     }
 
 

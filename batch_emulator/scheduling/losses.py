@@ -8,6 +8,7 @@ batch-spot-vms).
 import asyncio
 import json
 from dataclasses import dataclass
+from typing import Final
 
 from batch_emulator.errors import BatchError, ErrorCode
 from batch_emulator.execution.outcome import exit_failure
@@ -16,6 +17,9 @@ from batch_emulator.scheduling.nodes import Member
 from batch_emulator.scheduling.pools import PoolLife
 from batch_emulator.scheduling.start_tasks import StartTasks
 from batch_emulator.store.nodes import NodeRow
+
+#: What a node recovers from.
+_HARMED: Final = frozenset({NodeState.PREEMPTED, NodeState.UNUSABLE, NodeState.UNKNOWN, NodeState.START_TASK_FAILED})
 
 
 @dataclass(kw_only=True, eq=False)
@@ -58,8 +62,14 @@ class NodeLosses:
         await self._stop(self._find(pool_id, node_id), NodeState.UNKNOWN)
 
     def recover(self, pool_id: str, node_id: str) -> None:
-        """Boot a node again that was preempted, made unusable, or lost contact with."""
-        member = self.pools.member(self._find(pool_id, node_id))
+        """Boot a node again that was preempted, broken, or lost contact with, or whose start task failed.
+
+        Raises OperationInvalidForCurrentState for any other.
+        """
+        row = self._find(pool_id, node_id)
+        if row.state not in _HARMED:
+            raise BatchError(ErrorCode.OPERATION_INVALID_FOR_CURRENT_STATE, State=row.state)
+        member = self.pools.member(row)
         self.pools.nodes.start(member)
 
     async def fail_start_task(self, pool_id: str, node_id: str, exit_code: int = 1) -> None:

@@ -118,6 +118,13 @@ class Nodes:
             no,
         )
 
+    def by_size(self) -> dict[tuple[str, bool], int]:
+        """Return how many nodes the account has, by the size of their VMs and whether they are dedicated."""
+        rows = self._database.all(
+            "SELECT vm_size, dedicated, count(*) FROM nodes JOIN pools ON pools.no = pool_no GROUP BY 1, 2"
+        )
+        return {(size, bool(dedicated)): number for size, dedicated, number in rows}
+
     def kinds(self, pool_no: int) -> tuple[int, int]:
         """Return how many nodes of the pool are dedicated, and how many spot."""
         dedicated, total = self._database.one(

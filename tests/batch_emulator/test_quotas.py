@@ -6,7 +6,7 @@ from batch_emulator.errors import BatchError
 from batch_emulator.faults.quotas import Limits, Quotas, cores_of
 from batch_emulator.server import running
 from batch_emulator.settings import Settings
-from tests.batch_emulator.conftest import CREDENTIAL, Batch
+from tests.batch_emulator.conftest import CREDENTIAL, Batch, until
 from tests.batch_emulator.control import control
 from tests.batch_emulator.signed import send
 
@@ -108,4 +108,22 @@ def test_cores_that_are_left_decide_how_many_nodes_there_may_be():
     used = {("standard_d2s_v3", True): 3, ("standard_d2s_v3", False): 9}
     assert quotas.affordable(used, "standard_d2s_v3", dedicated=True) == 2
     assert quotas.affordable(used, "standard_d8s_v3", dedicated=True) == 0
-    assert quotas.affordable(used, "standard_d8s_v3", dedicated=False) is None
+    assert not quotas.limits_cores(dedicated=False)
+
+
+async def test_a_pool_gets_the_nodes_that_the_cores_allow_and_says_so(url, batch):
+    await limit(url, dedicatedCores=5, lowPriorityCores=2)
+    first = await batch.ready_pool(1)
+    second = await batch.pool(3, target_low_priority_nodes=2)
+
+    async def steady():
+        pool = await batch.client.get_pool(second)
+        return pool if pool.allocation_state == "steady" else None
+
+    pool = await until(steady)
+    assert (pool.current_dedicated_nodes, pool.current_low_priority_nodes) == (1, 1)
+    assert [error.code for error in pool.resize_errors] == [
+        "AccountLowPriorityCoreQuotaReached",
+        "AccountCoreQuotaReached",
+    ]
+    assert (await batch.client.get_pool(first)).resize_errors is None
