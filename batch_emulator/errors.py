@@ -63,6 +63,19 @@ class ErrorCode(Enum):
         400,
         "The specified request version is not supported.",
     )
+    TASK_DEPENDENCIES_NOT_SPECIFIED_ON_JOB = (
+        "TaskDependenciesNotSpecifiedOnJob",
+        400,
+        (
+            "A task was specified as depending on other tasks, but the job did not specify that it would use task "
+            "dependencies."
+        ),
+    )
+    TASK_DEPENDENCY_LIST_TOO_LONG = (
+        "TaskDependencyListTooLong",
+        400,
+        "A task was specified as depending on other tasks, but the list of dependencies was too long to be stored.",
+    )
     AUTHENTICATION_FAILED = (
         "AuthenticationFailed",
         403,

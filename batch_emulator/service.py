@@ -97,6 +97,7 @@ class BatchService:
 
     def _run_ended(self, run: Run) -> None:
         self.dispatcher.wake(run.node.place.pool_id)
+        self.jobs.react(run.job.id, run.job_action)
         self.jobs.end_if_done(run.job.id)
 
     def _job_ended(self, job: JobRow) -> None:

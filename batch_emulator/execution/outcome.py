@@ -18,6 +18,11 @@ class Failure:
     details: tuple[tuple[str, str], ...] = ()
     category: str = "usererror"
 
+    @property
+    def is_file_upload(self) -> bool:
+        """Whether output files could not be uploaded: the service's codes for it begin alike."""
+        return self.code.startswith("FileUpload")
+
     def document(self) -> Document:
         """Return the ``failureInfo`` of the REST API."""
         return {

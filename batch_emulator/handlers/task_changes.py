@@ -8,7 +8,7 @@ from batch_emulator.call import Call
 from batch_emulator.conditions import check_conditions
 from batch_emulator.errors import BatchError, ErrorCode
 from batch_emulator.handlers.jobs import check_open, find_job
-from batch_emulator.handlers.tasks import find_task, inherited_constraints
+from batch_emulator.handlers.tasks import find_task, task_rules
 from batch_emulator.model.states import TaskResult, TaskState
 from batch_emulator.model.tasks import read_replacement
 from batch_emulator.scheduling.runs import retention_end
@@ -19,7 +19,7 @@ async def replace_task(call: Call) -> web.StreamResponse:
     body = await call.body()
     row, job_id = find_task(call)
     check_conditions(call.request.headers, row.modified, reading=False)
-    constraints = read_replacement(body, inherited_constraints(find_job(call, job_id)))
+    constraints = read_replacement(body, task_rules(find_job(call, job_id)))
     document = json.dumps({**json.loads(row.document), "constraints": constraints})
     now = call.service.clock.stamp()
     with call.service.store.transaction():

@@ -13,9 +13,11 @@ from batch_emulator.execution.outcome import ended_by_user
 from batch_emulator.handlers.jobs import check_open, find_job
 from batch_emulator.model.schema import Document
 from batch_emulator.model.states import TaskState
+from batch_emulator.model.task_rules import TaskRules
 from batch_emulator.model.tasks import TASK_PROPERTIES, read_task, task_on_wire
 from batch_emulator.model.timestamps import etag_of
 from batch_emulator.odata.query import project, read_list_query, read_select
+from batch_emulator.scheduling.addition import add_task
 from batch_emulator.scheduling.runs import Ending
 from batch_emulator.store.jobs import JobRow
 from batch_emulator.store.tasks import TASK_FILTER, TaskRow
@@ -40,27 +42,20 @@ async def create_task(call: Call) -> web.StreamResponse:
     check_open(job)
     call.service.controls.quotas.check_new_tasks(1)
     now = call.service.clock.stamp()
-    task_id = _insert(call, job, body, inherited_constraints(job), now)
+    task_id = _insert(call, job, body, task_rules(job), now)
     call.service.dispatcher.wake(job.pool_id)
     return call.created(f"/jobs/{job.id}/tasks/{task_id}", now)
 
 
-def inherited_constraints(job: JobRow) -> Document:
-    constraints: Document = json.loads(job.document)["constraints"]
-    # A job's time limit is its own; the number of retries is what its tasks inherit.
-    return {**_NO_LIMIT, "maxTaskRetryCount": constraints["maxTaskRetryCount"]}
+def task_rules(job: JobRow) -> TaskRules:
+    return TaskRules.of_job(json.loads(job.document))
 
 
-_NO_LIMIT: Final = {"maxWallClockTime": "P10675199DT2H48M5.4775807S"}
-
-
-def _insert(call: Call, job: JobRow, body: object, constraints: Document, now: str) -> str:
+def _insert(call: Call, job: JobRow, body: object, rules: TaskRules, now: str) -> str:
     """Add one task and return its id. Raises TaskExists and what validation raises."""
-    task = read_task(body, constraints)
+    task = read_task(body, rules)
     task_id: str = task.pop("id")
-    document = json.dumps(task)
-    tasks = call.service.store.tasks
-    if not tasks.insert(job.no, task_id, document, task["requiredSlots"], now):
+    if not add_task(call.service.store, job.no, task_id, task, now):
         raise BatchError(ErrorCode.TASK_EXISTS)
     return task_id
 
@@ -71,9 +66,9 @@ async def create_task_collection(call: Call) -> web.StreamResponse:
     job = find_job(call, call.parameters[0])
     check_open(job)
     call.service.controls.quotas.check_new_tasks(len(bodies))
-    constraints = inherited_constraints(job)
+    rules = task_rules(job)
     with call.service.store.transaction():
-        results = [_add_one(call, job, body, constraints) for body in bodies]
+        results = [_add_one(call, job, body, rules) for body in bodies]
     call.service.dispatcher.wake(job.pool_id)
     container = "Microsoft.Azure.Batch.Protocol.Entities.Container.taskaddresults"
     return call.json({"odata.metadata": f"{call.endpoint}/$metadata#{container}", "value": results})
@@ -91,12 +86,12 @@ def _collection(body: Document) -> list[object]:
     return bodies
 
 
-def _add_one(call: Call, job: JobRow, body: object, constraints: Document) -> Document:
+def _add_one(call: Call, job: JobRow, body: object, rules: TaskRules) -> Document:
     if call.item_fault and (fault := call.item_fault()):
         return {**_add_error(call, job, body, fault), "status": "servererror"}
     now = call.service.clock.stamp()
     try:
-        task_id = _insert(call, job, body, constraints, now)
+        task_id = _insert(call, job, body, rules, now)
     except BatchError as exc:
         return _add_error(call, job, body, exc)
     return {
@@ -161,7 +156,9 @@ async def delete_task(call: Call) -> web.StreamResponse:
     service = call.service
     if run := service.runs.of_task(row.no):
         await service.runs.end([run], Ending.DISCARD)
-    service.store.tasks.delete(row.no)
+    with service.store.transaction():
+        service.store.dependencies.forget(row.no)
+        service.store.tasks.delete(row.no)
     service.jobs.end_if_done(job_id)
     if row.node_id is not None:
         files = service.directories.node(row.node_id).task(job_id, row.id).detach()

@@ -19,7 +19,7 @@ from batch_emulator.model.schema import (
     record,
     resource_id,
 )
-from batch_emulator.model.states import AllTasksComplete
+from batch_emulator.model.states import AllTasksComplete, TaskFailureMode
 from batch_emulator.model.timestamps import etag_of
 from batch_emulator.store.jobs import JobRow
 
@@ -35,6 +35,7 @@ JOB_PROPERTIES: Final = property_names(
 #: Why a job ended (SDK documentation of BatchJobExecutionInfo.terminateReason).
 USER_TERMINATE: Final = "UserTerminate"
 ALL_TASKS_COMPLETED: Final = "AllTasksComplete"
+TASK_FAILED: Final = "TaskFailed"
 MAX_WALL_CLOCK_TIME_EXPIRY: Final = "MaxWallClockTimeExpiry"
 
 
@@ -60,7 +61,7 @@ _SPECIFICATION: Final = {
     "commonEnvironmentSettings": environment_settings,
     "poolInfo": record({"poolId": resource_id, "autoPoolSpecification": later}),
     "onAllTasksComplete": one_of(*AllTasksComplete),
-    "onTaskFailure": one_of("noaction", "performexitoptionsjobaction"),
+    "onTaskFailure": one_of(*TaskFailureMode),
     "metadata": metadata,
 }
 
@@ -86,7 +87,7 @@ DEFAULTS: Final = {
     "allowTaskPreemption": False,
     "usesTaskDependencies": False,
     "onAllTasksComplete": AllTasksComplete.NO_ACTION.value,
-    "onTaskFailure": "noaction",
+    "onTaskFailure": TaskFailureMode.NO_ACTION.value,
 }
 
 

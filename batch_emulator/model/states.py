@@ -130,6 +130,29 @@ class DisableTasks(StrEnum):
     WAIT = "wait"
 
 
+class TaskFailureMode(StrEnum):
+    NO_ACTION = "noaction"
+    PERFORM_EXIT_OPTIONS_JOB_ACTION = "performexitoptionsjobaction"
+
+
+class JobAction(StrEnum):
+    """What the end of a task does to its job."""
+
+    NONE = "none"
+    #: As the user may, with running tasks requeued.
+    DISABLE = "disable"
+    TERMINATE = "terminate"
+
+
+class DependencyAction(StrEnum):
+    """What the end of a task does to the tasks that depend on it."""
+
+    #: They need not wait for it any more.
+    SATISFY = "satisfy"
+    #: They go on waiting.
+    BLOCK = "block"
+
+
 class AllTasksComplete(StrEnum):
     NO_ACTION = "noaction"
     TERMINATE_JOB = "terminatejob"

@@ -3,6 +3,7 @@
 import json
 from typing import Final
 
+from batch_emulator.model.exit_conditions import depends_on, exit_conditions
 from batch_emulator.model.output_files import output_files
 from batch_emulator.model.resource_files import resource_files
 from batch_emulator.model.schema import (
@@ -18,6 +19,7 @@ from batch_emulator.model.schema import (
     resource_id,
     text,
 )
+from batch_emulator.model.task_rules import TaskRules
 from batch_emulator.model.timestamps import etag_of
 from batch_emulator.store.tasks import TaskCounts, TaskRow
 
@@ -46,7 +48,7 @@ _task = record(
         "id": resource_id,
         "displayName": display_name,
         "commandLine": filled_text,
-        "exitConditions": later,
+        "exitConditions": exit_conditions,
         "containerSettings": later,
         "resourceFiles": resource_files,
         "outputFiles": output_files,
@@ -55,7 +57,7 @@ _task = record(
         "constraints": task_constraints,
         "requiredSlots": integer(1, 256),
         "multiInstanceSettings": later,
-        "dependsOn": later,
+        "dependsOn": depends_on,
         "applicationPackageReferences": later,
         "authenticationTokenSettings": later,
     },
@@ -63,23 +65,24 @@ _task = record(
 )
 
 
-def read_task(body: object, job_constraints: Document) -> Document:
+def read_task(body: object, rules: TaskRules) -> Document:
     """Return the stored properties of a new task: validated, with the job's and own defaults."""
     task: Document = _task("", body)
+    rules.check(task)
     given = task.get("constraints", {})
-    task["constraints"] = {**job_constraints, "retentionTime": DEFAULT_RETENTION, **given}
+    task["constraints"] = {**rules.constraints, "retentionTime": DEFAULT_RETENTION, **given}
     task.setdefault("requiredSlots", 1)
     task.setdefault("userIdentity", {"autoUser": {"scope": "pool", "elevationLevel": "nonadmin"}})
     return task
 
 
-def read_replacement(body: Document, job_constraints: Document) -> Document:
+def read_replacement(body: Document, rules: TaskRules) -> Document:
     """Return the new constraints of a task: what is not named goes back to its default.
 
     Constraints are all that can be changed (SDK model BatchTask).
     """
     given = task_constraints("constraints", body.get("constraints") or {})
-    return {**job_constraints, "retentionTime": DEFAULT_RETENTION, **given}
+    return {**rules.constraints, "retentionTime": DEFAULT_RETENTION, **given}
 
 
 def task_root(job_id: str, task_id: str) -> str:

@@ -9,9 +9,9 @@ from typing import Final
 
 from batch_emulator.execution.directories import NodeDirectories
 from batch_emulator.model.durations import seconds_of
-from batch_emulator.model.jobs import ALL_TASKS_COMPLETED
+from batch_emulator.model.jobs import ALL_TASKS_COMPLETED, TASK_FAILED
 from batch_emulator.model.schema import Document
-from batch_emulator.model.states import AllTasksComplete, JobState
+from batch_emulator.model.states import AllTasksComplete, DisableTasks, JobAction, JobState
 from batch_emulator.model.timestamps import from_wire, to_wire
 from batch_emulator.scheduling.background import Background
 from batch_emulator.scheduling.job_switch import JobSwitch
@@ -79,6 +79,16 @@ class JobLife:
         else:
             self.end_if_done(job.id)
 
+    def react(self, job_id: str, action: JobAction) -> None:
+        """Do to an active job what the end of one of its tasks asks for."""
+        job = self.runs.store.jobs.get(job_id)
+        if job is None or job.state != JobState.ACTIVE:
+            return
+        if action is JobAction.TERMINATE:
+            self.terminate(job, TASK_FAILED)
+        elif action is JobAction.DISABLE:
+            self.switching.disable(job, DisableTasks.REQUEUE)
+
     def end_if_done(self, job_id: str) -> None:
         """Terminate a job that asked for it once no task of it is left to complete.
 
@@ -105,11 +115,16 @@ class JobLife:
         await asyncio.to_thread(self.directories.remove_job, job.id)
         more = True
         while more:
-            more = self.runs.store.tasks.delete_some(job.no, _DELETE_BATCH)
+            more = self._forget_some(job.no)
             await asyncio.sleep(0)
         with self.runs.store.transaction():
             self.runs.store.jobs.delete(job.no)
             self.on_end(job)
+
+    def _forget_some(self, job_no: int) -> bool:
+        """Remove some of a job's tasks; what they wait for first, for their numbers will be used again."""
+        store = self.runs.store
+        return store.dependencies.forget_some(job_no, _DELETE_BATCH) or store.tasks.delete_some(job_no, _DELETE_BATCH)
 
 
 def _new_row(job_id: str, job: Document, now: str) -> JobRow:

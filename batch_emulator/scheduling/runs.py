@@ -20,9 +20,12 @@ from batch_emulator.execution.environment import (
 from batch_emulator.execution.outcome import Outcome, ended_by_user, inside_emulator
 from batch_emulator.execution.transfers import Transfers
 from batch_emulator.model.durations import seconds_of
-from batch_emulator.model.states import NodeState
+from batch_emulator.model.schema import Document
+from batch_emulator.model.states import DependencyAction, JobAction, NodeState
+from batch_emulator.model.task_rules import TaskRules
 from batch_emulator.model.timestamps import Clock, from_wire, to_wire
 from batch_emulator.scheduling.capacity import Node
+from batch_emulator.scheduling.reaction import ENDED_BY_USER, Reaction, reaction_to
 from batch_emulator.store.jobs import JobRow
 from batch_emulator.store.state import Store
 from batch_emulator.store.tasks import TaskRow
@@ -53,6 +56,8 @@ class Run:
     node: Node
     worker: asyncio.Task[Outcome] | None = None
     ending: Ending | None = None
+    #: What the end of the task asks of the job.
+    job_action: JobAction = JobAction.NONE
 
 
 @dataclass(kw_only=True, eq=False)
@@ -168,17 +173,27 @@ class Runs:
         if run.ending is Ending.REQUEUE:
             self.store.tasks.requeue(run.task.no, now)
             return
-        if run.ending is Ending.TERMINATE or outcome is None:
+        by_user = run.ending is Ending.TERMINATE or outcome is None
+        if by_user or outcome is None:
             outcome = Outcome(exit_code=KILLED, failure=ended_by_user())
         self.store.nodes.count_run(run.node.no, succeeded=outcome.failure is None)
         if outcome.may_retry and self._has_retries(run.task):
             self.store.tasks.retry(run.task.no, now)
         else:
             self._complete(run.task, outcome, now)
+            self._react(run, ENDED_BY_USER if by_user else reaction_to(outcome, _exit_conditions(run.task)))
 
     def _has_retries(self, task: TaskRow) -> bool:
         limit = json.loads(task.document)["constraints"]["maxTaskRetryCount"]
         return bool(limit < 0 or task.retries < limit)
+
+    def _react(self, run: Run, reaction: Reaction) -> None:
+        """Release dependent tasks; note what happens to the job once this is committed."""
+        rules = TaskRules.of_job(json.loads(run.job.document))
+        if rules.has_exit_actions:
+            run.job_action = reaction.job
+        if rules.uses_dependencies and reaction.dependents is DependencyAction.SATISFY:
+            self.store.dependencies.satisfy(run.job.no, run.task.id, run.task.no)
 
     def _complete(self, task: TaskRow, outcome: Outcome, now: str) -> None:
         failure = json.dumps(outcome.failure.document()) if outcome.failure else None
@@ -186,6 +201,10 @@ class Runs:
         if until := retention_end(task, now):
             self.store.tasks.keep_files_until(task.no, until)
             self.on_expiry(until)
+
+
+def _exit_conditions(task: TaskRow) -> Document:
+    return dict(json.loads(task.document).get("exitConditions", {}))
 
 
 def retention_end(task: TaskRow, completed: str) -> str | None:

@@ -82,6 +82,8 @@ CREATE TABLE IF NOT EXISTS tasks (
     pool_id TEXT,
     node_id TEXT COLLATE NOCASE,
     files_until TEXT,
+    waits_for INTEGER NOT NULL DEFAULT 0,
+    satisfies INTEGER NOT NULL DEFAULT 0,
     UNIQUE (job_no, id)
 ) STRICT;
 
@@ -91,6 +93,33 @@ ON tasks (job_no, state, state_time, result, required_slots);
 -- Pages of the tasks in one state, in the order of lists.
 CREATE INDEX IF NOT EXISTS tasks_in_state ON tasks (job_no, state, id);
 -- The scheduler's queue: in order of adding.
-CREATE INDEX IF NOT EXISTS tasks_waiting ON tasks (job_no, no) WHERE state = 'active';
+CREATE INDEX IF NOT EXISTS tasks_waiting ON tasks (job_no, no) WHERE state = 'active' AND waits_for = 0;
 CREATE INDEX IF NOT EXISTS tasks_running ON tasks (node_id) WHERE state = 'running';
 CREATE INDEX IF NOT EXISTS tasks_with_files ON tasks (files_until) WHERE files_until IS NOT NULL;
+
+-- What waiting tasks wait for: see dependencies.py.
+CREATE TABLE IF NOT EXISTS dependencies (
+    job_no INTEGER NOT NULL,
+    cause TEXT NOT NULL COLLATE NOCASE,
+    task_no INTEGER NOT NULL,
+    PRIMARY KEY (job_no, cause, task_no)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS dependencies_of_task ON dependencies (task_no);
+
+CREATE TABLE IF NOT EXISTS dependency_ranges (
+    job_no INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    watched INTEGER NOT NULL,
+    PRIMARY KEY (job_no, first, last)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS dependency_ranges_watched ON dependency_ranges (job_no, watched, first);
+
+CREATE TABLE IF NOT EXISTS satisfied_spans (
+    job_no INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    PRIMARY KEY (job_no, first)
+) STRICT, WITHOUT ROWID;

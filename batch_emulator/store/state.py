@@ -4,6 +4,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from batch_emulator.store.database import Database
+from batch_emulator.store.dependencies import Dependencies
 from batch_emulator.store.dump import dump
 from batch_emulator.store.jobs import Jobs
 from batch_emulator.store.nodes import Nodes
@@ -20,6 +21,7 @@ class Store:
         self.nodes = Nodes(self._database)
         self.jobs = Jobs(self._database)
         self.tasks = Tasks(self._database)
+        self.dependencies = Dependencies(self._database)
 
     def transaction(self) -> AbstractContextManager[None]:
         return self._database.transaction()

@@ -76,8 +76,8 @@ class Tasks:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def insert(self, job_no: int, task_id: str, document: str, slots: int, created: str) -> bool:
-        """Add an active task; tell False where the job has one of that id."""
+    def insert(self, job_no: int, task_id: str, document: str, slots: int, created: str) -> int | None:
+        """Add an active task and return its number, None where the job has a task of that id."""
         cursor = self._database.execute(
             "INSERT INTO tasks "
             "(job_no, id, document, required_slots, created, modified, state, state_time) "
@@ -88,7 +88,7 @@ class Tasks:
             slots,
             created,
         )
-        return cursor.rowcount == 1
+        return cursor.lastrowid if cursor.rowcount == 1 else None
 
     def get(self, job_id: str, task_id: str) -> tuple[TaskRow, str] | None:
         """Return a task and its job's id as the job spells it."""
@@ -110,7 +110,8 @@ class Tasks:
 
     def waiting(self, job_no: int, most_slots: int, limit: int) -> list[TaskRow]:
         """Return the first active tasks of a job, in order of adding, that fit a whole node."""
-        sql = f"{_SELECT} WHERE job_no = ? AND state = 'active' AND required_slots <= ? ORDER BY no LIMIT ?"
+        sql = f"{_SELECT} WHERE job_no = ? AND state = 'active' AND waits_for = 0 "
+        sql += "AND required_slots <= ? ORDER BY no LIMIT ?"
         return [TaskRow._make(row) for row in self._database.all(sql, job_no, most_slots, limit)]
 
     def running(self) -> list[int]:
@@ -177,7 +178,8 @@ class Tasks:
         self._database.execute(
             "UPDATE tasks SET previous_state = state, previous_time = state_time, "
             "state = 'active', state_time = ?1, started = NULL, ended = NULL, exit_code = NULL, "
-            "result = NULL, failure = NULL, retries = 0, last_retry = NULL, files_until = NULL WHERE no = ?2",
+            "result = NULL, failure = NULL, retries = 0, last_retry = NULL, files_until = NULL, "
+            "satisfies = 0 WHERE no = ?2",
             time,
             no,
         )

@@ -124,7 +124,7 @@ async def test_text_that_cannot_be_stored_is_refused(url, text):
 
 
 async def test_what_is_not_emulated_is_refused_and_not_ignored(url, idle_job):
-    body = {"id": "a", "commandLine": "true", "dependsOn": {"taskIds": ["b"]}}
+    body = {"id": "a", "commandLine": "true", "multiInstanceSettings": {"numberOfInstances": 2}}
     answer = await send(url, "POST", f"/jobs/{idle_job}/tasks", body=body)
     assert (answer.status, answer.body["code"]) == (501, "NotImplemented")
-    assert "dependsOn" in answer.body["message"]["value"]
+    assert "multiInstanceSettings" in answer.body["message"]["value"]
