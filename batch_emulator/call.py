@@ -15,6 +15,9 @@ from batch_emulator.service import BatchService
 
 JSON_TYPE: Final = "application/json; odata=minimalmetadata"
 
+#: A deletion does not name what it deleted.
+_CHANGING: Final = frozenset({"POST", "PUT", "PATCH"})
+
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False)
 
 
@@ -44,7 +47,9 @@ class Call:
             raise BatchError(ErrorCode.REQUEST_BODY_TOO_LARGE, MaxLimit="1048576") from exc
 
     def empty(self, status: int, headers: Mapping[str, str] | None = None) -> web.Response:
-        return web.Response(status=status, headers={**self.common_headers, **(headers or {})})
+        """Answer without a body; what changed something names itself, as in recordings of the real service."""
+        identity = {"DataServiceId": f"{self.endpoint}{self.path}"} if self.request.method in _CHANGING else {}
+        return web.Response(status=status, headers={**self.common_headers, **identity, **(headers or {})})
 
     def created(self, path: str, modified: str) -> web.Response:
         """Answer 201 with the address of what was created."""
@@ -53,12 +58,8 @@ class Call:
         return self.empty(201, headers)
 
     def changed(self, status: int, modified: str) -> web.Response:
-        """Answer a change that returns nothing: with the new version, and the request's own address.
-
-        In recordings of the real service ``DataServiceId`` is the address of the request.
-        """
-        headers = {"DataServiceId": f"{self.endpoint}{self.path}", **version_headers(modified)}
-        return self.empty(status, headers)
+        """Answer a change that returns nothing, with the new version."""
+        return self.empty(status, version_headers(modified))
 
     def json(self, document: Mapping[str, object], headers: Mapping[str, str] | None = None) -> web.Response:
         return web.Response(
@@ -66,10 +67,11 @@ class Call:
             headers={**self.common_headers, "Content-Type": JSON_TYPE, **(headers or {})},
         )
 
-    def entity(self, kind: str, resource: Document, modified: str) -> web.Response:
-        """Answer one resource, with its version in the headers."""
+    def entity(self, kind: str, resource: Document, modified: str | None) -> web.Response:
+        """Answer one resource, with its version in the headers where it has one: nodes have none."""
         metadata = f"{self.endpoint}/$metadata#{kind}/@Element"
-        return self.json({"odata.metadata": metadata, **resource}, version_headers(modified))
+        headers = version_headers(modified) if modified else None
+        return self.json({"odata.metadata": metadata, **resource}, headers)
 
     def page(self, kind: str, items: list[Document], last: str | None) -> web.Response:
         """Answer a page of a list; ``last`` is the key of its last item if more follow."""

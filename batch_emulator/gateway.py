@@ -128,7 +128,7 @@ def _request_id() -> str:
 
 
 def _common_headers(request: web.BaseRequest) -> dict[str, str]:
-    headers = {"request-id": _request_id(), "DataServiceVersion": "3.0"}
+    headers = {"request-id": _request_id(), "DataServiceVersion": "3.0", "X-Content-Type-Options": "nosniff"}
     given = request.headers
     if given.get("return-client-request-id", "").lower() == "true":
         headers["client-request-id"] = given.get("client-request-id", "")[:256]

@@ -18,7 +18,7 @@ async def get_node(call: Call) -> web.StreamResponse:
     if row is None:
         raise BatchError(ErrorCode.NODE_NOT_FOUND)
     node = project(_wire(call, row, pool), read_select(call.query, NODE_PROPERTIES))
-    return call.entity("nodes", node, row.state_time)
+    return call.entity("nodes", node, modified=None)
 
 
 async def list_nodes(call: Call) -> web.StreamResponse:
