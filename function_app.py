@@ -8,15 +8,20 @@ from dataclasses import asdict
 import azure.functions as func
 from azurefunctions.extensions.bindings.blob import BlobClient
 
-from batch_core import health, replies
+from batch_core import health, poison, replies
 from batch_core.app import process_app
 from batch_core.arrivals import Arrivals
+from batch_core.cancel import cancel
 from batch_core.collect import collect
 from batch_core.errors import AppError, BlobNotFound, SettingsError, Unavailable
+from batch_core.reconcile import reconcile
 from batch_core.record import DetectedBy, TaskState
 from batch_core.replies import Reply, SubmitRequest
+from batch_core.retry import retry
 from batch_core.settings import DATA_STORAGE, BindingExpressions
 from batch_core.submit import submit, submit_again
+from batch_core.sweep import sweep
+from batch_core.tidy import tidy
 
 logger = logging.getLogger("batch_core")
 bindings = BindingExpressions.from_env(os.environ)
@@ -34,6 +39,9 @@ async def submit_blob(blob: BlobClient) -> None:
     except BlobNotFound as exc:
         logger.info("The blob is gone again: %s", exc)
         return
+    if not core.settings.intake.takes(version):
+        logger.info("The settings say to leave this file alone.", extra={"blob": version.name})
+        return
     submission = await arrivals.submit(version)
     if submission.record.state is TaskState.QUEUED:
         # The host delivers the event again.
@@ -46,6 +54,31 @@ async def collect_outputs(timer: func.TimerRequest) -> None:
     """Copy the output of completed tasks and close their records."""
     report = await collect(process_app())
     logger.info("Collected.", extra=asdict(report) | {"is_past_due": timer.past_due})
+
+
+@app.function_name("sweep_files")
+@app.timer_trigger("timer", bindings.sweep_schedule)
+async def sweep_files(timer: func.TimerRequest) -> None:
+    """Submit files whose event never came, and finish what stopped in between."""
+    core = process_app()
+    swept, reconciled = await sweep(core), await reconcile(core)
+    logger.info("Swept.", extra=asdict(swept) | {"is_past_due": timer.past_due})
+    logger.info("Reconciled.", extra=asdict(reconciled))
+
+
+@app.function_name("tidy_jobs")
+@app.timer_trigger("timer", bindings.tidy_schedule)
+async def tidy_jobs(timer: func.TimerRequest) -> None:
+    """Close jobs of past days in which nothing is open, and delete them some time later."""
+    report = await tidy(process_app())
+    logger.info("Tidied.", extra=asdict(report) | {"is_past_due": timer.past_due})
+
+
+@app.function_name("take_poison_message")
+@app.queue_trigger("message", poison.QUEUE, DATA_STORAGE)
+async def take_poison_message(message: func.QueueMessage) -> None:
+    """Take an event that the host gave up."""
+    await poison.take_poison(process_app(), message.get_body())
 
 
 @app.function_name("post_task")
@@ -62,6 +95,20 @@ async def get_task(req: func.HttpRequest) -> func.HttpResponse:
     return await _answer(_get_task(req))
 
 
+@app.function_name("cancel_task")
+@app.route("tasks/{task_id}/cancel", methods=["POST"])
+async def cancel_task(req: func.HttpRequest) -> func.HttpResponse:
+    """Stop a task."""
+    return await _answer(_cancel_task(req))
+
+
+@app.function_name("retry_task")
+@app.route("tasks/{task_id}/retry", methods=["POST"])
+async def retry_task(req: func.HttpRequest) -> func.HttpResponse:
+    """Make a new attempt at a task that ended."""
+    return await _answer(_retry_task(req))
+
+
 @app.function_name("get_health")
 @app.route("health", methods=["GET"])
 async def get_health(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the binding's parameter
@@ -76,8 +123,19 @@ async def _post_task(req: func.HttpRequest) -> Reply:
     if request.force:
         submission = await submit_again(core, version, detected_by=DetectedBy.HTTP)
     else:
-        (submission,) = await submit(core, [version], detected_by=DetectedBy.HTTP)
+        (submission,) = await submit(core, [version], detected_by=DetectedBy.HTTP, is_urgent=True)
     return replies.submission_reply(submission, req.url)
+
+
+async def _cancel_task(req: func.HttpRequest) -> Reply:
+    record = await cancel(process_app(), req.route_params["task_id"])
+    return replies.record_reply(record, status=200 if record.state.is_final else 202)
+
+
+async def _retry_task(req: func.HttpRequest) -> Reply:
+    task_id = req.route_params["task_id"]
+    submission = await retry(process_app(), task_id)
+    return replies.submission_reply(submission, req.url.removesuffix(f"/{task_id}/retry"))
 
 
 async def _get_task(req: func.HttpRequest) -> Reply:

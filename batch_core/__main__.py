@@ -1,4 +1,4 @@
-"""Command line: `python -m batch_core setup` makes what is missing, `python -m batch_core teardown` removes it all.
+"""Command line: `setup` makes what is missing, `teardown` removes it all, `tidy` closes and deletes old jobs.
 
 Settings come from the environment and, as with `func start`, from the `local.settings.json` of this folder if there is
 one; the environment wins.
@@ -16,6 +16,7 @@ from batch_core import provision
 from batch_core.app import App, open_app
 from batch_core.errors import AppError, SettingsError
 from batch_core.settings import Settings
+from batch_core.tidy import tidy
 
 LOCAL_SETTINGS = Path("local.settings.json")
 
@@ -25,7 +26,7 @@ def main() -> int:
     arguments = _parser().parse_args()
     try:
         settings = Settings.from_env(_local_values(LOCAL_SETTINGS) | os.environ)
-        asyncio.run(_run(arguments.command, settings, is_sure=arguments.yes))
+        asyncio.run(_run(arguments, settings))
     except SettingsError as exc:
         print("These settings are wrong:", *exc.problems, sep="\n  ", file=sys.stderr)
         return 2
@@ -37,15 +38,22 @@ def main() -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m batch_core", description=__doc__)
-    parser.add_argument("command", choices=["setup", "teardown"])
+    parser.add_argument("command", choices=["setup", "teardown", "tidy"])
+    parser.add_argument("--dry-run", action="store_true", help="tidy: only tell what would be done")
     parser.add_argument("--yes", action="store_true", help="teardown: remove everything without asking")
     return parser
 
 
-async def _run(command: str, settings: Settings, *, is_sure: bool) -> None:
+async def _run(arguments: argparse.Namespace, settings: Settings) -> None:
     app = open_app(settings)
     try:
-        await (_setup(app) if command == "setup" else _teardown(app, is_sure=is_sure))
+        match arguments.command:
+            case "setup":
+                await _setup(app)
+            case "teardown":
+                await _teardown(app, is_sure=arguments.yes)
+            case "tidy":
+                await _tidy(app, is_dry_run=arguments.dry_run)
     finally:
         await app.clients.close()
 
@@ -64,6 +72,17 @@ async def _teardown(app: App, *, is_sure: bool) -> None:
         if is_sure or await _is_wanted(f"Delete {resource.description}?"):
             was_there = await provision.remove(resource)
             print(f"{resource.description}: {'deleted' if was_there else 'was not there'}", flush=True)
+
+
+async def _tidy(app: App, *, is_dry_run: bool) -> None:
+    report = await tidy(app, is_dry_run=is_dry_run)
+    would = "would be " if is_dry_run else ""
+    for job_id in report.closed:
+        print(f"job {job_id}: {would}closed")
+    for job_id in report.deleted:
+        print(f"job {job_id}: {would}deleted")
+    if not report.closed + report.deleted:
+        print("nothing to tidy")
 
 
 async def _is_wanted(question: str) -> bool:

@@ -9,6 +9,8 @@ from batch_core.batch_service import BatchService
 from batch_core.clients import Clients, open_clients
 from batch_core.containers import InputContainer, OutputContainer
 from batch_core.jobs import Jobs
+from batch_core.ledger import Ledger
+from batch_core.output import OutputCopier
 from batch_core.settings import Settings
 from batch_core.table import StateTable
 
@@ -24,26 +26,32 @@ class App:
     settings: Settings
     clients: Clients
     table: StateTable
+    ledger: Ledger
     batch: BatchService
     jobs: Jobs
     inputs: InputContainer
     outputs: OutputContainer
+    copier: OutputCopier
     now: Callable[[], datetime]
 
 
 def open_app(settings: Settings, now: Callable[[], datetime] = utc_now) -> App:
     """Make an app of these settings; nothing is sent yet. Close its `clients` when done."""
     clients = open_clients(settings)
-    table = StateTable(clients.tables.get_table_client(settings.table_name))
+    table_client = clients.tables.get_table_client(settings.table_name)
+    ledger = Ledger(table_client)
     batch = BatchService(clients.batch)
+    outputs = OutputContainer(clients.blobs, settings.output_container)
     return App(
         settings=settings,
         clients=clients,
-        table=table,
+        table=StateTable(table_client),
+        ledger=ledger,
         batch=batch,
-        jobs=Jobs(table, batch, prefix=settings.job_prefix, pool_id=settings.pool.id, now=now),
+        jobs=Jobs(ledger, batch, prefix=settings.job_prefix, pool_id=settings.pool.id, now=now),
         inputs=InputContainer(clients.blobs, settings.input_container),
-        outputs=OutputContainer(clients.blobs, settings.output_container),
+        outputs=outputs,
+        copier=OutputCopier(batch, outputs),
         now=now,
     )
 

@@ -3,8 +3,11 @@
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
+from http import HTTPStatus
+from typing import Any
 
 from azure.batch.aio import BatchClient
 from azure.batch.models import (
@@ -12,6 +15,7 @@ from azure.batch.models import (
     BatchJobCreateOptions,
     BatchPool,
     BatchPoolInfo,
+    BatchPoolNodeCounts,
     BatchTask,
     BatchTaskAddStatus,
     BatchTaskCreateOptions,
@@ -54,6 +58,17 @@ def word(value: str | Enum) -> str:
     return str(value.value if isinstance(value, Enum) else value)
 
 
+@dataclass(frozen=True, kw_only=True)
+class NodeCounts:
+    """How many nodes a pool has: all, and those able to run tasks, on their way, and in trouble."""
+
+    total: int = 0
+    able: int = 0
+    starting: int = 0
+    start_task_failed: int = 0
+    unusable: int = 0
+
+
 class BatchService:
     """Batch as the app uses it. Every method raises the `ServiceError` that fits."""
 
@@ -87,6 +102,47 @@ class BatchService:
             return False
         return True
 
+    async def live_tasks(self, job_id: str) -> dict[str, str]:
+        """List the tasks of a job that are not completed: id and state (active, preparing, running)."""
+        with translating(f"listing tasks of job {job_id}"):
+            tasks = self._client.list_tasks(
+                job_id, filter="state ne 'completed'", select=["id", "state"], max_results=MAX_TASKS_PER_PAGE
+            )
+            return {task.id or "": word(task.state or "") async for task in tasks}
+
+    async def terminate_task(self, job_id: str, task_id: str) -> bool:
+        """Stop a task; True if it was stopped or had completed, False if the job has no such task."""
+        try:
+            with translating(f"terminating task {task_id}"):
+                await self._client.terminate_task(job_id, task_id)
+        except Missing:
+            return False
+        except Conflict as exc:
+            if exc.code != "TaskCompleted":
+                raise
+        return True
+
+    async def completion_of(self, job_id: str, task_id: str) -> datetime | None:
+        """Return when the task went to its present state, None if the job or the task is not there."""
+        try:
+            with translating(f"looking for task {task_id} in job {job_id}"):
+                task = await self._client.get_task(job_id, task_id, select=["id", "stateTransitionTime"])
+        except Missing:
+            return None
+        return task.state_transition_time
+
+    async def terminate_job(self, job_id: str) -> None:
+        """Close the job: it takes no more tasks."""
+        with translating(f"closing job {job_id}"):
+            # azure-batch 15.1.0 fails without options, though they are optional, and does not export their type.
+            options: Any = {"terminateReason": "nothing runs in it"}
+            await self._client.begin_terminate_job(job_id, options)
+
+    async def delete_job(self, job_id: str) -> None:
+        """Delete the job with its tasks; it goes on in the background."""
+        with translating(f"deleting job {job_id}"):
+            await self._client.begin_delete_job(job_id)
+
     async def completed_tasks(self, job_id: str, since: datetime | None) -> AsyncIterator[list[BatchTask]]:
         """List the tasks that completed at or after `since`, in pages of up to 1,000 and in no promised order."""
         expression = "state eq 'completed'"
@@ -99,17 +155,31 @@ class BatchService:
             async for page in pages:
                 yield [task async for task in page]
 
-    async def read_file(self, job_id: str, task_id: str, file: str) -> AsyncIterator[bytes]:
-        """Stream a file of the task's directory, in chunks."""
+    async def read_range(self, job_id: str, task_id: str, file: str, start: int, length: int) -> bytes:
+        """Return this part of a file of the task's directory, less if the file ends before."""
         with translating(f"reading {file} of task {task_id}"):
             try:
-                chunks = await self._client.download_task_file(job_id, task_id, file)
+                part = f"bytes={start}-{start + length - 1}"
+                chunks = await self._client.download_task_file(job_id, task_id, file, ocp_range=part)
+                return b"".join([chunk async for chunk in chunks])
             except HttpResponseError as exc:
+                if exc.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                    return b""
                 # The SDK does not read the body of a streamed reply, not even of an error.
                 await _read_error(exc)
                 raise
-            async for chunk in chunks:
-                yield chunk
+
+    async def file_size(self, job_id: str, task_id: str, file: str) -> int:
+        """Return the size of a file of the task's directory, in bytes."""
+        with translating(f"looking at {file} of task {task_id}"):
+            return (await self._client.get_task_file_properties(job_id, task_id, file)).content_length
+
+    async def node_counts(self, pool_id: str) -> NodeCounts:
+        """Count the pool's nodes by what they can do; zeros while the service has no figures."""
+        with translating(f"counting the nodes of pool {pool_id}"):
+            listed = self._client.list_pool_node_counts(filter=f"poolId eq '{pool_id}'")
+            counts = [_node_counts(pool) async for pool in listed]
+        return counts[0] if counts else NodeCounts()
 
     async def get_pool(self, pool_id: str) -> BatchPool:
         with translating(f"looking at pool {pool_id}"):
@@ -121,6 +191,20 @@ async def _read_error(exc: HttpResponseError) -> None:
     if isinstance(exc.response, AsyncHttpResponse):
         with suppress(ValueError):
             exc.model = BatchError(json.loads(await exc.response.read()))
+
+
+def _node_counts(pool: BatchPoolNodeCounts) -> NodeCounts:
+    kinds = [kind for kind in (pool.dedicated, pool.low_priority) if kind]
+    return NodeCounts(
+        total=sum(kind.total for kind in kinds),
+        able=sum(kind.idle + kind.running for kind in kinds),
+        starting=sum(
+            kind.creating + kind.starting + kind.waiting_for_start_task + kind.rebooting + kind.reimaging
+            for kind in kinds
+        ),
+        start_task_failed=sum(kind.start_task_failed for kind in kinds),
+        unusable=sum(kind.unusable for kind in kinds),
+    )
 
 
 def _add_error(job_id: str, result: BatchTaskCreateResult) -> ServiceError | None:

@@ -19,9 +19,10 @@ from azure.batch.models import BatchTask
 from batch_core.app import App
 from batch_core.batch_service import is_gone, is_out_of_reach
 from batch_core.entities import JobEntry, OpenTask
-from batch_core.errors import Missing, ServiceError
+from batch_core.errors import Missing, OutOfTime, ServiceError
 from batch_core.naming import output_name
 from batch_core.outcome import has_run, outcome_of
+from batch_core.output import TaskFile
 from batch_core.record import Outcome, TaskState
 from batch_core.table import Closing
 
@@ -31,10 +32,12 @@ logger = logging.getLogger(__name__)
 OVERLAP = timedelta(minutes=2)
 #: A tick ends cleanly in this time; what is left is the next tick's.
 BUDGET = timedelta(minutes=4)
-#: How long after its end a task's files may be out of reach before they count as lost: a node may be restarting.
+#: A task's files may be out of reach, while a node restarts: lost is what stays so for this long and as many tries.
 PATIENCE = timedelta(minutes=15)
-#: Tasks whose outputs are copied at the same time, and whose records are closed in one transaction.
+MAX_OUTPUT_TRIES = 20
+#: Tasks whose records are closed in one transaction, and those whose outputs are copied at the same time.
 _TOGETHER = 50
+_AT_ONCE = 16
 _FILES = ("stdout.txt", "stderr.txt")
 
 
@@ -62,8 +65,9 @@ async def collect(app: App, budget: timedelta = BUDGET) -> CollectReport:
     """Collect what has completed; safe to repeat, to overlap and to be stopped anywhere."""
     started = time.monotonic()
     tick = _Tick(app, deadline=started + budget.total_seconds())
-    for job in await app.table.jobs():
-        await tick.collect_job(job)
+    for job in await app.ledger.jobs():
+        if job.closed_at is None:
+            await tick.collect_job(job)
     tick.report.seconds = round(time.monotonic() - started, 3)
     return tick.report
 
@@ -72,6 +76,7 @@ class _Tick:
     def __init__(self, app: App, deadline: float) -> None:
         self._app = app
         self._deadline = deadline
+        self._at_once = asyncio.Semaphore(_AT_ONCE)
         self.report = CollectReport()
 
     async def collect_job(self, job: JobEntry) -> None:
@@ -113,42 +118,60 @@ class _Tick:
         return results
 
     async def _collect_task(self, job: JobEntry, task: BatchTask, open_task: OpenTask) -> _Collected:
-        outcome = outcome_of(task)
+        outcome = _as_asked(outcome_of(task), open_task)
         try:
-            outcome = await self._copy_output(job, open_task, outcome)
-        except ServiceError as exc:
-            logger.warning("Output not copied yet: %s", exc, extra={"task_id": open_task.task_id, "code": exc.code})
+            async with self._at_once:
+                outcome = await self._copy_output(job, open_task, outcome)
+        except OutOfTime as exc:
+            logger.info("%s", exc, extra={"task_id": open_task.task_id})
             return _Collected(task=task, closing=None)
+        except ServiceError as exc:
+            lost = await self._lost(open_task, outcome, exc)
+            return _Collected(task=task, closing=Closing(task_id=open_task.task_id, outcome=lost) if lost else None)
         return _Collected(task=task, closing=Closing(task_id=open_task.task_id, outcome=outcome))
 
     async def _copy_output(self, job: JobEntry, task: OpenTask, outcome: Outcome) -> Outcome:
         names = {file: output_name(task.blob, task.task_id, file) for file in _FILES}
-        try:
-            for file, name in names.items():
-                await self._app.outputs.write(name, self._app.batch.read_file(job.job_id, task.task_id, file))
-        except ServiceError as exc:
-            if not self._is_lost(outcome, exc):
-                raise
-            if not has_run(outcome):
-                return outcome
-            reason = f"{outcome.reason or 'the command succeeded'}, but its output is gone: {exc}"
-            return replace(outcome, state=TaskState.OUTPUT_LOST, reason=reason)
+        for file, name in names.items():
+            source = TaskFile(job_id=job.job_id, task_id=task.task_id, name=file)
+            await self._app.copier.copy(source, name, self._is_over)
         return replace(outcome, stdout=names["stdout.txt"], stderr=names["stderr.txt"])
 
-    def _is_lost(self, outcome: Outcome, error: ServiceError) -> bool:
-        """Tell whether there is no output, and never will be."""
-        if is_out_of_reach(error):
-            ended = outcome.ended_at or datetime.min.replace(tzinfo=UTC)
-            return not has_run(outcome) or self._app.now() - ended > PATIENCE
-        return is_gone(error)
+    async def _lost(self, task: OpenTask, outcome: Outcome, error: ServiceError) -> Outcome | None:
+        """Return the outcome without output if there is none and never will be; else note the trouble on the record."""
+        if not has_run(outcome) and (is_gone(error) or is_out_of_reach(error)):
+            return outcome
+        if is_gone(error):
+            return _output_lost(outcome, error)
+        stored = await self._app.table.get(task.task_id)
+        tries = stored.record.output_tries + 1
+        ended = outcome.ended_at or datetime.min.replace(tzinfo=UTC)
+        if is_out_of_reach(error) and tries >= MAX_OUTPUT_TRIES and self._app.now() - ended > PATIENCE:
+            return _output_lost(outcome, error)
+        logger.warning("Output not copied yet: %s", error, extra={"task_id": task.task_id, "code": error.code})
+        reason = f"it has run; its output is not copied yet: {error}"
+        await self._app.table.change([stored], marks={"explained": reason}, reason=reason, output_tries=tries)
+        return None
 
     async def _move_watermark(self, job: JobEntry, safe: datetime, listed: Sequence[datetime]) -> None:
         # Written only where the next list becomes shorter by it: an idle app writes nothing.
         if any(moment < safe for moment in listed):
-            await self._app.table.change_job(replace(job, watermark=safe))
+            await self._app.ledger.change_job(replace(job, watermark=safe))
 
     def _is_over(self) -> bool:
         if time.monotonic() < self._deadline:
             return False
         self.report.is_complete = False
         return True
+
+
+def _as_asked(outcome: Outcome, task: OpenTask) -> Outcome:
+    """Return the outcome as cancelled if that is why the task ended."""
+    if task.is_cancelled and outcome.failure_code == "TaskEnded":
+        return replace(outcome, state=TaskState.CANCELLED, reason="cancelled on request")
+    return outcome
+
+
+def _output_lost(outcome: Outcome, error: ServiceError) -> Outcome:
+    reason = f"{outcome.reason or 'the command succeeded'}, but its output is gone: {error}"
+    return replace(outcome, state=TaskState.OUTPUT_LOST, reason=reason)

@@ -1,23 +1,35 @@
 """The input and the output container."""
 
-from collections.abc import AsyncIterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from azure.storage.blob import (
+    BlobBlock,
+    BlobProperties,
     BlobSasPermissions,
     ContentSettings,
-    StorageErrorCode,
     UserDelegationKey,
     generate_blob_sas,
 )
 from azure.storage.blob.aio import BlobClient, BlobServiceClient
 
-from batch_core.clients import BLOCK_SIZE
 from batch_core.errors import BlobNotFound, Missing, Unavailable, translating
 from batch_core.naming import BlobVersion
 
+_TEXT = ContentSettings(content_type="text/plain")
 _DELEGATION_KEY_LIFETIME = timedelta(days=7)
 _DELEGATION_KEY_RENEWAL = timedelta(hours=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListedPage:
+    """A page of the input container: files, files that are still being copied there, and where the next page begins."""
+
+    versions: list[BlobVersion]
+    pending: list[BlobVersion]
+    continuation: str | None
 
 
 class InputContainer:
@@ -36,17 +48,23 @@ class InputContainer:
                 properties = await self._blob(blob_name).get_blob_properties()
         except Missing as exc:
             raise BlobNotFound(f"there is no blob {blob_name!r} in container {self._name!r}") from exc
-        return BlobVersion(
-            container=self._name,
-            name=blob_name,
-            etag=properties.etag,
-            last_modified=properties.last_modified,
-            size=properties.size,
-        )
+        return self._version(properties)
 
     def url(self, blob_name: str) -> str:
         """Return the blob's URL, which alone gives no access."""
         return self._blob(blob_name).url
+
+    async def list_page(self, continuation: str | None) -> "ListedPage":
+        """List up to 5,000 blobs from where another page ended."""
+        with translating(f"listing container {self._name}"):
+            pages = self._client.get_container_client(self._name).list_blobs(include=["copy"])
+            paged = pages.by_page(continuation_token=continuation)
+            blobs = [blob async for blob in await anext(paged)]
+        return ListedPage(
+            versions=[self._version(blob) for blob in blobs if blob.copy.status != "pending"],
+            pending=[self._version(blob) for blob in blobs if blob.copy.status == "pending"],
+            continuation=getattr(paged, "continuation_token", None) or None,
+        )
 
     async def sas_url(self, blob_name: str, lifetime: timedelta) -> str:
         """Return a URL with which anybody can read this one blob for this long: a secret."""
@@ -79,52 +97,63 @@ class InputContainer:
             self._delegation_key_asked = now
         return self._delegation_key
 
+    def _version(self, properties: BlobProperties) -> BlobVersion:
+        return BlobVersion(
+            container=self._name,
+            name=properties.name,
+            etag=properties.etag.strip('"'),
+            last_modified=properties.last_modified,
+            size=properties.size,
+        )
+
     def _blob(self, name: str) -> BlobClient:
         return self._client.get_blob_client(self._name, name)
 
 
 class OutputContainer:
-    """The container that output arrives in."""
+    """The container that output arrives in. Methods raise the `ServiceError` that fits."""
 
     def __init__(self, client: BlobServiceClient, name: str) -> None:
         self._client = client
         self._name = name
 
-    async def write(self, blob_name: str, chunks: AsyncIterator[bytes]) -> None:
-        """Write the blob, replacing an older one; it appears only when `chunks` came to its end.
+    async def write(self, blob_name: str, content: bytes) -> None:
+        """Write the blob in one call, replacing an older one."""
+        with self._writing(blob_name):
+            await self._blob(blob_name).upload_blob(content, overwrite=True, content_settings=_TEXT)
 
-        Small content goes in one call; large content in blocks, of which a few are in memory at a time.
-        """
-        head, rest = await _split_head(chunks, BLOCK_SIZE)
-        content = head if rest is None else _chained(head, rest)
+    async def staged_blocks(self, blob_name: str) -> set[str]:
+        """Return the ids of the blocks that wait to be committed."""
         try:
-            with translating(f"writing output blob {blob_name!r}"):
-                await self._client.get_blob_client(self._name, blob_name).upload_blob(
-                    content, overwrite=True, content_settings=ContentSettings(content_type="text/plain")
-                )
-        except Missing as exc:
-            if exc.code != StorageErrorCode.CONTAINER_NOT_FOUND:
-                raise
-            # Not the output is missing, but the place for it.
-            detail = "the output container does not exist: `python -m batch_core setup` makes it"
-            raise Unavailable(exc.action, status=exc.status, code=exc.code, detail=detail) from exc
+            with translating(f"looking for blocks of output blob {blob_name!r}"):
+                _, staged = await self._blob(blob_name).get_block_list("uncommitted")
+        except Missing:
+            return set()
+        return {block.id for block in staged}
+
+    async def stage(self, blob_name: str, block_id: str, content: bytes) -> None:
+        with self._writing(blob_name):
+            await self._blob(blob_name).stage_block(block_id, content)
+
+    async def commit(self, blob_name: str, block_ids: Sequence[str]) -> None:
+        """Let the blob appear, made of these blocks."""
+        with self._writing(blob_name):
+            blocks = [BlobBlock(block_id=block_id) for block_id in block_ids]
+            await self._blob(blob_name).commit_block_list(blocks, content_settings=_TEXT)
 
     async def ping(self) -> None:
         with translating(f"looking at container {self._name}"):
             await self._client.get_container_client(self._name).get_container_properties()
 
+    @contextmanager
+    def _writing(self, blob_name: str) -> Iterator[None]:
+        try:
+            with translating(f"writing output blob {blob_name!r}"):
+                yield
+        except Missing as exc:
+            # Not the output is missing, but the place for it.
+            detail = "the output container does not exist: `python -m batch_core setup` makes it"
+            raise Unavailable(exc.action, status=exc.status, code=exc.code, detail=detail) from exc
 
-async def _split_head(chunks: AsyncIterator[bytes], size: int) -> tuple[bytes, AsyncIterator[bytes] | None]:
-    """Return the first bytes, and what is left if there is more than `size` of them."""
-    head = bytearray()
-    async for chunk in chunks:
-        head += chunk
-        if len(head) > size:
-            return bytes(head), chunks
-    return bytes(head), None
-
-
-async def _chained(head: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield head
-    async for chunk in rest:
-        yield chunk
+    def _blob(self, name: str) -> BlobClient:
+        return self._client.get_blob_client(self._name, name)

@@ -5,8 +5,9 @@ One table:
     PartitionKey   RowKey               what
     20261123       918955-report-3f…    the record of a task; the newest of a day come first
     20261123       open-918955-report…  stands beside it while the task is not final: the index of open work
-    days           20261123             a day that had open work
+    days           20261123             a day that may have open work
     jobs           files-pool-2026…-1   a job that tasks were added to, and how far it has been collected
+    sweep          position             how far the listing of the input container has come
 """
 
 from collections.abc import Mapping
@@ -39,6 +40,16 @@ class OpenTask:
 
     task_id: str
     blob: str
+    job_id: str
+    since: datetime
+    #: While it is queued: when to hand it to Batch again.
+    next_attempt_at: datetime | None = None
+    #: A person asked to stop it.
+    is_cancelled: bool = False
+    #: Its record is known to say that Batch has it.
+    is_verified: bool = False
+    #: The reason for its waiting that was last written to its record.
+    explained: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +61,10 @@ class JobEntry:
     number: int
     #: False once Batch said that it takes no more tasks.
     is_open: bool
+    #: When it was closed, if the app did that: no task is open in it any more.
+    closed_at: datetime | None = None
     #: Every task that completed before this moment has been collected; None: nothing is known yet.
-    watermark: datetime | None
+    watermark: datetime | None = None
 
 
 def record_entity(record: TaskRecord) -> Entity:
@@ -59,13 +72,31 @@ def record_entity(record: TaskRecord) -> Entity:
 
 
 def open_entity(record: TaskRecord) -> Entity:
-    keys = table_keys(record.task_id)
-    return {
-        "PartitionKey": keys.partition,
-        "RowKey": keys.open_row,
-        "task_id": record.task_id,
-        "blob": record.blob,
-    }
+    values = {"task_id": record.task_id, "blob": record.blob, "job_id": record.job_id, "since": record.recorded_at}
+    return open_key(record.task_id) | property_values(values)
+
+
+def open_key(task_id: str) -> Entity:
+    keys = table_keys(task_id)
+    return {"PartitionKey": keys.partition, "RowKey": keys.open_row}
+
+
+def mark_entity(task_id: str, marks: Mapping[str, Any]) -> Entity:
+    """Return what a mark merges into an index entity."""
+    return open_key(task_id) | _merged(marks)
+
+
+def to_open_task(entity: TableEntity) -> OpenTask:
+    return OpenTask(
+        task_id=entity["task_id"],
+        blob=entity["blob"],
+        job_id=entity["job_id"],
+        since=entity["since"],
+        next_attempt_at=field_value(entity.get("next_attempt_at")),
+        is_cancelled=entity.get("is_cancelled", False),
+        is_verified=entity.get("is_verified", False),
+        explained=field_value(entity.get("explained")),
+    )
 
 
 def outcome_entity(task_id: str, outcome: Outcome, closed_at: datetime) -> Entity:
@@ -75,9 +106,13 @@ def outcome_entity(task_id: str, outcome: Outcome, closed_at: datetime) -> Entit
 
 
 def change_entity(task_id: str, changes: Mapping[str, Any]) -> Entity:
-    """Return what a change merges into a record; None empties a property (a merge cannot remove one)."""
-    emptied = {name: "" for name, value in changes.items() if value is None}
-    return _entity_key(task_id) | property_values(changes) | emptied
+    """Return what a change merges into a record."""
+    return _entity_key(task_id) | _merged(changes)
+
+
+def _merged(changes: Mapping[str, Any]) -> Entity:
+    """Return the values with None as an empty text: a merge cannot remove a property."""
+    return property_values(changes) | {name: "" for name, value in changes.items() if value is None}
 
 
 def property_values(values: Mapping[str, Any]) -> Entity:
@@ -86,7 +121,8 @@ def property_values(values: Mapping[str, Any]) -> Entity:
 
 
 def to_record(entity: TableEntity) -> Stored:
-    values = {f.name: _field_value(entity.get(f.name)) for f in fields(TaskRecord)}
+    found = {f.name: field_value(entity.get(f.name)) for f in fields(TaskRecord)}
+    values = {name: value for name, value in found.items() if value is not None}
     values["state"] = TaskState(values["state"])
     values["detected_by"] = DetectedBy(values["detected_by"])
     return Stored(record=TaskRecord(**values), etag=str(entity.metadata["etag"]))
@@ -100,6 +136,7 @@ def job_entity(job: JobEntry) -> Entity:
             "day": f"{job.day:%Y%m%d}",
             "number": job.number,
             "is_open": job.is_open,
+            "closed_at": job.closed_at,
             "watermark": job.watermark,
         }
     )
@@ -109,9 +146,10 @@ def to_job(entity: TableEntity) -> JobEntry:
     return JobEntry(
         job_id=entity["RowKey"],
         day=datetime.strptime(entity["day"], "%Y%m%d").replace(tzinfo=UTC).date(),
-        number=_field_value(entity["number"]),
+        number=field_value(entity["number"]),
         is_open=entity["is_open"],
-        watermark=_field_value(entity.get("watermark")),
+        closed_at=field_value(entity.get("closed_at")),
+        watermark=field_value(entity.get("watermark")),
     )
 
 
@@ -127,7 +165,7 @@ def _property_value(value: object) -> object:
     return str(value) if isinstance(value, TaskState | DetectedBy) else value
 
 
-def _field_value(value: Any) -> Any:  # noqa: ANN401 - a property's type is the field's business
+def field_value(value: Any) -> Any:  # noqa: ANN401 - a property's type is the field's business
     if isinstance(value, EntityProperty):
         return value.value
     return None if value == "" else value

@@ -5,6 +5,8 @@ AppError
 ├── InvalidRequest     a caller asked for something malformed; lists every problem
 ├── BlobNotFound       the named blob is not in the input container
 ├── RecordNotFound     no task with this id was ever recorded
+├── NotNow             the task's state does not allow what a caller asked for
+├── OutOfTime          a tick's time is up; the next one goes on
 └── ServiceError       Storage, the table or Batch did not do what it was asked
     ├── Unavailable    for now: throttled, down, timed out or out of reach; trying again helps
     ├── Missing        404: the thing is not there
@@ -52,20 +54,31 @@ class RecordNotFound(AppError):
     """No task with this id was ever recorded."""
 
 
+class NotNow(AppError):
+    """The task's state does not allow what a caller asked for."""
+
+
+class OutOfTime(AppError):
+    """A tick's time is up: what it was doing goes on in the next one."""
+
+
 class ServiceError(AppError):
     """A service did not do what it was asked.
 
-    `action` is what the app was doing, `status` the HTTP status (0: no reply), `code` the service's own error code
-    and `detail` its own words.
+    `action` is what the app was doing, `status` the HTTP status (0: no reply), `code` the service's own error code,
+    `detail` its own words, and `retry_after` how many seconds it asked to be left alone, if it did.
     """
 
-    def __init__(self, action: str, *, status: int = 0, code: str = "", detail: str = "") -> None:
+    def __init__(
+        self, action: str, *, status: int = 0, code: str = "", detail: str = "", retry_after: float | None = None
+    ) -> None:
         facts = ", ".join(part for part in (f"HTTP {status}" if status else "", code) if part)
         super().__init__(f"{action} failed" + (f" ({facts})" if facts else "") + (f": {detail}" if detail else ""))
         self.action = action
         self.status = status
         self.code = code
         self.detail = detail
+        self.retry_after = retry_after
 
 
 class Unavailable(ServiceError):
@@ -121,7 +134,15 @@ def _from_reply(action: str, exc: HttpResponseError) -> ServiceError:
     kind = _BY_STATUS.get(status)
     if kind is None:
         kind = Unavailable if status == 0 or status >= 500 else Refused
-    return kind(action, status=status, code=error_code(exc), detail=_first_line(_message(exc)))
+    return kind(
+        action, status=status, code=error_code(exc), detail=_first_line(_message(exc)), retry_after=_retry_after(exc)
+    )
+
+
+def _retry_after(exc: HttpResponseError) -> float | None:
+    # Seconds: the services do not use the header's other form, a date.
+    text = str(getattr(exc.response, "headers", {}).get("Retry-After", ""))
+    return float(text) if text.isascii() and text.isdigit() else None
 
 
 def error_code(exc: HttpResponseError) -> str:

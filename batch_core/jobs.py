@@ -11,17 +11,17 @@ from datetime import date, datetime
 
 from batch_core.batch_service import BatchService
 from batch_core.entities import JobEntry
+from batch_core.ledger import Ledger
 from batch_core.naming import job_id
-from batch_core.table import StateTable
 
 
 class Jobs:
     """The jobs that tasks are added to. What is known is kept in memory; the table has it for everybody."""
 
     def __init__(
-        self, table: StateTable, batch: BatchService, *, prefix: str, pool_id: str, now: Callable[[], datetime]
+        self, ledger: Ledger, batch: BatchService, *, prefix: str, pool_id: str, now: Callable[[], datetime]
     ) -> None:
-        self._table = table
+        self._ledger = ledger
         self._batch = batch
         self._prefix = prefix
         self._pool_id = pool_id
@@ -48,21 +48,21 @@ class Jobs:
         """Return the job that takes the place of one that takes no more tasks."""
         async with self._lock:
             self._made.discard(closed_job_id)
-            for job in await self._table.jobs():
+            for job in await self._ledger.jobs():
                 if job.job_id == closed_job_id and job.is_open:
-                    await self._table.change_job(replace(job, is_open=False))
+                    await self._ledger.change_job(replace(job, is_open=False))
             self._current = await self._find(self._now().date())
             return self._current.job_id
 
     async def _find(self, day: date) -> JobEntry:
         """Return the open job of this day with the highest number, else note the next one."""
-        known = [job for job in await self._table.jobs() if job.job_id == self._job_id(day, job.number)]
+        known = [job for job in await self._ledger.jobs() if job.job_id == self._job_id(day, job.number)]
         newest = max(known, key=lambda job: job.number, default=None)
         if newest is not None and newest.is_open:
             return newest
         number = newest.number + 1 if newest else 1
-        entry = JobEntry(job_id=self._job_id(day, number), day=day, number=number, is_open=True, watermark=None)
-        await self._table.add_job(entry)
+        entry = JobEntry(job_id=self._job_id(day, number), day=day, number=number, is_open=True)
+        await self._ledger.add_job(entry)
         return entry
 
     def _job_id(self, day: date, number: int) -> str:

@@ -52,6 +52,8 @@ class DetectedBy(StrEnum):
     TRIGGER = "trigger"
     #: A person or a program, through `POST /api/tasks`.
     HTTP = "http"
+    #: The sweep: its event never came.
+    SWEEP = "sweep"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +73,16 @@ class TaskRecord:
     recorded_at: datetime
     #: Why it waits, was rejected, or lost its output: a sentence.
     reason: str | None = None
+    #: How often Batch was asked to take it, and when it will be asked again.
+    submit_tries: int = 0
+    next_attempt_at: datetime | None = None
+    #: How often its output could not be copied.
+    output_tries: int = 0
     submitted_at: datetime | None = None
+    cancel_requested_at: datetime | None = None
+    #: Task ids of the attempt before and, once somebody asked for it, the one after.
+    retry_of: str | None = None
+    retried_as: str | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
     node_id: str | None = None

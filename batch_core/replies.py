@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from batch_core.errors import AppError, BlobNotFound, InvalidRequest, RecordNotFound, SettingsError
+from batch_core.errors import AppError, BlobNotFound, InvalidRequest, NotNow, RecordNotFound, SettingsError
 from batch_core.health import Check
 from batch_core.naming import MAX_BLOB_NAME_LENGTH
 from batch_core.record import TaskRecord
@@ -16,6 +16,7 @@ _STATUS: dict[type[AppError], int] = {
     InvalidRequest: 400,
     BlobNotFound: 404,
     RecordNotFound: 404,
+    NotNow: 409,
     SettingsError: 503,
 }
 
@@ -66,8 +67,8 @@ def submission_reply(submission: Submission, request_url: str) -> Reply:
     return Reply(status=202 if submission.is_new else 200, document=document)
 
 
-def record_reply(record: TaskRecord) -> Reply:
-    return Reply(status=200, document=asdict(record))
+def record_reply(record: TaskRecord, status: int = 200) -> Reply:
+    return Reply(status=status, document=asdict(record))
 
 
 def health_reply(checks: Sequence[Check]) -> Reply:

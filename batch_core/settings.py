@@ -8,18 +8,26 @@ import binascii
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
 from isodate import Duration, ISO8601Error, parse_duration
 
 from batch_core.errors import SettingsError
+from batch_core.naming import BlobVersion
 
 INPUT_CONTAINER = "input"
 OUTPUT_CONTAINER = "output"
 TABLE_NAME = "tasks"
 COLLECT_SCHEDULE = "*/30 * * * * *"
+SWEEP_SCHEDULE = "0 */5 * * * *"
+TIDY_SCHEDULE = "0 30 * * * *"
 COMMAND_LINE = "/bin/bash -c 'cat \"$INPUT_FILE\"'"
+SCHEDULES = {
+    "COLLECT_SCHEDULE": COLLECT_SCHEDULE,
+    "SWEEP_SCHEDULE": SWEEP_SCHEDULE,
+    "TIDY_SCHEDULE": TIDY_SCHEDULE,
+}
 BLOB_TRIGGER_SOURCES = ("LogsAndContainerScan", "EventGrid")
 DATA_STORAGE = "DATA_STORAGE"
 
@@ -64,6 +72,24 @@ class TaskSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class IntakeSettings:
+    """Which files are taken, and how soon the sweep looks after what nobody else did."""
+
+    #: Files that were last modified before it are left alone; None: all are taken.
+    not_before: datetime | None
+    skip_empty: bool
+    #: What is younger is left to the trigger.
+    sweep_grace: timedelta
+    #: What waits longer gets the pool's state as its reason.
+    explain_after: timedelta
+
+    def takes(self, version: BlobVersion) -> bool:
+        """Tell whether the app takes this file by itself; a person can still submit it."""
+        is_old = self.not_before is not None and version.last_modified < self.not_before
+        return not is_old and not (self.skip_empty and version.size == 0)
+
+
+@dataclass(frozen=True, kw_only=True)
 class PoolSettings:
     """The pool that tasks run on, and what `python -m batch_core setup` makes it of."""
 
@@ -86,6 +112,9 @@ class Settings:
     table_name: str
     batch: BatchAccount
     job_prefix: str
+    #: How long a closed job is kept.
+    job_retention_time: timedelta
+    intake: IntakeSettings
     task: TaskSettings
     pool: PoolSettings
 
@@ -100,6 +129,8 @@ class Settings:
             table_name=reader.text("TABLE_NAME", _TABLE_NAME, "3 to 63 letters and digits, a letter first", TABLE_NAME),
             batch=_batch_account(reader),
             job_prefix=reader.text("JOB_PREFIX", _JOB_PREFIX, "1 to 16 letters, digits, hyphens, underscores", "files"),
+            job_retention_time=reader.duration("JOB_RETENTION_TIME", "P7D", timedelta(0), timedelta(days=3650)),
+            intake=_intake(reader),
             task=_task(reader),
             pool=_pool(reader),
         )
@@ -124,6 +155,8 @@ class BindingExpressions:
     input_path: str
     blob_source: str
     collect_schedule: str
+    sweep_schedule: str
+    tidy_schedule: str
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "BindingExpressions":
@@ -133,6 +166,8 @@ class BindingExpressions:
             input_path=container + "/{name}",
             blob_source=source if source in BLOB_TRIGGER_SOURCES else BLOB_TRIGGER_SOURCES[0],
             collect_schedule="%COLLECT_SCHEDULE%" if env.get("COLLECT_SCHEDULE") else COLLECT_SCHEDULE,
+            sweep_schedule="%SWEEP_SCHEDULE%" if env.get("SWEEP_SCHEDULE") else SWEEP_SCHEDULE,
+            tidy_schedule="%TIDY_SCHEDULE%" if env.get("TIDY_SCHEDULE") else TIDY_SCHEDULE,
         )
 
 
@@ -175,6 +210,23 @@ class _Reader:
             )
             return low
         return length
+
+    def flag(self, name: str) -> bool:
+        value = self.raw(name).lower() or "false"
+        if value not in {"true", "false"}:
+            self.problems.append(f"{name} is {value!r}: it must be true or false")
+        return value == "true"
+
+    def moment(self, name: str) -> datetime | None:
+        value = self.raw(name)
+        if not value:
+            return None
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            self.problems.append(f"{name} is {value!r}: it must be a date or a time such as 2026-11-23T08:00:00Z")
+            return None
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
     def url(self, name: str, example: str) -> str:
         value = self.raw(name)
@@ -247,6 +299,16 @@ def _task(reader: _Reader) -> TaskSettings:
     )
 
 
+def _intake(reader: _Reader) -> IntakeSettings:
+    second, day = timedelta(seconds=1), timedelta(days=1)
+    return IntakeSettings(
+        not_before=reader.moment("INPUT_NOT_BEFORE"),
+        skip_empty=reader.flag("INPUT_SKIP_EMPTY"),
+        sweep_grace=reader.duration("SWEEP_GRACE", "PT2M", second, day),
+        explain_after=reader.duration("EXPLAIN_AFTER", "PT10M", second, day),
+    )
+
+
 def _is_identity(reader: _Reader) -> bool:
     return not reader.raw(DATA_STORAGE)
 
@@ -271,9 +333,9 @@ def _check_triggers(reader: _Reader) -> None:
     source = reader.raw("BLOB_TRIGGER_SOURCE")
     if source and source not in BLOB_TRIGGER_SOURCES:
         reader.problems.append(f"BLOB_TRIGGER_SOURCE is {source!r}: it must be {' or '.join(BLOB_TRIGGER_SOURCES)}")
-    schedule = reader.raw("COLLECT_SCHEDULE")
-    if schedule and len(schedule.split()) != 6:
-        reader.problems.append(
-            f"COLLECT_SCHEDULE is {schedule!r}: "
-            f"it must be an NCRONTAB expression of six fields, such as {COLLECT_SCHEDULE!r}"
-        )
+    for name, default in SCHEDULES.items():
+        schedule = reader.raw(name)
+        if schedule and len(schedule.split()) != 6:
+            reader.problems.append(
+                f"{name} is {schedule!r}: it must be an NCRONTAB expression of six fields, such as {default!r}"
+            )

@@ -11,13 +11,15 @@ task: so a task is never added twice, wherever the process stops.
 import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import batched
 
 from batch_core.app import App
+from batch_core.backoff import backoff
 from batch_core.batch_service import MAX_TASKS_PER_CALL, is_closed_job
 from batch_core.entities import Stored
-from batch_core.errors import ServiceError, Unavailable
+from batch_core.errors import Refused, ServiceError, Unavailable
 from batch_core.naming import BlobVersion, task_id
 from batch_core.record import DetectedBy, Outcome, TaskRecord, TaskState
 from batch_core.table import Closing
@@ -37,14 +39,17 @@ class Submission:
     is_new: bool
 
 
-async def submit(app: App, versions: Sequence[BlobVersion], *, detected_by: DetectedBy) -> list[Submission]:
+async def submit(
+    app: App, versions: Sequence[BlobVersion], *, detected_by: DetectedBy, is_urgent: bool = False
+) -> list[Submission]:
     """Make sure that Batch has a task for each version, each once; returns them in the same order.
 
-    A record that is still queued afterwards carries the reason. Raises `ServiceError` when the table itself fails.
+    A record that is still queued afterwards carries the reason. One that waits for its next attempt is left waiting,
+    unless it is urgent. Raises `ServiceError` when the table itself fails.
     """
     unique = list({task_id(version): version for version in versions}.values())
     stored, is_new = await _record(app, unique, detected_by, attempt=1)
-    done = await _hand_over(app, [one for one in stored if one.record.state is TaskState.QUEUED])
+    done = await hand_over(app, [one for one in stored if is_urgent or _is_due(one.record, app.now())])
     submissions = {
         one.record.task_id: Submission(record=done.get(one.record.task_id, one.record), is_new=new)
         for one, new in zip(stored, is_new, strict=True)
@@ -56,19 +61,42 @@ async def submit_again(app: App, version: BlobVersion, *, detected_by: DetectedB
     """Make a new attempt at this version, whatever became of the earlier ones."""
     attempt = 1
     while True:
-        stored, (is_new,) = await _record(app, [version], detected_by, attempt=attempt)
-        if is_new:
-            done = await _hand_over(app, stored)
-            return Submission(record=done[stored[0].record.task_id], is_new=True)
+        submission = await submit_attempt(app, version, attempt, detected_by=detected_by)
+        if submission.is_new:
+            return submission
         attempt += 1
 
 
+async def submit_attempt(
+    app: App, version: BlobVersion, attempt: int, *, detected_by: DetectedBy, retry_of: str | None = None
+) -> Submission:
+    """Make this attempt at this version unless there is one; what is queued is handed to Batch in either case."""
+    (one,), (is_new,) = await _record(app, [version], detected_by, attempt=attempt, retry_of=retry_of)
+    done = await hand_over(app, [one])
+    return Submission(record=done.get(one.record.task_id, one.record), is_new=is_new)
+
+
+async def reject(app: App, version: BlobVersion, reason: str, *, detected_by: DetectedBy) -> TaskRecord:
+    """Record that this version can never be submitted, unless it is recorded already."""
+    (one,), (is_new,) = await _record(app, [version], detected_by, attempt=1)
+    if is_new:
+        await app.table.close([_rejection(one, reason)], app.now())
+    return (await app.table.get(one.record.task_id)).record
+
+
 async def _record(
-    app: App, versions: Sequence[BlobVersion], detected_by: DetectedBy, *, attempt: int
+    app: App,
+    versions: Sequence[BlobVersion],
+    detected_by: DetectedBy,
+    *,
+    attempt: int,
+    retry_of: str | None = None,
 ) -> tuple[list[Stored], list[bool]]:
     """Record the versions that are not recorded yet; returns all records, and which are new."""
     job_id = await app.jobs.current()
-    records = [_new_record(app, version, detected_by, attempt, job_id) for version in versions]
+    records = [
+        replace(_new_record(app, version, detected_by, attempt, job_id), retry_of=retry_of) for version in versions
+    ]
     inserted = await app.table.insert(records)
     stored = [one or await app.table.get(record.task_id) for one, record in zip(inserted, records, strict=True)]
     return stored, [one is not None for one in inserted]
@@ -91,8 +119,16 @@ def _new_record(app: App, version: BlobVersion, detected_by: DetectedBy, attempt
     )
 
 
-async def _hand_over(app: App, queued: Sequence[Stored], moves: int = 0) -> dict[str, TaskRecord]:
-    """Hand queued records to Batch; returns what each became, by task id."""
+def _is_due(record: TaskRecord, now: datetime) -> bool:
+    return record.next_attempt_at is None or record.next_attempt_at <= now
+
+
+async def hand_over(app: App, records: Sequence[Stored], moves: int = 0) -> dict[str, TaskRecord]:
+    """Hand those of the records that are queued to Batch; returns what each became, by task id.
+
+    One call for each job and 100 records. Raises `ServiceError` when the table itself fails.
+    """
+    queued = [one for one in records if one.record.state is TaskState.QUEUED and not one.record.cancel_requested_at]
     by_job: defaultdict[str, list[Stored]] = defaultdict(list)
     for one in queued:
         by_job[one.record.job_id].append(one)
@@ -106,13 +142,29 @@ async def _hand_over(app: App, queued: Sequence[Stored], moves: int = 0) -> dict
 async def _hand_over_chunk(app: App, job_id: str, chunk: Sequence[Stored], moves: int) -> dict[str, TaskRecord]:
     try:
         await app.jobs.make(job_id)
+    except ServiceError as exc:
+        return await _still_queued(app, chunk, exc)
+    try:
         tasks = [await batch_task(one.record, app.settings.task, app.inputs) for one in chunk]
         errors = await app.batch.add_tasks(job_id, tasks)
     except ServiceError as exc:
         if is_closed_job(exc) and moves < _MAX_MOVES:
             return await _move(app, job_id, chunk, moves + 1)
+        if isinstance(exc, Refused):
+            return await _refused_together(app, job_id, chunk, exc, moves)
         return await _still_queued(app, chunk, exc)
     return await _settle(app, chunk, errors)
+
+
+async def _refused_together(
+    app: App, job_id: str, chunk: Sequence[Stored], error: Refused, moves: int
+) -> dict[str, TaskRecord]:
+    """Batch refused the whole call: find the task that it refuses by halving."""
+    if len(chunk) == 1:
+        return await _reject(app, [(chunk[0], error)])
+    middle = len(chunk) // 2
+    done = await _hand_over_chunk(app, job_id, chunk[:middle], moves)
+    return done | await _hand_over_chunk(app, job_id, chunk[middle:], moves)
 
 
 async def _move(app: App, closed_job_id: str, chunk: Sequence[Stored], moves: int) -> dict[str, TaskRecord]:
@@ -121,9 +173,9 @@ async def _move(app: App, closed_job_id: str, chunk: Sequence[Stored], moves: in
     there = [one for one in chunk if await app.batch.has_task(closed_job_id, one.record.task_id)]
     elsewhere = [one for one in chunk if one not in there]
     next_job_id = await app.jobs.replace(closed_job_id)
-    moved = await app.table.change(elsewhere, job_id=next_job_id)
+    moved = await app.table.change(elsewhere, marks={"job_id": next_job_id}, job_id=next_job_id)
     done = await _settle(app, there, {one.record.task_id: None for one in there})
-    done |= await _hand_over(app, [one for one in moved if one is not None], moves)
+    done |= await hand_over(app, [one for one in moved if one is not None], moves)
     return done | await _reread(app, [one for one, now in zip(elsewhere, moved, strict=True) if now is None])
 
 
@@ -141,31 +193,54 @@ async def _settle(
             waiting.append((one, error))
         else:
             refused.append((one, error))
-    done = await _change(app, accepted, state=TaskState.SUBMITTED, submitted_at=app.now(), reason=None)
+    done = await _accept(app, accepted)
     for one, error in waiting:
         done |= await _still_queued(app, [one], error)
     return done | await _reject(app, refused)
 
 
+async def _accept(app: App, accepted: Sequence[Stored]) -> dict[str, TaskRecord]:
+    done = await _change(
+        app, accepted, state=TaskState.SUBMITTED, submitted_at=app.now(), reason=None, next_attempt_at=None
+    )
+    for record in done.values():
+        # It was cancelled while Batch took it: nobody else knows yet that there is something to stop.
+        if record.cancel_requested_at:
+            await app.batch.terminate_task(record.job_id, record.task_id)
+    return done
+
+
 async def _still_queued(app: App, chunk: Sequence[Stored], error: ServiceError) -> dict[str, TaskRecord]:
+    """Note why Batch has not accepted the records, and when to ask again."""
     logger.warning("Batch has not accepted the tasks: %s", error, extra={"tasks": len(chunk), "code": error.code})
-    return await _change(app, chunk, reason=str(error))
+    by_tries: defaultdict[int, list[Stored]] = defaultdict(list)
+    for one in chunk:
+        by_tries[one.record.submit_tries + 1].append(one)
+    done: dict[str, TaskRecord] = {}
+    for tries, alike in by_tries.items():
+        next_attempt = app.now() + backoff(tries, error.retry_after)
+        changes = {"reason": str(error), "submit_tries": tries, "next_attempt_at": next_attempt}
+        done |= await _change(app, alike, marks={"next_attempt_at": next_attempt}, **changes)
+    return done
 
 
 async def _reject(app: App, refused: Sequence[tuple[Stored, ServiceError]]) -> dict[str, TaskRecord]:
-    closings = [
-        Closing(task_id=one.record.task_id, outcome=Outcome(state=TaskState.REJECTED, reason=str(error)))
-        for one, error in refused
-    ]
+    closings = [_rejection(one, str(error)) for one, error in refused]
     for closing in closings:
         logger.error("Batch rejected the task: %s", closing.outcome.reason, extra={"task_id": closing.task_id})
     await app.table.close(closings, app.now())
     return await _reread(app, [one for one, _ in refused])
 
 
-async def _change(app: App, chunk: Sequence[Stored], **changes: object) -> dict[str, TaskRecord]:
+def _rejection(one: Stored, reason: str) -> Closing:
+    return Closing(task_id=one.record.task_id, outcome=Outcome(state=TaskState.REJECTED, reason=reason))
+
+
+async def _change(
+    app: App, chunk: Sequence[Stored], marks: Mapping[str, object] | None = None, **changes: object
+) -> dict[str, TaskRecord]:
     """Change the records; one that somebody else changed meanwhile is read again and left as it is."""
-    changed = await app.table.change(chunk, **changes)
+    changed = await app.table.change(chunk, marks=marks, **changes)
     done = {one.record.task_id: one.record for one in changed if one is not None}
     return done | await _reread(app, [one for one in chunk if one.record.task_id not in done])
 

@@ -5,44 +5,39 @@
 - A final state is written in one transaction with the removal of the index entity: whoever removes it decides.
 """
 
-import logging
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from azure.core import MatchConditions
-from azure.data.tables import UpdateMode
+from azure.data.tables import TableEntity, UpdateMode
 from azure.data.tables.aio import TableClient
 
 from batch_core.entities import (
     DAYS,
-    JOBS,
     Entity,
-    JobEntry,
     OpenTask,
     Stored,
     change_entity,
-    job_entity,
+    mark_entity,
     open_entity,
+    open_key,
     outcome_entity,
     record_entity,
-    to_job,
+    to_open_task,
     to_record,
 )
 from batch_core.errors import Conflict, Missing, RecordNotFound, translating
-from batch_core.naming import is_task_id, table_keys
+from batch_core.naming import OPEN_PREFIX, is_task_id, table_keys
 from batch_core.record import Outcome, TaskRecord
+from batch_core.transactions import Operation, Unit, apply_units
 
-logger = logging.getLogger(__name__)
-
-#: https://learn.microsoft.com/rest/api/storageservices/performing-entity-group-transactions
-MAX_OPERATIONS = 100
-
-type _Operation = tuple[str, Entity] | tuple[str, Entity, Mapping[str, Any]]
-#: Operations of one partition that apply together or not at all.
-type _Unit = list[_Operation]
+#: A day is noted again when this process did so longer ago than this ...
+DAY_RENEWAL = timedelta(hours=1)
+#: ... and forgotten only when nobody noted it for longer than this, so that no work can begin in a forgotten day.
+DAY_PATIENCE = timedelta(hours=2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,17 +49,20 @@ class Closing:
 
 
 class StateTable:
-    """The state table. Methods that take many use few calls; all raise the `ServiceError` that fits."""
+    """The records and the index of open work. Methods that take many use few calls.
+
+    All raise the `ServiceError` that fits.
+    """
 
     def __init__(self, client: TableClient) -> None:
         self._client = client
-        self._known_days: set[str] = set()
+        self._noted_days: dict[str, datetime] = {}
 
     async def insert(self, records: Sequence[TaskRecord]) -> list[Stored | None]:
         """Create the records with their index entities; None for each that was there already."""
-        await self._note_days({table_keys(record.task_id).partition for record in records})
-        units: list[_Unit] = [[("create", record_entity(r)), ("create", open_entity(r))] for r in records]
-        etags = await self._apply(units)
+        await self._note_days(records)
+        units: list[Unit] = [[("create", record_entity(r)), ("create", open_entity(r))] for r in records]
+        etags = await apply_units(self._client, units)
         return [
             None if etag is None else Stored(record=record, etag=etag)
             for record, etag in zip(records, etags, strict=True)
@@ -81,10 +79,22 @@ class StateTable:
         except Missing as exc:
             raise RecordNotFound(f"no task {task_id!r} is recorded") from exc
 
-    async def change(self, stored: Sequence[Stored], **changes: Any) -> list[Stored | None]:  # noqa: ANN401 - fields of TaskRecord
-        """Make the same change to open records; None for each that somebody else changed since it was read."""
-        units: list[_Unit] = [[_merge_if_unchanged(one, changes)] for one in stored]
-        etags = await self._apply(units)
+    async def change(
+        self,
+        stored: Sequence[Stored],
+        *,
+        marks: Mapping[str, object] | None = None,
+        **changes: Any,  # noqa: ANN401 - fields of TaskRecord
+    ) -> list[Stored | None]:
+        """Make the same change to records; None for each that somebody else changed since it was read.
+
+        `marks` go to the index entities, in the same transaction: then a record that is closed is not changed either.
+        """
+        units: list[Unit] = [
+            [_merge_if_unchanged(one, changes), *([_mark(one.record.task_id, marks)] if marks else [])]
+            for one in stored
+        ]
+        etags = await apply_units(self._client, units)
         return [
             None if etag is None else Stored(record=replace(one.record, **changes), etag=etag)
             for one, etag in zip(stored, etags, strict=True)
@@ -92,14 +102,26 @@ class StateTable:
 
     async def close(self, closings: Sequence[Closing], now: datetime) -> list[bool]:
         """Write final states; False for each task that had its final state already."""
-        units: list[_Unit] = [
+        units: list[Unit] = [
             [
                 ("update", outcome_entity(c.task_id, c.outcome, now), {"mode": UpdateMode.MERGE}),
-                ("delete", _open_key(c.task_id)),
+                ("delete", open_key(c.task_id)),
             ]
             for c in closings
         ]
-        return [etag is not None for etag in await self._apply(units)]
+        return [etag is not None for etag in await apply_units(self._client, units)]
+
+    async def explain(self, tasks: Sequence[OpenTask], reason: str) -> None:
+        """Write why open tasks wait to their records, unless that is what their index entities say already."""
+        units: list[Unit] = [
+            [
+                ("update", change_entity(task.task_id, {"reason": reason}), {"mode": UpdateMode.MERGE}),
+                _mark(task.task_id, {"explained": reason}),
+            ]
+            for task in tasks
+            if task.explained != reason
+        ]
+        await apply_units(self._client, units)
 
     async def open_among(self, task_ids: Iterable[str]) -> dict[str, OpenTask]:
         """Return those of the tasks that are not final yet.
@@ -107,113 +129,91 @@ class StateTable:
         One query for each day among them, over the open work between the oldest and the newest of that day: tasks run
         about in the order of their submission, so that there is little else in between.
         """
-        rows: defaultdict[str, list[str]] = defaultdict(list)
         wanted = {task_id for task_id in task_ids if is_task_id(task_id)}
-        for keys in map(table_keys, wanted):
-            rows[keys.partition].append(keys.open_row)
-        found: dict[str, OpenTask] = {}
-        for partition, open_rows in rows.items():
-            found |= await self._open_between(partition, min(open_rows), max(open_rows))
-        return {task_id: task for task_id, task in found.items() if task_id in wanted}
+        rows = ((table_keys(task_id).partition, table_keys(task_id).open_row) for task_id in wanted)
+        found = [to_open_task(entity) async for entity in self._between(rows)]
+        return {task.task_id: task for task in found if task.task_id in wanted}
 
-    async def jobs(self) -> list[JobEntry]:
-        """List the jobs that tasks were added to."""
-        with translating("listing jobs in the table"):
-            entities = self._client.query_entities("PartitionKey eq @jobs", parameters={"jobs": JOBS})
-            return [to_job(entity) async for entity in entities]
+    async def records_among(self, task_ids: Iterable[str]) -> dict[str, Stored]:
+        """Return the records of those of the tasks that are recorded, in the same way."""
+        wanted = {task_id for task_id in task_ids if is_task_id(task_id)}
+        rows = ((table_keys(task_id).partition, table_keys(task_id).row) for task_id in wanted)
+        found = [to_record(entity) async for entity in self._between(rows)]
+        return {stored.record.task_id: stored for stored in found if stored.record.task_id in wanted}
 
-    async def add_job(self, job: JobEntry) -> None:
-        """Note a job before it is made; one that is noted already stays as it is."""
+    async def recorded_among(self, task_ids: Iterable[str]) -> set[str]:
+        """Tell which of the tasks are recorded, in the same way."""
+        wanted = {task_id for task_id in task_ids if is_task_id(task_id)}
+        rows = ((table_keys(task_id).partition, table_keys(task_id).row) for task_id in wanted)
+        return {entity["task_id"] async for entity in self._between(rows, select=["task_id"])} & wanted
+
+    async def days(self) -> list[str]:
+        """List the days that may have open work, the oldest first."""
+        with translating("listing days in the table"):
+            entities = self._client.query_entities("PartitionKey eq @days", parameters={"days": DAYS})
+            return [entity["RowKey"] async for entity in entities]
+
+    async def open_work(self, day: str) -> AsyncIterator[list[OpenTask]]:
+        """List the open tasks of a day, in pages of up to 1,000."""
+        pages = self._client.query_entities(
+            "PartitionKey eq @day and RowKey ge @first", parameters={"day": day, "first": OPEN_PREFIX}
+        ).by_page()
+        with translating(f"reading the open work of {day}"):
+            async for page in pages:
+                yield [to_open_task(entity) async for entity in page]
+
+    async def forget_day(self, day: str, now: datetime) -> None:
+        """Forget a day without open work, unless somebody noted it lately: work may be about to begin in it."""
         try:
-            with translating(f"noting job {job.job_id}"):
-                await self._client.create_entity(job_entity(job))
-        except Conflict:
-            logger.debug("The job is noted already.", extra={"job_id": job.job_id})
-
-    async def change_job(self, job: JobEntry) -> None:
-        """Note what is known of a job now; what is None stays as it was."""
-        with translating(f"noting job {job.job_id}"):
-            await self._client.update_entity(job_entity(job), mode=UpdateMode.MERGE)
+            with translating(f"forgetting day {day}"):
+                entity = await self._client.get_entity(DAYS, day)
+                if now - entity["noted_at"] > DAY_PATIENCE:
+                    await self._client.delete_entity(
+                        entity, etag=entity.metadata["etag"], match_condition=MatchConditions.IfNotModified
+                    )
+        except (Missing, Conflict):
+            return
+        self._noted_days.pop(day, None)
 
     async def ping(self) -> None:
         """Read one entity that need not be there."""
         with translating("reading the table"):
-            async for _ in self._client.query_entities(
-                "PartitionKey eq @days", parameters={"days": DAYS}, results_per_page=1
-            ):
+            query = "PartitionKey eq @days"
+            async for _ in self._client.query_entities(query, parameters={"days": DAYS}, results_per_page=1):
                 return
 
-    async def _open_between(self, partition: str, first: str, last: str) -> dict[str, OpenTask]:
-        with translating(f"reading the open work of {partition}"):
-            entities = self._client.query_entities(
-                "PartitionKey eq @partition and RowKey ge @first and RowKey le @last",
-                parameters={"partition": partition, "first": first, "last": last},
-                select=["task_id", "blob"],
-            )
-            return {e["task_id"]: OpenTask(task_id=e["task_id"], blob=e["blob"]) async for e in entities}
+    async def _between(
+        self, rows: Iterable[tuple[str, str]], select: list[str] | None = None
+    ) -> AsyncIterator[TableEntity]:
+        """Read, for each partition, everything from its lowest to its highest row."""
+        by_partition: defaultdict[str, list[str]] = defaultdict(list)
+        for partition, row in rows:
+            by_partition[partition].append(row)
+        for partition, of_partition in by_partition.items():
+            with translating(f"reading tasks of {partition}"):
+                async for entity in self._client.query_entities(
+                    "PartitionKey eq @partition and RowKey ge @first and RowKey le @last",
+                    parameters={"partition": partition, "first": min(of_partition), "last": max(of_partition)},
+                    select=select,
+                ):
+                    yield entity
 
-    async def _note_days(self, days: set[str]) -> None:
+    async def _note_days(self, records: Iterable[TaskRecord]) -> None:
         # Before the work itself, so that no open work stands in a day that nobody knows of.
-        for day in days - self._known_days:
-            with translating(f"noting day {day}"):
-                await self._client.upsert_entity({"PartitionKey": DAYS, "RowKey": day})
-            self._known_days.add(day)
-
-    async def _apply(self, units: Sequence[_Unit]) -> list[str | None]:
-        """Apply each unit or leave it; returns the ETag of each unit's first entity, None where a condition failed."""
-        etags: list[str | None] = [None] * len(units)
-        for group in _transactions(units):
-            applied = await self._commit([units[index] for index in group])
-            if applied is None and len(group) > 1:
-                # One of them failed and none was applied: each for itself.
-                alone = [await self._commit([units[index]]) for index in group]
-                applied = [etag for reply in alone for etag in reply or [None]]
-            for index, etag in zip(group, applied or [None] * len(group), strict=True):
-                etags[index] = etag
-        return etags
-
-    async def _commit(self, units: Sequence[_Unit]) -> list[str | None] | None:
-        """Send the units as one transaction; None if a condition failed, so that nothing was applied."""
-        operations = [operation for unit in units for operation in unit]
-        try:
-            with translating("writing to the table"):
-                replies = await self._send(operations)
-        except (Conflict, Missing) as exc:
-            if exc.code == "TableNotFound":
-                raise
-            return None
-        firsts = [sum(len(unit) for unit in units[:index]) for index in range(len(units))]
-        return [replies[first]["etag"] for first in firsts]
-
-    async def _send(self, operations: Sequence[_Operation]) -> Sequence[Mapping[str, Any]]:
-        match operations:
-            case [("update", entity, condition)]:
-                # A transaction of one would be a multipart message around the same request.
-                return [await self._client.update_entity(entity, **condition)]
-            case _:
-                return await self._client.submit_transaction(operations)
+        for record in {table_keys(record.task_id).partition: record for record in records}.values():
+            day, now = table_keys(record.task_id).partition, record.recorded_at
+            noted = self._noted_days.get(day)
+            if noted is None or now - noted > DAY_RENEWAL:
+                with translating(f"noting day {day}"):
+                    await self._client.upsert_entity({"PartitionKey": DAYS, "RowKey": day, "noted_at": now})
+                self._noted_days[day] = now
 
 
-def _transactions(units: Sequence[_Unit]) -> list[list[int]]:
-    """Group the units' indexes: one partition and at most 100 operations a transaction."""
-    groups: list[list[int]] = []
-    filling: dict[str, tuple[list[int], int]] = {}
-    for index, unit in enumerate(units):
-        partition = unit[0][1]["PartitionKey"]
-        group, size = filling.get(partition, ([], MAX_OPERATIONS))
-        if size + len(unit) > MAX_OPERATIONS:
-            group, size = [], 0
-            groups.append(group)
-        group.append(index)
-        filling[partition] = (group, size + len(unit))
-    return groups
-
-
-def _merge_if_unchanged(stored: Stored, changes: Mapping[str, Any]) -> _Operation:
+def _merge_if_unchanged(stored: Stored, changes: Mapping[str, object]) -> Operation:
     condition = {"mode": UpdateMode.MERGE, "etag": stored.etag, "match_condition": MatchConditions.IfNotModified}
     return ("update", change_entity(stored.record.task_id, changes), condition)
 
 
-def _open_key(task_id: str) -> Entity:
-    keys = table_keys(task_id)
-    return {"PartitionKey": keys.partition, "RowKey": keys.open_row}
+def _mark(task_id: str, marks: Mapping[str, object]) -> Operation:
+    entity: Entity = mark_entity(task_id, marks)
+    return ("update", entity, {"mode": UpdateMode.MERGE})

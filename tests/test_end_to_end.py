@@ -214,7 +214,7 @@ async def test_wrong_settings_break_nothing_but_are_told_by_every_call(storage, 
         functions_host.running(HostKind.EMBEDDED, settings, log=tmp_path / "host.log") as host,
         aiohttp.ClientSession() as http,
     ):
-        assert set(host.functions) == {"submit_blob", "collect_outputs", "post_task", "get_task", "get_health"}
+        assert {"submit_blob", "collect_outputs", "post_task", "get_task", "get_health"} < set(host.functions)
         for path in ("health", "tasks/any"):
             async with http.get(f"{host.url}/api/{path}") as response:
                 assert response.status == 503

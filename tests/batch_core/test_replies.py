@@ -3,7 +3,15 @@ import json
 import pytest
 
 from batch_core import replies
-from batch_core.errors import AccessDenied, BlobNotFound, InvalidRequest, RecordNotFound, SettingsError, Unavailable
+from batch_core.errors import (
+    AccessDenied,
+    BlobNotFound,
+    InvalidRequest,
+    NotNow,
+    RecordNotFound,
+    SettingsError,
+    Unavailable,
+)
 from batch_core.health import Check
 from batch_core.replies import SubmitRequest
 
@@ -47,6 +55,7 @@ def test_a_malformed_request_is_told_every_problem(body, expected):
         (InvalidRequest(["a", "b"]), 400),
         (BlobNotFound("x"), 404),
         (RecordNotFound("x"), 404),
+        (NotNow("x"), 409),
         (SettingsError(["a"]), 503),
         (Unavailable("adding tasks"), 503),
         (AccessDenied("adding tasks", status=403), 503),

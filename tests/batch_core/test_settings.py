@@ -66,6 +66,10 @@ def test_nothing_set_names_everything_that_is_missing():
         ("POOL_IMAGE", "ubuntu", "publisher:offer:sku:version"),
         ("BLOB_TRIGGER_SOURCE", "eventgrid", "EventGrid"),
         ("COLLECT_SCHEDULE", "*/5 * * * *", "six fields"),
+        ("SWEEP_SCHEDULE", "hourly", "six fields"),
+        ("INPUT_NOT_BEFORE", "yesterday", "2026-11-23T08:00:00Z"),
+        ("INPUT_SKIP_EMPTY", "yes", "true or false"),
+        ("SWEEP_GRACE", "2", "ISO 8601"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_would_be_right(name, value, words):
@@ -120,11 +124,17 @@ def test_a_user_delegation_sas_cannot_be_asked_for_longer_than_its_key_lives():
 
 def test_bindings_fall_back_to_defaults_where_the_host_could_not_resolve_them():
     assert BindingExpressions.from_env({}) == BindingExpressions(
-        input_path="input/{name}", blob_source="LogsAndContainerScan", collect_schedule="*/30 * * * * *"
+        input_path="input/{name}",
+        blob_source="LogsAndContainerScan",
+        collect_schedule="*/30 * * * * *",
+        sweep_schedule="0 */5 * * * *",
+        tidy_schedule="0 30 * * * *",
     )
     assert BindingExpressions.from_env(EXAMPLE) == BindingExpressions(
         input_path="%INPUT_CONTAINER%/{name}",
         blob_source="LogsAndContainerScan",
         collect_schedule="%COLLECT_SCHEDULE%",
+        sweep_schedule="%SWEEP_SCHEDULE%",
+        tidy_schedule="%TIDY_SCHEDULE%",
     )
     assert BindingExpressions.from_env({"BLOB_TRIGGER_SOURCE": "EventGrid"}).blob_source == "EventGrid"

@@ -162,7 +162,7 @@ async def test_a_closed_job_is_followed_by_the_next_one(app):
     second = (await submit(app, [await dropped(app, "b.txt", b"b")], detected_by=TRIGGER))[0].record
     assert second.state is TaskState.SUBMITTED
     assert (first.job_id[-2:], second.job_id[-2:]) == ("-1", "-2")
-    assert [(job.job_id[-2:], job.is_open) for job in await app.table.jobs()] == [("-1", False), ("-2", True)]
+    assert [(job.job_id[-2:], job.is_open) for job in await app.ledger.jobs()] == [("-1", False), ("-2", True)]
     # Another instance goes straight to the open one.
     other = open_app(app.settings)
     assert await other.jobs.current() == second.job_id
@@ -198,7 +198,12 @@ async def test_while_batch_is_out_of_reach_the_file_stays_queued_with_the_reason
     assert submission.record.state is TaskState.QUEUED
     assert submission.record.reason.startswith("creating job")
     assert "Cannot connect" in submission.record.reason
-    assert (await submit(app, [version], detected_by=TRIGGER))[0].record.state is TaskState.SUBMITTED
+    assert submission.record.submit_tries == 1
+    assert submission.record.next_attempt_at > submission.record.recorded_at
+    # Before its time, only a person has it tried again.
+    assert (await submit(app, [version], detected_by=TRIGGER))[0].record == submission.record
+    (urgent,) = await submit(app, [version], detected_by=DetectedBy.HTTP, is_urgent=True)
+    assert (urgent.record.state, urgent.record.next_attempt_at) == (TaskState.SUBMITTED, None)
 
 
 async def test_an_item_that_batch_refuses_is_rejected_with_the_reason_and_the_others_go_on(app):

@@ -132,10 +132,13 @@ async def test_a_missing_table_is_not_taken_for_a_record_that_is_there(storage_a
         await storage_app.table.insert([record()])
 
 
-async def test_jobs_are_noted_once_and_keep_what_is_not_changed(table):
-    job = JobEntry(job_id="files-1", day=NOW.date(), number=1, is_open=True, watermark=None)
-    await table.add_job(job)
-    await table.change_job(replace(job, watermark=NOW))
-    await table.add_job(job)
-    await table.change_job(replace(job, is_open=False))
-    assert await table.jobs() == [replace(job, is_open=False, watermark=NOW)]
+async def test_jobs_are_noted_once_and_keep_what_is_not_changed(storage_app):
+    ledger = storage_app.ledger
+    job = JobEntry(job_id="files-1", day=NOW.date(), number=1, is_open=True)
+    await ledger.add_job(job)
+    await ledger.change_job(replace(job, watermark=NOW))
+    await ledger.add_job(job)
+    await ledger.change_job(replace(job, is_open=False))
+    assert await ledger.jobs() == [replace(job, is_open=False, watermark=NOW)]
+    await ledger.remove_job("files-1")
+    assert await ledger.jobs() == []

@@ -1,0 +1,77 @@
+"""What the app remembers beside the records: its jobs, how far each is collected, and how far the sweep has come."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from azure.data.tables import TableEntity, UpdateMode
+from azure.data.tables.aio import TableClient
+
+from batch_core.entities import JOBS, JobEntry, field_value, job_entity, property_values, to_job
+from batch_core.errors import Conflict, Missing, translating
+
+logger = logging.getLogger(__name__)
+
+_SWEEP = {"PartitionKey": "sweep", "RowKey": "position"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepPosition:
+    """How far the listing of the input container has come.
+
+    `swept_until`: every file that was last modified before it is recorded. `continuation` and `started_at` belong to a
+    listing that is not at its end yet, `oldest_left` to the files that it had to leave for the next one.
+    """
+
+    swept_until: datetime | None = None
+    continuation: str | None = None
+    started_at: datetime | None = None
+    oldest_left: datetime | None = None
+
+
+class Ledger:
+    """The ledger's entities in the table. All methods raise the `ServiceError` that fits."""
+
+    def __init__(self, client: TableClient) -> None:
+        self._client = client
+
+    async def jobs(self) -> list[JobEntry]:
+        """List the jobs that tasks were added to and that are not deleted yet."""
+        with translating("listing jobs in the table"):
+            entities = self._client.query_entities("PartitionKey eq @jobs", parameters={"jobs": JOBS})
+            return [to_job(entity) async for entity in entities]
+
+    async def add_job(self, job: JobEntry) -> None:
+        """Note a job before it is made; one that is noted already stays as it is."""
+        try:
+            with translating(f"noting job {job.job_id}"):
+                await self._client.create_entity(job_entity(job))
+        except Conflict:
+            logger.debug("The job is noted already.", extra={"job_id": job.job_id})
+
+    async def change_job(self, job: JobEntry) -> None:
+        """Note what is known of a job now; what is None stays as it was."""
+        with translating(f"noting job {job.job_id}"):
+            await self._client.update_entity(job_entity(job), mode=UpdateMode.MERGE)
+
+    async def remove_job(self, job_id: str) -> None:
+        """Forget a job that is deleted."""
+        with translating(f"forgetting job {job_id}"):
+            await self._client.delete_entity(JOBS, job_id)
+
+    async def sweep_position(self) -> SweepPosition:
+        try:
+            with translating("reading how far the sweep has come"):
+                return _to_position(await self._client.get_entity(_SWEEP["PartitionKey"], _SWEEP["RowKey"]))
+        except Missing:
+            return SweepPosition()
+
+    async def save_sweep_position(self, position: SweepPosition) -> None:
+        with translating("noting how far the sweep has come"):
+            await self._client.upsert_entity(_SWEEP | property_values(vars(position)), mode=UpdateMode.REPLACE)
+
+
+def _to_position(entity: TableEntity | Mapping[str, object]) -> SweepPosition:
+    names = ("swept_until", "continuation", "started_at", "oldest_left")
+    return SweepPosition(**{name: field_value(entity.get(name)) for name in names})

@@ -1,0 +1,146 @@
+"""Open records are compared with what Batch knows: whatever stopped in between is finished.
+
+For each open task that is not brand-new:
+
+    Batch runs it or will        the record says so; what waits long gets the reason
+    Batch does not have it       queued: handed over, when its time has come; submitted: closed, for its output is lost
+    Batch has completed it       collect takes it; if collect has passed it, it is sent back
+    a person cancelled it        it is terminated again, or closed if Batch does not have it
+
+Cost: one query for 1,000 open tasks, one list for 1,000 tasks that Batch has not completed, and a few calls for each
+task in which the two differ.
+"""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from batch_core.app import App
+from batch_core.entities import OpenTask, Stored
+from batch_core.errors import Missing
+from batch_core.record import Outcome, TaskState
+from batch_core.submit import hand_over
+from batch_core.table import Closing
+from batch_core.waiting import why_waiting
+
+logger = logging.getLogger(__name__)
+
+BUDGET = timedelta(minutes=4)
+_RUNNING = "it is running"
+
+
+@dataclass(kw_only=True)
+class ReconcileReport:
+    """What a tick did: open tasks looked at, and how many of them were handed over, closed and so on."""
+
+    looked_at: int = 0
+    done: Counter[str] = field(default_factory=Counter)
+    is_complete: bool = True
+
+
+async def reconcile(app: App, budget: timedelta = BUDGET) -> ReconcileReport:
+    """Finish what stopped in between; safe to repeat, to overlap and to be stopped anywhere."""
+    tick = _Tick(app)
+    deadline = time.monotonic() + budget.total_seconds()
+    for day in await app.table.days():
+        has_work = False
+        async for page in app.table.open_work(day):
+            has_work = has_work or bool(page)
+            await tick.reconcile(page)
+            if time.monotonic() >= deadline:
+                tick.report.is_complete = False
+                return tick.report
+        if not has_work:
+            await app.table.forget_day(day, app.now())
+    return tick.report
+
+
+class _Tick:
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._live: dict[str, dict[str, str]] = {}
+        self._reason: str | None = None
+        self.report = ReconcileReport()
+
+    async def reconcile(self, page: Sequence[OpenTask]) -> None:
+        youngest = self._app.now() - self._app.settings.intake.sweep_grace
+        tasks = [task for task in page if task.since <= youngest]
+        self.report.looked_at += len(tasks)
+        states = {task.task_id: (await self._live_tasks(task.job_id)).get(task.task_id) for task in tasks}
+        cancelled = [task for task in tasks if task.is_cancelled]
+        kept = [task for task in tasks if not task.is_cancelled]
+        await self._cancel(cancelled)
+        await self._explain([task for task in kept if states[task.task_id]], states)
+        await self._finish([task for task in kept if not states[task.task_id]])
+
+    async def _live_tasks(self, job_id: str) -> dict[str, str]:
+        if job_id not in self._live:
+            try:
+                self._live[job_id] = await self._app.batch.live_tasks(job_id)
+            except Missing:
+                self._live[job_id] = {}
+        return self._live[job_id]
+
+    async def _cancel(self, tasks: Sequence[OpenTask]) -> None:
+        for task in tasks:
+            if await self._app.batch.terminate_task(task.job_id, task.task_id):
+                continue
+            outcome = Outcome(state=TaskState.CANCELLED, reason="cancelled before it ran")
+            await self._close(task, outcome)
+
+    async def _explain(self, tasks: Sequence[OpenTask], states: dict[str, str | None]) -> None:
+        """Note that Batch has the tasks, and why those wait that have waited for long."""
+        for task in tasks:
+            if not task.is_verified:
+                await self._verify(task)
+        old = [task for task in tasks if task.since <= self._app.now() - self._app.settings.intake.explain_after]
+        running = [task for task in old if states[task.task_id] == "running"]
+        waiting = [task for task in old if states[task.task_id] != "running"]
+        await self._app.table.explain(running, _RUNNING)
+        if waiting:
+            self._reason = self._reason or await why_waiting(self._app)
+            await self._app.table.explain(waiting, self._reason)
+            self.report.done["waiting"] += len(waiting)
+
+    async def _verify(self, task: OpenTask) -> None:
+        """Make sure that the record says that Batch has the task: the app may have stopped before it wrote that."""
+        stored = await self._app.table.get(task.task_id)
+        accepted = {"state": TaskState.SUBMITTED, "submitted_at": self._app.now(), "reason": None}
+        is_behind = stored.record.state is TaskState.QUEUED
+        await self._app.table.change([stored], marks={"is_verified": True}, **(accepted if is_behind else {}))
+        self.report.done["caught_up"] += is_behind
+
+    async def _finish(self, tasks: Sequence[OpenTask]) -> None:
+        """Find out why Batch does not list the tasks as live, and do what that asks for."""
+        now = self._app.now()
+        queued: list[Stored] = []
+        for task in tasks:
+            if task.next_attempt_at is not None and task.next_attempt_at > now:
+                self.report.done["not_due"] += 1
+                continue
+            stored = await self._app.table.get(task.task_id)
+            if stored.record.state is TaskState.QUEUED:
+                queued.append(stored)
+            elif stored.record.state is TaskState.SUBMITTED:
+                await self._look_for(task)
+        done = await hand_over(self._app, queued)
+        self.report.done.update(f"handed_over_{record.state}" for record in done.values())
+
+    async def _look_for(self, task: OpenTask) -> None:
+        completed_at = await self._app.batch.completion_of(task.job_id, task.task_id)
+        if completed_at is None:
+            reason = "Batch no longer knows the task: it or its job was deleted before its output was collected"
+            await self._close(task, Outcome(state=TaskState.OUTPUT_LOST, reason=reason))
+            return
+        for job in await self._app.ledger.jobs():
+            if job.job_id == task.job_id and job.watermark is not None and job.watermark > completed_at:
+                await self._app.ledger.change_job(replace(job, watermark=completed_at))
+                self.report.done["sent_back"] += 1
+
+    async def _close(self, task: OpenTask, outcome: Outcome) -> None:
+        logger.warning("%s", outcome.reason, extra={"task_id": task.task_id, "state": outcome.state})
+        (is_first,) = await self._app.table.close([Closing(task_id=task.task_id, outcome=outcome)], self._app.now())
+        self.report.done[outcome.state] += is_first

@@ -1,0 +1,63 @@
+"""A person wants another attempt at a task that ended.
+
+The old record names its successor before that is made, by a change on its ETag: so two wishes at the same time make
+one new attempt, and one that stopped in between is finished by the next.
+"""
+
+from batch_core.app import App
+from batch_core.entities import Stored
+from batch_core.errors import NotNow, RecordNotFound
+from batch_core.naming import task_id
+from batch_core.record import DetectedBy
+from batch_core.submit import Submission, submit_attempt
+
+_TRIES = 5
+
+
+async def retry(app: App, old_task_id: str) -> Submission:
+    """Make a new attempt at the same file; the same wish again returns the same attempt.
+
+    Raises `RecordNotFound`, `BlobNotFound`, `NotNow` if the task has not ended or its file has changed since, and the
+    `ServiceError` that fits.
+    """
+    stored = await app.table.get(old_task_id)
+    if not stored.record.state.is_final:
+        raise NotNow(f"task {old_task_id} is {stored.record.state}: it can be retried when it has ended")
+    version = await app.inputs.version_of(stored.record.blob)
+    if version.etag != stored.record.blob_etag:
+        raise NotNow(f"blob {version.name!r} has changed since: its new version has a task of its own")
+    attempt = await _claim(app, stored)
+    return await submit_attempt(app, version, attempt, detected_by=DetectedBy.HTTP, retry_of=old_task_id)
+
+
+async def _claim(app: App, stored: Stored) -> int:
+    """Return the number of the attempt that follows, written into the old record."""
+    for _ in range(_TRIES):
+        record = stored.record
+        if record.retried_as is not None:
+            return _attempt_of(record.retried_as)
+        attempt = await _free_attempt(app, stored)
+        (changed,) = await app.table.change([stored], retried_as=task_id(record.version, attempt))
+        if changed is not None:
+            return attempt
+        stored = await app.table.get(record.task_id)
+    raise NotNow(f"task {stored.record.task_id} is changing all the time: try again")
+
+
+async def _free_attempt(app: App, stored: Stored) -> int:
+    attempt = stored.record.attempt + 1
+    while await _exists(app, task_id(stored.record.version, attempt)):
+        attempt += 1
+    return attempt
+
+
+async def _exists(app: App, task: str) -> bool:
+    try:
+        await app.table.get(task)
+    except RecordNotFound:
+        return False
+    return True
+
+
+def _attempt_of(task: str) -> int:
+    return int(task.rpartition("-r")[2])

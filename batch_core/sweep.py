@@ -1,0 +1,93 @@
+"""Files whose event never came: the input container is listed, and what has no record is submitted.
+
+Cost: one call lists up to 5,000 files, and there is no way to list only the new ones; but only files that were
+modified since the last complete sweep are looked up in the table, about a thousand in a call. A listing that a tick
+cannot finish goes on in the next one.
+"""
+
+import logging
+import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from itertools import batched
+
+from batch_core.app import App
+from batch_core.batch_service import MAX_TASKS_PER_CALL
+from batch_core.containers import ListedPage
+from batch_core.errors import Refused
+from batch_core.ledger import SweepPosition
+from batch_core.naming import BlobVersion, task_id
+from batch_core.record import DetectedBy
+from batch_core.submit import submit
+
+logger = logging.getLogger(__name__)
+
+BUDGET = timedelta(minutes=4)
+#: How far the clocks of this machine and of Storage may differ; files of this time are looked up once more.
+CLOCK_SKEW = timedelta(minutes=10)
+_BEGINNING = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(kw_only=True)
+class SweepReport:
+    """What a tick did: files listed, looked up in the table, found without a record and submitted."""
+
+    listed: int = 0
+    looked_up: int = 0
+    submitted: int = 0
+    is_complete: bool = False
+
+
+async def sweep(app: App, budget: timedelta = BUDGET) -> SweepReport:
+    """Submit every file without a record; safe to repeat, to overlap and to be stopped anywhere."""
+    deadline = time.monotonic() + budget.total_seconds()
+    report = SweepReport()
+    position = await app.ledger.sweep_position()
+    if position.started_at is None:
+        position = SweepPosition(swept_until=position.swept_until, started_at=app.now())
+    while not report.is_complete:
+        page = await _page(app, position)
+        position = await _sweep_page(app, position, page, report)
+        report.is_complete = page.continuation is None
+        if time.monotonic() >= deadline:
+            break
+    await app.ledger.save_sweep_position(_completed(app, position) if report.is_complete else position)
+    return report
+
+
+async def _page(app: App, position: SweepPosition) -> ListedPage:
+    try:
+        return await app.inputs.list_page(position.continuation)
+    except Refused:
+        if position.continuation is None:
+            raise
+        logger.warning("The listing cannot be continued; it starts again.")
+        return await app.inputs.list_page(None)
+
+
+async def _sweep_page(app: App, position: SweepPosition, page: ListedPage, report: SweepReport) -> SweepPosition:
+    report.listed += len(page.versions) + len(page.pending)
+    candidates = {task_id(version): version for version in page.versions if _is_candidate(app, position, version)}
+    report.looked_up += len(candidates)
+    recorded = await app.table.recorded_among(candidates)
+    missing = [version for key, version in candidates.items() if key not in recorded]
+    for together in batched(missing, MAX_TASKS_PER_CALL, strict=False):
+        logger.warning("Files without a record are submitted.", extra={"files": len(together)})
+        await submit(app, together, detected_by=DetectedBy.SWEEP)
+    report.submitted += len(missing)
+    # A file that is still being copied counts from when the copy is done: the next sweep must not pass over it.
+    left = [version.last_modified for version in page.pending]
+    oldest = min([*left, *([position.oldest_left] if position.oldest_left else [])], default=None)
+    return replace(position, continuation=page.continuation, oldest_left=oldest)
+
+
+def _is_candidate(app: App, position: SweepPosition, version: BlobVersion) -> bool:
+    is_new = version.last_modified >= (position.swept_until or _BEGINNING)
+    is_old_enough = version.last_modified <= app.now() - app.settings.intake.sweep_grace
+    return is_new and is_old_enough and app.settings.intake.takes(version)
+
+
+def _completed(app: App, position: SweepPosition) -> SweepPosition:
+    started_at = position.started_at or app.now()
+    safe = started_at - app.settings.intake.sweep_grace - CLOCK_SKEW
+    return SweepPosition(swept_until=min([safe, *([position.oldest_left] if position.oldest_left else [])]))

@@ -1,0 +1,68 @@
+"""Jobs of past days: closed when nothing is open in them, deleted some time later.
+
+Only jobs that stand in the app's own table are touched. A job is closed only when no record names it any more as
+open, so no task goes before its output was confirmed; whoever still hands a task to it is sent on to the next job.
+"""
+
+import logging
+from dataclasses import dataclass, field, replace
+
+from batch_core.app import App
+from batch_core.entities import JobEntry
+from batch_core.errors import Conflict, Missing
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(kw_only=True)
+class TidyReport:
+    """The jobs that were, or in a dry run would be, closed and deleted."""
+
+    closed: list[str] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
+
+
+async def tidy(app: App, *, is_dry_run: bool = False) -> TidyReport:
+    """Close and delete old jobs; safe to repeat, to overlap and to be stopped anywhere."""
+    report = TidyReport()
+    jobs = await app.ledger.jobs()
+    busy = await _busy_jobs(app) if jobs else set()
+    for job in jobs:
+        if job.job_id in busy:
+            continue
+        if job.closed_at is None and job.day < app.now().date():
+            report.closed.append(job.job_id)
+            if not is_dry_run:
+                await _close(app, job)
+        elif job.closed_at is not None and app.now() - job.closed_at >= app.settings.job_retention_time:
+            report.deleted.append(job.job_id)
+            if not is_dry_run:
+                await _delete(app, job)
+    return report
+
+
+async def _busy_jobs(app: App) -> set[str]:
+    """Return the jobs in which a record is still open."""
+    busy: set[str] = set()
+    for day in await app.table.days():
+        async for page in app.table.open_work(day):
+            busy |= {task.job_id for task in page}
+    return busy
+
+
+async def _close(app: App, job: JobEntry) -> None:
+    # Closed for new tasks first: whoever reads the table from now on takes another job.
+    await app.ledger.change_job(replace(job, is_open=False))
+    try:
+        await app.batch.terminate_job(job.job_id)
+    except (Missing, Conflict) as exc:
+        logger.info("The job is closed already: %s", exc, extra={"job_id": job.job_id})
+    await app.ledger.change_job(replace(job, is_open=False, closed_at=app.now()))
+
+
+async def _delete(app: App, job: JobEntry) -> None:
+    try:
+        await app.batch.delete_job(job.job_id)
+    except (Missing, Conflict) as exc:
+        logger.info("The job is deleted already: %s", exc, extra={"job_id": job.job_id})
+    await app.ledger.remove_job(job.job_id)

@@ -1,0 +1,40 @@
+"""Why tasks that Batch has accepted do not run: the state of their pool, in a sentence.
+
+The sentences hold no figures that change from tick to tick, so that a record is written again only when the reason
+changes.
+"""
+
+from azure.batch.models import AllocationState, BatchPool, BatchPoolState
+
+from batch_core.app import App
+from batch_core.batch_service import NodeCounts
+from batch_core.errors import Missing, ServiceError
+
+
+async def why_waiting(app: App) -> str:
+    """Ask for the pool and its nodes (two calls), and return the likeliest reason."""
+    pool_id = app.settings.pool.id
+    try:
+        pool = await app.batch.get_pool(pool_id)
+        counts = await app.batch.node_counts(pool_id)
+    except Missing:
+        return f"it waits for a pool: there is no pool {pool_id!r}; `python -m batch_core setup` makes it"
+    except ServiceError as exc:
+        return f"it waits for a node; the pool's state is not known: {exc}"
+    return f"it waits for a node of pool {pool_id!r}: {_reason(pool, counts)}"
+
+
+def _reason(pool: BatchPool, counts: NodeCounts) -> str:
+    errors = "; ".join(f"{error.code}: {error.message}" for error in pool.resize_errors or [])
+    is_growing = pool.allocation_state != AllocationState.STEADY
+    reasons = [
+        (pool.state == BatchPoolState.DELETING, "the pool is being deleted"),
+        (counts.start_task_failed and not counts.able, "its start task failed on every node"),
+        (errors, f"it cannot get its nodes ({errors})"),
+        (counts.able, "every task slot is taken"),
+        (counts.starting or is_growing, "its nodes are starting"),
+        (counts.unusable, "its nodes are unusable"),
+        (counts.total, "none of its nodes takes tasks"),
+        (True, "it has no nodes, and is not getting any"),
+    ]
+    return next(text for is_so, text in reasons if is_so)
