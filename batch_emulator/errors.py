@@ -88,6 +88,7 @@ class ErrorCode(Enum):
     POOL_NOT_FOUND = ("PoolNotFound", 404, "The specified pool does not exist.")
     NODE_NOT_FOUND = ("NodeNotFound", 404, "The specified node does not exist.")
     JOB_NOT_FOUND = ("JobNotFound", 404, "The specified job does not exist.")
+    JOB_SCHEDULE_NOT_FOUND = ("JobScheduleNotFound", 404, "The specified job schedule does not exist.")
     TASK_NOT_FOUND = ("TaskNotFound", 404, "The specified task does not exist.")
     FILE_NOT_FOUND = ("FileNotFound", 404, "The specified file does not exist.")
     UNSUPPORTED_HTTP_VERB = (
@@ -154,6 +155,33 @@ class ErrorCode(Enum):
     JOB_BEING_TERMINATED = ("JobBeingTerminated", 409, "The specified job is being terminated.")
     JOB_NOT_ACTIVE = ("JobNotActive", 409, "The specified job is not in active state.")
     JOB_COMPLETED = ("JobCompleted", 409, "The specified job is already in a completed state.")
+    JOB_SCHEDULE_EXISTS = ("JobScheduleExists", 409, "The specified job schedule already exists.")
+    JOB_SCHEDULE_BEING_DELETED = (
+        "JobScheduleBeingDeleted",
+        409,
+        "The specified job schedule has been marked for deletion and is being garbage collected.",
+    )
+    JOB_SCHEDULE_BEING_TERMINATED = (
+        "JobScheduleBeingTerminated",
+        409,
+        "The specified job schedule is being terminated.",
+    )
+    JOB_SCHEDULE_COMPLETED = (
+        "JobScheduleCompleted",
+        409,
+        "The specified job schedule is already in a completed state.",
+    )
+    JOB_SCHEDULE_DISABLED = (
+        "JobScheduleDisabled",
+        409,
+        "The specified job schedule is already in a disabled state.",
+    )
+    JOB_WITH_SAME_ID_EXISTS = ("JobWithSameIdExists", 409, "There is already a job with the specified id.")
+    JOB_SCHEDULE_WITH_SAME_ID_EXISTS = (
+        "JobScheduleWithSameIdExists",
+        409,
+        "There is already a job schedule with the specified id.",
+    )
     TASK_EXISTS = ("TaskExists", 409, "The specified task already exists.")
     TASK_COMPLETED = ("TaskCompleted", 409, "The specified task is already in a completed state.")
     TASK_NOT_COMPLETED = (

@@ -14,6 +14,7 @@ from batch_emulator.call import Call
 from batch_emulator.errors import BatchError, ErrorCode
 from batch_emulator.handlers import (
     job_changes,
+    job_schedules,
     jobs,
     node_files,
     nodes,
@@ -67,21 +68,30 @@ ROUTES: Final = (
     _operation("terminate_job", "POST", "/jobs/{jobId}/terminate", jobs.terminate_job),
     _operation("create_job", "POST", "/jobs", jobs.create_job),
     _operation("list_jobs", "GET", "/jobs", jobs.list_jobs),
-    _operation("list_jobs_from_schedule", "GET", "/jobschedules/{jobScheduleId}/jobs"),
+    _operation(
+        "list_jobs_from_schedule", "GET", "/jobschedules/{jobScheduleId}/jobs", job_schedules.list_jobs_from_schedule,
+    ),
     _operation(
         "list_job_preparation_and_release_task_status", "GET", "/jobs/{jobId}/jobpreparationandreleasetaskstatus",
     ),
     _operation("get_job_task_counts", "GET", "/jobs/{jobId}/taskcounts", jobs.get_job_task_counts),
-    _operation("job_schedule_exists", "HEAD", "/jobschedules/{jobScheduleId}"),
-    _operation("delete_job_schedule", "DELETE", "/jobschedules/{jobScheduleId}"),
-    _operation("get_job_schedule", "GET", "/jobschedules/{jobScheduleId}"),
-    _operation("update_job_schedule", "PATCH", "/jobschedules/{jobScheduleId}"),
-    _operation("replace_job_schedule", "PUT", "/jobschedules/{jobScheduleId}"),
-    _operation("disable_job_schedule", "POST", "/jobschedules/{jobScheduleId}/disable"),
-    _operation("enable_job_schedule", "POST", "/jobschedules/{jobScheduleId}/enable"),
-    _operation("terminate_job_schedule", "POST", "/jobschedules/{jobScheduleId}/terminate"),
-    _operation("create_job_schedule", "POST", "/jobschedules"),
-    _operation("list_job_schedules", "GET", "/jobschedules"),
+    _operation("job_schedule_exists", "HEAD", "/jobschedules/{jobScheduleId}", job_schedules.job_schedule_exists),
+    _operation("delete_job_schedule", "DELETE", "/jobschedules/{jobScheduleId}", job_schedules.delete_job_schedule),
+    _operation("get_job_schedule", "GET", "/jobschedules/{jobScheduleId}", job_schedules.get_job_schedule),
+    _operation("update_job_schedule", "PATCH", "/jobschedules/{jobScheduleId}", job_schedules.update_job_schedule),
+    _operation("replace_job_schedule", "PUT", "/jobschedules/{jobScheduleId}", job_schedules.replace_job_schedule),
+    _operation(
+        "disable_job_schedule", "POST", "/jobschedules/{jobScheduleId}/disable", job_schedules.disable_job_schedule,
+    ),
+    _operation(
+        "enable_job_schedule", "POST", "/jobschedules/{jobScheduleId}/enable", job_schedules.enable_job_schedule,
+    ),
+    _operation(
+        "terminate_job_schedule", "POST", "/jobschedules/{jobScheduleId}/terminate",
+        job_schedules.terminate_job_schedule,
+    ),
+    _operation("create_job_schedule", "POST", "/jobschedules", job_schedules.create_job_schedule),
+    _operation("list_job_schedules", "GET", "/jobschedules", job_schedules.list_job_schedules),
     _operation("create_task", "POST", "/jobs/{jobId}/tasks", tasks.create_task),
     _operation("list_tasks", "GET", "/jobs/{jobId}/tasks", tasks.list_tasks),
     _operation(

@@ -15,9 +15,11 @@ from batch_emulator.location import Location
 from batch_emulator.model.states import JobState
 from batch_emulator.model.timestamps import Clock
 from batch_emulator.scheduling.allocation import Allocation
+from batch_emulator.scheduling.auto_pools import AutoPools
 from batch_emulator.scheduling.background import Background
 from batch_emulator.scheduling.dispatcher import Dispatcher
 from batch_emulator.scheduling.expiry import Expiry
+from batch_emulator.scheduling.job_schedules import JobScheduleLife
 from batch_emulator.scheduling.job_switch import JobSwitch
 from batch_emulator.scheduling.jobs import JobLife
 from batch_emulator.scheduling.losses import NodeLosses
@@ -41,6 +43,8 @@ class BatchService:
     pools: PoolLife
     losses: NodeLosses
     jobs: JobLife
+    auto_pools: AutoPools
+    job_schedules: JobScheduleLife
     expiry: Expiry
     background: Background
     transfers: Transfers
@@ -64,6 +68,7 @@ class BatchService:
         )
         dispatcher = Dispatcher(store=runs.store, runs=runs)
         pools = _pools(runs, dispatcher, directories, background, controls.quotas)
+        auto_pools = AutoPools(store=runs.store, pools=pools)
         switching = JobSwitch(runs=runs, dispatcher=dispatcher, background=background)
         jobs = JobLife(runs=runs, switching=switching, directories=directories, background=background)
         switching.on_enabled = jobs.end_if_done
@@ -76,6 +81,8 @@ class BatchService:
             pools=pools,
             losses=NodeLosses(pools=pools),
             jobs=jobs,
+            auto_pools=auto_pools,
+            job_schedules=JobScheduleLife(store=runs.store, clock=clock, jobs=jobs, auto_pools=auto_pools),
             expiry=Expiry(runs=runs, jobs=jobs, directories=directories),
             background=background,
             transfers=runs.transfers,
@@ -101,7 +108,9 @@ class BatchService:
         self.jobs.end_if_done(run.job.id)
 
     def _job_ended(self, job: JobRow) -> None:
-        """Do what waits for the end of a job; nothing does yet."""
+        """Remove the pool that was the job's alone, and let the job's schedule go on."""
+        self.auto_pools.release_own(job)
+        self.job_schedules.job_ended(job)
 
     def _resume(self) -> None:
         """Treat the end of an earlier process as a reboot of every node."""
@@ -110,7 +119,9 @@ class BatchService:
             self.pools.resume(pool)
         for job in self.store.jobs.in_state(*set(JobState) - {JobState.DISABLED, JobState.COMPLETED}):
             self.jobs.resume(job)
+        self.job_schedules.resume()
         self.background.start(self.expiry.watch(), "expiry")
+        self.background.start(self.job_schedules.watch(), "job schedules")
 
     def _requeue_running(self) -> None:
         if self.store.pools.all():

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
-from batch_emulator.model.tasks import task_root
+from batch_emulator.model.tasks import job_root, task_root
 
 #: The directories of a node's root, as recorded from the service.
 ROOT_DIRECTORIES: Final = ("applications", "fsmounts", "shared", "startup", "volatile", "workitems")
@@ -92,7 +92,11 @@ class NodeDirectory:
         return RunDirectory(root=self.root / task_root(job_id, task_id))
 
     def remove_job(self, job_id: str) -> None:
-        shutil.rmtree(self.root / "workitems" / job_id, ignore_errors=True)
+        directory = self.root / job_root(job_id)
+        shutil.rmtree(directory, ignore_errors=True)
+        # The directory above is that of all jobs of a schedule.
+        with suppress(OSError):
+            directory.parent.rmdir()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from batch_emulator.conditions import check_conditions
 from batch_emulator.errors import BatchError, ErrorCode
 from batch_emulator.handlers.jobs import changed_job, check_open, find_job
 from batch_emulator.model.job_changes import read_job_replacement, read_job_update
+from batch_emulator.model.pool_info import check_change
 from batch_emulator.model.schema import Document, one_of, record
 from batch_emulator.model.states import DisableTasks, JobState
 from batch_emulator.store.jobs import JobRow
@@ -33,8 +34,11 @@ async def _change(call: Call, read: Callable[[Document, Document], Document]) ->
     current = json.loads(row.document)
     job = read(body, current)
     if job["poolInfo"] != current["poolInfo"]:
+        check_change(current["poolInfo"], job["poolInfo"])
         _check_disabled(row)
     call.service.jobs.change(row, job)
+    if "poolId" in job["poolInfo"]:
+        call.service.auto_pools.release_own(row)
     return changed_job(call, row, 200)
 
 

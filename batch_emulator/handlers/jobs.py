@@ -31,14 +31,15 @@ def find_job(call: Call, job_id: str) -> JobRow:
 async def create_job(call: Call) -> web.StreamResponse:
     job = read_job(await call.body())
     job_id = job.pop("id")
-    _check_new(call, job_id, job["poolInfo"]["poolId"])
+    _check_new(call, job_id, job["poolInfo"].get("poolId"))
     call.service.controls.quotas.check_new_job(call.service.store)
-    row = call.service.jobs.create(job_id, job)
+    with call.service.store.transaction():
+        row = call.service.jobs.create(job_id, job, call.service.auto_pools.pool_of(job))
     # The service answers this address whatever the job's id (recording of the real service).
     return call.created("/jobs/job-1", row.created)
 
 
-def _check_new(call: Call, job_id: str, pool_id: str) -> None:
+def _check_new(call: Call, job_id: str, pool_id: str | None) -> None:
     """Refuse an id in use, and a pool on its way out; a pool that is not there yet is fine.
 
     "The Batch service will not reject the Job request; it will simply not run Tasks until the Pool
@@ -48,7 +49,9 @@ def _check_new(call: Call, job_id: str, pool_id: str) -> None:
     if existing is not None:
         deleting = existing.state == JobState.DELETING
         raise BatchError(ErrorCode.JOB_BEING_DELETED if deleting else ErrorCode.JOB_EXISTS)
-    pool = call.service.store.pools.get(pool_id)
+    if call.service.store.job_schedules.get(job_id) is not None:
+        raise BatchError(ErrorCode.JOB_SCHEDULE_WITH_SAME_ID_EXISTS)
+    pool = call.service.store.pools.get(pool_id) if pool_id else None
     if pool is not None and pool.state == PoolState.DELETING:
         raise BatchError(ErrorCode.POOL_BEING_DELETED)
 

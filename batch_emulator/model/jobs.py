@@ -3,8 +3,9 @@
 import json
 from typing import Final
 
-from batch_emulator.errors import invalid_property, missing_property
+from batch_emulator.errors import invalid_property
 from batch_emulator.model.durations import UNLIMITED
+from batch_emulator.model.pool_info import auto_pool, read_pool_info
 from batch_emulator.model.schema import (
     Document,
     boolean,
@@ -19,7 +20,7 @@ from batch_emulator.model.schema import (
     record,
     resource_id,
 )
-from batch_emulator.model.states import AllTasksComplete, TaskFailureMode
+from batch_emulator.model.states import AllTasksComplete, PoolLifetime, TaskFailureMode
 from batch_emulator.model.timestamps import etag_of
 from batch_emulator.store.jobs import JobRow
 
@@ -37,6 +38,7 @@ USER_TERMINATE: Final = "UserTerminate"
 ALL_TASKS_COMPLETED: Final = "AllTasksComplete"
 TASK_FAILED: Final = "TaskFailed"
 MAX_WALL_CLOCK_TIME_EXPIRY: Final = "MaxWallClockTimeExpiry"
+TERMINATE_JOB_SCHEDULE: Final = "TerminateJobSchedule"
 
 
 def _parallel_tasks(name: str, value: object) -> int:
@@ -59,7 +61,7 @@ _SPECIFICATION: Final = {
     "jobPreparationTask": later,
     "jobReleaseTask": later,
     "commonEnvironmentSettings": environment_settings,
-    "poolInfo": record({"poolId": resource_id, "autoPoolSpecification": later}),
+    "poolInfo": read_pool_info,
     "onAllTasksComplete": one_of(*AllTasksComplete),
     "onTaskFailure": one_of(*TaskFailureMode),
     "metadata": metadata,
@@ -93,17 +95,21 @@ DEFAULTS: Final = {
 
 def read_job(body: Document) -> Document:
     """Return the stored properties of a new job: validated, with the service's defaults."""
-    return _with_defaults(_job("", body), "")
+    job = _with_defaults(_job("", body))
+    pool = auto_pool(job)
+    if pool is not None and pool["poolLifetimeOption"] == PoolLifetime.JOB_SCHEDULE:
+        # "You may apply this option only to Job Schedules" (SDK documentation of BatchPoolLifetimeOption).
+        name = "poolInfo.autoPoolSpecification.poolLifetimeOption"
+        raise invalid_property(name, pool["poolLifetimeOption"], "The job is not part of a job schedule")
+    return job
 
 
 def read_job_specification(name: str, value: object) -> Document:
     """Return the stored properties of the jobs of a schedule, as ``read_job`` does for one job."""
-    return _with_defaults(_job_specification(name, value), f"{name}.")
+    return _with_defaults(_job_specification(name, value))
 
 
-def _with_defaults(job: Document, prefix: str) -> Document:
-    if "poolId" not in job["poolInfo"]:
-        raise missing_property(f"{prefix}poolInfo.poolId")
+def _with_defaults(job: Document) -> Document:
     return {**DEFAULTS, **job, "constraints": {**NO_LIMITS, **job.get("constraints", {})}}
 
 

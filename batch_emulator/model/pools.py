@@ -60,38 +60,46 @@ _start_task = record(
     frozenset({"commandLine"}),
 )
 
-_pool = record(
-    {
-        "id": resource_id,
-        "displayName": display_name,
-        "vmSize": filled_text,
-        "virtualMachineConfiguration": record({"nodeAgentSKUId": text}),
-        "resizeTimeout": duration,
-        "targetDedicatedNodes": integer(0, 1000),
-        "targetLowPriorityNodes": integer(0, 1000),
-        "enableAutoScale": later,
-        "autoScaleFormula": text,
-        "enableInterNodeCommunication": boolean,
-        "startTask": _start_task,
-        "applicationPackageReferences": later,
-        "taskSlotsPerNode": integer(1, 256),
-        "taskSchedulingPolicy": record(
-            {
-                "nodeFillType": one_of("Spread", "Pack"),
-                "jobDefaultOrder": one_of("none", "creationtime"),
-            }
-        ),
-        "userAccounts": list_of(record({"name": filled_text}, frozenset({"name"}))),
-        "metadata": metadata,
-        "mountConfiguration": later,
-    },
-    frozenset({"id", "vmSize"}),
-)
+#: The readers of what a pool and the specification of an automatic pool have in common.
+_SPECIFICATION: Final = {
+    "displayName": display_name,
+    "vmSize": filled_text,
+    "virtualMachineConfiguration": record({"nodeAgentSKUId": text}),
+    "resizeTimeout": duration,
+    "targetDedicatedNodes": integer(0, 1000),
+    "targetLowPriorityNodes": integer(0, 1000),
+    "enableAutoScale": later,
+    "autoScaleFormula": text,
+    "enableInterNodeCommunication": boolean,
+    "startTask": _start_task,
+    "applicationPackageReferences": later,
+    "taskSlotsPerNode": integer(1, 256),
+    "taskSchedulingPolicy": record(
+        {
+            "nodeFillType": one_of("Spread", "Pack"),
+            "jobDefaultOrder": one_of("none", "creationtime"),
+        }
+    ),
+    "userAccounts": list_of(record({"name": filled_text}, frozenset({"name"}))),
+    "metadata": metadata,
+    "mountConfiguration": later,
+}
+
+_pool = record({"id": resource_id, **_SPECIFICATION}, frozenset({"id", "vmSize"}))
+_pool_specification = record(_SPECIFICATION, frozenset({"vmSize"}))
 
 
 def read_pool(body: Document) -> Document:
     """Return the stored properties of a new pool: validated, with the service's defaults."""
-    pool: Document = _pool("", body)
+    return _with_defaults(_pool("", body))
+
+
+def read_pool_specification(name: str, value: object) -> Document:
+    """Return the stored properties of an automatic pool, as ``read_pool`` does for others."""
+    return _with_defaults(_pool_specification(name, value))
+
+
+def _with_defaults(pool: Document) -> Document:
     if "autoScaleFormula" in pool:
         raise invalid_property("autoScaleFormula", "", "It needs enableAutoScale")
     pool = {

@@ -19,6 +19,13 @@ class AllocationState(StrEnum):
     STOPPING = "stopping"
 
 
+class PoolLifetime(StrEnum):
+    #: An automatic pool serves one job, and ends with it.
+    JOB = "job"
+    #: An automatic pool serves all jobs of a schedule, and ends with the schedule.
+    JOB_SCHEDULE = "jobschedule"
+
+
 class NodeState(StrEnum):
     #: Allocated, not yet booted.
     CREATING = "creating"
@@ -89,6 +96,19 @@ class JobState(StrEnum):
     DISABLED = "disabled"
     #: About to be active again.
     ENABLING = "enabling"
+
+
+class JobScheduleState(StrEnum):
+    #: Its jobs are created when they are due.
+    ACTIVE = "active"
+    #: It creates no jobs; one that it created goes on.
+    DISABLED = "disabled"
+    #: Its job is being ended by the user's wish.
+    TERMINATING = "terminating"
+    #: It has ended, and creates no jobs any more.
+    COMPLETED = "completed"
+    #: Its jobs are being removed; gone when that is done.
+    DELETING = "deleting"
 
 
 class TaskState(StrEnum):

@@ -85,9 +85,18 @@ def read_replacement(body: Document, rules: TaskRules) -> Document:
     return {**rules.constraints, "retentionTime": DEFAULT_RETENTION, **given}
 
 
+def job_root(job_id: str) -> str:
+    """Return the directory of a job's tasks relative to a node's root, as recorded from the service.
+
+    It is named by schedule and job; a job without a schedule counts as the first one of its own.
+    """
+    work_item, _, number = job_id.partition(":")
+    return f"workitems/{work_item}/{number or 'job-1'}"
+
+
 def task_root(job_id: str, task_id: str) -> str:
-    """Return a task's directory relative to its node's root, as recorded from the service."""
-    return f"workitems/{job_id}/job-1/{task_id}"
+    """Return a task's directory relative to its node's root."""
+    return f"{job_root(job_id)}/{task_id}"
 
 
 def task_on_wire(row: TaskRow, job_id: str, endpoint: str) -> Document:

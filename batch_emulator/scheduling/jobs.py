@@ -35,9 +35,9 @@ class JobLife:
     background: Background
     on_end: Callable[[JobRow], None] = field(init=False)
 
-    def create(self, job_id: str, job: Document) -> JobRow:
+    def create(self, job_id: str, job: Document, pool_id: str) -> JobRow:
         """Add an active job: ``job`` holds its stored properties, validated and without its id."""
-        row = self.runs.store.jobs.insert(_new_row(job_id, job, self.runs.clock.stamp()))
+        row = self.runs.store.jobs.insert(_new_row(job_id, job, pool_id, self.runs.clock.stamp()))
         if row.expires:
             self.runs.on_expiry(row.expires)
         self.end_if_done(row.id)
@@ -127,7 +127,7 @@ class JobLife:
         return store.dependencies.forget_some(job_no, _DELETE_BATCH) or store.tasks.delete_some(job_no, _DELETE_BATCH)
 
 
-def _new_row(job_id: str, job: Document, now: str) -> JobRow:
+def _new_row(job_id: str, job: Document, pool_id: str, now: str) -> JobRow:
     row = JobRow(
         no=0,
         id=job_id,
@@ -138,7 +138,7 @@ def _new_row(job_id: str, job: Document, now: str) -> JobRow:
         state_time=now,
         previous_state=None,
         previous_time=None,
-        pool_id="",
+        pool_id=pool_id,
         priority=0,
         max_parallel=0,
         ends_with_tasks=0,

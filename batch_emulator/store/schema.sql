@@ -58,6 +58,28 @@ CREATE TABLE IF NOT EXISTS jobs (
 CREATE INDEX IF NOT EXISTS jobs_by_pool ON jobs (pool_id, state);
 CREATE INDEX IF NOT EXISTS jobs_that_expire ON jobs (expires) WHERE expires IS NOT NULL;
 
+-- Its jobs are found by their ids, which begin with the schedule's id and a colon.
+CREATE TABLE IF NOT EXISTS job_schedules (
+    no INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE COLLATE NOCASE,
+    document TEXT NOT NULL,
+    created TEXT NOT NULL,
+    modified TEXT NOT NULL,
+    state TEXT NOT NULL,
+    state_time TEXT NOT NULL,
+    previous_state TEXT,
+    previous_time TEXT,
+    anchor TEXT NOT NULL,
+    last_run TEXT,
+    jobs_made INTEGER NOT NULL,
+    recent_job TEXT,
+    pool_id TEXT,
+    ended TEXT,
+    wake TEXT
+) STRICT;
+
+CREATE INDEX IF NOT EXISTS job_schedules_that_wake ON job_schedules (wake) WHERE wake IS NOT NULL;
+
 CREATE TABLE IF NOT EXISTS tasks (
     no INTEGER PRIMARY KEY,
     job_no INTEGER NOT NULL REFERENCES jobs (no),

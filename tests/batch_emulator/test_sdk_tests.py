@@ -57,8 +57,6 @@ _EXPECTED_FAILURES = frozenset(
         "compute_nodes",
         "create_pool_with_blobfuse_mount",
         "create_pools",
-        "exception_policy",
-        "job_schedules",
         "jobs",
         "network_configuration",
         "scale_pools",
