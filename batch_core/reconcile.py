@@ -93,9 +93,7 @@ class _Tick:
 
     async def _explain(self, tasks: Sequence[OpenTask], states: dict[str, str | None]) -> None:
         """Note that Batch has the tasks, and why those wait that have waited for long."""
-        for task in tasks:
-            if not task.is_verified:
-                await self._verify(task)
+        await self._verify([task for task in tasks if not task.is_verified])
         old = [task for task in tasks if task.since <= self._app.now() - self._app.settings.intake.explain_after]
         running = [task for task in old if states[task.task_id] == "running"]
         waiting = [task for task in old if states[task.task_id] != "running"]
@@ -105,13 +103,13 @@ class _Tick:
             await self._app.table.explain(waiting, self._reason)
             self.report.done["waiting"] += len(waiting)
 
-    async def _verify(self, task: OpenTask) -> None:
-        """Make sure that the record says that Batch has the task: the app may have stopped before it wrote that."""
-        stored = await self._app.table.get(task.task_id)
-        accepted = {"state": TaskState.SUBMITTED, "submitted_at": self._app.now(), "reason": None}
-        is_behind = stored.record.state is TaskState.QUEUED
-        await self._app.table.change([stored], marks={"is_verified": True}, **(accepted if is_behind else {}))
-        self.report.done["caught_up"] += is_behind
+    async def _verify(self, tasks: Sequence[OpenTask]) -> None:
+        """Make sure that the records say that Batch has the tasks: the app may have stopped before it wrote that."""
+        records = await self._app.table.records_among(task.task_id for task in tasks)
+        behind = [one for one in records.values() if one.record.state is TaskState.QUEUED]
+        await self._app.table.change(behind, state=TaskState.SUBMITTED, submitted_at=self._app.now(), reason=None)
+        await self._app.table.mark(tasks, is_verified=True)
+        self.report.done["caught_up"] += len(behind)
 
     async def _finish(self, tasks: Sequence[OpenTask]) -> None:
         """Find out why Batch does not list the tasks as live, and do what that asks for."""

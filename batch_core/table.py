@@ -111,6 +111,10 @@ class StateTable:
         ]
         return [etag is not None for etag in await apply_units(self._client, units)]
 
+    async def mark(self, tasks: Sequence[OpenTask], **marks: object) -> None:
+        """Note something on the index entities alone, of those that are still open."""
+        await apply_units(self._client, [[_mark(task.task_id, marks)] for task in tasks])
+
     async def explain(self, tasks: Sequence[OpenTask], reason: str) -> None:
         """Write why open tasks wait to their records, unless that is what their index entities say already."""
         units: list[Unit] = [
