@@ -58,7 +58,7 @@ class JobLife:
         with self.runs.store.transaction():
             self.runs.store.jobs.set_state(job.no, JobState.TERMINATING, now)
             self.runs.store.jobs.touch(job.no, now)
-            self.runs.store.jobs.set_ended(job.no, reason, now)
+            self.runs.store.jobs.set_terminate_reason(job.no, reason)
         self.background.start(self._terminate(job), f"terminate job {job.id}")
 
     def delete(self, job: JobRow) -> None:

@@ -77,9 +77,12 @@ class Jobs:
         return [JobRow._make(row) for row in self._database.all(sql, pool_id)]
 
     def set_state(self, no: int, state: JobState, time: str) -> None:
+        """Enter a state; the previous one is the last that was none of passage, as recorded from the service."""
         self._database.execute(
-            "UPDATE jobs SET previous_state = state, previous_time = state_time, "
-            "state = ?, state_time = ? WHERE no = ?",
+            "UPDATE jobs SET ended = CASE WHEN ?1 = 'completed' THEN ?2 ELSE ended END, "
+            "previous_state = iif(state IN ('disabling', 'enabling', 'terminating'), previous_state, state), "
+            "previous_time = iif(state IN ('disabling', 'enabling', 'terminating'), previous_time, state_time), "
+            "state = ?1, state_time = ?2 WHERE no = ?3",
             state,
             time,
             no,
@@ -104,13 +107,9 @@ class Jobs:
             row.no,
         )
 
-    def set_ended(self, no: int, reason: str, time: str) -> None:
-        self._database.execute(
-            "UPDATE jobs SET ended = ?, terminate_reason = ?, expires = NULL WHERE no = ?",
-            time,
-            reason,
-            no,
-        )
+    def set_terminate_reason(self, no: int, reason: str) -> None:
+        """Note why a job ends; it can expire no more."""
+        self._database.execute("UPDATE jobs SET terminate_reason = ?, expires = NULL WHERE no = ?", reason, no)
 
     def count_open(self) -> int:
         """Return how many jobs count for the quota of active ones."""

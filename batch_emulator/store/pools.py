@@ -83,7 +83,10 @@ class Pools:
         return int(number)
 
     def set_state(self, no: int, state: PoolState, time: str) -> None:
-        self._database.execute("UPDATE pools SET state = ?, state_time = ? WHERE no = ?", state, time, no)
+        """Enter a state; the pool's ETag changes with it (recording of the real service)."""
+        self._database.execute(
+            "UPDATE pools SET state = ?1, state_time = ?2, modified = ?2 WHERE no = ?3", state, time, no
+        )
 
     def set_allocation(self, no: int, state: AllocationState, time: str) -> None:
         self._database.execute(

@@ -134,7 +134,7 @@ async def test_a_disabled_job_requeues_its_tasks_and_runs_them_when_enabled(batc
     await batch.state(job, "running")
     await disable(batch, job, "requeue")
     found = await batch.client.get_job(job)
-    assert (found.state, found.previous_state) == ("disabled", "disabling")
+    assert (found.state, found.previous_state) == ("disabled", "active")
     task = await batch.client.get_task(job, "task")
     assert (task.state, task.execution_info.requeue_count) == ("active", 1)
     other = await batch.job(pool, max_parallel_tasks=1)
@@ -146,7 +146,7 @@ async def test_a_disabled_job_requeues_its_tasks_and_runs_them_when_enabled(batc
     await enable(batch, job)
     await batch.state(job, "completed")
     found = await batch.client.get_job(job)
-    assert (found.state, found.previous_state) == ("active", "enabling")
+    assert (found.state, found.previous_state) == ("active", "disabled")
 
 
 async def test_a_disabled_job_may_end_its_running_tasks(batch, job):

@@ -59,7 +59,7 @@ async def test_a_terminated_job_ends_its_running_tasks_and_keeps_the_waiting(bat
     await batch.state(job_id, "running", "runs")
     await batch.terminate(job_id)
     job = await batch.client.get_job(job_id)
-    assert (job.state, job.previous_state) == ("completed", "terminating")
+    assert (job.state, job.previous_state) == ("completed", "active")
     assert job.execution_info.termination_reason == "enough"
     runs = await batch.client.get_task(job_id, "runs")
     assert (runs.state, runs.execution_info.failure_info.code) == ("completed", "TaskEnded")

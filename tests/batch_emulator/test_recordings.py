@@ -5,6 +5,7 @@ api-version 2024-07-01.20.0. Left out here: Strict-Transport-Security, which pla
 """
 
 import pytest
+from azure.batch.models import BatchJobDisableOptions
 
 from tests.batch_emulator.conftest import new_id
 from tests.batch_emulator.signed import send
@@ -73,3 +74,37 @@ async def test_a_node_has_no_version(url, pool):
 
 async def test_a_deletion_says_nothing(url, batch, job):
     assert names(await ask(url, "DELETE", f"/jobs/{job}")) == set()
+
+
+async def test_states_of_passage_are_no_previous_states(batch, job):
+    disabling = BatchJobDisableOptions(disable_tasks="requeue")
+    poller = await batch.client.begin_disable_job(job, disabling, polling_interval=0.02)
+    await poller.result()
+    disabled = await batch.client.get_job(job)
+    assert (disabled.state, disabled.previous_state) == ("disabled", "active")
+    assert disabled.previous_state_transition_time == disabled.creation_time
+    poller = await batch.client.begin_enable_job(job, polling_interval=0.02)
+    await poller.result()
+    enabled = await batch.client.get_job(job)
+    assert (enabled.state, enabled.previous_state) == ("active", "disabled")
+    assert enabled.previous_state_transition_time == disabled.state_transition_time
+
+
+async def test_a_job_has_its_reason_when_it_begins_to_end_and_its_end_time_when_it_has_ended(url, batch, job):
+    await ask(url, "POST", f"/jobs/{job}/terminate", {"terminateReason": "enough"})
+    seen = [await batch.client.get_job(job)]
+    while seen[-1].state != "completed":
+        seen.append(await batch.client.get_job(job))
+    assert {found.execution_info.termination_reason for found in seen} == {"enough"}
+    assert {found.execution_info.end_time for found in seen if found.state == "terminating"} <= {None}
+    assert seen[-1].previous_state == "active"
+    assert seen[-1].execution_info.end_time == seen[-1].state_transition_time
+
+
+async def test_deleting_makes_a_new_version_of_a_pool(url, batch):
+    pool_id = await batch.ready_pool(1)
+    before = await ask(url, "GET", f"/pools/{pool_id}")
+    await ask(url, "DELETE", f"/pools/{pool_id}")
+    after = await ask(url, "GET", f"/pools/{pool_id}")
+    assert after.headers["ETag"] != before.headers["ETag"]
+    assert after.body["lastModified"] == after.body["stateTransitionTime"]
