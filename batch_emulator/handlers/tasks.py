@@ -127,9 +127,10 @@ async def get_task(call: Call) -> web.StreamResponse:
 async def list_tasks(call: Call) -> web.StreamResponse:
     job = find_job(call, call.parameters[0])
     selected = read_select(call.query, TASK_PROPERTIES)
-    rows, more = call.service.store.tasks.page(job.no, read_list_query(call.query, TASK_FILTER))
+    query = read_list_query(call.query, TASK_FILTER)
+    rows, more = call.service.store.tasks.page(job.no, query)
     items = [project(task_on_wire(row, job.id, call.endpoint), selected) for row in rows]
-    return call.page("tasks", items, rows[-1].id if more else None)
+    return call.page("tasks", items, query.key(rows[-1]) if more else None)
 
 
 async def terminate_task(call: Call) -> web.StreamResponse:

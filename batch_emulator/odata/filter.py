@@ -7,12 +7,16 @@ https://learn.microsoft.com/rest/api/batchservice/odata-filters-in-batch
     and     := term ("and" term)*
     term    := "(" or ")" | "startswith" "(" path "," string ")" | path operator literal
     literal := 'string' | DateTime'...' | integer | true | false
+
+Times come in two formats, ``2026-11-23T08:49:37Z`` and ``Mon, 23 Nov 2026 08:49:37 GMT``:
+https://learn.microsoft.com/azure/batch/batch-efficient-list-queries
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Final
 
@@ -184,7 +188,13 @@ def _string(token: str) -> str:
 
 def _moment(token: str) -> datetime:
     text = token[len("DateTime'") : -1]
-    try:
-        return from_wire(text)
-    except (ValueError, OverflowError) as exc:
-        raise FilterError(f"{text!r} is not a date and time") from exc
+    for read in (from_wire, _http_date):
+        try:
+            return read(text)
+        except (ValueError, OverflowError):
+            continue
+    raise FilterError(f"{text!r} is not a date and time")
+
+
+def _http_date(text: str) -> datetime:
+    return from_wire(parsedate_to_datetime(text).isoformat())

@@ -1,6 +1,7 @@
 """Compiles a parsed filter to a parameterised SQL condition over a resource's columns."""
 
-from collections.abc import Iterable, Mapping
+import operator
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -24,6 +25,18 @@ _SQL: Final = {
     Operator.LE: "<=",
 }
 
+_COMPARE: Final[Mapping[Operator, Callable[[int, int], bool]]] = {
+    Operator.EQ: operator.eq,
+    Operator.NE: operator.ne,
+    Operator.GT: operator.gt,
+    Operator.GE: operator.ge,
+    Operator.LT: operator.lt,
+    Operator.LE: operator.le,
+}
+
+#: Comparisons that set a lower bound.
+_AT_LEAST: Final = frozenset({Operator.GT, Operator.GE, Operator.EQ})
+
 
 class Kind(Enum):
     """The type of a property, with what a message calls it."""
@@ -39,13 +52,25 @@ class Property:
     """A property that a filter may name, and the SQL expression that holds its value.
 
     String expressions must collate NOCASE: the service compares values without regard to case.
-    ``values`` are the only ones allowed, where the property is an enumeration.
+    ``values`` are the only ones allowed, where the property is an enumeration. Two facts let a list be
+    read by an index: a time in ``column`` is never later than the one in ``settled_by``, and where the
+    number in ``column`` is not 0 the SQL condition ``unless_zero`` holds.
     """
 
     column: str
     kind: Kind
     operators: frozenset[Operator]
     values: frozenset[str] | None = None
+    settled_by: str | None = None
+    unless_zero: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Since:
+    """What follows from a filter: only rows with at least this time in this column can match."""
+
+    column: str
+    time: str
 
 
 def text_property(column: str) -> Property:
@@ -62,12 +87,12 @@ def enum_property(column: str, values: Iterable[str]) -> Property:
     return Property(column=column, kind=Kind.STRING, operators=_EQUALITY, values=allowed)
 
 
-def time_property(column: str) -> Property:
-    return Property(column=column, kind=Kind.DATETIME, operators=_ORDERED)
+def time_property(column: str, settled_by: str | None = None) -> Property:
+    return Property(column=column, kind=Kind.DATETIME, operators=_ORDERED, settled_by=settled_by)
 
 
-def integer_property(column: str) -> Property:
-    return Property(column=column, kind=Kind.INTEGER, operators=_ORDERED)
+def integer_property(column: str, unless_zero: str | None = None) -> Property:
+    return Property(column=column, kind=Kind.INTEGER, operators=_ORDERED, unless_zero=unless_zero)
 
 
 def boolean_property(column: str) -> Property:
@@ -83,6 +108,18 @@ def compile_filter(tree: Filter, properties: Mapping[str, Property]) -> tuple[st
     return _condition(tree, properties, parameters), tuple(parameters)
 
 
+def lower_bound(tree: Filter, properties: Mapping[str, Property]) -> Since | None:
+    """Return the latest time since which all rows that can match must have been settled."""
+    terms = tree.terms if isinstance(tree, Combination) and tree.word == "and" else (tree,)
+    bounds = [
+        Since(column=column, time=to_wire(term.value))
+        for term in terms
+        if isinstance(term, Comparison) and term.operator in _AT_LEAST and isinstance(term.value, datetime)
+        if (column := properties[term.path].settled_by)
+    ]
+    return max(bounds, key=lambda bound: bound.time, default=None)
+
+
 def _condition(tree: Filter, properties: Mapping[str, Property], parameters: list[Parameter]) -> str:
     if isinstance(tree, Combination):
         terms = [_condition(term, properties, parameters) for term in tree.terms]
@@ -92,8 +129,14 @@ def _condition(tree: Filter, properties: Mapping[str, Property], parameters: lis
     if tree.operator is Operator.STARTS_WITH:
         parameters += (value, value, value)
         return f"({known.column} >= ? AND substr({known.column}, 1, length(?)) = ? COLLATE NOCASE)"
+    if known.values is not None:
+        # Written out, because only then does a partial index apply; one of the few allowed values.
+        return f"{known.column} {_SQL[tree.operator]} '{value}'"
     parameters.append(value)
-    return f"{known.column} {_SQL[tree.operator]} ?"
+    condition = f"{known.column} {_SQL[tree.operator]} ?"
+    if known.unless_zero and isinstance(value, int) and not _COMPARE[tree.operator](0, value):
+        return f"({known.unless_zero} AND {condition})"
+    return condition
 
 
 def _property(term: Comparison, properties: Mapping[str, Property]) -> Property:

@@ -93,15 +93,12 @@ class Database:
         return self._connection.execute(sql, parameters).fetchall()
 
     def page(self, sql: str, scope: tuple[object, ...], query: ListQuery) -> tuple[list[Any], bool]:
-        """Return a page in the order of ids, and whether more follows.
+        """Return a page in the query's order, and whether more follows.
 
         ``sql`` ends in a condition whose parameters are ``scope``.
         """
-        parameters = [*scope, *query.parameters]
-        if query.condition:
-            sql += f" AND {query.condition}"
-        if query.after is not None:
-            sql += " AND id > ?"
-            parameters.append(query.after)
-        rows = self.all(f"{sql} ORDER BY id LIMIT ?", *parameters, query.limit + 1)
+        boundary, start = query.boundary()
+        conditions = [condition for condition in (boundary, query.condition) if condition]
+        sql = " AND ".join([sql, *conditions]) + f" ORDER BY {query.order} LIMIT ?"
+        rows = self.all(sql, *scope, *start, *query.parameters, query.limit + 1)
         return rows[: query.limit], len(rows) > query.limit

@@ -109,11 +109,12 @@ CREATE TABLE IF NOT EXISTS tasks (
     UNIQUE (job_no, id)
 ) STRICT;
 
--- "Newly completed tasks"; the last two columns let counts be answered from the index alone.
-CREATE INDEX IF NOT EXISTS tasks_by_state
-ON tasks (job_no, state, state_time, result, required_slots);
--- Pages of the tasks in one state, in the order of lists.
-CREATE INDEX IF NOT EXISTS tasks_in_state ON tasks (job_no, state, id);
+-- "Newly completed tasks", and all that happened since a time, in the order of these times.
+CREATE INDEX IF NOT EXISTS tasks_by_time ON tasks (job_no, state_time, id, state);
+-- Pages of the tasks in one state, in the order of lists; the last two columns let counts be answered
+-- from the index alone.
+CREATE INDEX IF NOT EXISTS tasks_in_state ON tasks (job_no, state, id, result, required_slots);
+CREATE INDEX IF NOT EXISTS tasks_failed ON tasks (job_no, id) WHERE result = 'failure';
 -- The scheduler's queue: in order of adding.
 CREATE INDEX IF NOT EXISTS tasks_waiting ON tasks (job_no, no) WHERE state = 'active' AND waits_for = 0;
 CREATE INDEX IF NOT EXISTS tasks_running ON tasks (node_id) WHERE state = 'running';

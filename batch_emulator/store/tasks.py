@@ -61,13 +61,14 @@ _SELECT: Final = f"SELECT {_COLUMNS} FROM tasks"  # noqa: S608
 TASK_FILTER: Final[Mapping[str, Property]] = {
     "id": text_property("id"),
     "state": enum_property("state", TaskState),
-    "stateTransitionTime": time_property("state_time"),
-    "creationTime": time_property("created"),
+    # The unary plus keeps the planner from starting each page at the filter's time instead of its own.
+    "stateTransitionTime": time_property("+state_time", settled_by="state_time"),
+    "creationTime": time_property("created", settled_by="state_time"),
     "lastModified": time_property("modified"),
     "lastModifiedTime": time_property("modified"),
-    "executionInfo/startTime": time_property("started"),
-    "executionInfo/endTime": time_property("ended"),
-    "executionInfo/exitCode": integer_property("exit_code"),
+    "executionInfo/startTime": time_property("started", settled_by="state_time"),
+    "executionInfo/endTime": time_property("ended", settled_by="state_time"),
+    "executionInfo/exitCode": integer_property("exit_code", unless_zero="result = 'failure'"),
     "executionInfo/result": enum_property("result", TaskResult),
 }
 

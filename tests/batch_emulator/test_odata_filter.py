@@ -122,6 +122,13 @@ def test_any_text_is_read_or_refused_cleanly(source):
         return
 
 
+@pytest.mark.parametrize("text", ["2011-05-08T08:49:37Z", "Sun, 08 May 2011 08:49:37 GMT", "2011-05-08T10:49:37+02:00"])
+def test_a_time_comes_in_either_documented_format(text):
+    tree = parse_filter(f"stateTransitionTime gt DateTime'{text}'")
+    moment = datetime(2011, 5, 8, 8, 49, 37, tzinfo=UTC)
+    assert tree == Comparison(path="stateTransitionTime", operator=Operator.GT, value=moment)
+
+
 def test_and_binds_tighter_than_or():
     tree = parse_filter("id eq 'a' or id eq 'b' and id eq 'c'")
     a, b, c = (Comparison(path="id", operator=Operator.EQ, value=value) for value in "abc")
