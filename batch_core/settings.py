@@ -8,13 +8,11 @@ import binascii
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from urllib.parse import urlsplit
-
-from isodate import Duration, ISO8601Error, parse_duration
+from datetime import datetime, timedelta
 
 from batch_core.errors import SettingsError
 from batch_core.naming import BlobVersion
+from batch_core.setting_reader import SettingReader
 
 INPUT_CONTAINER = "input"
 OUTPUT_CONTAINER = "output"
@@ -121,7 +119,7 @@ class Settings:
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "Settings":
         """Read and check everything; raises `SettingsError` with every problem at once."""
-        reader = _Reader(env)
+        reader = SettingReader(env)
         settings = cls(
             storage=_storage(reader),
             input_container=reader.text("INPUT_CONTAINER", _CONTAINER_NAME, _A_CONTAINER_NAME, INPUT_CONTAINER),
@@ -171,74 +169,7 @@ class BindingExpressions:
         )
 
 
-class _Reader:
-    """Reads values from a mapping and gathers what is wrong with them; an empty value counts as missing."""
-
-    def __init__(self, env: Mapping[str, str]) -> None:
-        self._env = env
-        self.problems: list[str] = []
-
-    def raw(self, name: str) -> str:
-        return self._env.get(name, "").strip()
-
-    def text(self, name: str, pattern: re.Pattern[str], rule: str, default: str | None = None) -> str:
-        value = self.raw(name) or default
-        if value is None:
-            self.problems.append(f"{name} is missing: set it to {rule}")
-            return ""
-        if not pattern.fullmatch(value):
-            self.problems.append(f"{name} is {value!r}: it must be {rule}")
-        return value
-
-    def number(self, name: str, default: int, low: int, high: int) -> int:
-        value = self.raw(name) or str(default)
-        if not value.isascii() or not value.isdigit() or not low <= int(value) <= high:
-            self.problems.append(f"{name} is {value!r}: it must be a whole number from {low} to {high}")
-            return default
-        return int(value)
-
-    def duration(self, name: str, default: str, low: timedelta, high: timedelta) -> timedelta:
-        value = self.raw(name) or default
-        try:
-            length = parse_duration(value)
-        except ISO8601Error:
-            length = None
-        if not isinstance(length, timedelta) or isinstance(length, Duration) or not low <= length <= high:
-            self.problems.append(
-                f"{name} is {value!r}: it must be an ISO 8601 duration such as {default} "
-                f"(from {low.total_seconds() / 3600:g} to {high.total_seconds() / 3600:g} hours)"
-            )
-            return low
-        return length
-
-    def flag(self, name: str) -> bool:
-        value = self.raw(name).lower() or "false"
-        if value not in {"true", "false"}:
-            self.problems.append(f"{name} is {value!r}: it must be true or false")
-        return value == "true"
-
-    def moment(self, name: str) -> datetime | None:
-        value = self.raw(name)
-        if not value:
-            return None
-        try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            self.problems.append(f"{name} is {value!r}: it must be a date or a time such as 2026-11-23T08:00:00Z")
-            return None
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-    def url(self, name: str, example: str) -> str:
-        value = self.raw(name)
-        parts = urlsplit(value)
-        if not value:
-            self.problems.append(f"{name} is missing: set it to a URL such as {example}")
-        elif parts.scheme not in {"http", "https"} or not parts.netloc:
-            self.problems.append(f"{name} is {value!r}: it must be a URL such as {example}")
-        return value.rstrip("/")
-
-
-def _storage(reader: _Reader) -> StorageConnection:
+def _storage(reader: SettingReader) -> StorageConnection:
     connection_string = reader.raw(DATA_STORAGE)
     if connection_string:
         if (
@@ -260,7 +191,7 @@ def _storage(reader: _Reader) -> StorageConnection:
     )
 
 
-def _batch_account(reader: _Reader) -> BatchAccount:
+def _batch_account(reader: SettingReader) -> BatchAccount:
     endpoint = reader.url("BATCH_ENDPOINT", "https://ACCOUNT.REGION.batch.azure.com")
     key = reader.raw("BATCH_ACCOUNT_KEY")
     if not key:
@@ -284,7 +215,7 @@ def _is_base64(text: str) -> bool:
     return True
 
 
-def _task(reader: _Reader) -> TaskSettings:
+def _task(reader: SettingReader) -> TaskSettings:
     minute, week, half_year = timedelta(minutes=1), timedelta(days=7), timedelta(days=180)
     return TaskSettings(
         command_line=reader.text("TASK_COMMAND_LINE", _NOT_EMPTY, "a command line", COMMAND_LINE),
@@ -299,7 +230,7 @@ def _task(reader: _Reader) -> TaskSettings:
     )
 
 
-def _intake(reader: _Reader) -> IntakeSettings:
+def _intake(reader: SettingReader) -> IntakeSettings:
     second, day = timedelta(seconds=1), timedelta(days=1)
     return IntakeSettings(
         not_before=reader.moment("INPUT_NOT_BEFORE"),
@@ -309,11 +240,11 @@ def _intake(reader: _Reader) -> IntakeSettings:
     )
 
 
-def _is_identity(reader: _Reader) -> bool:
+def _is_identity(reader: SettingReader) -> bool:
     return not reader.raw(DATA_STORAGE)
 
 
-def _pool(reader: _Reader) -> PoolSettings:
+def _pool(reader: SettingReader) -> PoolSettings:
     ubuntu = "canonical:ubuntu-24_04-lts:server:latest"
     return PoolSettings(
         id=reader.text(
@@ -329,7 +260,7 @@ def _pool(reader: _Reader) -> PoolSettings:
     )
 
 
-def _check_triggers(reader: _Reader) -> None:
+def _check_triggers(reader: SettingReader) -> None:
     source = reader.raw("BLOB_TRIGGER_SOURCE")
     if source and source not in BLOB_TRIGGER_SOURCES:
         reader.problems.append(f"BLOB_TRIGGER_SOURCE is {source!r}: it must be {' or '.join(BLOB_TRIGGER_SOURCES)}")
