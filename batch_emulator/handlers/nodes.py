@@ -5,18 +5,24 @@ from aiohttp import web
 from batch_emulator.call import Call
 from batch_emulator.errors import BatchError, ErrorCode
 from batch_emulator.handlers.pools import find_pool
-from batch_emulator.model.pools import NODE_PROPERTIES, node_on_wire
+from batch_emulator.model.nodes import NODE_PROPERTIES, node_on_wire
 from batch_emulator.model.schema import Document
 from batch_emulator.odata.query import project, read_list_query, read_select
 from batch_emulator.store.nodes import NODE_FILTER, NodeRow
 from batch_emulator.store.pools import PoolRow
 
 
-async def get_node(call: Call) -> web.StreamResponse:
+def find_node(call: Call) -> tuple[PoolRow, NodeRow]:
+    """Return the node of the path, and its pool. Raises PoolNotFound or NodeNotFound."""
     pool = find_pool(call, call.parameters[0])
     row = call.service.store.nodes.get(pool.no, call.parameters[1])
     if row is None:
         raise BatchError(ErrorCode.NODE_NOT_FOUND)
+    return pool, row
+
+
+async def get_node(call: Call) -> web.StreamResponse:
+    pool, row = find_node(call)
     node = project(_wire(call, row, pool), read_select(call.query, NODE_PROPERTIES))
     return call.entity("nodes", node, modified=None)
 
@@ -30,4 +36,5 @@ async def list_nodes(call: Call) -> web.StreamResponse:
 
 
 def _wire(call: Call, row: NodeRow, pool: PoolRow) -> Document:
-    return node_on_wire(row, pool, call.service.store.tasks.load(row.id), call.endpoint)
+    tasks = call.service.store.tasks
+    return node_on_wire(row, pool, tasks.load(row.id), call.service.pools.recent_tasks(row), call.endpoint)

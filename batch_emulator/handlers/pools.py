@@ -5,12 +5,8 @@ from aiohttp import web
 from batch_emulator.call import Call, version_headers
 from batch_emulator.conditions import check_conditions
 from batch_emulator.errors import BatchError, ErrorCode
-from batch_emulator.model.pools import (
-    POOL_PROPERTIES,
-    node_counts_on_wire,
-    pool_on_wire,
-    read_pool,
-)
+from batch_emulator.model.nodes import node_counts_on_wire
+from batch_emulator.model.pools import POOL_PROPERTIES, pool_on_wire, read_pool
 from batch_emulator.model.schema import Document
 from batch_emulator.model.states import PoolState
 from batch_emulator.odata.query import project, read_list_query, read_select

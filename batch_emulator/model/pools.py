@@ -1,15 +1,18 @@
-"""Pools and nodes on the wire."""
+"""Pools on the wire."""
 
 import json
+from collections.abc import Mapping
 from typing import Final
 
 from batch_emulator.errors import invalid_property
+from batch_emulator.model.pool_secrets import without_secrets
+from batch_emulator.model.resizes import resize_timeout
 from batch_emulator.model.resource_files import resource_files
 from batch_emulator.model.schema import (
     Document,
+    Reader,
     boolean,
     display_name,
-    duration,
     environment_settings,
     filled_text,
     integer,
@@ -22,9 +25,7 @@ from batch_emulator.model.schema import (
     resource_id,
     text,
 )
-from batch_emulator.model.states import NodeState
 from batch_emulator.model.timestamps import etag_of
-from batch_emulator.store.nodes import NodeRow
 from batch_emulator.store.pools import PoolRow
 
 #: What ``$select`` may name (SDK model BatchPool).
@@ -39,15 +40,6 @@ POOL_PROPERTIES: Final = property_names(
     "resourceTags"
 )
 
-#: What ``$select`` may name (SDK model BatchNode).
-NODE_PROPERTIES: Final = property_names(
-    "id url state schedulingState stateTransitionTime lastBootTime allocationTime ipAddress "
-    "ipv6Address affinityId vmSize totalTasksRun runningTasksCount runningTaskSlotsCount "
-    "totalTasksSucceeded recentTasks startTask startTaskInfo errors isDedicated "
-    "endpointConfiguration nodeAgentInfo virtualMachineInfo version lastUpdateTime "
-    "certificateReferences"
-)
-
 _start_task = record(
     {
         "commandLine": filled_text,
@@ -60,12 +52,12 @@ _start_task = record(
     frozenset({"commandLine"}),
 )
 
-#: The readers of what a pool and the specification of an automatic pool have in common.
-_SPECIFICATION: Final = {
+#: How each property of a pool, and of the specification of an automatic pool, is read.
+POOL_READERS: Final[Mapping[str, Reader]] = {
     "displayName": display_name,
     "vmSize": filled_text,
     "virtualMachineConfiguration": record({"nodeAgentSKUId": text}),
-    "resizeTimeout": duration,
+    "resizeTimeout": resize_timeout,
     "targetDedicatedNodes": integer(0, 1000),
     "targetLowPriorityNodes": integer(0, 1000),
     "enableAutoScale": later,
@@ -85,8 +77,8 @@ _SPECIFICATION: Final = {
     "mountConfiguration": later,
 }
 
-_pool = record({"id": resource_id, **_SPECIFICATION}, frozenset({"id", "vmSize"}))
-_pool_specification = record(_SPECIFICATION, frozenset({"vmSize"}))
+_pool = record({"id": resource_id, **POOL_READERS}, frozenset({"id", "vmSize"}))
+_pool_specification = record(POOL_READERS, frozenset({"vmSize"}))
 
 
 def read_pool(body: Document) -> Document:
@@ -115,20 +107,15 @@ def _with_defaults(pool: Document) -> Document:
         "nodeFillType": "Spread",
         **pool.get("taskSchedulingPolicy", {}),
     }
-    return _with_start_task_defaults(_without_passwords(pool))
+    return finished(pool)
 
 
-def _with_start_task_defaults(pool: Document) -> Document:
+def finished(pool: Document) -> Document:
+    """Complete a pool's properties as they are read: with the start task's defaults, without secrets."""
     if "startTask" in pool:
         defaults = {"maxTaskRetryCount": 0, "waitForSuccess": True}
         pool["startTask"] = {**defaults, **pool["startTask"]}
-    return pool
-
-
-def _without_passwords(pool: Document) -> Document:
-    for account in pool.get("userAccounts", ()):
-        account.pop("password", None)
-    return pool
+    return without_secrets(pool)
 
 
 def pool_on_wire(row: PoolRow, counts: tuple[int, int], endpoint: str) -> Document:
@@ -152,54 +139,3 @@ def pool_on_wire(row: PoolRow, counts: tuple[int, int], endpoint: str) -> Docume
     if row.auto_scale_run is not None:
         pool["autoScaleRun"] = json.loads(row.auto_scale_run)
     return pool
-
-
-def node_on_wire(row: NodeRow, pool: PoolRow, load: tuple[int, int], endpoint: str) -> Document:
-    """Return a node as the service shows it; ``load`` is its running tasks and their slots."""
-    document = json.loads(pool.document)
-    node = {
-        "id": row.id,
-        "url": f"{endpoint}/pools/{pool.id}/nodes/{row.id}",
-        "state": row.state,
-        "schedulingState": row.scheduling,
-        "stateTransitionTime": row.state_time,
-        "lastBootTime": row.boot_time,
-        "allocationTime": row.allocation_time,
-        "ipAddress": row.ip_address,
-        "affinityId": f"TVM:{row.id}",
-        "vmSize": document["vmSize"],
-        "totalTasksRun": row.tasks_run,
-        "runningTasksCount": load[0],
-        "runningTaskSlotsCount": load[1],
-        "totalTasksSucceeded": row.tasks_succeeded,
-        "isDedicated": bool(row.dedicated),
-        "virtualMachineInfo": _machine(document),
-    }
-    if "startTask" in document:
-        node["startTask"] = document["startTask"]
-    if row.start_task_info is not None:
-        node["startTaskInfo"] = json.loads(row.start_task_info)
-    if row.errors is not None:
-        node["errors"] = json.loads(row.errors)
-    return node
-
-
-def _machine(pool: Document) -> Document:
-    """Return what runs on a node: the pool's image, whose exact version is recorded as it was asked for."""
-    image = pool.get("virtualMachineConfiguration", {}).get("imageReference", {})
-    return {"imageReference": {**image, "exactVersion": image.get("version", "latest")}}
-
-
-#: The property of BatchNodeCounts for each state of a node.
-_COUNTED_AS: Final = {
-    NodeState.START_TASK_FAILED: "startTaskFailed",
-    NodeState.LEAVING_POOL: "leavingPool",
-    NodeState.WAITING_FOR_START_TASK: "waitingForStartTask",
-    NodeState.UPGRADING_OS: "upgradingOS",
-}
-
-
-def node_counts_on_wire(states: dict[str, int]) -> Document:
-    """Return the counts of nodes by state, with every state and the total."""
-    counts: Document = {_COUNTED_AS.get(state, state.value): states.get(state, 0) for state in NodeState}
-    return {**counts, "total": sum(states.values())}

@@ -114,13 +114,14 @@ def task_on_wire(row: TaskRow, job_id: str, endpoint: str) -> Document:
         task["previousState"] = row.previous_state
         task["previousStateTransitionTime"] = row.previous_time
     task.update(json.loads(row.document))
-    task["executionInfo"] = _execution_info(row)
+    task["executionInfo"] = execution_info(row)
     if row.node_id is not None:
         task["nodeInfo"] = _node_info(row, job_id, endpoint)
     return task
 
 
-def _execution_info(row: TaskRow) -> Document:
+def execution_info(row: TaskRow) -> Document:
+    """Return what happened to a task so far, without what has not."""
     info = {
         "startTime": row.started,
         "endTime": row.ended,

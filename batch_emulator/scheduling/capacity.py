@@ -1,9 +1,14 @@
 """The free task slots of a pool's nodes, and the choice of a node for a task."""
 
+from collections import deque
 from dataclasses import dataclass, field
+from typing import Final
 
 from batch_emulator.execution.environment import Place
 from batch_emulator.model.states import NodeFillType
+
+#: How many tasks of a node are shown as recent ones.
+RECENT_TASKS: Final = 10
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
@@ -15,6 +20,8 @@ class Node:
     slots: int
     used: int = 0
     runs: int = 0
+    #: Number and job of the tasks that were put here last, the newest at the end.
+    recent: deque[tuple[int, str]] = field(default_factory=lambda: deque(maxlen=RECENT_TASKS))
 
     @property
     def free(self) -> int:

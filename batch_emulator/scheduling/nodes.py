@@ -126,6 +126,7 @@ class NodeLife:
         await self._stop_processes(member)
         if state is NodeState.REIMAGING:
             await asyncio.to_thread(member.node.place.directory.remove)
+            self.runs.store.nodes.delete_users(member.no)
         await asyncio.sleep(_BOOT_STEP)
         await self._start(member)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -17,6 +17,7 @@ from batch_emulator.scheduling.nodes import Member, NodeLife
 from batch_emulator.scheduling.runs import Ending
 from batch_emulator.store.nodes import NodeRow
 from batch_emulator.store.pools import PoolRow
+from batch_emulator.store.tasks import TaskRow
 
 #: How long a pool is seen stopping, in seconds.
 _STOPPING: Final = 0.05
@@ -100,11 +101,20 @@ class PoolLife:
         runs.store.pools.set_allocation(row.no, AllocationState.STOPPING, runs.clock.stamp())
         self.background.start(self._stop(live), f"stop resizing pool {row.id}")
 
-    def refresh(self, row: PoolRow) -> None:
-        """Let a changed document show: how tasks are spread over nodes."""
-        live = self._pools.get(row.no)
-        if live is not None:
-            live.pool.fill = _capacity(row).fill
+    def change(self, row: PoolRow, document: Document) -> None:
+        """Give a pool other properties; nodes see a new start task when they boot."""
+        text = json.dumps(document)
+        self.nodes.runs.store.pools.change(row.no, text, self.nodes.runs.clock.stamp())
+        pool, new = self._pools[row.no].pool, _capacity(row._replace(document=text))
+        pool.fill, pool.slots_per_node = new.fill, new.slots_per_node
+
+    def recent_tasks(self, row: NodeRow) -> Iterator[tuple[TaskRow, str]]:
+        """Yield the tasks that were put on a node last and are still there, the newest first, with their jobs' ids."""
+        live = self._pools.get(row.pool_no)
+        member = live.members.get(row.no) if live else None
+        for no, job_id in dict.fromkeys(reversed(member.node.recent)) if member else ():
+            if (task := self.nodes.runs.store.tasks.by_number(no)) is not None:
+                yield task, job_id
 
     def delete(self, row: PoolRow) -> None:
         """Begin to remove a pool and its nodes; ``deleting`` is visible when this returns."""

@@ -83,6 +83,7 @@ class Runs:
         self.store.tasks.start(task, node.place.pool_id, node.place.node_id, now)
         self.store.nodes.set_state(node.no, NodeState.RUNNING, now)
         node.take(task.required_slots)
+        node.recent.append((task.no, job.id))
         run = self._by_task[task.no] = Run(task=task, job=job, node=node)
         return run
 

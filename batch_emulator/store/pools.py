@@ -120,5 +120,6 @@ class Pools:
         return PoolRow._make(row) if row else None
 
     def delete(self, no: int) -> None:
+        self._database.execute("DELETE FROM node_users WHERE node_no IN (SELECT no FROM nodes WHERE pool_no = ?)", no)
         self._database.execute("DELETE FROM nodes WHERE pool_no = ?", no)
         self._database.execute("DELETE FROM pools WHERE no = ?", no)

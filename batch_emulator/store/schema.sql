@@ -36,6 +36,15 @@ CREATE TABLE IF NOT EXISTS nodes (
     UNIQUE (pool_no, id)
 ) STRICT;
 
+-- Who may log on to a node: passwords and keys are not kept.
+CREATE TABLE IF NOT EXISTS node_users (
+    node_no INTEGER NOT NULL REFERENCES nodes (no),
+    name TEXT NOT NULL COLLATE NOCASE,
+    admin INTEGER NOT NULL,
+    expires TEXT NOT NULL,
+    PRIMARY KEY (node_no, name)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE IF NOT EXISTS jobs (
     no INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE COLLATE NOCASE,

@@ -51,17 +51,11 @@ _OF_THE_SDK = (
 #: What the emulator does not offer yet; a test that passes must be taken from this list.
 _EXPECTED_FAILURES = frozenset(
     {
-        "compute_node_extensions",
-        "compute_node_remote_desktop",
-        "compute_node_user",
-        "compute_nodes",
         "create_pool_with_blobfuse_mount",
         "create_pools",
         "jobs",
-        "network_configuration",
         "scale_pools",
         "tasks",
-        "update_pools",
     }
 )
 

@@ -1,0 +1,40 @@
+"""The virtual machine extensions of a node: those of its pool, and the service's own. Nothing is installed."""
+
+import json
+from typing import Final
+
+from batch_emulator.model.schema import Document, property_names
+from batch_emulator.store.pools import PoolRow
+
+#: What ``$select`` may name (SDK model BatchNodeVMExtension).
+EXTENSION_PROPERTIES: Final = property_names("provisioningState vmExtension instanceView")
+
+#: The extension that carries the node agent (recording of the real service).
+_AGENT: Final[Document] = {
+    "name": "batchNodeExtension",
+    "publisher": "Microsoft.Azure.Extensions",
+    "type": "CustomScript",
+    "typeHandlerVersion": "2.1",
+    "autoUpgradeMinorVersion": True,
+    "settings": {},
+}
+
+
+def extensions_on_wire(pool: PoolRow) -> list[Document]:
+    """Return the extensions of every node of a pool, the service's own last."""
+    machine = json.loads(pool.document).get("virtualMachineConfiguration", {})
+    return [_on_wire(extension) for extension in [*machine.get("extensions", ()), _AGENT]]
+
+
+def _on_wire(extension: Document) -> Document:
+    status = {
+        "code": "ProvisioningState/succeeded",
+        "level": "Info",
+        "displayStatus": "Provisioning succeeded",
+        "message": "Simulated by the emulator: nothing was installed",
+    }
+    return {
+        "provisioningState": "Succeeded",
+        "vmExtension": extension,
+        "instanceView": {"name": extension["name"], "statuses": [status]},
+    }
