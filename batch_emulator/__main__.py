@@ -16,16 +16,19 @@ from batch_emulator.store.database import StoreError
 
 log = logging.getLogger("batch_emulator")
 
+_EXPOSED = "Bound to %s: whoever can reach this port and knows the key can run commands here"
+_EXPOSED_WITH_TOKENS = (
+    "Bound to %s: whoever can reach this port can run commands here, with or without the key, "
+    "since the signature of bearer tokens is not verified"
+)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the emulator until it is told to stop; return the exit code."""
     settings = _read(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     if settings.is_exposed:
-        log.warning(
-            "Bound to %s: whoever can reach this port and knows the key can run commands here",
-            settings.host,
-        )
+        log.warning(_EXPOSED_WITH_TOKENS if settings.cert else _EXPOSED, settings.host)
     try:
         asyncio.run(_serve(settings))
     except (OSError, StoreError, ValueError) as exc:
@@ -50,13 +53,19 @@ def _read(arguments: Sequence[str] | None) -> Settings:
         metavar="CONNECTION_STRING",
         help=f"the storage account for identities and auto-storage; better set {STORAGE_VARIABLE}, which no list shows",
     )
+    parser.add_argument("--cert", type=Path, metavar="FILE", help="serve HTTPS with this certificate; take tokens")
+    parser.add_argument("--key-file", type=Path, metavar="FILE", help="its private key, if it has a file of its own")
     given = parser.parse_args(arguments)
+    if given.key_file and not given.cert:
+        parser.error("--key-file needs --cert")
     return Settings(
         host=given.host,
         port=given.port,
         location=None if given.in_memory else given.location,
         account=given.account,
         key=given.key,
+        cert=given.cert,
+        key_file=given.key_file,
         faults=given.faults,
         storage=given.storage,
     )

@@ -84,6 +84,11 @@ class ErrorCode(Enum):
             "header is formed correctly including the signature."
         ),
     )
+    TOKEN_REFUSED = (
+        "AuthenticationFailed",
+        401,
+        "Server failed to authenticate the request. Make sure the value of Authorization header is formed correctly.",
+    )
     RESOURCE_NOT_FOUND = ("ResourceNotFound", 404, "The specified resource does not exist.")
     POOL_NOT_FOUND = ("PoolNotFound", 404, "The specified pool does not exist.")
     NODE_NOT_FOUND = ("NodeNotFound", 404, "The specified node does not exist.")

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 
 from aiohttp import web
 
+from batch_emulator.authentication import Authentication
 from batch_emulator.call import JSON_TYPE, Call
 from batch_emulator.control.access import CONTROL_PREFIX, is_from_this_machine
 from batch_emulator.control.routes import CONTROL_ROUTES
@@ -21,7 +22,6 @@ from batch_emulator.host import Host
 from batch_emulator.model.timestamps import Clock
 from batch_emulator.routes import ROUTES, Router
 from batch_emulator.service import BatchService
-from batch_emulator.signing import SharedKey
 
 log = logging.getLogger(__name__)
 
@@ -42,9 +42,9 @@ API_VERSIONS: Final = frozenset(
 class Gateway:
     """The handler of all requests of one emulator."""
 
-    def __init__(self, host: Host, key: SharedKey) -> None:
+    def __init__(self, host: Host, authentication: Authentication) -> None:
         self._host = host
-        self._key = key
+        self._authentication = authentication
         self._router = Router(ROUTES)
         self._control = Router(CONTROL_ROUTES)
         self._clock = Clock()
@@ -77,10 +77,11 @@ class Gateway:
         path, _, raw_query = request.raw_path.partition("?")
         query = _parse_query(raw_query)
         is_control = path.startswith(CONTROL_PREFIX)
-        if not (is_control and is_from_this_machine(request)):
-            self._key.verify(request.method, path, query, request.headers)
         if not is_control:
+            self._authentication.check(request, path, query)
             _check_version(query)
+        elif not is_from_this_machine(request):
+            self._authentication.check_signature(request, path, query)
         operation, parameters = (self._control if is_control else self._router).find(request.method, path)
         if operation.handler is None:
             raise not_emulated(f"the operation {operation.name}")

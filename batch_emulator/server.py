@@ -1,12 +1,15 @@
 """Starts and stops one emulator: its socket, its service, its HTTP server."""
 
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Final
 
 from aiohttp import web
 
+from batch_emulator.authentication import Authentication
 from batch_emulator.execution.storage_account import StorageAccount
 from batch_emulator.faults.controls import Controls
 from batch_emulator.faults.form import read_document
@@ -28,10 +31,12 @@ async def running(settings: Settings) -> AsyncIterator[str]:
     """Serve until the block ends; yield the URL.
 
     Raises OSError if the port is taken, StoreError if the location cannot be used, ValueError if
-    the key is not base64, the storage connection string cannot be read or a fault rule cannot be used.
+    the key is not base64, the certificate, the storage connection string cannot be read or a fault rule cannot be used.
     At the end every task process is ended.
     """
-    key = SharedKey(settings.account, settings.key)
+    authentication = Authentication(
+        key=SharedKey(settings.account, settings.key), takes_tokens=settings.cert is not None
+    )
     controls = _controls(settings)
     listener = _listen(settings.host, settings.port)
     try:
@@ -40,7 +45,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         listener.close()
         raise
     try:
-        async with _serving(settings, key, controls, listener, location) as url:
+        async with _serving(settings, authentication, controls, listener, location) as url:
             yield url
     finally:
         listener.close()
@@ -49,17 +54,22 @@ async def running(settings: Settings) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def _serving(
-    settings: Settings, key: SharedKey, controls: Controls, listener: socket.socket, location: Location
+    settings: Settings,
+    authentication: Authentication,
+    controls: Controls,
+    listener: socket.socket,
+    location: Location,
 ) -> AsyncIterator[str]:
-    url = f"http://{_host_in_url(settings.host)}:{listener.getsockname()[1]}"
+    tls = _tls(settings.cert, settings.key_file) if settings.cert else None
+    url = f"http{'s' * bool(tls)}://{_host_in_url(settings.host)}:{listener.getsockname()[1]}"
     storage = StorageAccount.parse(settings.storage) if settings.storage else None
     host = Host(location, lambda: BatchService.open(location, settings.account, url, controls, storage))
     controls.reset = host.reset
-    server = web.Server(Gateway(host, key), access_log=None)
+    server = web.Server(Gateway(host, authentication), access_log=None)
     runner = web.ServerRunner(server, shutdown_timeout=_GRACE)
     try:
         await runner.setup()
-        await web.SockSite(runner, listener, backlog=512).start()
+        await web.SockSite(runner, listener, ssl_context=tls, backlog=512).start()
         yield url
     finally:
         await runner.cleanup()
@@ -74,6 +84,18 @@ def _controls(settings: Settings) -> Controls:
     )
     controls.restore()
     return controls
+
+
+def _tls(cert: Path, key_file: Path | None) -> ssl.SSLContext:
+    """Read the certificate. Raises ValueError."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        # Without a password there is nothing to ask for at the terminal.
+        context.load_cert_chain(cert, key_file, password="")
+    except OSError as exc:
+        files = f"{cert} and {key_file}" if key_file else str(cert)
+        raise ValueError(f"{files}: no certificate and private key can be read: {exc.strerror or exc}") from exc
+    return context
 
 
 def _host_in_url(host: str) -> str:

@@ -25,6 +25,9 @@ class Settings:
     location: Path | None = None
     account: str = DEFAULT_ACCOUNT
     key: str = field(default=DEFAULT_KEY, repr=False)
+    #: A certificate and its private key (None: it stands in the same file) to serve HTTPS with.
+    cert: Path | None = None
+    key_file: Path | None = None
     #: A file of fault rules that are in force from the start.
     faults: Path | None = None
     #: The connection string of the storage account for identities and auto-storage, if there is one.

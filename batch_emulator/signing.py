@@ -42,9 +42,12 @@ class SharedKey:
         """Raise ValueError if the key is not base64."""
         self.account = account
         try:
-            self._start = hmac.new(b64decode(key, validate=True), digestmod="sha256")
-        except binascii.Error as exc:
+            secret = b64decode(key, validate=True)
+        except (binascii.Error, ValueError) as exc:
             raise ValueError("The account key is not base64") from exc
+        if not secret:
+            raise ValueError("The account key is empty")
+        self._start = hmac.new(secret, digestmod="sha256")
 
     def verify(self, method: str, raw_path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> None:
         """Raise AuthenticationFailed unless the request is signed with the key, and fresh.
@@ -54,6 +57,8 @@ class SharedKey:
         """
         # Names of headers have no case; a plain dict is much quicker than the server's own.
         sent = {name.lower(): value for name, value in headers.items() if value}
+        if len(sent) < len(headers):
+            _check_unambiguous(headers)
         given = self._signature(sent.get("authorization", ""))
         _check_age(sent.get("ocp-date") or sent.get("date", ""))
         head, tail = _string_to_sign(method, query, sent)
@@ -77,12 +82,23 @@ class SharedKey:
         scheme, _, credential = authorization.partition(" ")
         if not scheme:
             raise _refused("The request has no Authorization header.")
+        if scheme.lower() == "bearer":
+            raise _refused("Bearer tokens are taken over HTTPS only: start the emulator with --cert and --key-file.")
         if scheme != "SharedKey":
             raise _refused(f"The scheme {scheme[:32]!r} is not offered; SharedKey is.")
         account, _, signature = credential.partition(":")
         if account != self.account:
             raise _refused(f"This emulator has the account {self.account!r} only.")
         return signature.encode(errors="surrogateescape")
+
+
+def _check_unambiguous(headers: Mapping[str, str]) -> None:
+    """Refuse a signed header that stands there twice: nobody can tell which one was signed."""
+    # Iterating over the headers themselves would name each once.
+    names = [name.lower() for name, _ in headers.items()]
+    for name in {*_SIGNED_HEADERS, "authorization", *[name for name in names if "ocp-" in name]}:
+        if names.count(name) > 1:
+            raise _refused(f"The header {name!r} stands there twice.")
 
 
 def _string_to_sign(method: str, query: Mapping[str, str], sent: Mapping[str, str]) -> tuple[str, str]:

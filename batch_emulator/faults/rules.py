@@ -21,7 +21,7 @@ _LONGEST_DELAY: Final = 3600.0
 
 #: What a status means where a rule names no code.
 _CODES_BY_STATUS: Final = {
-    401: ErrorCode.AUTHENTICATION_FAILED,
+    401: ErrorCode.TOKEN_REFUSED,
     403: ErrorCode.AUTHENTICATION_FAILED,
     429: ErrorCode.TOO_MANY_REQUESTS,
     500: ErrorCode.INTERNAL_ERROR,

@@ -32,7 +32,12 @@ async def test_the_sdk_sees_a_wrong_key_as_403(url):
     ("change", "said"),
     [
         ({"Authorization": ""}, "no Authorization"),
-        ({"Authorization": "Bearer abc"}, "'Bearer' is not offered"),
+        ({"Authorization": "Bearer abc"}, "over HTTPS only"),
+        ({"Authorization": "Basic abc"}, "'Basic' is not offered"),
+        ({"Authorization": "SharedKey devbatchaccount1:"}, "does not match"),
+        ({"Authorization": "SharedKey devbatchaccount1"}, "does not match"),
+        ({"Authorization": "SharedKey DevBatchAccount1:abc"}, "'devbatchaccount1' only"),
+        ({"Authorization": "SharedKey"}, "'devbatchaccount1' only"),
         ({"Authorization": "SharedKey other:abc"}, "'devbatchaccount1' only"),
         ({"Authorization": "SharedKey devbatchaccount1:\xff"}, "does not match"),
         ({"ocp-date": "yesterday"}, "RFC 1123"),

@@ -1,0 +1,48 @@
+"""Makes a self-signed certificate for this machine: ``python -m batch_emulator.certificate [DIR]``.
+
+It needs the package ``cryptography``, which ``azure-identity`` brings.
+"""
+
+import sys
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+_DAYS: Final = 365
+
+
+def make_certificate(directory: Path) -> tuple[Path, Path]:
+    """Write ``cert.pem`` and ``key.pem``, valid for a year; return their paths."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    cert_path, key_path = directory / "cert.pem", directory / "key.pem"
+    directory.mkdir(parents=True, exist_ok=True)
+    key_path.touch(mode=0o600)
+    key_path.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    cert_path.write_bytes(_certificate(key).public_bytes(serialization.Encoding.PEM))
+    return cert_path, key_path
+
+
+def _certificate(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "batch-emulator")])
+    now = datetime.now(UTC)
+    names = [x509.DNSName("localhost"), *[x509.IPAddress(ip_address(host)) for host in ("127.0.0.1", "::1")]]
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    builder = builder.serial_number(x509.random_serial_number())
+    builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=_DAYS))
+    builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+    builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+    return builder.sign(key, hashes.SHA256())
+
+
+if __name__ == "__main__":
+    cert, private = make_certificate(Path(sys.argv[1] if len(sys.argv) > 1 else "."))
+    sys.stdout.write(f"--cert {cert} --key-file {private}\n")
