@@ -12,6 +12,7 @@ from batch_emulator.execution.outcome import (
     ended_by_time_limit,
     exit_failure,
     launch_failed,
+    no_container_runtime,
 )
 from batch_emulator.execution.process import TaskProcess
 from batch_emulator.execution.transfers import Transfers
@@ -32,6 +33,7 @@ class Attempt:
     resource_files: tuple[Document, ...] = ()
     output_files: tuple[Document, ...] = ()
     time_limit: float | None = None
+    needs_container: bool = False
 
 
 async def perform(attempt: Attempt, transfers: Transfers) -> Outcome:
@@ -57,6 +59,8 @@ async def _run_command(attempt: Attempt, downloads: Downloads) -> Outcome:
 
 async def _run(attempt: Attempt, downloads: Downloads) -> int:
     await _prepare(attempt.directory)
+    if attempt.needs_container:
+        raise no_container_runtime()
     for entry in attempt.resource_files:
         await downloads.fetch(entry, attempt.directory.working)
     try:

@@ -109,6 +109,20 @@ def launch_failed(reason: str) -> RunError:
     )
 
 
+def no_container_runtime() -> RunError:
+    """Build the failure of a task that asks for a container on a node without them.
+
+    The code: container tests of Microsoft's .NET client; the text is not known.
+    """
+    return RunError(
+        Failure(
+            code="ContainerPoolNotSupported",
+            message="The compute node does not support container tasks",
+            details=(("Message", "The nodes of the emulator have no container runtime"),),
+        )
+    )
+
+
 def blob_failure(code: str, source: str, file_path: str, reason: str) -> RunError:
     """Build a download failure; ``source`` must not hold a SAS token."""
     messages = {

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from batch_emulator.errors import invalid_property
+from batch_emulator.model.container_settings import container_settings
 from batch_emulator.model.pool_secrets import without_secrets
 from batch_emulator.model.resizes import resize_timeout
 from batch_emulator.model.resource_files import resource_files
@@ -43,7 +44,7 @@ POOL_PROPERTIES: Final = property_names(
 _start_task = record(
     {
         "commandLine": filled_text,
-        "containerSettings": later,
+        "containerSettings": container_settings,
         "resourceFiles": resource_files,
         "environmentSettings": environment_settings,
         "maxTaskRetryCount": integer(-1),

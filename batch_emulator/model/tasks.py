@@ -3,6 +3,7 @@
 import json
 from typing import Final
 
+from batch_emulator.model.container_settings import container_settings
 from batch_emulator.model.exit_conditions import depends_on, exit_conditions
 from batch_emulator.model.output_files import output_files
 from batch_emulator.model.resource_files import resource_files
@@ -49,7 +50,7 @@ _task = record(
         "displayName": display_name,
         "commandLine": filled_text,
         "exitConditions": exit_conditions,
-        "containerSettings": later,
+        "containerSettings": container_settings,
         "resourceFiles": resource_files,
         "outputFiles": output_files,
         "environmentSettings": environment_settings,

@@ -152,6 +152,7 @@ class Runs:
             resource_files=tuple(task.get("resourceFiles", ())),
             output_files=tuple(task.get("outputFiles", ())),
             time_limit=seconds_of(task["constraints"]["maxWallClockTime"]),
+            needs_container="containerSettings" in task,
         )
 
     def _directory(self, run: Run) -> RunDirectory:

@@ -53,6 +53,7 @@ class StartTasks:
             directory=directory,
             environment=with_settings(service, task.get("environmentSettings", ())),
             resource_files=tuple(task.get("resourceFiles", ())),
+            needs_container="containerSettings" in task,
         )
 
     def _is_spoiled(self, pool_id: str) -> bool:
