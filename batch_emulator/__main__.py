@@ -55,6 +55,7 @@ def _read(arguments: Sequence[str] | None) -> Settings:
     )
     parser.add_argument("--cert", type=Path, metavar="FILE", help="serve HTTPS with this certificate; take tokens")
     parser.add_argument("--key-file", type=Path, metavar="FILE", help="its private key, if it has a file of its own")
+    parser.add_argument("--applications", type=Path, metavar="DIR", help="application packages: <id>/<version>.zip")
     given = parser.parse_args(arguments)
     if given.key_file and not given.cert:
         parser.error("--key-file needs --cert")
@@ -68,6 +69,7 @@ def _read(arguments: Sequence[str] | None) -> Settings:
         key_file=given.key_file,
         faults=given.faults,
         storage=given.storage,
+        applications=given.applications,
     )
 
 

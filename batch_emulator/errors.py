@@ -94,6 +94,7 @@ class ErrorCode(Enum):
     NODE_NOT_FOUND = ("NodeNotFound", 404, "The specified node does not exist.")
     JOB_NOT_FOUND = ("JobNotFound", 404, "The specified job does not exist.")
     JOB_SCHEDULE_NOT_FOUND = ("JobScheduleNotFound", 404, "The specified job schedule does not exist.")
+    APPLICATION_NOT_FOUND = ("ApplicationNotFound", 404, "The specified application does not exist.")
     TASK_NOT_FOUND = ("TaskNotFound", 404, "The specified task does not exist.")
     FILE_NOT_FOUND = ("FileNotFound", 404, "The specified file does not exist.")
     UNSUPPORTED_HTTP_VERB = (
@@ -186,6 +187,15 @@ class ErrorCode(Enum):
         "JobScheduleWithSameIdExists",
         409,
         "There is already a job schedule with the specified id.",
+    )
+    INVALID_APPLICATION_PACKAGE_REFERENCES = (
+        "InvalidApplicationPackageReferences",
+        409,
+        (
+            "One or more application package references could not be satisfied. This occurs if the application id or "
+            "version does not exist or is not active, or if the reference did not specify a version and there is no "
+            "default version configured."
+        ),
     )
     TASK_EXISTS = ("TaskExists", 409, "The specified task already exists.")
     TASK_COMPLETED = ("TaskCompleted", 409, "The specified task is already in a completed state.")

@@ -41,6 +41,11 @@ class Location:
         """The parent of the nodes' root directories."""
         return self.root / "nodes"
 
+    @property
+    def applications(self) -> Path:
+        """Where the user may put application packages."""
+        return self.root / "applications"
+
     def wipe(self) -> None:
         """Remove what an emulator has left here; none may be using it."""
         shutil.rmtree(self.nodes, ignore_errors=True)

@@ -13,6 +13,7 @@ from aiohttp import web
 from batch_emulator.call import Call
 from batch_emulator.errors import BatchError, ErrorCode
 from batch_emulator.handlers import (
+    applications,
     job_changes,
     job_schedules,
     jobs,
@@ -44,8 +45,8 @@ def _operation(name: str, method: str, path: str, handler: Handler | None = None
 
 # fmt: off
 ROUTES: Final = (
-    _operation("list_applications", "GET", "/applications"),
-    _operation("get_application", "GET", "/applications/{applicationId}"),
+    _operation("list_applications", "GET", "/applications", applications.list_applications),
+    _operation("get_application", "GET", "/applications/{applicationId}", applications.get_application),
     _operation("list_pool_usage_metrics", "GET", "/poolusagemetrics"),
     _operation("create_pool", "POST", "/pools", pools.create_pool),
     _operation("list_pools", "GET", "/pools", pools.list_pools),

@@ -9,6 +9,7 @@ from typing import Final
 
 from aiohttp import web
 
+from batch_emulator.applications import Applications
 from batch_emulator.authentication import Authentication
 from batch_emulator.execution.storage_account import StorageAccount
 from batch_emulator.faults.controls import Controls
@@ -63,7 +64,8 @@ async def _serving(
     tls = _tls(settings.cert, settings.key_file) if settings.cert else None
     url = f"http{'s' * bool(tls)}://{_host_in_url(settings.host)}:{listener.getsockname()[1]}"
     storage = StorageAccount.parse(settings.storage) if settings.storage else None
-    host = Host(location, lambda: BatchService.open(location, settings.account, url, controls, storage))
+    applications = Applications(root=settings.applications or location.applications)
+    host = Host(location, lambda: BatchService.open(location, settings.account, url, controls, storage, applications))
     controls.reset = host.reset
     server = web.Server(Gateway(host, authentication), access_log=None)
     runner = web.ServerRunner(server, shutdown_timeout=_GRACE)

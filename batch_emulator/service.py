@@ -4,9 +4,11 @@ import os
 from dataclasses import dataclass
 from typing import Self
 
+from batch_emulator.applications import Applications
 from batch_emulator.execution.directories import NodeDirectories
 from batch_emulator.execution.environment import NODE_MARK, Account
 from batch_emulator.execution.leftovers import kill_leftovers
+from batch_emulator.execution.packages import Packages
 from batch_emulator.execution.storage_account import StorageAccount
 from batch_emulator.execution.transfers import Transfers
 from batch_emulator.faults.controls import Controls
@@ -49,10 +51,17 @@ class BatchService:
     background: Background
     transfers: Transfers
     controls: Controls
+    applications: Applications
 
     @classmethod
     def open(
-        cls, location: Location, account: str, endpoint: str, controls: Controls, storage: StorageAccount | None
+        cls,
+        location: Location,
+        account: str,
+        endpoint: str,
+        controls: Controls,
+        storage: StorageAccount | None,
+        applications: Applications,
     ) -> Self:
         """Open the state and take up where an earlier process stopped.
 
@@ -64,7 +73,7 @@ class BatchService:
             store=Store(location.database),
             clock=clock,
             account=Account(name=account, url=f"{endpoint}/", search_path=os.environ.get("PATH", os.defpath)),
-            transfers=Transfers(storage),
+            transfers=Transfers(storage, Packages(applications)),
         )
         dispatcher = Dispatcher(store=runs.store, runs=runs)
         pools = _pools(runs, dispatcher, directories, background, controls.quotas)
@@ -87,6 +96,7 @@ class BatchService:
             background=background,
             transfers=runs.transfers,
             controls=controls,
+            applications=applications,
         )
         runs.on_end = service._run_ended
         runs.on_expiry = service.expiry.expect

@@ -33,6 +33,9 @@ class Settings:
     #: The connection string of the storage account for identities and auto-storage, if there is one.
     storage: str | None = field(default=None, repr=False)
 
+    #: The directory of application packages; None for ``applications`` in the location.
+    applications: Path | None = None
+
     @property
     def shown_key(self) -> str:
         """The key if it is the well-known one; a key of the user's own is never shown."""

@@ -4,8 +4,7 @@ import asyncio
 from dataclasses import dataclass, replace
 
 from batch_emulator.execution.command_line import split_command_line
-from batch_emulator.execution.directories import RunDirectory
-from batch_emulator.execution.downloads import Downloads
+from batch_emulator.execution.directories import NodeDirectory, RunDirectory
 from batch_emulator.execution.outcome import (
     Outcome,
     RunError,
@@ -25,20 +24,25 @@ KILLED = 137
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """What to run, where, and for how long at most (seconds; None for no limit)."""
+    """What to run, where, and for how long at most (seconds; None for no limit).
+
+    ``packages`` are references to application packages; they are unpacked on ``node``.
+    """
 
     command_line: str
     directory: RunDirectory
     environment: dict[str, str]
     resource_files: tuple[Document, ...] = ()
     output_files: tuple[Document, ...] = ()
+    packages: tuple[Document, ...] = ()
+    node: NodeDirectory | None = None
     time_limit: float | None = None
     needs_container: bool = False
 
 
 async def perform(attempt: Attempt, transfers: Transfers) -> Outcome:
     """Run to the end. A cancelled run has ended all its processes when this returns."""
-    outcome = await _run_command(attempt, transfers.downloads)
+    outcome = await _run_command(attempt, transfers)
     if outcome.exit_code is None or not attempt.output_files:
         return outcome
     remains = Remains(directory=attempt.directory, environment=attempt.environment, succeeded=outcome.failure is None)
@@ -46,10 +50,10 @@ async def perform(attempt: Attempt, transfers: Transfers) -> Outcome:
     return replace(outcome, failure=failure) if failure else outcome
 
 
-async def _run_command(attempt: Attempt, downloads: Downloads) -> Outcome:
+async def _run_command(attempt: Attempt, transfers: Transfers) -> Outcome:
     try:
         async with asyncio.timeout(attempt.time_limit):
-            code = await _run(attempt, downloads)
+            code = await _run(attempt, transfers)
     except RunError as exc:
         return Outcome(failure=exc.failure)
     except TimeoutError:
@@ -57,17 +61,18 @@ async def _run_command(attempt: Attempt, downloads: Downloads) -> Outcome:
     return Outcome(exit_code=code, failure=exit_failure() if code else None)
 
 
-async def _run(attempt: Attempt, downloads: Downloads) -> int:
+async def _run(attempt: Attempt, transfers: Transfers) -> int:
     await _prepare(attempt.directory)
     if attempt.needs_container:
         raise no_container_runtime()
+    packages = await transfers.packages.install(attempt.packages, attempt.node) if attempt.node else {}
     for entry in attempt.resource_files:
-        await downloads.fetch(entry, attempt.directory.working)
+        await transfers.downloads.fetch(entry, attempt.directory.working)
     try:
         command = split_command_line(attempt.command_line)
     except ValueError as exc:
         raise launch_failed(str(exc)) from exc
-    process = TaskProcess.start(command, attempt.directory, attempt.environment)
+    process = TaskProcess.start(command, attempt.directory, {**attempt.environment, **packages})
     try:
         return await process.wait()
     except asyncio.CancelledError:

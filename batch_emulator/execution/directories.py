@@ -75,6 +75,11 @@ class NodeDirectory:
         return self.root / "startup"
 
     @property
+    def applications(self) -> Path:
+        """The parent of the unpacked application packages."""
+        return self.root / "applications"
+
+    @property
     def mounts(self) -> Path:
         return self.root / "fsmounts"
 

@@ -4,7 +4,7 @@ https://learn.microsoft.com/azure/batch/batch-compute-node-environment-variables
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from batch_emulator.execution.directories import NodeDirectory, RunDirectory
@@ -33,12 +33,15 @@ class Place:
     node_id: str
     is_dedicated: bool
     directory: NodeDirectory
+    #: The variables of the pool's application packages, once they are unpacked here.
+    packages: dict[str, str] = field(default_factory=dict)
 
 
 def node_environment(account: Account, place: Place, run: RunDirectory) -> dict[str, str]:
     """Return what a start task and every other task see. Nothing else of the emulator's own."""
     node = place.directory
     return {
+        **place.packages,
         "PATH": account.search_path,
         "HOME": str(run.working),
         "LANG": "C.UTF-8",

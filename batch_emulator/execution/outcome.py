@@ -150,6 +150,17 @@ def file_failure(code: str, file_path: str, reason: str) -> RunError:
     )
 
 
+def package_failure(package: str, reason: str) -> RunError:
+    """Build a failure to put an application package on a node."""
+    return RunError(
+        Failure(
+            code="ApplicationPackageError",
+            message="An error occurred when deploying one of the specified application packages",
+            details=(("Package", package), ("Message", reason)),
+        )
+    )
+
+
 def upload_failure(code: str, file_path: str, reason: str) -> Failure:
     """Build a failure to upload an output file; ``reason`` must not hold a SAS token.
 

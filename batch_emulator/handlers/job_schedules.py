@@ -16,6 +16,7 @@ from batch_emulator.model.job_schedules import (
     statistics_on_wire,
 )
 from batch_emulator.model.jobs import JOB_PROPERTIES, job_on_wire
+from batch_emulator.model.pool_info import auto_pool_packages
 from batch_emulator.model.schema import Document
 from batch_emulator.model.states import JobScheduleState
 from batch_emulator.odata.query import project, read_list_query, read_select
@@ -52,6 +53,7 @@ async def create_job_schedule(call: Call) -> web.StreamResponse:
     schedule = read_job_schedule(await call.body())
     schedule_id = schedule.pop("id")
     _check_new(call, schedule_id)
+    _check_packages(call, schedule)
     row = call.service.job_schedules.create(schedule_id, schedule)
     return call.created(f"/jobschedules/{schedule_id}", row.modified)
 
@@ -63,6 +65,10 @@ def _check_new(call: Call, schedule_id: str) -> None:
         raise BatchError(ErrorCode.JOB_SCHEDULE_BEING_DELETED if deleting else ErrorCode.JOB_SCHEDULE_EXISTS)
     if store.jobs.get(schedule_id) is not None:
         raise BatchError(ErrorCode.JOB_WITH_SAME_ID_EXISTS)
+
+
+def _check_packages(call: Call, schedule: Document) -> None:
+    call.service.applications.check(auto_pool_packages(schedule["jobSpecification"]))
 
 
 async def get_job_schedule(call: Call) -> web.StreamResponse:
@@ -111,6 +117,7 @@ async def update_job_schedule(call: Call) -> web.StreamResponse:
     row = _find_for_change(call)
     _check_open(row)
     schedule = patched(json.loads(row.document), body)
+    _check_packages(call, schedule)
     return call.changed(200, call.service.job_schedules.update(row, schedule))
 
 
@@ -119,6 +126,7 @@ async def replace_job_schedule(call: Call) -> web.StreamResponse:
     row = _find_for_change(call)
     _check_open(row)
     schedule = replaced(json.loads(row.document), body)
+    _check_packages(call, schedule)
     return call.changed(200, call.service.job_schedules.update(row, schedule))
 
 

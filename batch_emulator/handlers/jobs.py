@@ -11,6 +11,7 @@ from batch_emulator.model.jobs import (
     job_on_wire,
     read_job,
 )
+from batch_emulator.model.pool_info import auto_pool_packages
 from batch_emulator.model.schema import record, text
 from batch_emulator.model.states import JobState, PoolState
 from batch_emulator.model.tasks import task_counts_on_wire
@@ -32,6 +33,7 @@ async def create_job(call: Call) -> web.StreamResponse:
     job = read_job(await call.body())
     job_id = job.pop("id")
     _check_new(call, job_id, job["poolInfo"].get("poolId"))
+    call.service.applications.check(auto_pool_packages(job))
     call.service.controls.quotas.check_new_job(call.service.store)
     with call.service.store.transaction():
         row = call.service.jobs.create(job_id, job, call.service.auto_pools.pool_of(job))

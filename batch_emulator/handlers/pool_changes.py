@@ -9,6 +9,7 @@ from batch_emulator.conditions import check_conditions
 from batch_emulator.errors import BatchError, ErrorCode, invalid_property
 from batch_emulator.handlers.pools import find_pool
 from batch_emulator.model.durations import seconds_of
+from batch_emulator.model.package_references import references_of
 from batch_emulator.model.pool_changes import (
     CHANGEABLE_WHEN_EMPTY,
     changed,
@@ -53,6 +54,7 @@ def _check_empty(call: Call, row: PoolRow, changes: Document) -> None:
 
 
 def _change(call: Call, row: PoolRow, changes: Document, status: int) -> web.StreamResponse:
+    call.service.applications.check(references_of(changes))
     call.service.pools.change(row, changed(json.loads(row.document), changes))
     return answer(call, row, status)
 

@@ -6,6 +6,7 @@ from batch_emulator.call import Call, version_headers
 from batch_emulator.conditions import check_conditions
 from batch_emulator.errors import BatchError, ErrorCode
 from batch_emulator.model.nodes import node_counts_on_wire
+from batch_emulator.model.package_references import references_of
 from batch_emulator.model.pools import POOL_PROPERTIES, pool_on_wire, read_pool
 from batch_emulator.model.schema import Document
 from batch_emulator.model.states import PoolState
@@ -29,6 +30,7 @@ async def create_pool(call: Call) -> web.StreamResponse:
     pool = read_pool(await call.body())
     pool_id = pool.pop("id")
     _check_new(call.service.store.pools.get(pool_id))
+    call.service.applications.check(references_of(pool))
     call.service.controls.quotas.check_new_pool(call.service.store)
     row = call.service.pools.create(pool_id, pool)
     return call.created(f"/pools/{pool_id}", row.created)

@@ -11,6 +11,7 @@ from batch_emulator.conditions import check_conditions
 from batch_emulator.errors import BatchError, ErrorCode, invalid_property, missing_property
 from batch_emulator.execution.outcome import ended_by_user
 from batch_emulator.handlers.jobs import check_open, find_job
+from batch_emulator.model.package_references import references_of
 from batch_emulator.model.schema import Document
 from batch_emulator.model.states import TaskState
 from batch_emulator.model.task_rules import TaskRules
@@ -54,6 +55,7 @@ def task_rules(job: JobRow) -> TaskRules:
 def _insert(call: Call, job: JobRow, body: object, rules: TaskRules, now: str) -> str:
     """Add one task and return its id. Raises TaskExists and what validation raises."""
     task = read_task(body, rules)
+    call.service.applications.check_named(references_of(task))
     task_id: str = task.pop("id")
     if not add_task(call.service.store, job.no, task_id, task, now):
         raise BatchError(ErrorCode.TASK_EXISTS)

@@ -3,6 +3,7 @@
 from typing import Final
 
 from batch_emulator.errors import invalid_property, missing_property
+from batch_emulator.model.package_references import references_of
 from batch_emulator.model.pools import read_pool_specification
 from batch_emulator.model.schema import Document, boolean, one_of, record, resource_id, short_text
 from batch_emulator.model.states import PoolLifetime
@@ -59,6 +60,12 @@ def check_change(current: Document, new: Document) -> None:
     kept = {**specification, "keepAlive": None}
     if kept != {**current.get("autoPoolSpecification", {}), "keepAlive": None}:
         raise invalid_property("poolInfo.autoPoolSpecification", "", "Only keepAlive can be changed")
+
+
+def auto_pool_packages(job: Document) -> list[Document]:
+    """Return the references to application packages of a job's automatic pool."""
+    specification = auto_pool(job)
+    return references_of(specification["pool"]) if specification else []
 
 
 def auto_pool(job: Document) -> Document | None:

@@ -6,6 +6,7 @@ from typing import Final
 
 from batch_emulator.errors import invalid_property
 from batch_emulator.model.container_settings import container_settings
+from batch_emulator.model.package_references import package_references
 from batch_emulator.model.pool_secrets import without_secrets
 from batch_emulator.model.resizes import resize_timeout
 from batch_emulator.model.resource_files import resource_files
@@ -65,7 +66,7 @@ POOL_READERS: Final[Mapping[str, Reader]] = {
     "autoScaleFormula": text,
     "enableInterNodeCommunication": boolean,
     "startTask": _start_task,
-    "applicationPackageReferences": later,
+    "applicationPackageReferences": package_references,
     "taskSlotsPerNode": integer(1, 256),
     "taskSchedulingPolicy": record(
         {

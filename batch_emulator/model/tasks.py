@@ -6,6 +6,7 @@ from typing import Final
 from batch_emulator.model.container_settings import container_settings
 from batch_emulator.model.exit_conditions import depends_on, exit_conditions
 from batch_emulator.model.output_files import output_files
+from batch_emulator.model.package_references import package_references
 from batch_emulator.model.resource_files import resource_files
 from batch_emulator.model.schema import (
     Document,
@@ -59,7 +60,7 @@ _task = record(
         "requiredSlots": integer(1, 256),
         "multiInstanceSettings": later,
         "dependsOn": depends_on,
-        "applicationPackageReferences": later,
+        "applicationPackageReferences": package_references,
         "authenticationTokenSettings": later,
     },
     frozenset({"id", "commandLine"}),

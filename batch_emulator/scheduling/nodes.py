@@ -10,6 +10,8 @@ from typing import Final
 
 from batch_emulator.execution.environment import NODE_MARK
 from batch_emulator.execution.leftovers import kill_leftovers
+from batch_emulator.execution.outcome import RunError
+from batch_emulator.model.package_references import references_of
 from batch_emulator.model.schema import Document
 from batch_emulator.model.states import DeallocationOption, NodeState, SchedulingState
 from batch_emulator.scheduling.background import Background
@@ -150,8 +152,22 @@ class NodeLife:
             self.break_down(member, "DiskFull", f"The node's directory cannot be made: {exc.strerror}")
             return
         await asyncio.sleep(_BOOT_STEP)
-        if await self._passes_start_task(member):
+        if await self._gets_packages(member) and await self._passes_start_task(member):
             self.open(member)
+
+    async def _gets_packages(self, member: Member) -> bool:
+        """Unpack the pool's application packages; tell whether all are there."""
+        row = self.runs.store.pools.by_number(member.pool.no)
+        references = references_of(json.loads(row.document)) if row else []
+        place = member.node.place
+        try:
+            variables = await self.runs.transfers.packages.install(references, place.directory)
+        except RunError as exc:
+            self.break_down(member, exc.failure.code, exc.failure.message)
+            return False
+        place.packages.clear()
+        place.packages.update(variables)
+        return True
 
     async def _passes_start_task(self, member: Member) -> bool:
         """Run the pool's start task as it is now; tell whether tasks may follow."""

@@ -20,6 +20,7 @@ from batch_emulator.execution.environment import (
 from batch_emulator.execution.outcome import Outcome, ended_by_user, inside_emulator
 from batch_emulator.execution.transfers import Transfers
 from batch_emulator.model.durations import seconds_of
+from batch_emulator.model.package_references import references_of
 from batch_emulator.model.schema import Document
 from batch_emulator.model.states import DependencyAction, JobAction, NodeState
 from batch_emulator.model.task_rules import TaskRules
@@ -151,6 +152,8 @@ class Runs:
             environment=with_settings(environment, common, task.get("environmentSettings", ())),
             resource_files=tuple(task.get("resourceFiles", ())),
             output_files=tuple(task.get("outputFiles", ())),
+            packages=tuple(references_of(task)),
+            node=run.node.place.directory,
             time_limit=seconds_of(task["constraints"]["maxWallClockTime"]),
             needs_container="containerSettings" in task,
         )
