@@ -198,6 +198,22 @@ class ErrorCode(Enum):
         ),
     )
     TASK_EXISTS = ("TaskExists", 409, "The specified task already exists.")
+    TASK_ID_SAME_AS_JOB_PREPARATION_TASK = (
+        "TaskIdSameAsJobPreparationTask",
+        409,
+        "The specified task id is same as the job preparation task.",
+    )
+    TASK_ID_SAME_AS_JOB_RELEASE_TASK = (
+        "TaskIdSameAsJobReleaseTask",
+        409,
+        "The specified task id is same as the job release task.",
+    )
+    # The documentation says JobPreparationTaskNotSpecified; this is what recordings of the real service show.
+    JOB_PREPARATION_TASK_OR_RELEASE_TASK_NOT_SPECIFIED = (
+        "JobPreparationTaskOrReleaseTaskNotSpecified",
+        409,
+        "The specified job does not have job preparation task or job release task.",
+    )
     TASK_COMPLETED = ("TaskCompleted", 409, "The specified task is already in a completed state.")
     TASK_NOT_COMPLETED = (
         "TaskNotCompleted",

@@ -15,6 +15,7 @@ from batch_emulator.errors import BatchError, ErrorCode
 from batch_emulator.handlers import (
     applications,
     job_changes,
+    job_nodes,
     job_schedules,
     jobs,
     node_access,
@@ -80,6 +81,7 @@ ROUTES: Final = (
     ),
     _operation(
         "list_job_preparation_and_release_task_status", "GET", "/jobs/{jobId}/jobpreparationandreleasetaskstatus",
+        job_nodes.list_status,
     ),
     _operation("get_job_task_counts", "GET", "/jobs/{jobId}/taskcounts", jobs.get_job_task_counts),
     _operation("job_schedule_exists", "HEAD", "/jobschedules/{jobScheduleId}", job_schedules.job_schedule_exists),

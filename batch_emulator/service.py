@@ -27,6 +27,8 @@ from batch_emulator.scheduling.jobs import JobLife
 from batch_emulator.scheduling.losses import NodeLosses
 from batch_emulator.scheduling.nodes import NodeLife
 from batch_emulator.scheduling.pools import PoolLife
+from batch_emulator.scheduling.preparations import Preparations
+from batch_emulator.scheduling.releases import Releases
 from batch_emulator.scheduling.runs import Ending, Run, Runs
 from batch_emulator.scheduling.start_tasks import StartTasks
 from batch_emulator.store.jobs import JobRow
@@ -75,11 +77,16 @@ class BatchService:
             account=Account(name=account, url=f"{endpoint}/", search_path=os.environ.get("PATH", os.defpath)),
             transfers=Transfers(storage, Packages(applications)),
         )
-        dispatcher = Dispatcher(store=runs.store, runs=runs)
+        preparations = Preparations(runs=runs, background=background)
+        runs.prepare = preparations.ready
+        dispatcher = Dispatcher(store=runs.store, runs=runs, preparations=preparations)
         pools = _pools(runs, dispatcher, directories, background, controls.quotas)
         auto_pools = AutoPools(store=runs.store, pools=pools)
         switching = JobSwitch(runs=runs, dispatcher=dispatcher, background=background)
-        jobs = JobLife(runs=runs, switching=switching, directories=directories, background=background)
+        releases = Releases(runs=runs, directories=directories, background=background)
+        jobs = JobLife(
+            runs=runs, switching=switching, releases=releases, directories=directories, background=background
+        )
         switching.on_enabled = jobs.end_if_done
         service = cls(
             store=runs.store,
@@ -114,7 +121,7 @@ class BatchService:
 
     def _run_ended(self, run: Run) -> None:
         self.dispatcher.wake(run.node.place.pool_id)
-        self.jobs.react(run.job.id, run.job_action)
+        self.jobs.react(run.job.id, run.job_action, run.job_reason)
         self.jobs.end_if_done(run.job.id)
 
     def _job_ended(self, job: JobRow) -> None:

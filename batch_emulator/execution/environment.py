@@ -5,6 +5,7 @@ https://learn.microsoft.com/azure/batch/batch-compute-node-environment-variables
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from secrets import token_urlsafe
 from typing import Final
 
 from batch_emulator.execution.directories import NodeDirectory, RunDirectory
@@ -62,6 +63,24 @@ def node_environment(account: Account, place: Place, run: RunDirectory) -> dict[
 def task_environment(node: dict[str, str], job_id: str, task_id: str) -> dict[str, str]:
     """Return what a task sees beside its node's variables."""
     return {**node, "AZ_BATCH_JOB_ID": job_id, "AZ_BATCH_TASK_ID": task_id}
+
+
+def preparation_environment(place: Place, job_id: str, job: Document) -> dict[str, str]:
+    """Return what the tasks of a job see of its preparation task, nothing where it has none."""
+    if "jobPreparationTask" not in job:
+        return {}
+    directory = place.directory.task(job_id, job["jobPreparationTask"]["id"])
+    return {
+        "AZ_BATCH_JOB_PREP_DIR": str(directory.root),
+        "AZ_BATCH_JOB_PREP_WORKING_DIR": str(directory.working),
+    }
+
+
+def token_environment(task: Document) -> dict[str, str]:
+    """Return the access token of a task that asks for one: it has the shape of a token, and opens nothing."""
+    if not task.get("authenticationTokenSettings"):
+        return {}
+    return {"AZ_BATCH_AUTHENTICATION_TOKEN": token_urlsafe(64)}
 
 
 def with_settings(service: dict[str, str], *settings: Iterable[Document]) -> dict[str, str]:

@@ -77,7 +77,7 @@ async def delete_job(call: Call) -> web.StreamResponse:
     check_conditions(call.request.headers, row.modified, reading=False)
     if row.state == JobState.DELETING:
         raise BatchError(ErrorCode.JOB_BEING_DELETED)
-    call.service.jobs.delete(row)
+    call.service.jobs.delete(row, force=_is_forced(call))
     return call.empty(202)
 
 
@@ -88,8 +88,12 @@ async def terminate_job(call: Call) -> web.StreamResponse:
     row = find_job(call, call.parameters[0])
     check_conditions(call.request.headers, row.modified, reading=False)
     check_open(row)
-    call.service.jobs.terminate(row, reason)
+    call.service.jobs.terminate(row, reason, force=_is_forced(call))
     return changed_job(call, row, 202)
+
+
+def _is_forced(call: Call) -> bool:
+    return call.query.get("force", "").lower() == "true"
 
 
 def changed_job(call: Call, row: JobRow, status: int) -> web.StreamResponse:

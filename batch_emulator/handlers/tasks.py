@@ -148,7 +148,7 @@ async def terminate_task(call: Call) -> web.StreamResponse:
         failure = json.dumps(ended_by_user().document())
         now = service.clock.stamp()
         service.store.tasks.complete(row.no, time=now, exit_code=None, failure=failure)
-        service.jobs.end_if_done(call.parameters[0])
+        service.jobs.task_ended_by_user(call.parameters[0], row)
     return call.empty(204)
 
 

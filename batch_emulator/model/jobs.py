@@ -5,6 +5,7 @@ from typing import Final
 
 from batch_emulator.errors import invalid_property
 from batch_emulator.model.durations import UNLIMITED
+from batch_emulator.model.job_tasks import check_job_tasks, manager_task, preparation_task, release_task
 from batch_emulator.model.pool_info import auto_pool, read_pool_info
 from batch_emulator.model.schema import (
     Document,
@@ -13,7 +14,6 @@ from batch_emulator.model.schema import (
     duration,
     environment_settings,
     integer,
-    later,
     metadata,
     one_of,
     property_names,
@@ -37,6 +37,7 @@ JOB_PROPERTIES: Final = property_names(
 USER_TERMINATE: Final = "UserTerminate"
 ALL_TASKS_COMPLETED: Final = "AllTasksComplete"
 TASK_FAILED: Final = "TaskFailed"
+JOB_MANAGER_COMPLETED: Final = "JMComplete"
 MAX_WALL_CLOCK_TIME_EXPIRY: Final = "MaxWallClockTimeExpiry"
 TERMINATE_JOB_SCHEDULE: Final = "TerminateJobSchedule"
 
@@ -57,9 +58,9 @@ _SPECIFICATION: Final = {
     "allowTaskPreemption": boolean,
     "maxParallelTasks": _parallel_tasks,
     "constraints": record({"maxWallClockTime": duration, "maxTaskRetryCount": integer(-1)}),
-    "jobManagerTask": later,
-    "jobPreparationTask": later,
-    "jobReleaseTask": later,
+    "jobManagerTask": manager_task,
+    "jobPreparationTask": preparation_task,
+    "jobReleaseTask": release_task,
     "commonEnvironmentSettings": environment_settings,
     "poolInfo": read_pool_info,
     "onAllTasksComplete": one_of(*AllTasksComplete),
@@ -110,6 +111,7 @@ def read_job_specification(name: str, value: object) -> Document:
 
 
 def _with_defaults(job: Document) -> Document:
+    check_job_tasks(job)
     return {**DEFAULTS, **job, "constraints": {**NO_LIMITS, **job.get("constraints", {})}}
 
 

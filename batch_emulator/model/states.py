@@ -132,6 +132,13 @@ class StartTaskState(StrEnum):
     COMPLETED = "completed"
 
 
+class JobTaskState(StrEnum):
+    """The states of job preparation and job release tasks on a node."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+
+
 class NodeFillType(StrEnum):
     #: Tasks go to the node with the most free slots.
     SPREAD = "spread"

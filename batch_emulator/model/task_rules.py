@@ -34,6 +34,7 @@ class TaskRules:
                 "maxTaskRetryCount": job["constraints"]["maxTaskRetryCount"],
             },
             uses_dependencies=job["usesTaskDependencies"],
+            reserved=reserved_ids(job),
             has_exit_actions=job["onTaskFailure"] == TaskFailureMode.PERFORM_EXIT_OPTIONS_JOB_ACTION,
         )
 
@@ -61,3 +62,13 @@ def _check_no_action(conditions: Document) -> None:
         if "jobAction" in options:
             reason = "The job's onTaskFailure is not performexitoptionsjobaction"
             raise invalid_property("exitConditions", options["jobAction"], reason)
+
+
+def reserved_ids(job: Document) -> dict[str, ErrorCode]:
+    """Return the ids, in lower case, that no task of the job may have, each with its error."""
+    ids = {}
+    if task := job.get("jobReleaseTask"):
+        ids[task["id"].lower()] = ErrorCode.TASK_ID_SAME_AS_JOB_RELEASE_TASK
+    if task := job.get("jobPreparationTask"):
+        ids[task["id"].lower()] = ErrorCode.TASK_ID_SAME_AS_JOB_PREPARATION_TASK
+    return ids

@@ -16,6 +16,8 @@ from batch_emulator.model.schema import (
     filled_text,
     integer,
     later,
+    list_of,
+    one_of,
     property_names,
     record,
     resource_id,
@@ -37,6 +39,9 @@ TASK_PROPERTIES: Final = property_names(
 #: A task's files stay this long after it completed where nothing else is said: "7 days".
 DEFAULT_RETENTION: Final = "P7D"
 
+#: As whom a task runs where nothing else is said (recording of the real service).
+DEFAULT_USER: Final = {"autoUser": {"scope": "pool", "elevationLevel": "nonadmin"}}
+
 task_constraints: Final = record(
     {
         "maxWallClockTime": duration,
@@ -44,6 +49,9 @@ task_constraints: Final = record(
         "maxTaskRetryCount": integer(-1),
     }
 )
+
+#: Reads what the access token of a task is for: all that there is to ask for is its job.
+token_settings: Final = record({"access": list_of(one_of("job"))})
 
 _task = record(
     {
@@ -61,7 +69,7 @@ _task = record(
         "multiInstanceSettings": later,
         "dependsOn": depends_on,
         "applicationPackageReferences": package_references,
-        "authenticationTokenSettings": later,
+        "authenticationTokenSettings": token_settings,
     },
     frozenset({"id", "commandLine"}),
 )
@@ -74,7 +82,7 @@ def read_task(body: object, rules: TaskRules) -> Document:
     given = task.get("constraints", {})
     task["constraints"] = {**rules.constraints, "retentionTime": DEFAULT_RETENTION, **given}
     task.setdefault("requiredSlots", 1)
-    task.setdefault("userIdentity", {"autoUser": {"scope": "pool", "elevationLevel": "nonadmin"}})
+    task.setdefault("userIdentity", DEFAULT_USER)
     return task
 
 

@@ -1,6 +1,7 @@
 """The free task slots of a pool's nodes, and the choice of a node for a task."""
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -54,12 +55,12 @@ class Pool:
     def free(self) -> int:
         return sum(node.free for node in self.nodes)
 
-    def choose(self, slots: int, affinity_id: str | None) -> Node | None:
+    def choose(self, slots: int, affinity_id: str | None, fits: Callable[[Node], bool] = lambda _: True) -> Node | None:
         """Return the node for a task: the wished one if it has room, else by the pool's policy.
 
         Spread takes the emptiest node, pack the fullest that still has room; the first of equals.
         """
-        fitting = [node for node in self.nodes if node.free >= slots]
+        fitting = [node for node in self.nodes if node.free >= slots and fits(node)]
         wished = [node for node in fitting if node.affinity_id == affinity_id]
         sign = 1 if self.fill is NodeFillType.PACK else -1
         return min(wished or fitting, key=lambda node: sign * node.free, default=None)

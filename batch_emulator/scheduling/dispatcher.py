@@ -5,7 +5,10 @@ import json
 import logging
 from dataclasses import dataclass, field
 
+from batch_emulator.model.schema import Document
 from batch_emulator.scheduling.capacity import Node, Pool
+from batch_emulator.scheduling.claims import Claim
+from batch_emulator.scheduling.preparations import Preparations, Readiness
 from batch_emulator.scheduling.runs import Run, Runs
 from batch_emulator.store.jobs import JobRow
 from batch_emulator.store.state import Store
@@ -24,6 +27,7 @@ class Dispatcher:
 
     store: Store
     runs: Runs
+    preparations: Preparations
     _pools: dict[str, Pool] = field(default_factory=dict)
     _woken: set[str] = field(default_factory=set)
 
@@ -72,13 +76,25 @@ class Dispatcher:
 
     def _assign_job(self, pool: Pool, job: JobRow, limit: int) -> list[Run]:
         assigned: list[Run] = []
-        for task in self.store.tasks.waiting(job.no, pool.slots_per_node, limit):
-            node = self._choose(pool, task)
-            if node is None:
+        document = json.loads(job.document)
+        # One more than can start: a job manager that finds no node holds up nobody.
+        for task in self.store.tasks.waiting(job.no, pool.slots_per_node, limit + 1):
+            if len(assigned) == limit:
                 break
-            assigned.append(self.runs.assign(task, job, node))
+            claim = Claim.of(task, document, pool.slots_per_node)
+            node = claim.choose(pool, lambda node: self._suits(job, document, node))
+            if node is not None:
+                assigned.append(self._assign_task(task, job, document, claim, node))
+            elif not claim.only_dedicated:
+                break
         return assigned
 
-    def _choose(self, pool: Pool, task: TaskRow) -> Node | None:
-        affinity = json.loads(task.document).get("affinityInfo", {}).get("affinityId")
-        return pool.choose(task.required_slots, affinity)
+    def _suits(self, job: JobRow, document: Document, node: Node) -> bool:
+        return self.preparations.readiness(job, document, node) is not Readiness.NEVER
+
+    def _assign_task(self, task: TaskRow, job: JobRow, document: Document, claim: Claim, node: Node) -> Run:
+        run = Run(task=task, job=job, job_document=document, node=node, slots=claim.slots)
+        preparation = document.get("jobPreparationTask", {"waitForSuccess": False})
+        ready = not preparation["waitForSuccess"] or self.preparations.is_ready(job, document, node)
+        self.runs.assign(run, prepared=ready)
+        return run

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum, auto
@@ -14,18 +14,22 @@ from batch_emulator.execution.directories import RunDirectory
 from batch_emulator.execution.environment import (
     Account,
     node_environment,
+    preparation_environment,
     task_environment,
+    token_environment,
     with_settings,
 )
 from batch_emulator.execution.outcome import Outcome, ended_by_user, inside_emulator
 from batch_emulator.execution.transfers import Transfers
 from batch_emulator.model.durations import seconds_of
+from batch_emulator.model.jobs import JOB_MANAGER_COMPLETED, TASK_FAILED
 from batch_emulator.model.package_references import references_of
 from batch_emulator.model.schema import Document
 from batch_emulator.model.states import DependencyAction, JobAction, NodeState
 from batch_emulator.model.task_rules import TaskRules
 from batch_emulator.model.timestamps import Clock, from_wire, to_wire
 from batch_emulator.scheduling.capacity import Node
+from batch_emulator.scheduling.claims import ends_job
 from batch_emulator.scheduling.reaction import ENDED_BY_USER, Reaction, reaction_to
 from batch_emulator.store.jobs import JobRow
 from batch_emulator.store.state import Store
@@ -44,6 +48,8 @@ class Ending(Enum):
     TERMINATE = auto()
     #: The task goes back to the queue: its node is going away.
     REQUEUE = auto()
+    #: The task goes back to the queue: its node could not be prepared for the job.
+    UNPREPARED = auto()
     #: Nothing is recorded: the task is being deleted, or the emulator stops.
     DISCARD = auto()
 
@@ -54,17 +60,23 @@ class Run:
 
     task: TaskRow
     job: JobRow
+    #: The job's properties; those that runs need cannot be changed.
+    job_document: Document
     node: Node
+    slots: int
+    is_started: bool = False
     worker: asyncio.Task[Outcome] | None = None
     ending: Ending | None = None
-    #: What the end of the task asks of the job.
+    #: What the end of the task asks of the job, and why.
     job_action: JobAction = JobAction.NONE
+    job_reason: str = TASK_FAILED
 
 
 @dataclass(kw_only=True, eq=False)
 class Runs:
     """Starts, ends and records runs.
 
+    ``prepare`` prepares the node of a run for its job and tells whether it is;
     ``on_end`` is called after each run, when its slots are free and its task is recorded;
     ``on_expiry`` when it is known until when a task's files are kept.
     """
@@ -73,20 +85,27 @@ class Runs:
     clock: Clock
     account: Account
     transfers: Transfers
+    prepare: Callable[[Run], Awaitable[bool]] = field(init=False)
     on_end: Callable[[Run], None] = field(init=False)
     on_expiry: Callable[[str], None] = field(init=False)
     _by_task: dict[int, Run] = field(default_factory=dict)
     _gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_STARTS_AT_ONCE))
 
-    def assign(self, task: TaskRow, job: JobRow, node: Node) -> Run:
-        """Record that a task runs on a node; ``launch`` starts it once that is committed."""
+    def assign(self, run: Run, *, prepared: bool) -> None:
+        """Record that a task is on a node; ``launch`` starts it once that is committed."""
         now = self.clock.stamp()
-        self.store.tasks.start(task, node.place.pool_id, node.place.node_id, now)
-        self.store.nodes.set_state(node.no, NodeState.RUNNING, now)
-        node.take(task.required_slots)
-        node.recent.append((task.no, job.id))
-        run = self._by_task[task.no] = Run(task=task, job=job, node=node)
-        return run
+        if prepared:
+            self._start(run, now)
+        else:
+            self.store.tasks.prepare(run.task.no, run.node.place.pool_id, run.node.place.node_id, now)
+        self.store.nodes.set_state(run.node.no, NodeState.RUNNING, now)
+        run.node.take(run.slots)
+        run.node.recent.append((run.task.no, run.job.id))
+        self._by_task[run.task.no] = run
+
+    def _start(self, run: Run, now: str) -> None:
+        self.store.tasks.start(run.task, run.node.place.pool_id, run.node.place.node_id, now)
+        run.is_started = True
 
     def launch(self, run: Run) -> None:
         name = f"task {run.job.id}/{run.task.id}"
@@ -133,6 +152,11 @@ class Runs:
         return worker.result()
 
     async def _perform(self, run: Run) -> Outcome:
+        if "jobPreparationTask" in run.job_document and not await self.prepare(run):
+            run.ending = run.ending or Ending.UNPREPARED
+            return Outcome()
+        if not run.is_started:
+            self._start(run, self.clock.stamp())
         async with self._gate:
             attempt = self._attempt(run)
             # Lets requests in between two starts.
@@ -142,10 +166,11 @@ class Runs:
     def _attempt(self, run: Run) -> Attempt:
         task = json.loads(run.task.document)
         directory = self._directory(run)
-        environment = task_environment(
-            node_environment(self.account, run.node.place, directory), run.job.id, run.task.id
-        )
-        common = json.loads(run.job.document).get("commonEnvironmentSettings", ())
+        node = node_environment(self.account, run.node.place, directory)
+        environment = task_environment(node, run.job.id, run.task.id)
+        environment |= preparation_environment(run.node.place, run.job.id, run.job_document)
+        environment |= token_environment(task)
+        common = run.job_document.get("commonEnvironmentSettings", ())
         return Attempt(
             command_line=task["commandLine"],
             directory=directory,
@@ -164,7 +189,7 @@ class Runs:
     def _finish(self, run: Run, outcome: Outcome | None) -> None:
         """Free the slots and record the end, in one commit; then tell who waits for it."""
         del self._by_task[run.task.no]
-        run.node.release(run.task.required_slots)
+        run.node.release(run.slots)
         with self.store.transaction():
             now = self.clock.stamp()
             self._record(run, outcome, now)
@@ -177,6 +202,9 @@ class Runs:
             return
         if run.ending is Ending.REQUEUE:
             self.store.tasks.requeue(run.task.no, now)
+            return
+        if run.ending is Ending.UNPREPARED:
+            self.store.tasks.put_back(run.task.no, now)
             return
         by_user = run.ending is Ending.TERMINATE or outcome is None
         if by_user or outcome is None:
@@ -194,9 +222,11 @@ class Runs:
 
     def _react(self, run: Run, reaction: Reaction) -> None:
         """Release dependent tasks; note what happens to the job once this is committed."""
-        rules = TaskRules.of_job(json.loads(run.job.document))
+        rules = TaskRules.of_job(run.job_document)
         if rules.has_exit_actions:
             run.job_action = reaction.job
+        if ends_job(run.task, run.job_document):
+            run.job_action, run.job_reason = JobAction.TERMINATE, JOB_MANAGER_COMPLETED
         if rules.uses_dependencies and reaction.dependents is DependencyAction.SATISFY:
             self.store.dependencies.satisfy(run.job.no, run.task.id, run.task.no)
 

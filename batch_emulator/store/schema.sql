@@ -126,7 +126,7 @@ CREATE INDEX IF NOT EXISTS tasks_in_state ON tasks (job_no, state, id, result, r
 CREATE INDEX IF NOT EXISTS tasks_failed ON tasks (job_no, id) WHERE result = 'failure';
 -- The scheduler's queue: in order of adding.
 CREATE INDEX IF NOT EXISTS tasks_waiting ON tasks (job_no, no) WHERE state = 'active' AND waits_for = 0;
-CREATE INDEX IF NOT EXISTS tasks_running ON tasks (node_id) WHERE state = 'running';
+CREATE INDEX IF NOT EXISTS tasks_running ON tasks (node_id) WHERE state IN ('preparing', 'running');
 CREATE INDEX IF NOT EXISTS tasks_with_files ON tasks (files_until) WHERE files_until IS NOT NULL;
 
 -- What waiting tasks wait for: see dependencies.py.
@@ -154,4 +154,13 @@ CREATE TABLE IF NOT EXISTS satisfied_spans (
     first INTEGER NOT NULL,
     last INTEGER NOT NULL,
     PRIMARY KEY (job_no, first)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS job_nodes (
+    job_no INTEGER NOT NULL REFERENCES jobs (no),
+    id TEXT NOT NULL COLLATE NOCASE,
+    pool_id TEXT NOT NULL COLLATE NOCASE,
+    preparation TEXT NOT NULL,
+    release TEXT,
+    PRIMARY KEY (job_no, id)
 ) STRICT, WITHOUT ROWID;

@@ -6,6 +6,7 @@ from pathlib import Path
 from batch_emulator.store.database import Database
 from batch_emulator.store.dependencies import Dependencies
 from batch_emulator.store.dump import dump
+from batch_emulator.store.job_nodes import JobNodes
 from batch_emulator.store.job_schedules import JobSchedules
 from batch_emulator.store.jobs import Jobs
 from batch_emulator.store.nodes import Nodes
@@ -24,6 +25,7 @@ class Store:
         self.job_schedules = JobSchedules(self._database)
         self.tasks = Tasks(self._database)
         self.dependencies = Dependencies(self._database)
+        self.job_nodes = JobNodes(self._database)
 
     def transaction(self) -> AbstractContextManager[None]:
         return self._database.transaction()

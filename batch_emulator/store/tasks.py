@@ -116,13 +116,14 @@ class Tasks:
         return [TaskRow._make(row) for row in self._database.all(sql, job_no, most_slots, limit)]
 
     def running(self) -> list[int]:
-        rows = self._database.all("SELECT no FROM tasks WHERE state = 'running'")
+        rows = self._database.all("SELECT no FROM tasks WHERE state IN ('preparing', 'running')")
         return [no for (no,) in rows]
 
     def load(self, node_id: str) -> tuple[int, int]:
         """Return how many tasks run on a node, and the slots they hold."""
         tasks, slots = self._database.one(
-            "SELECT count(*), coalesce(sum(required_slots), 0) FROM tasks WHERE node_id = ? AND state = 'running'",
+            "SELECT count(*), coalesce(sum(required_slots), 0) FROM tasks "
+            "WHERE node_id = ? AND state IN ('preparing', 'running')",
             node_id,
         )
         return tasks, slots
@@ -141,6 +142,26 @@ class Tasks:
             node_id,
             retried,
             task.no,
+        )
+
+    def prepare(self, no: int, pool_id: str, node_id: str, time: str) -> None:
+        """Put an active task on a node that is not prepared for its job yet."""
+        self._database.execute(
+            "UPDATE tasks SET previous_state = state, previous_time = state_time, "
+            "state = 'preparing', state_time = ?1, pool_id = ?2, node_id = ?3, started = NULL WHERE no = ?4",
+            time,
+            pool_id,
+            node_id,
+            no,
+        )
+
+    def put_back(self, no: int, time: str) -> None:
+        """Put a preparing task back into the queue: its node cannot be prepared."""
+        self._database.execute(
+            "UPDATE tasks SET previous_state = state, previous_time = state_time, "
+            "state = 'active', state_time = ?1 WHERE no = ?2",
+            time,
+            no,
         )
 
     def complete(self, no: int, *, time: str, exit_code: int | None, failure: str | None) -> None:
@@ -169,7 +190,7 @@ class Tasks:
         self._database.execute(
             "UPDATE tasks SET previous_state = state, previous_time = state_time, "
             "state = 'active', state_time = ?1, requeues = requeues + 1, last_requeue = ?1, "
-            "started = NULL WHERE no = ?2 AND state = 'running'",
+            "started = NULL WHERE no = ?2 AND state IN ('preparing', 'running')",
             time,
             no,
         )

@@ -1,0 +1,59 @@
+"""What a task claims of a node."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+from batch_emulator.model.schema import Document
+from batch_emulator.scheduling.capacity import Node, Pool
+from batch_emulator.store.tasks import TaskRow
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """The slots of a node that a task takes, and which nodes it may run on."""
+
+    slots: int
+    affinity_id: str | None = None
+    only_dedicated: bool = False
+
+    @classmethod
+    def of(cls, task: TaskRow, job: Document, slots_per_node: int) -> Self:
+        """Return the claim of a task of a job with these properties.
+
+        A job manager task may have a node to itself, and shun spot nodes (SDK documentation of
+        BatchJobManagerTask).
+        """
+        affinity_id = json.loads(task.document).get("affinityInfo", {}).get("affinityId")
+        if not is_manager(task, job):
+            return cls(slots=task.required_slots, affinity_id=affinity_id)
+        manager = job["jobManagerTask"]
+        return cls(
+            slots=slots_per_node if manager["runExclusive"] else task.required_slots,
+            only_dedicated=not manager["allowLowPriorityNode"],
+        )
+
+    def choose(self, pool: Pool, suits: Callable[[Node], bool]) -> Node | None:
+        """Return the pool's choice among the nodes that suit; ``suits`` is asked about as few as possible."""
+        refused: set[int] = set()
+
+        def fits(node: Node) -> bool:
+            return node.no not in refused and (node.place.is_dedicated or not self.only_dedicated)
+
+        while node := pool.choose(self.slots, self.affinity_id, fits):
+            if suits(node):
+                return node
+            refused.add(node.no)
+        return None
+
+
+def is_manager(task: TaskRow, job: Document) -> bool:
+    """Tell whether a task is the job manager task of its job."""
+    manager = job.get("jobManagerTask")
+    return manager is not None and bool(manager["id"].lower() == task.id.lower())
+
+
+def ends_job(task: TaskRow, job: Document) -> bool:
+    """Tell whether the completion of a task is that of its job."""
+    return is_manager(task, job) and bool(job["jobManagerTask"]["killJobOnCompletion"])

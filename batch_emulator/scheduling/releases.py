@@ -1,0 +1,80 @@
+"""Job release tasks: at the end of a job, on each node where it was prepared.
+
+https://learn.microsoft.com/azure/batch/batch-job-prep-release and the SDK's documentation of
+BatchJobReleaseTask.
+"""
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
+
+from batch_emulator.execution.directories import NodeDirectories
+from batch_emulator.execution.environment import Place
+from batch_emulator.model.schema import Document
+from batch_emulator.model.states import JobTaskState, NodeState
+from batch_emulator.scheduling.background import Background
+from batch_emulator.scheduling.job_tasks import JobTask, run_job_task
+from batch_emulator.scheduling.runs import Runs
+from batch_emulator.store.job_nodes import JobNodeRow
+from batch_emulator.store.jobs import JobRow
+
+#: Nodes in these states run nothing.
+_AWAY: Final = frozenset(
+    {
+        *(NodeState.UNUSABLE, NodeState.UNKNOWN, NodeState.PREEMPTED, NodeState.CREATING),
+        *(NodeState.DEALLOCATING, NodeState.DEALLOCATED, NodeState.LEAVING_POOL),
+    }
+)
+
+
+@dataclass(kw_only=True, eq=False)
+class Releases:
+    """Runs the release task of a job on every node that ran its preparation task to the end."""
+
+    runs: Runs
+    directories: NodeDirectories
+    background: Background
+    _running: dict[int, asyncio.Task[None]] = field(default_factory=dict)
+
+    def begin(self, row: JobRow) -> asyncio.Task[None]:
+        """Run what is still due of a job's release tasks, or go on running it."""
+        if row.no not in self._running:
+            work = self._running[row.no] = self.background.start(self._run(row), f"release job {row.id}")
+            work.add_done_callback(lambda _: self._running.pop(row.no, None))
+        return self._running[row.no]
+
+    async def _run(self, row: JobRow) -> None:
+        """Return when the release task has ended on every node; nodes that are gone are passed over."""
+        job = json.loads(row.document)
+        if "jobReleaseTask" not in job:
+            return
+        async with asyncio.TaskGroup() as group:
+            for node in self.runs.store.job_nodes.of_job(row.no):
+                place = self._place(node, row, job)
+                if place is not None and _is_due(node):
+                    job_task = JobTask.release(row, job, place)
+                    group.create_task(run_job_task(self.runs, job_task, partial(self._note, node)))
+
+    def _place(self, node: JobNodeRow, row: JobRow, job: Document) -> Place | None:
+        """Return the node if it is still there and still prepared: reimaging takes the directory away."""
+        pool = self.runs.store.pools.get(node.pool_id)
+        found = self.runs.store.nodes.get(pool.no, node.id) if pool else None
+        directory = self.directories.node(node.id)
+        prepared = directory.task(row.id, job["jobPreparationTask"]["id"]).root.exists()
+        if found is None or found.state in _AWAY or not prepared:
+            return None
+        return Place(pool_id=node.pool_id, node_id=node.id, is_dedicated=bool(found.dedicated), directory=directory)
+
+    def _note(self, node: JobNodeRow, info: Document) -> None:
+        # Release tasks have no retries, hence no count of them (SDK model BatchJobReleaseTaskExecutionInfo).
+        shown = {name: value for name, value in info.items() if name != "retryCount"}
+        self.runs.store.job_nodes.note_release(node.job_no, node.id, json.dumps(shown))
+
+
+def _is_due(node: JobNodeRow) -> bool:
+    """Tell whether the preparation task completed and the release task has not yet, as after a restart."""
+    released = json.loads(node.release)["state"] if node.release else None
+    prepared = json.loads(node.preparation)["state"] == JobTaskState.COMPLETED
+    return prepared and released != JobTaskState.COMPLETED
