@@ -6,6 +6,8 @@ from typing import Any
 
 from azure.batch.aio import BatchClient
 from azure.core.credentials import AzureNamedKeyCredential
+from azure.core.pipeline import PipelineResponse
+from azure.core.pipeline.policies import AsyncRetryPolicy
 from azure.data.tables.aio import TableServiceClient
 from azure.identity.aio import DefaultAzureCredential
 from azure.storage.blob.aio import BlobServiceClient
@@ -15,8 +17,29 @@ from batch_core.settings import BatchAccount, Settings, StorageConnection
 #: One block of an upload, and the most that is sent in a single call, in bytes.
 BLOCK_SIZE = 4 * 1024 * 1024
 
+#: The longest pause that a call makes because the service asked for it, in seconds.
+LONGEST_PAUSE = 10
+
 # Enough tries to pass a short throttling; what lasts longer is the next tick's business, so that no invocation hangs.
-_RETRIES: dict[str, Any] = {"retry_total": 4, "retry_backoff_factor": 0.5, "retry_backoff_max": 10}
+_RETRIES: dict[str, Any] = {
+    "retry_total": 4,
+    "retry_backoff_factor": 0.5,
+    "retry_backoff_max": LONGEST_PAUSE,
+    "connection_timeout": 10,
+    # The services give up a request of their own accord after 30 seconds.
+    "read_timeout": 40,
+}
+
+
+class BriefRetries(AsyncRetryPolicy[Any, Any]):
+    """Tries again as the SDK does, but hands a reply that asks for a long pause to the caller at once.
+
+    The SDK would wait as long as `Retry-After` says, within the invocation.
+    """
+
+    def is_retry(self, settings: dict[str, Any], response: PipelineResponse[Any, Any]) -> bool:
+        asked = self.get_retry_after(response) or 0
+        return asked <= LONGEST_PAUSE and super().is_retry(settings, response)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,4 +83,4 @@ def _storage_clients(
 
 def _batch_client(account: BatchAccount, identity: DefaultAzureCredential) -> BatchClient:
     credential = AzureNamedKeyCredential(account.name, account.key) if account.key else identity
-    return BatchClient(account.endpoint, credential, **_RETRIES)
+    return BatchClient(account.endpoint, credential, retry_policy=BriefRetries(**_RETRIES), **_RETRIES)

@@ -18,6 +18,9 @@ from azure.storage.blob.aio import BlobClient, BlobServiceClient
 from batch_core.errors import BlobNotFound, Missing, Unavailable, translating
 from batch_core.naming import BlobVersion
 
+#: https://learn.microsoft.com/rest/api/storageservices/list-blobs
+MAX_BLOBS_PER_PAGE = 5000
+
 _TEXT = ContentSettings(content_type="text/plain")
 _DELEGATION_KEY_LIFETIME = timedelta(days=7)
 _DELEGATION_KEY_RENEWAL = timedelta(hours=1)
@@ -54,10 +57,11 @@ class InputContainer:
         """Return the blob's URL, which alone gives no access."""
         return self._blob(blob_name).url
 
-    async def list_page(self, continuation: str | None) -> "ListedPage":
+    async def list_page(self, continuation: str | None) -> ListedPage:
         """List up to 5,000 blobs from where another page ended."""
         with translating(f"listing container {self._name}"):
-            pages = self._client.get_container_client(self._name).list_blobs(include=["copy"])
+            container = self._client.get_container_client(self._name)
+            pages = container.list_blobs(include=["copy"], results_per_page=MAX_BLOBS_PER_PAGE)
             paged = pages.by_page(continuation_token=continuation)
             blobs = [blob async for blob in await anext(paged)]
         return ListedPage(

@@ -170,7 +170,10 @@ async def _refused_together(
 async def _move(app: App, closed_job_id: str, chunk: Sequence[Stored], moves: int) -> dict[str, TaskRecord]:
     """Take the records to the next job, but for those whose task the closed one has after all."""
     logger.info("The job takes no more tasks; going on with the next.", extra={"job_id": closed_job_id})
-    there = [one for one in chunk if await app.batch.has_task(closed_job_id, one.record.task_id)]
+    try:
+        there = [one for one in chunk if await app.batch.has_task(closed_job_id, one.record.task_id)]
+    except ServiceError as exc:
+        return await _still_queued(app, chunk, exc)
     elsewhere = [one for one in chunk if one not in there]
     next_job_id = await app.jobs.replace(closed_job_id)
     moved = await app.table.change(elsewhere, marks={"job_id": next_job_id}, job_id=next_job_id)

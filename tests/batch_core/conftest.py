@@ -63,3 +63,15 @@ def calls(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], batch_en
 
     monkeypatch.setattr(AioHttpTransport, "send", counting_send)
     return sent
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long the SDKs would have waited between their tries, in seconds; in the test they do not."""
+    asked: list[float] = []
+
+    async def no_sleep(self, duration):
+        asked.append(duration)
+
+    monkeypatch.setattr(AioHttpTransport, "sleep", no_sleep)
+    return asked

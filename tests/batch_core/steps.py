@@ -2,20 +2,68 @@
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from azure.batch.models import BatchTaskState
+from azure.batch.models._models import BatchJobTerminateOptions
 
-from batch_core.app import App
+from batch_core.app import App, utc_now
 from batch_core.collect import collect
+from batch_core.entities import Stored
+from batch_core.jobs import Jobs
 from batch_core.naming import BlobVersion
-from batch_core.record import TaskRecord
+from batch_core.record import DetectedBy, TaskRecord
+from batch_core.submit import _new_record, submit
+from batch_core.task import batch_task
+
+TRIGGER = DetectedBy.TRIGGER
 
 
-async def dropped(app: App, name: str, content: bytes) -> BlobVersion:
+def later(app: App, **difference: float) -> App:
+    """Return the app as it is some time from now: only its clock differs."""
+
+    def now() -> datetime:
+        return utc_now() + timedelta(**difference)
+
+    jobs = Jobs(app.ledger, app.batch, prefix=app.settings.job_prefix, pool_id=app.settings.pool.id, now=now)
+    return replace(app, now=now, jobs=jobs)
+
+
+def with_command(app: App, command_line: str) -> App:
+    return replace(app, settings=replace(app.settings, task=replace(app.settings.task, command_line=command_line)))
+
+
+async def dropped(app: App, name: str, content: bytes = b"text") -> BlobVersion:
     """Put a file into the input container."""
     blob = app.clients.blobs.get_blob_client(app.settings.input_container, name)
     await blob.upload_blob(content, overwrite=True)
     return await app.inputs.version_of(name)
+
+
+async def submitted(app: App, name: str = "a.txt", content: bytes = b"text") -> TaskRecord:
+    """Put a file into the input container and submit it as the trigger does."""
+    version = await dropped(app, name, content)
+    return (await submit(app, [version], detected_by=TRIGGER))[0].record
+
+
+async def recorded_only(app: App, version: BlobVersion) -> Stored:
+    """Leave behind what an app leaves that stopped right after the record was written."""
+    record = _new_record(app, version, TRIGGER, 1, await app.jobs.current())
+    (stored,) = await app.table.insert([record])
+    return stored
+
+
+async def accepted_only(app: App, version: BlobVersion) -> Stored:
+    """Leave behind what an app leaves that stopped right after Batch accepted the task."""
+    stored = await recorded_only(app, version)
+    await app.jobs.make(stored.record.job_id)
+    await app.batch.add_tasks(stored.record.job_id, [await batch_task(stored.record, app.settings.task, app.inputs)])
+    return stored
+
+
+async def record_of(app: App, task_id: str) -> TaskRecord:
+    return (await app.table.get(task_id)).record
 
 
 async def output(app: App, name: str) -> bytes:
@@ -24,17 +72,39 @@ async def output(app: App, name: str) -> bytes:
     return await (await blob.download_blob()).readall()
 
 
-async def completed(app: App, task_ids: Iterable[str]) -> None:
-    """Wait until Batch has completed the tasks."""
+async def outputs(app: App) -> list[str]:
+    """List the names in the output container."""
+    container = app.clients.blobs.get_container_client(app.settings.output_container)
+    return [name async for name in container.list_blob_names()]
+
+
+async def tasks_of(app: App) -> list[tuple[str, str]]:
+    """List every task of the app's pool, with its job."""
+    jobs = [job.id async for job in app.clients.batch.list_jobs() if job.pool_info.pool_id == app.settings.pool.id]
+    return [(job, task.id) for job in jobs async for task in app.clients.batch.list_tasks(job, select=["id"])]
+
+
+async def in_state(app: App, task_ids: Iterable[str], state: BatchTaskState) -> None:
+    """Wait until Batch says this state of the tasks."""
     waiting = set(task_ids)
     async with asyncio.timeout(60):
         while waiting:
             for task_id in list(waiting):
-                record = (await app.table.get(task_id)).record
+                record = await record_of(app, task_id)
                 task = await app.clients.batch.get_task(record.job_id, task_id, select=["id", "state"])
-                if task.state == BatchTaskState.COMPLETED:
+                if task.state == state:
                     waiting.discard(task_id)
             await asyncio.sleep(0.05)
+
+
+async def completed(app: App, task_ids: Iterable[str]) -> None:
+    """Wait until Batch has completed the tasks."""
+    await in_state(app, task_ids, BatchTaskState.COMPLETED)
+
+
+async def running(app: App, task_id: str) -> None:
+    """Wait until the task's command runs."""
+    await in_state(app, [task_id], BatchTaskState.RUNNING)
 
 
 async def collected(app: App, task_id: str) -> TaskRecord:
@@ -42,7 +112,20 @@ async def collected(app: App, task_id: str) -> TaskRecord:
     async with asyncio.timeout(60):
         while True:
             await collect(app)
-            record = (await app.table.get(task_id)).record
+            record = await record_of(app, task_id)
             if record.state.is_final:
                 return record
             await asyncio.sleep(0.05)
+
+
+async def closed(app: App, job_id: str) -> None:
+    """Terminate a job, as an operator may do."""
+    # azure-batch 15.1.0 fails without options, though they are optional, and does not export them.
+    options = BatchJobTerminateOptions(termination_reason="test")
+    poller = await app.clients.batch.begin_terminate_job(job_id, options, polling_interval=0.05)
+    await poller.result()
+
+
+async def deleted(app: App, job_id: str) -> None:
+    """Delete a job, as an operator may do."""
+    await (await app.clients.batch.begin_delete_job(job_id, polling_interval=0.05)).result()

@@ -7,23 +7,14 @@ from datetime import timedelta
 import pytest
 
 from batch_core import collect as collect_module
-from batch_core.app import App, open_app
+from batch_core.app import open_app
 from batch_core.collect import collect
 from batch_core.errors import Unavailable
-from batch_core.record import DetectedBy, TaskRecord, TaskState
+from batch_core.record import DetectedBy, TaskState
 from batch_core.submit import submit
-from tests.batch_core.steps import collected, completed, dropped, output
+from tests.batch_core.steps import collected, completed, dropped, output, submitted, with_command
 
 BINARY = bytes(range(256)) * 40
-
-
-def with_command(app: App, command_line: str) -> App:
-    return replace(app, settings=replace(app.settings, task=replace(app.settings.task, command_line=command_line)))
-
-
-async def submitted(app: App, name: str = "a.txt", content: bytes = b"text") -> TaskRecord:
-    version = await dropped(app, name, content)
-    return (await submit(app, [version], detected_by=DetectedBy.TRIGGER))[0].record
 
 
 @pytest.mark.parametrize("content", [b"some text\n", b"", BINARY], ids=["text", "empty", "binary"])

@@ -5,32 +5,16 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from azure.batch.models._models import BatchJobTerminateOptions
 
-from batch_core.app import App, open_app
+from batch_core.app import open_app
 from batch_core.errors import Unavailable
 from batch_core.naming import task_id
 from batch_core.record import DetectedBy, TaskState
 from batch_core.replies import record_reply
 from batch_core.settings import Settings
-from batch_core.submit import _new_record, submit, submit_again
+from batch_core.submit import submit, submit_again
 from batch_core.task import batch_task
-from tests.batch_core.steps import dropped
-
-TRIGGER = DetectedBy.TRIGGER
-
-
-async def tasks_of(app: App) -> list[tuple[str, str]]:
-    """Every task of the app's pool, with its job."""
-    jobs = [job.id async for job in app.clients.batch.list_jobs() if job.pool_info.pool_id == app.settings.pool.id]
-    return [(job, task.id) for job in jobs async for task in app.clients.batch.list_tasks(job, select=["id"])]
-
-
-async def recorded_only(app: App, version):
-    """Leave behind what an app leaves that stopped right after the record was written."""
-    record = _new_record(app, version, TRIGGER, 1, await app.jobs.current())
-    (stored,) = await app.table.insert([record])
-    return stored
+from tests.batch_core.steps import TRIGGER, accepted_only, closed, deleted, dropped, recorded_only, tasks_of
 
 
 async def test_a_file_becomes_one_task_and_a_submitted_record(app):
@@ -141,19 +125,10 @@ async def test_an_app_that_stopped_before_it_called_batch_is_finished_by_the_nex
 
 async def test_an_app_that_stopped_after_batch_accepted_makes_no_second_task(app):
     version = await dropped(app, "a.txt", b"text")
-    stored = await recorded_only(app, version)
-    await app.jobs.make(stored.record.job_id)
-    await app.batch.add_tasks(stored.record.job_id, [await batch_task(stored.record, app.settings.task, app.inputs)])
+    await accepted_only(app, version)
     (submission,) = await submit(app, [version], detected_by=TRIGGER)
     assert submission.record.state is TaskState.SUBMITTED
     assert len(await tasks_of(app)) == 1
-
-
-async def closed(app: App, job_id: str) -> None:
-    # azure-batch 15.1.0 fails without options, though they are optional, and does not export them.
-    options = BatchJobTerminateOptions(termination_reason="test")
-    poller = await app.clients.batch.begin_terminate_job(job_id, options, polling_interval=0.05)
-    await poller.result()
 
 
 async def test_a_closed_job_is_followed_by_the_next_one(app):
@@ -171,16 +146,14 @@ async def test_a_closed_job_is_followed_by_the_next_one(app):
 
 async def test_a_deleted_job_is_followed_by_the_next_one(app):
     first = (await submit(app, [await dropped(app, "a.txt", b"a")], detected_by=TRIGGER))[0].record
-    await (await app.clients.batch.begin_delete_job(first.job_id, polling_interval=0.05)).result()
+    await deleted(app, first.job_id)
     second = (await submit(app, [await dropped(app, "b.txt", b"b")], detected_by=TRIGGER))[0].record
     assert (second.state, second.job_id[-2:]) == (TaskState.SUBMITTED, "-2")
 
 
 async def test_a_task_that_a_closed_job_has_already_is_not_added_to_the_next(app):
     version = await dropped(app, "a.txt", b"text")
-    stored = await recorded_only(app, version)
-    await app.jobs.make(stored.record.job_id)
-    await app.batch.add_tasks(stored.record.job_id, [await batch_task(stored.record, app.settings.task, app.inputs)])
+    stored = await accepted_only(app, version)
     await closed(app, stored.record.job_id)
     other = open_app(app.settings)
     (submission,) = await submit(other, [version], detected_by=TRIGGER)
