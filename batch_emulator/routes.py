@@ -14,6 +14,7 @@ from batch_emulator.call import Call
 from batch_emulator.errors import BatchError, ErrorCode
 from batch_emulator.handlers import (
     applications,
+    auto_scale,
     job_changes,
     job_nodes,
     job_schedules,
@@ -55,9 +56,15 @@ ROUTES: Final = (
     _operation("pool_exists", "HEAD", "/pools/{poolId}", pools.pool_exists),
     _operation("get_pool", "GET", "/pools/{poolId}", pools.get_pool),
     _operation("update_pool", "PATCH", "/pools/{poolId}", pool_changes.update_pool),
-    _operation("disable_pool_auto_scale", "POST", "/pools/{poolId}/disableautoscale"),
-    _operation("enable_pool_auto_scale", "POST", "/pools/{poolId}/enableautoscale"),
-    _operation("evaluate_pool_auto_scale", "POST", "/pools/{poolId}/evaluateautoscale"),
+    _operation(
+        "disable_pool_auto_scale", "POST", "/pools/{poolId}/disableautoscale",
+        auto_scale.disable_pool_auto_scale,
+    ),
+    _operation("enable_pool_auto_scale", "POST", "/pools/{poolId}/enableautoscale", auto_scale.enable_pool_auto_scale),
+    _operation(
+        "evaluate_pool_auto_scale", "POST", "/pools/{poolId}/evaluateautoscale",
+        auto_scale.evaluate_pool_auto_scale,
+    ),
     _operation("resize_pool", "POST", "/pools/{poolId}/resize", pool_changes.resize_pool),
     _operation("stop_pool_resize", "POST", "/pools/{poolId}/stopresize", pool_changes.stop_pool_resize),
     _operation(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from batch_emulator.applications import Applications
+from batch_emulator.autoscale.machine import Machine
 from batch_emulator.execution.directories import NodeDirectories
 from batch_emulator.execution.environment import NODE_MARK, Account
 from batch_emulator.execution.leftovers import kill_leftovers
@@ -18,6 +19,7 @@ from batch_emulator.model.states import JobState
 from batch_emulator.model.timestamps import Clock
 from batch_emulator.scheduling.allocation import Allocation
 from batch_emulator.scheduling.auto_pools import AutoPools
+from batch_emulator.scheduling.auto_scale import AutoScale
 from batch_emulator.scheduling.background import Background
 from batch_emulator.scheduling.dispatcher import Dispatcher
 from batch_emulator.scheduling.expiry import Expiry
@@ -46,6 +48,7 @@ class BatchService:
     dispatcher: Dispatcher
     pools: PoolLife
     losses: NodeLosses
+    auto_scale: AutoScale
     jobs: JobLife
     auto_pools: AutoPools
     job_schedules: JobScheduleLife
@@ -81,6 +84,8 @@ class BatchService:
         runs.prepare = preparations.ready
         dispatcher = Dispatcher(store=runs.store, runs=runs, preparations=preparations)
         pools = _pools(runs, dispatcher, directories, background, controls.quotas)
+        auto_scale = AutoScale(pools=pools, machine=Machine(directory=location.root))
+        pools.on_scaled = auto_scale.start
         auto_pools = AutoPools(store=runs.store, pools=pools)
         switching = JobSwitch(runs=runs, dispatcher=dispatcher, background=background)
         releases = Releases(runs=runs, directories=directories, background=background)
@@ -96,6 +101,7 @@ class BatchService:
             dispatcher=dispatcher,
             pools=pools,
             losses=NodeLosses(pools=pools),
+            auto_scale=auto_scale,
             jobs=jobs,
             auto_pools=auto_pools,
             job_schedules=JobScheduleLife(store=runs.store, clock=clock, jobs=jobs, auto_pools=auto_pools),

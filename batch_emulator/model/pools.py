@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
-from batch_emulator.errors import invalid_property
+from batch_emulator.model.auto_scale import DEFAULT_INTERVAL, check_settings, evaluation_interval, formula
 from batch_emulator.model.container_settings import container_settings
 from batch_emulator.model.package_references import package_references
 from batch_emulator.model.pool_secrets import without_secrets
@@ -62,8 +62,9 @@ POOL_READERS: Final[Mapping[str, Reader]] = {
     "resizeTimeout": resize_timeout,
     "targetDedicatedNodes": integer(0, 1000),
     "targetLowPriorityNodes": integer(0, 1000),
-    "enableAutoScale": later,
-    "autoScaleFormula": text,
+    "enableAutoScale": boolean,
+    "autoScaleFormula": formula,
+    "autoScaleEvaluationInterval": evaluation_interval,
     "enableInterNodeCommunication": boolean,
     "startTask": _start_task,
     "applicationPackageReferences": package_references,
@@ -94,8 +95,7 @@ def read_pool_specification(name: str, value: object) -> Document:
 
 
 def _with_defaults(pool: Document) -> Document:
-    if "autoScaleFormula" in pool:
-        raise invalid_property("autoScaleFormula", "", "It needs enableAutoScale")
+    given = pool
     pool = {
         "resizeTimeout": "PT15M",
         "targetDedicatedNodes": 0,
@@ -109,6 +109,9 @@ def _with_defaults(pool: Document) -> Document:
         "nodeFillType": "Spread",
         **pool.get("taskSchedulingPolicy", {}),
     }
+    check_settings(pool, given)
+    if pool["enableAutoScale"]:
+        pool.setdefault("autoScaleEvaluationInterval", DEFAULT_INTERVAL)
     return finished(pool)
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -28,11 +28,15 @@ _WITHOUT_MACHINE: Final = frozenset({NodeState.DEALLOCATING, NodeState.DEALLOCAT
 
 @dataclass(kw_only=True, eq=False)
 class PoolLife:
-    """Makes pools do what their rows say."""
+    """Makes pools do what their rows say.
+
+    ``on_scaled`` is called with the number of each pool that is there, or there again, and scales itself.
+    """
 
     allocation: Allocation
     dispatcher: Dispatcher
     background: Background
+    on_scaled: Callable[[int], None] = field(init=False)
     _pools: dict[int, LivePool] = field(default_factory=dict)
 
     @property
@@ -50,6 +54,8 @@ class PoolLife:
         live = self._open(row)
         if row.allocation_state != AllocationState.STEADY:
             self._start_resize(live, Resize())
+        if pool["enableAutoScale"]:
+            self.on_scaled(row.no)
         return row
 
     def resume(self, row: PoolRow) -> None:
@@ -59,8 +65,11 @@ class PoolLife:
             self._resume_node(self.allocation.adopt(live, node), NodeState(node.state))
         if row.state == PoolState.DELETING:
             self.delete(row)
-        elif row.allocation_state != AllocationState.STEADY:
+            return
+        if row.allocation_state != AllocationState.STEADY:
             self._start_resize(live, Resize())
+        if json.loads(row.document)["enableAutoScale"]:
+            self.on_scaled(row.no)
 
     def _resume_node(self, member: Member, state: NodeState) -> None:
         if state is NodeState.DEALLOCATING:

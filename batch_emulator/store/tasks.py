@@ -234,6 +234,24 @@ class Tasks:
             limit,
         )
 
+    def of_pool(self, pool_id: str) -> dict[tuple[str, str | None], int]:
+        """Count the tasks of a pool's active jobs by state and result; of the active ones those that could run.
+
+        A pass over indexes.
+        """
+        rows = self._database.all(
+            "SELECT tasks.state, result, count(*) FROM jobs JOIN tasks ON job_no = jobs.no "
+            "WHERE jobs.pool_id = ? AND jobs.state = 'active' AND tasks.state IN ('preparing', 'running', 'completed') "
+            "GROUP BY 1, 2",
+            pool_id,
+        )
+        (ready,) = self._database.one(
+            "SELECT count(*) FROM jobs JOIN tasks ON job_no = jobs.no WHERE jobs.pool_id = ? "
+            "AND jobs.state = 'active' AND tasks.state = 'active' AND waits_for = 0",
+            pool_id,
+        )
+        return {(TaskState.ACTIVE, None): ready, **{(state, result): number for state, result, number in rows}}
+
     def has_incomplete(self, job_no: int) -> bool:
         row = self._database.one(
             "SELECT 1 FROM tasks WHERE job_no = ? AND state IN ('active', 'preparing', 'running') LIMIT 1",

@@ -53,7 +53,6 @@ _EXPECTED_FAILURES = frozenset(
     {
         "create_pool_with_blobfuse_mount",
         "create_pools",
-        "scale_pools",
         "tasks",
     }
 )

@@ -1,0 +1,51 @@
+"""The metrics of a pool at one moment, for autoscale formulas."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from batch_emulator.autoscale.machine import Machine
+from batch_emulator.model.states import NodeState, TaskState
+from batch_emulator.model.timestamps import Clock, from_wire
+from batch_emulator.scheduling.capacity import Pool
+from batch_emulator.store.nodes import NodeRow
+from batch_emulator.store.state import Store
+
+_USABLE: Final = frozenset({NodeState.IDLE, NodeState.RUNNING})
+
+
+def pool_metrics(store: Store, clock: Clock, pool: Pool, machine: Machine) -> dict[str, float]:
+    """Return the value of every metric of a pool, by its name in formulas."""
+    nodes = store.nodes.of_pool(pool.no)
+    return {
+        **machine.read(),
+        **_node_metrics(nodes, clock),
+        **_task_metrics(store, pool.id),
+        "$TaskSlotsPerNode": float(pool.slots_per_node),
+    }
+
+
+def _node_metrics(nodes: Iterable[NodeRow], clock: Clock) -> dict[str, float]:
+    rows, now = list(nodes), clock.now()
+    usable = [row for row in rows if row.state in _USABLE]
+    dedicated = sum(row.dedicated for row in rows)
+    return {
+        "$SampleNodeCount": float(len(usable)),
+        "$UsableNodeCount": float(len(usable)),
+        "$CurrentDedicatedNodes": float(dedicated),
+        "$CurrentLowPriorityNodes": float(len(rows) - dedicated),
+        "$PreemptedNodeCount": float(sum(row.state == NodeState.PREEMPTED for row in rows)),
+        "$WallClockSeconds": sum((now - from_wire(row.boot_time)).total_seconds() for row in usable),
+    }
+
+
+def _task_metrics(store: Store, pool_id: str) -> dict[str, float]:
+    counts = store.tasks.of_pool(pool_id)
+    active = float(counts.get((TaskState.ACTIVE, None), 0))
+    running = float(sum(n for (state, _), n in counts.items() if state in {TaskState.RUNNING, TaskState.PREPARING}))
+    return {
+        "$ActiveTasks": active,
+        "$RunningTasks": running,
+        "$PendingTasks": active + running,
+        "$SucceededTasks": float(counts.get((TaskState.COMPLETED, "success"), 0)),
+        "$FailedTasks": float(counts.get((TaskState.COMPLETED, "failure"), 0)),
+    }
