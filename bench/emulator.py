@@ -1,0 +1,195 @@
+"""Measure the Batch emulator, next to a bare aiohttp server that answers a constant of the same size.
+
+    .venv/bin/python bench/emulator.py [--rounds 9] [--tasks 100000]
+
+Both are processes of their own on this machine; rounds of one and the other take turns, and the median of
+the rounds' ratios is told, so that what else the machine does concerns both. A second ratio compares the
+processor time that the two servers spent on a request: it is steadier still.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import re
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+CHECKOUT = Path(__file__).parents[1]
+sys.path[:0] = [str(CHECKOUT), str(CHECKOUT / "bench")]
+
+from load import Request, send_all  # noqa: E402 - a script finds the project's packages only now
+
+from local.processes import ChildProcess  # noqa: E402
+
+_READY = r"http://127\.0\.0\.1:\d+"
+_TICKS = os.sysconf("SC_CLK_TCK")
+_CHUNK = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """A running server."""
+
+    url: str
+    process: ChildProcess
+
+    def processor_seconds(self) -> float:
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICKS
+
+    def memory(self, name: str = "VmRSS") -> float:
+        """Return the process's memory in MiB."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="utf-8")
+        found = re.search(rf"{name}:\s+(\d+) kB", status)
+        return int(found[1]) / 1024 if found else 0.0
+
+    async def ask(self, method: str, path: str, document: object = None) -> bytes:
+        body = json.dumps(document).encode() if document is not None else b""
+        return await send_all(self.url, [Request(method=method, path=path, body=body)])
+
+
+@asynccontextmanager
+async def _started(folder: Path, *command: str) -> AsyncIterator[Server]:
+    log = folder / f"{Path(command[0]).stem}-{time.monotonic_ns()}.log"
+    async with await ChildProcess.start(command[0], [sys.executable, *command], log=log, cwd=CHECKOUT) as process:
+        ready = await process.wait_for_line(_READY, seconds=60)
+        yield Server(url=ready[0], process=process)
+
+
+def _emulator(folder: Path, location: str) -> tuple[Path, str, str, str, str, str, str]:
+    return folder, "-m", "batch_emulator", "--port", "0", "--location", str(folder / location)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """Rounds of one kind of request: how many a second, and both ratios to the bare server."""
+
+    name: str
+    per_second: float
+    ratio: float
+    processor_ratio: float
+
+
+async def _round(server: Server, requests: list[Request]) -> tuple[float, float]:
+    """Return the requests a second, and the processor seconds of one."""
+    spent, started = server.processor_seconds(), time.perf_counter()
+    await send_all(server.url, requests)
+    elapsed = time.perf_counter() - started
+    return len(requests) / elapsed, max(server.processor_seconds() - spent, 1 / _TICKS) / len(requests)
+
+
+async def _compare(name: str, emulator: Server, bare: Server, rounds: list[list[Request]]) -> Result:
+    size = len(await send_all(emulator.url, rounds[0]))
+    rates, ratios, times = [], [], [0.0, 0.0]
+    for requests in rounds[1:]:
+        same = [Request(method=each.method, path=f"/{size}", body=each.body) for each in requests]
+        bare_rate, bare_time = await _round(bare, same)
+        rate, processor = await _round(emulator, requests)
+        rates.append(rate)
+        ratios.append(rate / bare_rate)
+        times = [times[0] + processor, times[1] + bare_time]
+    return Result(
+        name=name,
+        per_second=statistics.median(rates),
+        ratio=statistics.median(ratios),
+        processor_ratio=times[1] / times[0],
+    )
+
+
+def _task(number: int) -> dict[str, object]:
+    """Return a task as the project's app sends it: about a kilobyte when it is answered."""
+    return {
+        "id": f"task-{number:07}",
+        "commandLine": "/bin/bash -c 'cat \"$INPUT_FILE\"'",
+        "environmentSettings": [{"name": "INPUT_FILE", "value": f"input/{number:07}.txt"}],
+        "constraints": {"maxWallClockTime": "PT1H", "maxTaskRetryCount": 2},
+    }
+
+
+def _addition(job: str, first: int, task: dict[str, object] | None = None) -> Request:
+    tasks = [{**_task(number), **(task or {})} for number in range(first, first + _CHUNK)]
+    return Request(method="POST", path=f"/jobs/{job}/addtaskcollection", body=json.dumps({"value": tasks}).encode())
+
+
+async def _requests(emulator: Server, bare: Server, rounds: int) -> list[Result]:
+    """Measure requests against a job of 2,000 tasks that wait for a pool."""
+    await emulator.ask("POST", "/jobs", {"id": "job", "poolInfo": {"poolId": "none"}})
+    await send_all(emulator.url, [_addition("job", first) for first in range(0, 2000, _CHUNK)])
+    get = [Request(method="GET", path=f"/jobs/job/tasks/task-{number:07}") for number in range(2000)]
+    pages = [Request(method="GET", path="/jobs/job/tasks")] * 10
+    starts = iter(range(10_000, 10**7, _CHUNK))
+    adds = [[_addition("job", next(starts)) for _ in range(20)] for _ in range(rounds + 1)]
+    return [
+        await _compare("get task", emulator, bare, [get] * (rounds + 1)),
+        await _compare("list 1,000 tasks", emulator, bare, [pages] * (rounds + 1)),
+        await _compare("add 100 tasks", emulator, bare, adds),
+    ]
+
+
+async def _end_to_end(emulator: Server, tasks: int) -> float:
+    """Return how many trivial tasks a second run, from the first request to the last completion."""
+    image = {"publisher": "debian", "offer": "debian-12", "sku": "12"}
+    machine = {"imageReference": image, "nodeAgentSKUId": "batch.node.debian 12"}
+    pool = {"id": "pool", "vmSize": "s", "targetDedicatedNodes": 2, "taskSlotsPerNode": 8}
+    await emulator.ask("POST", "/pools", {**pool, "virtualMachineConfiguration": machine})
+    await emulator.ask("POST", "/jobs", {"id": "run", "poolInfo": {"poolId": "pool"}})
+    await asyncio.sleep(1)
+    started = time.perf_counter()
+    await send_all(emulator.url, [_addition("run", n, {"commandLine": "/bin/true"}) for n in range(0, tasks, _CHUNK)])
+    while json.loads(await emulator.ask("GET", "/jobs/run/taskcounts"))["taskCounts"]["completed"] < tasks:
+        await asyncio.sleep(0.05)
+    return tasks / (time.perf_counter() - started)
+
+
+async def _many(folder: Path, tasks: int) -> None:
+    """Add many tasks to an emulator of their own, and start it again on the same state."""
+    async with _started(*_emulator(folder, "many")) as emulator:
+        empty = emulator.memory()
+        await emulator.ask("POST", "/jobs", {"id": "job", "poolInfo": {"poolId": "none"}})
+        started = time.perf_counter()
+        await send_all(emulator.url, [_addition("job", first) for first in range(0, tasks, _CHUNK)])
+        seconds = time.perf_counter() - started
+        print(f"{tasks:,} tasks added in {seconds:.1f} s ({tasks / seconds:,.0f} a second)")
+        print(f"memory: {empty:.0f} MiB empty, {emulator.memory():.0f} MiB with {tasks:,} tasks")
+    print(f"start with {tasks:,} tasks: {await _start_seconds(folder, 'many'):.2f} s")
+
+
+async def _start_seconds(folder: Path, location: str) -> float:
+    started = time.perf_counter()
+    async with _started(*_emulator(folder, location)):
+        return time.perf_counter() - started
+
+
+async def _measure(folder: Path, rounds: int, tasks: int) -> None:
+    starts = [await _start_seconds(folder, f"start-{number}") for number in range(5)]
+    print(f"start-up: {min(starts):.2f} s (best of 5; the median is {statistics.median(starts):.2f} s)\n")
+    async with (
+        _started(*_emulator(folder, "state")) as emulator,
+        _started(folder, str(CHECKOUT / "bench" / "bare_server.py")) as bare,
+    ):
+        print(f"{'':<18} {'requests/s':>10} {'of bare':>8} {'of bare, processor time':>24}")
+        for result in await _requests(emulator, bare, rounds):
+            line = f"{result.name:<18} {result.per_second:>10,.0f} {result.ratio:>8.2f}"
+            print(f"{line} {result.processor_ratio:>24.2f}")
+        print(f"\ntrivial tasks run end to end: {await _end_to_end(emulator, 1000):.0f} a second")
+    await _many(folder, tasks)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--tasks", type=int, default=100_000)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="emulator-") as folder:
+        asyncio.run(_measure(Path(folder), arguments.rounds, arguments.tasks))
+
+
+if __name__ == "__main__":
+    main()
