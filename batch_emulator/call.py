@@ -62,16 +62,16 @@ class Call:
         return self.empty(status, version_headers(modified))
 
     def json(self, document: Mapping[str, object], headers: Mapping[str, str] | None = None) -> web.Response:
-        return web.Response(
-            body=_ENCODER.encode(document).encode(),
-            headers={**self.common_headers, "Content-Type": JSON_TYPE, **(headers or {})},
-        )
+        return self.encoded(encode(document), headers)
+
+    def encoded(self, body: bytes, headers: Mapping[str, str] | None = None) -> web.Response:
+        """Answer JSON that is encoded already."""
+        return web.Response(body=body, headers={**self.common_headers, "Content-Type": JSON_TYPE, **(headers or {})})
 
     def entity(self, kind: str, resource: Document, modified: str | None) -> web.Response:
         """Answer one resource, with its version in the headers where it has one: nodes have none."""
-        metadata = f"{self.endpoint}/$metadata#{kind}/@Element"
         headers = version_headers(modified) if modified else None
-        return self.json({"odata.metadata": metadata, **resource}, headers)
+        return self.encoded(encode_entity(kind, resource, self.endpoint), headers)
 
     def page(self, kind: str, items: list[Document], last: str | None) -> web.Response:
         """Answer a page of a list; ``last`` is the key of its last item if more follow."""
@@ -79,6 +79,15 @@ class Call:
         if last is not None:
             answer["odata.nextLink"] = next_link(f"{self.endpoint}{self.path}", self.query, last)
         return self.json(answer)
+
+
+def encode(document: Mapping[str, object]) -> bytes:
+    return _ENCODER.encode(document).encode()
+
+
+def encode_entity(kind: str, resource: Document, endpoint: str) -> bytes:
+    """Return the JSON of one resource of the account at ``endpoint``."""
+    return encode({"odata.metadata": f"{endpoint}/$metadata#{kind}/@Element", **resource})
 
 
 def version_headers(modified: str) -> dict[str, str]:

@@ -5,6 +5,7 @@ Names are those of the Python client. An operation without a handler is known an
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
 
@@ -217,9 +218,14 @@ class Router:
             for segment in operation.path.strip("/").split("/"):
                 branch = _grow(branch, segment)
             branch.operations[operation.method] = operation
+        # Clients that wait for something ask for the same path again and again.
+        self._remembered = lru_cache(maxsize=1024)(self._find)
 
     def find(self, method: str, raw_path: str) -> tuple[Operation, tuple[str, ...]]:
         """Return the operation and its decoded parameters. Raises 404 or 405."""
+        return self._remembered(method, raw_path)
+
+    def _find(self, method: str, raw_path: str) -> tuple[Operation, tuple[str, ...]]:
         segments = raw_path.strip("/").split("/")
         branch, parameters = _follow(self._root, segments)
         if branch is None or not branch.operations:

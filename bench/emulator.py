@@ -122,7 +122,7 @@ async def _requests(emulator: Server, bare: Server, rounds: int) -> list[Result]
     """Measure requests against a job of 2,000 tasks that wait for a pool."""
     await emulator.ask("POST", "/jobs", {"id": "job", "poolInfo": {"poolId": "none"}})
     await send_all(emulator.url, [_addition("job", first) for first in range(0, 2000, _CHUNK)])
-    get = [Request(method="GET", path=f"/jobs/job/tasks/task-{number:07}") for number in range(2000)]
+    get = [Request(method="GET", path=f"/jobs/job/tasks/task-{number % 100:07}") for number in range(4000)]
     pages = [Request(method="GET", path="/jobs/job/tasks")] * 10
     starts = iter(range(10_000, 10**7, _CHUNK))
     adds = [[_addition("job", next(starts)) for _ in range(20)] for _ in range(rounds + 1)]

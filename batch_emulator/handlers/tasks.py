@@ -2,11 +2,12 @@
 
 import asyncio
 import json
+from functools import lru_cache
 from typing import Final
 
 from aiohttp import web
 
-from batch_emulator.call import Call
+from batch_emulator.call import Call, encode_entity, version_headers
 from batch_emulator.conditions import check_conditions
 from batch_emulator.errors import BatchError, ErrorCode, invalid_property, missing_property
 from batch_emulator.execution.outcome import ended_by_user
@@ -121,9 +122,14 @@ def _add_error(call: Call, job: JobRow, body: object, exc: BatchError) -> Docume
 async def get_task(call: Call) -> web.StreamResponse:
     row, job_id = find_task(call)
     check_conditions(call.request.headers, row.modified, reading=True)
-    task = task_on_wire(row, job_id, call.endpoint)
-    task = project(task, read_select(call.query, TASK_PROPERTIES))
-    return call.entity("tasks", task, row.modified)
+    body = _encoded(row, job_id, call.endpoint, read_select(call.query, TASK_PROPERTIES))
+    return call.encoded(body, version_headers(row.modified))
+
+
+@lru_cache(maxsize=1024)
+def _encoded(row: TaskRow, job_id: str, endpoint: str, selected: tuple[str, ...]) -> bytes:
+    """Return the answer of "get task"; clients that wait for tasks ask about the same again and again."""
+    return encode_entity("tasks", project(task_on_wire(row, job_id, endpoint), selected), endpoint)
 
 
 async def list_tasks(call: Call) -> web.StreamResponse:

@@ -12,7 +12,6 @@ flush for every task transition to survive the loss of a developer's whole machi
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
@@ -54,7 +53,7 @@ class Database:
             raise StoreError(f"The state is of version {version}; this is {SCHEMA_VERSION}")
         for pragma in _PRAGMAS:
             self._connection.execute(f"PRAGMA {pragma}")
-        schema = files("batch_emulator.store").joinpath("schema.sql").read_text()
+        schema = Path(__file__).with_name("schema.sql").read_text(encoding="utf-8")
         self._connection.executescript(schema)
         self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 

@@ -54,6 +54,10 @@ class TaskCounts:
 
 _COLUMNS: Final = ", ".join(TaskRow._fields)
 _QUALIFIED: Final = ", ".join(f"tasks.{name}" for name in TaskRow._fields)
+_GET: Final = (
+    f"SELECT {_QUALIFIED}, jobs.id FROM tasks JOIN jobs ON jobs.no = tasks.job_no "  # noqa: S608
+    "WHERE jobs.id = ? AND tasks.id = ?"
+)
 _SELECT: Final = f"SELECT {_COLUMNS} FROM tasks"  # noqa: S608
 
 #: What the filter of "list tasks" may name, by the service's documentation (which writes
@@ -93,12 +97,7 @@ class Tasks:
 
     def get(self, job_id: str, task_id: str) -> tuple[TaskRow, str] | None:
         """Return a task and its job's id as the job spells it."""
-        row = self._database.one(
-            f"SELECT {_QUALIFIED}, jobs.id FROM tasks JOIN jobs ON jobs.no = tasks.job_no "  # noqa: S608
-            "WHERE jobs.id = ? AND tasks.id = ?",
-            job_id,
-            task_id,
-        )
+        row = self._database.one(_GET, job_id, task_id)
         return (TaskRow._make(row[:-1]), row[-1]) if row else None
 
     def by_number(self, no: int) -> TaskRow | None:
