@@ -59,11 +59,17 @@ async def collect_outputs(timer: func.TimerRequest) -> None:
 @app.function_name("sweep_files")
 @app.timer_trigger("timer", bindings.sweep_schedule)
 async def sweep_files(timer: func.TimerRequest) -> None:
-    """Submit files whose event never came, and finish what stopped in between."""
-    core = process_app()
-    swept, reconciled = await sweep(core), await reconcile(core)
-    logger.info("Swept.", extra=asdict(swept) | {"is_past_due": timer.past_due})
-    logger.info("Reconciled.", extra=asdict(reconciled))
+    """Submit files whose event never came."""
+    report = await sweep(process_app())
+    logger.info("Swept.", extra=asdict(report) | {"is_past_due": timer.past_due})
+
+
+@app.function_name("reconcile_tasks")
+@app.timer_trigger("timer", bindings.sweep_schedule)
+async def reconcile_tasks(timer: func.TimerRequest) -> None:
+    """Finish what stopped in between."""
+    report = await reconcile(process_app())
+    logger.info("Reconciled.", extra=asdict(report) | {"is_past_due": timer.past_due})
 
 
 @app.function_name("tidy_jobs")

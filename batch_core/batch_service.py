@@ -13,6 +13,7 @@ from azure.batch.aio import BatchClient
 from azure.batch.models import (
     BatchError,
     BatchJobCreateOptions,
+    BatchJobState,
     BatchPool,
     BatchPoolInfo,
     BatchPoolNodeCounts,
@@ -130,6 +131,15 @@ class BatchService:
         except Missing:
             return None
         return task.state_transition_time
+
+    async def is_disabled(self, job_id: str) -> bool:
+        """Tell whether somebody keeps the job's tasks from running."""
+        try:
+            with translating(f"looking at job {job_id}"):
+                job = await self._client.get_job(job_id, select=["id", "state"])
+        except Missing:
+            return False
+        return job.state in {BatchJobState.DISABLED, BatchJobState.DISABLING}
 
     async def terminate_job(self, job_id: str) -> None:
         """Close the job: it takes no more tasks."""

@@ -19,7 +19,7 @@ from azure.batch.models import BatchTask
 from batch_core.app import App
 from batch_core.batch_service import is_gone, is_out_of_reach
 from batch_core.entities import JobEntry, OpenTask
-from batch_core.errors import Missing, OutOfTime, ServiceError
+from batch_core.errors import Conflict, Missing, OutOfTime, ServiceError
 from batch_core.naming import output_name
 from batch_core.outcome import has_run, outcome_of
 from batch_core.output import TaskFile
@@ -92,6 +92,10 @@ class _Tick:
                     return
         except Missing:
             logger.info("The job is not there (yet, or any more).", extra={"job_id": job.job_id})
+            return
+        except Conflict as exc:
+            # One that is being deleted, say: the others go on.
+            logger.warning("The job does not tell its tasks now: %s", exc, extra={"job_id": job.job_id})
             return
         await self._move_watermark(job, safe, listed)
 

@@ -55,6 +55,13 @@ class Ledger:
         with translating(f"noting job {job.job_id}"):
             await self._client.update_entity(job_entity(job), mode=UpdateMode.MERGE)
 
+    async def send_back(self, job: JobEntry, moment: datetime) -> None:
+        """Have what completed in a job since this moment collected again, and the job closed again after that."""
+        values = {"watermark": min(moment, job.watermark or moment), "closed_at": ""}
+        with translating(f"sending job {job.job_id} back to be collected"):
+            key = {"PartitionKey": JOBS, "RowKey": job.job_id}
+            await self._client.update_entity(key | values, mode=UpdateMode.MERGE)
+
     async def remove_job(self, job_id: str) -> None:
         """Forget a job that is deleted."""
         with translating(f"forgetting job {job_id}"):

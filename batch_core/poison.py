@@ -54,7 +54,6 @@ def _blob_name(app: App, message: bytes) -> str | None:
 
 
 def _nameless_version(app: App, name: str) -> BlobVersion:
-    """Return a version for a blob whose properties the service does not tell."""
-    return BlobVersion(
-        container=app.settings.input_container, name=name, etag="unknown", last_modified=app.now(), size=0
-    )
+    """Return a version for a blob whose properties the service does not tell: the same all day, for the same name."""
+    today = app.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    return BlobVersion(container=app.settings.input_container, name=name, etag="unknown", last_modified=today, size=0)

@@ -15,12 +15,12 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from batch_core.app import App
 from batch_core.entities import OpenTask, Stored
-from batch_core.errors import Missing
+from batch_core.errors import Conflict, Missing
 from batch_core.record import Outcome, TaskState
 from batch_core.submit import hand_over
 from batch_core.table import Closing
@@ -29,7 +29,8 @@ from batch_core.waiting import why_waiting
 logger = logging.getLogger(__name__)
 
 BUDGET = timedelta(minutes=4)
-_RUNNING = "it is running"
+#: What Batch's words for a task that has its node mean.
+_AT_WORK = {"running": "it is running", "preparing": "it has a node, which is getting its input"}
 
 
 @dataclass(kw_only=True)
@@ -61,55 +62,70 @@ async def reconcile(app: App, budget: timedelta = BUDGET) -> ReconcileReport:
 class _Tick:
     def __init__(self, app: App) -> None:
         self._app = app
-        self._live: dict[str, dict[str, str]] = {}
-        self._reason: str | None = None
+        self._live: dict[str, dict[str, str] | None] = {}
+        self._reasons: dict[str, str] = {}
         self.report = ReconcileReport()
 
     async def reconcile(self, page: Sequence[OpenTask]) -> None:
         youngest = self._app.now() - self._app.settings.intake.sweep_grace
         tasks = [task for task in page if task.since <= youngest]
         self.report.looked_at += len(tasks)
-        states = {task.task_id: (await self._live_tasks(task.job_id)).get(task.task_id) for task in tasks}
-        cancelled = [task for task in tasks if task.is_cancelled]
-        kept = [task for task in tasks if not task.is_cancelled]
-        await self._cancel(cancelled)
+        live = {job_id: await self._live_tasks(job_id) for job_id in {task.job_id for task in tasks}}
+        states = {task.task_id: of_job.get(task.task_id) for task in tasks if (of_job := live[task.job_id]) is not None}
+        await self._cancel([task for task in tasks if task.is_cancelled])
+        kept = [task for task in tasks if not task.is_cancelled and task.task_id in states]
         await self._explain([task for task in kept if states[task.task_id]], states)
         await self._finish([task for task in kept if not states[task.task_id]])
 
-    async def _live_tasks(self, job_id: str) -> dict[str, str]:
+    async def _live_tasks(self, job_id: str) -> dict[str, str] | None:
+        """Return the job's tasks that are not completed; None if it does not tell now."""
         if job_id not in self._live:
             try:
                 self._live[job_id] = await self._app.batch.live_tasks(job_id)
             except Missing:
                 self._live[job_id] = {}
+            except Conflict as exc:
+                logger.warning("The job does not tell its tasks now: %s", exc, extra={"job_id": job_id})
+                self._live[job_id] = None
         return self._live[job_id]
 
     async def _cancel(self, tasks: Sequence[OpenTask]) -> None:
         for task in tasks:
-            if await self._app.batch.terminate_task(task.job_id, task.task_id):
+            try:
+                is_there = await self._app.batch.terminate_task(task.job_id, task.task_id)
+            except Conflict as exc:
+                logger.warning("The task cannot be stopped now: %s", exc, extra={"task_id": task.task_id})
                 continue
-            outcome = Outcome(state=TaskState.CANCELLED, reason="cancelled before it ran")
-            await self._close(task, outcome)
+            if not is_there:
+                await self._close(task, Outcome(state=TaskState.CANCELLED, reason="cancelled before it ran"))
 
     async def _explain(self, tasks: Sequence[OpenTask], states: dict[str, str | None]) -> None:
         """Note that Batch has the tasks, and why those wait that have waited for long."""
         await self._verify([task for task in tasks if not task.is_verified])
         old = [task for task in tasks if task.since <= self._app.now() - self._app.settings.intake.explain_after]
-        running = [task for task in old if states[task.task_id] == "running"]
-        waiting = [task for task in old if states[task.task_id] != "running"]
-        await self._app.table.explain(running, _RUNNING)
-        if waiting:
-            self._reason = self._reason or await why_waiting(self._app)
-            await self._app.table.explain(waiting, self._reason)
-            self.report.done["waiting"] += len(waiting)
+        for word, reason in _AT_WORK.items():
+            await self._app.table.explain([task for task in old if states[task.task_id] == word], reason)
+        waiting = [task for task in old if states[task.task_id] not in _AT_WORK]
+        for job_id in {task.job_id for task in waiting}:
+            of_job = [task for task in waiting if task.job_id == job_id]
+            await self._app.table.explain(of_job, await self._why_waiting(job_id))
+        self.report.done["waiting"] += len(waiting)
+
+    async def _why_waiting(self, job_id: str) -> str:
+        if job_id not in self._reasons:
+            self._reasons[job_id] = await why_waiting(self._app, job_id)
+        return self._reasons[job_id]
 
     async def _verify(self, tasks: Sequence[OpenTask]) -> None:
         """Make sure that the records say that Batch has the tasks: the app may have stopped before it wrote that."""
         records = await self._app.table.records_among(task.task_id for task in tasks)
         behind = [one for one in records.values() if one.record.state is TaskState.QUEUED]
-        await self._app.table.change(behind, state=TaskState.SUBMITTED, submitted_at=self._app.now(), reason=None)
-        await self._app.table.mark(tasks, is_verified=True)
-        self.report.done["caught_up"] += len(behind)
+        now = self._app.now()
+        changed = await self._app.table.change(behind, state=TaskState.SUBMITTED, submitted_at=now, reason=None)
+        # What somebody else changed meanwhile is verified by the next tick.
+        doubtful = {one.record.task_id for one, new in zip(behind, changed, strict=True) if new is None}
+        await self._app.table.mark([task for task in tasks if task.task_id not in doubtful], is_verified=True)
+        self.report.done["caught_up"] += len(behind) - len(doubtful)
 
     async def _finish(self, tasks: Sequence[OpenTask]) -> None:
         """Find out why Batch does not list the tasks as live, and do what that asks for."""
@@ -134,8 +150,9 @@ class _Tick:
             await self._close(task, Outcome(state=TaskState.OUTPUT_LOST, reason=reason))
             return
         for job in await self._app.ledger.jobs():
-            if job.job_id == task.job_id and job.watermark is not None and job.watermark > completed_at:
-                await self._app.ledger.change_job(replace(job, watermark=completed_at))
+            is_passed = job.closed_at is not None or (job.watermark is not None and job.watermark > completed_at)
+            if job.job_id == task.job_id and is_passed:
+                await self._app.ledger.send_back(job, completed_at)
                 self.report.done["sent_back"] += 1
 
     async def _close(self, task: OpenTask, outcome: Outcome) -> None:

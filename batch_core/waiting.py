@@ -1,4 +1,4 @@
-"""Why tasks that Batch has accepted do not run: the state of their pool, in a sentence.
+"""Why tasks that Batch has accepted do not run: the state of their job or their pool, in a sentence.
 
 The sentences hold no figures that change from tick to tick, so that a record is written again only when the reason
 changes.
@@ -11,16 +11,18 @@ from batch_core.batch_service import NodeCounts
 from batch_core.errors import Missing, ServiceError
 
 
-async def why_waiting(app: App) -> str:
-    """Ask for the pool and its nodes (two calls), and return the likeliest reason."""
+async def why_waiting(app: App, job_id: str) -> str:
+    """Ask for the job, the pool and its nodes (three calls), and return the likeliest reason."""
     pool_id = app.settings.pool.id
     try:
+        if await app.batch.is_disabled(job_id):
+            return f"it waits because its job is disabled: enable {job_id}"
         pool = await app.batch.get_pool(pool_id)
         counts = await app.batch.node_counts(pool_id)
     except Missing:
         return f"it waits for a pool: there is no pool {pool_id!r}; `python -m batch_core setup` makes it"
     except ServiceError as exc:
-        return f"it waits for a node; the pool's state is not known: {exc}"
+        return f"it waits for a node; why is not known: {exc}"
     return f"it waits for a node of pool {pool_id!r}: {_reason(pool, counts)}"
 
 

@@ -1,0 +1,112 @@
+import asyncio
+
+import pytest
+
+from batch_core.app import App
+from batch_core.errors import BlobNotFound, NotNow, RecordNotFound
+from batch_core.record import DetectedBy, TaskRecord, TaskState
+from batch_core.retry import retry
+from batch_core.submit import submit_again
+from tests.batch_core.steps import (
+    collected,
+    dropped,
+    output,
+    record_of,
+    recorded_only,
+    submitted,
+    tasks_of,
+    with_command,
+)
+
+
+async def failed(app: App) -> TaskRecord:
+    return await collected(app, (await submitted(with_command(app, "/bin/false"))).task_id)
+
+
+async def test_a_retry_is_a_new_attempt_and_both_records_name_each_other(app):
+    old = await failed(app)
+    submission = await retry(app, old.task_id)
+    new = submission.record
+    assert (submission.is_new, new.attempt, new.detected_by) == (True, 2, DetectedBy.HTTP)
+    assert (new.retry_of, (await record_of(app, old.task_id)).retried_as) == (old.task_id, new.task_id)
+    new = await collected(app, new.task_id)
+    assert new.state is TaskState.SUCCEEDED
+    assert await output(app, new.stdout) == b"text"
+    assert (await record_of(app, old.task_id)).state is TaskState.FAILED
+
+
+async def test_the_same_wish_again_returns_the_same_attempt(app):
+    old = await failed(app)
+    first, second = await retry(app, old.task_id), await retry(app, old.task_id)
+    assert (first.is_new, second.is_new) == (True, False)
+    assert first.record.task_id == second.record.task_id
+    assert len(await tasks_of(app)) == 2
+
+
+async def test_many_wishes_at_once_make_one_new_attempt(app):
+    old = await failed(app)
+    submissions = await asyncio.gather(*(retry(app, old.task_id) for _ in range(5)))
+    assert {one.record.task_id for one in submissions} == {(await record_of(app, old.task_id)).retried_as}
+    assert sum(one.is_new for one in submissions) == 1
+    assert len(await tasks_of(app)) == 2
+
+
+async def test_a_wish_that_stopped_after_it_was_noted_is_finished_by_the_next(app, monkeypatch):
+    old = await failed(app)
+
+    async def stops(records):
+        raise asyncio.CancelledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(app.table, "insert", stops)
+        with pytest.raises(asyncio.CancelledError):
+            await retry(app, old.task_id)
+    claimed = (await record_of(app, old.task_id)).retried_as
+    assert claimed.endswith("-r2")
+    assert len(await tasks_of(app)) == 1
+    submission = await retry(app, old.task_id)
+    assert (submission.is_new, submission.record.task_id) == (True, claimed)
+    assert submission.record.state is TaskState.SUBMITTED
+
+
+async def test_an_attempt_can_be_retried_itself(app):
+    first = await failed(app)
+    second = (await retry(with_command(app, "/bin/false"), first.task_id)).record
+    await collected(app, second.task_id)
+    third = (await retry(app, second.task_id)).record
+    assert (third.attempt, third.retry_of) == (3, second.task_id)
+    assert (await record_of(app, second.task_id)).retried_as == third.task_id
+
+
+async def test_an_attempt_that_somebody_forced_is_passed_over(app):
+    old = await failed(app)
+    forced = (await submit_again(app, old.version, detected_by=DetectedBy.HTTP)).record
+    new = (await retry(app, old.task_id)).record
+    assert (forced.attempt, new.attempt) == (2, 3)
+
+
+async def test_a_task_that_has_not_ended_cannot_be_retried(app):
+    stored = await recorded_only(app, await dropped(app, "a.txt"))
+    with pytest.raises(NotNow, match="is queued"):
+        await retry(app, stored.record.task_id)
+
+
+async def test_an_unknown_task_cannot_be_retried(app):
+    with pytest.raises(RecordNotFound):
+        await retry(app, "20261123T080102-nobody-0123456789abcdef")
+
+
+async def test_a_file_that_has_changed_since_is_not_run_in_place_of_the_old_one(app):
+    old = await failed(app)
+    await dropped(app, old.blob, b"another text")
+    with pytest.raises(NotNow, match="has changed since"):
+        await retry(app, old.task_id)
+    assert await record_of(app, old.task_id) == old
+
+
+async def test_a_file_that_is_gone_cannot_be_retried(app):
+    old = await failed(app)
+    await app.clients.blobs.get_blob_client(old.container, old.blob).delete_blob()
+    with pytest.raises(BlobNotFound):
+        await retry(app, old.task_id)
+    assert await record_of(app, old.task_id) == old
