@@ -3,12 +3,14 @@ PYTHON ?= python3.13
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check lint format types clean
+.PHONY: help setup demo up test clients az-tour check lint format types clean
 
 help:
 	@echo "make demo    three files through the whole system, in a throwaway folder"
 	@echo "make up      the local stack: Azurite, the Batch emulator, a Functions host; until Ctrl-C"
 	@echo "make test    the tests"
+	@echo "make clients azure-batch 14 and @azure/batch against the Batch emulator; installs them first"
+	@echo "make az-tour the az command line against the Batch emulator; installs it first (400 MB)"
 	@echo "make check   format, lint, types and tests"
 	@echo "make clean   remove what setup installed and the local stack's state"
 
@@ -31,6 +33,12 @@ up: setup
 
 test: setup
 	$(BIN)/python -m pytest
+
+clients: setup
+	$(BIN)/python -m tests.batch_emulator.clients
+
+az-tour: setup
+	$(BIN)/python -m tests.batch_emulator.az_tour
 
 format: setup
 	$(BIN)/ruff format .

@@ -128,3 +128,10 @@ async def test_what_is_not_emulated_is_refused_and_not_ignored(url, idle_job):
     answer = await send(url, "POST", f"/jobs/{idle_job}/tasks", body=body)
     assert (answer.status, answer.body["code"]) == (501, "NotImplemented")
     assert "multiInstanceSettings" in answer.body["message"]["value"]
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/certificates"), ("POST", "/certificates")])
+async def test_operations_on_certificates_of_older_versions_are_not_found(url, method, path):
+    body = {"thumbprint": "00"} if method == "POST" else None
+    answer = await send(url, method, path, {"api-version": "2022-10-01.16.0"}, body)
+    assert (answer.status, answer.body["code"]) == (404, "ResourceNotFound")
