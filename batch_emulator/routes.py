@@ -14,6 +14,7 @@ from aiohttp import web
 from batch_emulator.call import Call
 from batch_emulator.errors import BatchError, ErrorCode
 from batch_emulator.handlers import (
+    account,
     applications,
     auto_scale,
     job_changes,
@@ -50,7 +51,7 @@ def _operation(name: str, method: str, path: str, handler: Handler | None = None
 ROUTES: Final = (
     _operation("list_applications", "GET", "/applications", applications.list_applications),
     _operation("get_application", "GET", "/applications/{applicationId}", applications.get_application),
-    _operation("list_pool_usage_metrics", "GET", "/poolusagemetrics"),
+    _operation("list_pool_usage_metrics", "GET", "/poolusagemetrics", account.list_pool_usage_metrics),
     _operation("create_pool", "POST", "/pools", pools.create_pool),
     _operation("list_pools", "GET", "/pools", pools.list_pools),
     _operation("delete_pool", "DELETE", "/pools/{poolId}", pools.delete_pool),
@@ -73,7 +74,7 @@ ROUTES: Final = (
         pool_changes.replace_pool_properties,
     ),
     _operation("remove_nodes", "POST", "/pools/{poolId}/removenodes", pool_changes.remove_nodes),
-    _operation("list_supported_images", "GET", "/supportedimages"),
+    _operation("list_supported_images", "GET", "/supportedimages", account.list_supported_images),
     _operation("list_pool_node_counts", "GET", "/nodecounts", pools.list_pool_node_counts),
     _operation("delete_job", "DELETE", "/jobs/{jobId}", jobs.delete_job),
     _operation("get_job", "GET", "/jobs/{jobId}", jobs.get_job),

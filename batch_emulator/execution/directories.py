@@ -4,6 +4,7 @@ The layout is the service's: https://learn.microsoft.com/azure/batch/files-and-d
 """
 
 import shutil
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,8 +84,9 @@ class NodeDirectory:
     def mounts(self) -> Path:
         return self.root / "fsmounts"
 
-    def create(self) -> None:
-        for name in ROOT_DIRECTORIES:
+    def create(self, mounts: Iterable[str] = ()) -> None:
+        """Make the root's directories, and an empty one for each mount; ``mounts`` must stay inside."""
+        for name in (*ROOT_DIRECTORIES, *(f"fsmounts/{mount}" for mount in mounts)):
             (self.root / name).mkdir(parents=True, exist_ok=True)
 
     def remove(self) -> None:

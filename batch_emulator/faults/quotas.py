@@ -1,18 +1,15 @@
 """Quotas of the emulated account: none at the start, set on request."""
 
 import math
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
 
 from batch_emulator.errors import BatchError, ErrorCode
 from batch_emulator.faults.form import Form, Invalid
 from batch_emulator.model.schema import Document
+from batch_emulator.model.vm_sizes import cores_of
 from batch_emulator.store.state import Store
-
-_CORES: Final = re.compile(r"(?:standard|basic)_[a-z]+(\d{1,3})(?:-(\d{1,3}))?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,12 +100,3 @@ class Quotas:
 
     def _cores(self, *, dedicated: bool) -> int | None:
         return self.limits.dedicated_cores if dedicated else self.limits.low_priority_cores
-
-
-def cores_of(vm_size: str) -> int:
-    """Return a VM size's cores by its name (``Standard_D2s_v3``: 2), 1 where it tells none.
-
-    https://learn.microsoft.com/azure/virtual-machines/vm-naming-conventions; older sizes do not follow it.
-    """
-    match = _CORES.match(vm_size)
-    return max(1, int(match[2] or match[1])) if match else 1

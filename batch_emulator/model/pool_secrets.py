@@ -16,6 +16,9 @@ def without_secrets(pool: Document) -> Document:
     containers = machine.get("containerConfiguration")
     if isinstance(containers, dict):
         _drop(containers.get("containerRegistries"), "password")
+    for mount in _objects(pool.get("mountConfiguration")):
+        for key in ("accountKey", "sasKey", "password"):
+            _drop(list(mount.values()), key)
     return pool
 
 

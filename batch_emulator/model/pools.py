@@ -5,6 +5,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from batch_emulator.model.auto_scale import DEFAULT_INTERVAL, check_settings, evaluation_interval, formula
+from batch_emulator.model.azure_resources import (
+    mount_configuration,
+    network_configuration,
+    virtual_machine_configuration,
+)
 from batch_emulator.model.container_settings import container_settings
 from batch_emulator.model.package_references import package_references
 from batch_emulator.model.pool_secrets import without_secrets
@@ -18,14 +23,12 @@ from batch_emulator.model.schema import (
     environment_settings,
     filled_text,
     integer,
-    later,
     list_of,
     metadata,
     one_of,
     property_names,
     record,
     resource_id,
-    text,
 )
 from batch_emulator.model.timestamps import etag_of
 from batch_emulator.store.pools import PoolRow
@@ -58,7 +61,8 @@ _start_task = record(
 POOL_READERS: Final[Mapping[str, Reader]] = {
     "displayName": display_name,
     "vmSize": filled_text,
-    "virtualMachineConfiguration": record({"nodeAgentSKUId": text}),
+    "virtualMachineConfiguration": virtual_machine_configuration,
+    "networkConfiguration": network_configuration,
     "resizeTimeout": resize_timeout,
     "targetDedicatedNodes": integer(0, 1000),
     "targetLowPriorityNodes": integer(0, 1000),
@@ -77,7 +81,7 @@ POOL_READERS: Final[Mapping[str, Reader]] = {
     ),
     "userAccounts": list_of(record({"name": filled_text}, frozenset({"name"}))),
     "metadata": metadata,
-    "mountConfiguration": later,
+    "mountConfiguration": mount_configuration,
 }
 
 _pool = record({"id": resource_id, **POOL_READERS}, frozenset({"id", "vmSize"}))

@@ -11,6 +11,7 @@ from typing import Final
 from batch_emulator.execution.environment import NODE_MARK
 from batch_emulator.execution.leftovers import kill_leftovers
 from batch_emulator.execution.outcome import RunError
+from batch_emulator.model.azure_resources import mount_paths
 from batch_emulator.model.package_references import references_of
 from batch_emulator.model.schema import Document
 from batch_emulator.model.states import DeallocationOption, NodeState, SchedulingState
@@ -147,7 +148,7 @@ class NodeLife:
         nodes.set_errors(member.no, None)
         nodes.set_start_task_info(member.no, None)
         try:
-            await asyncio.to_thread(member.node.place.directory.create)
+            await asyncio.to_thread(member.node.place.directory.create, self._mount_paths(member))
         except OSError as exc:
             self.break_down(member, "DiskFull", f"The node's directory cannot be made: {exc.strerror}")
             return
@@ -190,6 +191,10 @@ class NodeLife:
     def _start_task(self, member: Member) -> Document | None:
         row = self.runs.store.pools.by_number(member.pool.no)
         return None if row is None else json.loads(row.document).get("startTask")
+
+    def _mount_paths(self, member: Member) -> list[str]:
+        row = self.runs.store.pools.by_number(member.pool.no)
+        return [] if row is None else mount_paths(json.loads(row.document))
 
     def break_down(self, member: Member, code: str, message: str) -> None:
         """Make a node unusable and note why."""

@@ -3,7 +3,8 @@ from azure.batch.aio import BatchClient
 from azure.core.exceptions import HttpResponseError, ResourceExistsError
 
 from batch_emulator.errors import BatchError
-from batch_emulator.faults.quotas import Limits, Quotas, cores_of
+from batch_emulator.faults.quotas import Limits, Quotas
+from batch_emulator.model.vm_sizes import cores_of
 from batch_emulator.server import running
 from batch_emulator.settings import Settings
 from tests.batch_emulator.conftest import CREDENTIAL, Batch, until

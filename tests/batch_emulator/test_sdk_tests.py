@@ -51,8 +51,6 @@ _OF_THE_SDK = (
 #: What the emulator does not offer yet; a test that passes must be taken from this list.
 _EXPECTED_FAILURES = frozenset(
     {
-        "create_pool_with_blobfuse_mount",
-        "create_pools",
         "tasks",
     }
 )

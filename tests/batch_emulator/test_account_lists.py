@@ -1,0 +1,115 @@
+"""What is told about the account as a whole."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from batch_emulator.model.usage_metrics import intervals, last_interval, usage_on_wire
+from batch_emulator.store.nodes import NodeRow
+from tests.batch_emulator.conftest import new_id
+from tests.batch_emulator.signed import send, values
+
+
+async def test_supported_images_can_be_filtered_and_paged(batch):
+    every = [image async for image in batch.client.list_supported_images()]
+    assert {image.os_type for image in every} == {"linux", "windows"}
+    assert every == [image async for image in batch.client.list_supported_images(max_results=3)]
+    query = "osType eq 'LINUX' and verificationType eq 'verified' and startswith(nodeAgentSKUId, 'batch.node.ubuntu')"
+    found = [image async for image in batch.client.list_supported_images(filter=query)]
+    assert 0 < len(found) < len(every)
+    assert {image.image_reference.publisher for image in found} >= {"canonical"}
+    none = "osType eq 'windows' and osType ne 'windows'"
+    assert [image async for image in batch.client.list_supported_images(filter=none)] == []
+
+
+@pytest.mark.parametrize("query", ["sku eq 'x'", "osType gt 'linux'", "osType eq 'solaris'", "osType eq"])
+async def test_images_cannot_be_filtered_by_just_anything(url, query):
+    answer = await send(url, "GET", "/supportedimages", {"$filter": query})
+    assert (answer.status, values(answer)["QueryParameterName"]) == (400, "$filter")
+
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+def node_allocated(at):
+    return NodeRow(
+        no=1,
+        pool_no=1,
+        id="n",
+        dedicated=1,
+        state="idle",
+        state_time="",
+        boot_time="",
+        allocation_time=at.isoformat(),
+        start_task_info=None,
+        scheduling="enabled",
+        errors=None,
+        tasks_run=0,
+        tasks_succeeded=0,
+    )
+
+
+def test_core_hours_are_those_of_whole_half_hours():
+    interval = last_interval(NOON + timedelta(minutes=29))
+    assert interval == (NOON - timedelta(minutes=30), NOON)
+    nodes = [node_allocated(NOON - timedelta(minutes=minutes)) for minutes in (15, 90)]
+    assert usage_on_wire("p", "standard_d2s_v3", nodes, interval)["totalCoreHours"] == 1.5
+    assert usage_on_wire("p", "standard_d2s_v3", [node_allocated(NOON)], interval) is None
+
+
+def test_a_stretch_of_time_is_cut_into_half_hours():
+    assert intervals(NOON, NOON + timedelta(hours=1)) == [
+        (NOON, NOON + timedelta(minutes=30)),
+        (NOON + timedelta(minutes=30), NOON + timedelta(hours=1)),
+    ]
+    assert intervals(NOON, NOON) == []
+
+
+async def test_usage_of_pools_that_are_new_is_not_there_yet(url, batch):
+    assert [usage async for usage in batch.client.list_pool_usage_metrics(filter="poolId eq 'new'")] == []
+    answer = await send(url, "GET", "/poolusagemetrics", {"startTime": "soon"})
+    assert (answer.status, values(answer)["QueryParameterName"]) == (400, "startTime")
+    extremes = {"startTime": "0001-01-01T00:00:00Z", "endtime": "9999-12-31T23:59:59Z"}
+    assert (await send(url, "GET", "/poolusagemetrics", extremes)).status == 200
+    extremes = {"startTime": "9999-12-31T23:59:59Z", "endtime": "0001-01-01T00:00:00Z"}
+    assert (await send(url, "GET", "/poolusagemetrics", extremes)).status == 200
+
+
+_SUBNET = "/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/v/subnets/s"
+_NAT = {"name": "n", "protocol": "tcp", "backendPort": 1, "frontendPortRangeStart": 9, "frontendPortRangeEnd": 3}
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {"networkConfiguration": {"subnetId": "/subscriptions/00000000-0000-0000-0000-000000000000" + _SUBNET}},
+        {"networkConfiguration": {"subnetId": "somewhere"}},
+        {"networkConfiguration": {"endpointConfiguration": {"inboundNATPools": [_NAT]}}},
+        {"networkConfiguration": {"endpointConfiguration": []}},
+        {"networkConfiguration": {"publicIPAddressConfiguration": {"ipFamilies": "IPv6"}}},
+        {"virtualMachineConfiguration": {"imageReference": {"virtualMachineImageId": "mine"}}},
+        {"virtualMachineConfiguration": {"extensions": ["e"]}},
+        {"mountConfiguration": [{}]},
+        {"mountConfiguration": [{"nfsMountConfiguration": {"relativeMountPath": "../x", "source": "s"}}]},
+    ],
+)
+async def test_impossible_resources_are_refused(url, properties):
+    answer = await send(url, "POST", "/pools", body={"id": new_id("pool"), "vmSize": "small", **properties})
+    assert (answer.status, answer.body["code"]) == (400, "InvalidPropertyValue")
+
+
+async def test_a_mount_is_an_empty_directory_and_its_key_is_not_kept(url, batch):
+    mount = {"accountName": "a", "containerName": "c", "relativeMountPath": "data/in", "accountKey": "very secret"}
+    body = {
+        "id": new_id("pool"),
+        "vmSize": "small",
+        "targetDedicatedNodes": 1,
+        "mountConfiguration": [{"azureBlobFileSystemConfiguration": mount}],
+        "networkConfiguration": {"subnetId": "/subscriptions/s" + _SUBNET},
+    }
+    assert (await send(url, "POST", "/pools", body=body)).status == 201
+    pool = await batch.client.get_pool(body["id"])
+    assert "very secret" not in str(pool.as_dict())
+    job = await batch.job(body["id"])
+    await batch.run(job, "/bin/sh -c 'ls -d $AZ_BATCH_NODE_MOUNTS_DIR/data/in && ls $AZ_BATCH_NODE_MOUNTS_DIR/data/in'")
+    assert (await batch.output(job)).endswith("/fsmounts/data/in\n")
