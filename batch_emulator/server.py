@@ -1,5 +1,6 @@
 """Starts and stops one emulator: its socket, its service, its HTTP server."""
 
+import logging
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from batch_emulator.applications import Applications
 from batch_emulator.authentication import Authentication
@@ -67,7 +69,8 @@ async def _serving(
     applications = Applications(root=settings.applications or location.applications)
     host = Host(location, lambda: BatchService.open(location, settings.account, url, controls, storage, applications))
     controls.reset = host.reset
-    server = web.Server(Gateway(host, authentication), access_log=None)
+    # No client compresses what it sends; what nobody unpacks cannot be a bomb either.
+    server = web.Server(Gateway(host, authentication), access_log=None, auto_decompress=False, logger=_http_log())
     runner = web.ServerRunner(server, shutdown_timeout=_GRACE)
     try:
         await runner.setup()
@@ -76,6 +79,17 @@ async def _serving(
     finally:
         await runner.cleanup()
         await host.close()
+
+
+def _http_log() -> logging.Logger:
+    """Return a log without what is no HTTP: it is answered 400, and its text may hold a signature."""
+    log = logging.getLogger("batch_emulator.http")
+    log.addFilter(_is_own_mistake)
+    return log
+
+
+def _is_own_mistake(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 def _controls(settings: Settings) -> Controls:

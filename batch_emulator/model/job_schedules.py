@@ -15,6 +15,7 @@ from batch_emulator.model.schema import (
     metadata,
     property_names,
     record,
+    resource,
     resource_id,
     text,
 )
@@ -64,11 +65,11 @@ def _schedule(name: str, value: object) -> Document:
 
 
 _CHANGEABLE: Final = {"schedule": _schedule, "jobSpecification": read_job_specification, "metadata": metadata}
-_new = record(
+_new = resource(
     {"id": resource_id, "displayName": display_name, **_CHANGEABLE}, frozenset({"id", "schedule", "jobSpecification"})
 )
-_patch = record(_CHANGEABLE)
-_replacement = record(_CHANGEABLE, frozenset({"jobSpecification"}))
+_patch = resource(_CHANGEABLE)
+_replacement = resource(_CHANGEABLE, frozenset({"jobSpecification"}))
 
 
 def read_job_schedule(body: Document) -> Document:

@@ -18,6 +18,7 @@ from batch_emulator.model.schema import (
     one_of,
     property_names,
     record,
+    resource,
     resource_id,
 )
 from batch_emulator.model.states import AllTasksComplete, PoolLifetime, TaskFailureMode
@@ -68,7 +69,7 @@ _SPECIFICATION: Final = {
     "metadata": metadata,
 }
 
-_job = record({"id": resource_id, **_SPECIFICATION}, frozenset({"id", "poolInfo"}))
+_job = resource({"id": resource_id, **_SPECIFICATION}, frozenset({"id", "poolInfo"}))
 _job_specification = record(_SPECIFICATION, frozenset({"poolInfo"}))
 
 

@@ -28,6 +28,7 @@ from batch_emulator.model.schema import (
     one_of,
     property_names,
     record,
+    resource,
     resource_id,
 )
 from batch_emulator.model.timestamps import etag_of
@@ -84,7 +85,7 @@ POOL_READERS: Final[Mapping[str, Reader]] = {
     "mountConfiguration": mount_configuration,
 }
 
-_pool = record({"id": resource_id, **POOL_READERS}, frozenset({"id", "vmSize"}))
+_pool = resource({"id": resource_id, **POOL_READERS}, frozenset({"id", "vmSize"}))
 _pool_specification = record(POOL_READERS, frozenset({"vmSize"}))
 
 

@@ -6,8 +6,10 @@ than the emulator knows.
 """
 
 import json
+import math
 import re
-from collections.abc import Callable, Mapping
+from codecs import BOM_UTF8
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from batch_emulator.errors import (
@@ -29,19 +31,66 @@ def property_names(names: str) -> frozenset[str]:
     return frozenset(names.split())
 
 
+#: How deep a body may be nested.
+_DEEPEST = 200
+_USUAL_DEPTH = 20
+_NO_BRACKETS = bytes(set(range(256)) - set(b"{}[]"))
+
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def read_body(body: bytes) -> Document:
     """Return the JSON object of a request body. Raises InvalidRequestBody."""
     try:
-        value = json.loads(body)
+        value = _DECODER.decode(body.removeprefix(BOM_UTF8).decode())
+        _check_depth(body, value)
     except (ValueError, RecursionError) as exc:
         reason = f"The body is not JSON: {exc}" if body else "The body is empty"
         raise BatchError(ErrorCode.INVALID_REQUEST_BODY, Reason=reason) from exc
     if not isinstance(value, dict):
         raise BatchError(ErrorCode.INVALID_REQUEST_BODY, Reason="The body is not a JSON object")
     return value
+
+
+def _finite(digits: str) -> float:
+    """Read a number; one that is too large would be kept as an infinity, which JSON does not have."""
+    if math.isinf(number := float(digits)):
+        raise ValueError(f"the number {digits[:32]} is too large")
+    return number
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is not a number")
+
+
+_DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_no_number)
+
+
+def _check_depth(body: bytes, value: object) -> None:
+    """Raise ValueError for nesting that could be kept here, and not be shown where the stack is deeper."""
+    if _collapses(body):
+        return
+    level, depth = [value], 0
+    while level := [inner for outer in level for inner in _inside(outer)]:
+        depth += 1
+        if depth > _DEEPEST:
+            raise ValueError("it is nested too deeply")
+
+
+def _collapses(body: bytes) -> bool:
+    """Tell whether the brackets vanish when the innermost pairs are taken away a few times: quicker than a look."""
+    brackets = body.translate(None, _NO_BRACKETS)
+    for _ in range(_USUAL_DEPTH):
+        brackets = brackets.replace(b"{}", b"").replace(b"[]", b"")
+        if not brackets:
+            return True
+    return False
+
+
+def _inside(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def text(name: str, value: object) -> str:
@@ -153,6 +202,27 @@ def record(properties: Mapping[str, Reader], required: frozenset[str] = frozense
             for key, entry in value.items()
             if entry is not None
         }
+
+    return read
+
+
+#: What the service says of its resources: a client that sends it says nothing.
+_OF_THE_SERVICE = property_names(
+    "url eTag lastModified creationTime state stateTransitionTime previousState previousStateTransitionTime "
+    "allocationState allocationStateTransitionTime currentDedicatedNodes currentLowPriorityNodes resizeErrors "
+    "autoScaleRun executionInfo nodeInfo stats"
+)
+
+
+def resource(properties: Mapping[str, Reader], required: frozenset[str] = frozenset()) -> Reader:
+    """Read a resource as a client describes it: a record without what only the service can tell of it."""
+    read_all = record(properties, required)
+
+    def read(name: str, value: object) -> Document:
+        found: Document = read_all(name, value)
+        for key in _OF_THE_SERVICE.intersection(found):
+            del found[key]
+        return found
 
     return read
 

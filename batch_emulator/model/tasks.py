@@ -20,6 +20,7 @@ from batch_emulator.model.schema import (
     one_of,
     property_names,
     record,
+    resource,
     resource_id,
     text,
 )
@@ -53,7 +54,7 @@ task_constraints: Final = record(
 #: Reads what the access token of a task is for: all that there is to ask for is its job.
 token_settings: Final = record({"access": list_of(one_of("job"))})
 
-_task = record(
+_task = resource(
     {
         "id": resource_id,
         "displayName": display_name,

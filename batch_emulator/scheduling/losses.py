@@ -35,7 +35,7 @@ class NodeLosses:
     async def lose(self, pool_id: str, node_id: str, *, replace: bool = False) -> None:
         """Make a node vanish with its files, as if its machine had; ``replace`` lets a new one boot in its place."""
         row = self._find(pool_id, node_id)
-        live, member = self.pools.live(row.pool_no), self.pools.member(row)
+        member, live = self.pools.member(row), self.pools.live(row.pool_no)
         await self.pools.allocation.remove(live, member)
         if replace:
             self.pools.allocation.add(live, 1, dedicated=bool(row.dedicated))

@@ -26,7 +26,7 @@ def signature(method, path, query, headers, key=DEFAULT_KEY):
     lines += [f"{name}:{headers[name]}" for name in sorted(headers) if name.startswith("ocp-")]
     text = "\n".join(lines) + f"\n/{DEFAULT_ACCOUNT}{path}"
     text += "".join(f"\n{name}:{query[name]}" for name in sorted(query))
-    digest = hmac.digest(base64.b64decode(key), text.encode(), "sha256")
+    digest = hmac.digest(base64.b64decode(key), text.encode(errors="surrogateescape"), "sha256")
     return f"SharedKey {DEFAULT_ACCOUNT}:{base64.b64encode(digest).decode()}"
 
 

@@ -135,3 +135,31 @@ async def test_operations_on_certificates_of_older_versions_are_not_found(url, m
     body = {"thumbprint": "00"} if method == "POST" else None
     answer = await send(url, method, path, {"api-version": "2022-10-01.16.0"}, body)
     assert (answer.status, answer.body["code"]) == (404, "ResourceNotFound")
+
+
+@pytest.mark.parametrize("text", ["NaN", "-Infinity", "1e999", "[" * 300 + "]" * 300])
+async def test_what_could_be_kept_and_not_be_shown_is_refused(url, text):
+    body = f'{{"id": "strange", "poolInfo": {{"poolId": "p"}}, "unknown": {text}}}'.encode()
+    answer = await send(url, "POST", "/jobs", body=body)
+    assert (answer.status, answer.body["code"]) == (400, "InvalidRequestBody")
+    assert (await send(url, "GET", "/jobs/strange")).status == 404
+
+
+async def test_a_byte_order_mark_before_the_body_is_no_harm(url):
+    body = b'\xef\xbb\xbf{"id": "marked", "poolInfo": {"poolId": "p"}}'
+    assert (await send(url, "POST", "/jobs", body=body)).status == 201
+
+
+async def test_a_client_cannot_say_what_only_the_service_knows(url):
+    told = {"state": "completed", "url": "http://elsewhere", "eTag": "x", "executionInfo": 7, "nodeInfo": {}}
+    for path, body in (
+        ("/pools", {"id": "told", "vmSize": "standard_d2s_v3", "currentDedicatedNodes": 7}),
+        ("/jobs", {"id": "told", "poolInfo": {"poolId": "p"}}),
+        ("/jobs/told/tasks", {"id": "told", "commandLine": "true"}),
+    ):
+        assert (await send(url, "POST", path, body=body | told)).status == 201
+        shown = (await send(url, "GET", f"{path}/told")).body
+        assert (shown["state"], shown["url"]) == ("active", f"{url}{path}/told")
+        assert shown.get("executionInfo") != 7
+        assert not {"nodeInfo"} & set(shown)
+        assert shown.get("currentDedicatedNodes", 0) == 0
