@@ -57,7 +57,7 @@ class NodeLife:
     start_tasks: StartTasks
 
     def boot(self, member: Member) -> None:
-        """Boot a node that is there for the first time, or for the first time in this process."""
+        """Boot a node that is there for the first time."""
         self._begin(member, partial(self._boot, member), "boot")
 
     def restart(self, member: Member, state: NodeState, option: DeallocationOption) -> None:
@@ -73,7 +73,7 @@ class NodeLife:
         self._begin(member, partial(self._deallocate, member, option), "deallocate")
 
     def start(self, member: Member) -> None:
-        """Boot a node that was deallocated; ``starting`` is visible when this returns."""
+        """Boot a node whose machine was off; ``starting`` is visible when this returns."""
         self.set_state(member, NodeState.STARTING)
         self._begin(member, partial(self._start, member), "start")
 

@@ -75,7 +75,7 @@ class PoolLife:
         if state is NodeState.DEALLOCATING:
             self.nodes.set_state(member, NodeState.DEALLOCATED)
         elif state not in _WITHOUT_MACHINE and state is not NodeState.LEAVING_POOL:
-            self.nodes.boot(member)
+            self.nodes.start(member)
 
     def _open(self, row: PoolRow) -> LivePool:
         live = self._pools[row.no] = LivePool(pool=_capacity(row))
