@@ -5,7 +5,7 @@ from typing import Final
 
 from batch_emulator.errors import invalid_property
 from batch_emulator.model.durations import UNLIMITED
-from batch_emulator.model.job_tasks import check_job_tasks, manager_task, preparation_task, release_task
+from batch_emulator.model.job_tasks import as_task, check_job_tasks, manager_task, preparation_task, release_task
 from batch_emulator.model.pool_info import auto_pool, read_pool_info
 from batch_emulator.model.schema import (
     Document,
@@ -22,6 +22,8 @@ from batch_emulator.model.schema import (
     resource_id,
 )
 from batch_emulator.model.states import AllTasksComplete, PoolLifetime, TaskFailureMode
+from batch_emulator.model.task_rules import TaskRules
+from batch_emulator.model.tasks import read_task
 from batch_emulator.model.timestamps import etag_of
 from batch_emulator.store.jobs import JobRow
 
@@ -113,7 +115,11 @@ def read_job_specification(name: str, value: object) -> Document:
 
 def _with_defaults(job: Document) -> Document:
     check_job_tasks(job)
-    return {**DEFAULTS, **job, "constraints": {**NO_LIMITS, **job.get("constraints", {})}}
+    job = {**DEFAULTS, **job, "constraints": {**NO_LIMITS, **job.get("constraints", {})}}
+    if manager := job.get("jobManagerTask"):
+        # A schedule makes its jobs later, when there is nobody to be told.
+        read_task(as_task(manager), TaskRules.of_job(job))
+    return job
 
 
 def job_on_wire(row: JobRow, endpoint: str) -> Document:

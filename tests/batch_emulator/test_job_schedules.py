@@ -6,6 +6,7 @@ from azure.batch.aio import BatchClient
 from azure.batch.models import (
     BatchJobConstraints,
     BatchJobCreateOptions,
+    BatchJobManagerTask,
     BatchJobSchedule,
     BatchJobScheduleConfiguration,
     BatchJobScheduleCreateOptions,
@@ -374,3 +375,28 @@ async def test_a_schedule_goes_on_after_a_restart(tmp_path):
         batch = Batch(client)
         assert await until(lambda: jobs_of(batch, waiting))
         await in_state(batch, ending, "completed")
+
+
+async def test_the_job_manager_of_a_scheduled_job_runs_and_ends_the_job(batch, pool):
+    manager = BatchJobManagerTask(id="manager", command_line="/bin/sh -c 'echo $AZ_BATCH_JOB_ID'")
+    schedule_id = await add(batch, specification(pool, job_manager_task=manager))
+    job_id = f"{schedule_id}:job-1"
+    await batch.state(job_id, "completed", "manager")
+    assert await batch.output(job_id, "manager") == f"{job_id}\n"
+
+    async def completed():
+        job = await batch.client.get_job(job_id)
+        return job if job.state == "completed" else None
+
+    assert (await until(completed)).execution_info.termination_reason == "JMComplete"
+
+
+async def test_a_job_that_could_not_be_made_later_is_refused_at_once(url):
+    manager = {"id": "m", "commandLine": "/bin/true", "dependsOn": {"taskIds": ["other"]}}
+    body = {
+        "id": new_id("bad"),
+        "schedule": {"doNotRunUntil": "2040-01-01T00:00:00Z"},
+        "jobSpecification": {"poolInfo": {"poolId": "p"}, "jobManagerTask": manager},
+    }
+    answer = await send(url, "POST", "/jobschedules", body=body)
+    assert (answer.status, answer.body["code"]) == (400, "TaskDependenciesNotSpecifiedOnJob")
