@@ -7,19 +7,20 @@ from aiohttp import web
 from batch_emulator.call import Call, version_headers
 from batch_emulator.conditions import check_conditions
 from batch_emulator.errors import BatchError, ErrorCode
+from batch_emulator.handlers.jobs import show_job
 from batch_emulator.model.job_schedules import (
     JOB_SCHEDULE_PROPERTIES,
     job_schedule_on_wire,
     patched,
     read_job_schedule,
     replaced,
-    statistics_on_wire,
 )
-from batch_emulator.model.jobs import JOB_PROPERTIES, job_on_wire
+from batch_emulator.model.jobs import JOB_PROPERTIES
 from batch_emulator.model.pool_info import auto_pool_packages
 from batch_emulator.model.schema import Document
 from batch_emulator.model.states import JobScheduleState
-from batch_emulator.odata.query import project, read_list_query, read_select
+from batch_emulator.model.statistics import statistics_on_wire
+from batch_emulator.odata.query import expands_stats, project, read_list_query, read_select
 from batch_emulator.store.job_schedules import JOB_SCHEDULE_FILTER, SCHEDULED_JOB_FILTER, JobScheduleRow
 
 
@@ -82,10 +83,10 @@ def _wire(call: Call, row: JobScheduleRow) -> Document:
     creating = row.state in {JobScheduleState.ACTIVE, JobScheduleState.DISABLED}
     next_run = call.service.job_schedules.outlook(row).next if creating else None
     schedule = job_schedule_on_wire(row, next_run, call.endpoint)
-    if call.query.get("$expand", "").strip() == "stats":
+    if expands_stats(call.query):
         now = call.service.clock.stamp()
         totals = call.service.store.job_schedules.totals(row.id, now)
-        schedule["stats"] = statistics_on_wire(row, totals, now, call.endpoint)
+        schedule["stats"] = statistics_on_wire(schedule["url"], row.created, now, totals)
     return schedule
 
 
@@ -108,7 +109,7 @@ async def list_jobs_from_schedule(call: Call) -> web.StreamResponse:
     selected = read_select(call.query, JOB_PROPERTIES)
     query = read_list_query(call.query, SCHEDULED_JOB_FILTER)
     jobs, more = call.service.store.job_schedules.page_of_jobs(row.id, query)
-    items = [project(job_on_wire(job, call.endpoint), selected) for job in jobs]
+    items = [project(show_job(call, job), selected) for job in jobs]
     return call.page("jobs", items, jobs[-1].id if more else None)
 
 

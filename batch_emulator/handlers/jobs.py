@@ -12,10 +12,11 @@ from batch_emulator.model.jobs import (
     read_job,
 )
 from batch_emulator.model.pool_info import auto_pool_packages
-from batch_emulator.model.schema import record, text
+from batch_emulator.model.schema import Document, record, text
 from batch_emulator.model.states import JobState, PoolState
+from batch_emulator.model.statistics import statistics_on_wire
 from batch_emulator.model.tasks import task_counts_on_wire
-from batch_emulator.odata.query import project, read_list_query, read_select
+from batch_emulator.odata.query import expands_stats, project, read_list_query, read_select
 from batch_emulator.store.jobs import JOB_FILTER, JobRow
 
 _read_termination = record({"terminateReason": text})
@@ -61,14 +62,24 @@ def _check_new(call: Call, job_id: str, pool_id: str | None) -> None:
 async def get_job(call: Call) -> web.StreamResponse:
     row = find_job(call, call.parameters[0])
     check_conditions(call.request.headers, row.modified, reading=True)
-    job = project(job_on_wire(row, call.endpoint), read_select(call.query, JOB_PROPERTIES))
+    job = project(show_job(call, row), read_select(call.query, JOB_PROPERTIES))
     return call.entity("jobs", job, row.modified)
+
+
+def show_job(call: Call, row: JobRow) -> Document:
+    """Return a job as the service shows it, with statistics if the call asks for them."""
+    job = job_on_wire(row, call.endpoint)
+    if expands_stats(call.query):
+        now = call.service.clock.stamp()
+        totals = call.service.store.tasks.totals(row.no, now)
+        job["stats"] = statistics_on_wire(job["url"], row.created, now, totals)
+    return job
 
 
 async def list_jobs(call: Call) -> web.StreamResponse:
     selected = read_select(call.query, JOB_PROPERTIES)
     rows, more = call.service.store.jobs.page(read_list_query(call.query, JOB_FILTER))
-    items = [project(job_on_wire(row, call.endpoint), selected) for row in rows]
+    items = [project(show_job(call, row), selected) for row in rows]
     return call.page("jobs", items, rows[-1].id if more else None)
 
 

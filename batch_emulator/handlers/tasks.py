@@ -15,10 +15,11 @@ from batch_emulator.handlers.jobs import check_open, find_job
 from batch_emulator.model.package_references import references_of
 from batch_emulator.model.schema import Document
 from batch_emulator.model.states import TaskState
+from batch_emulator.model.statistics import task_statistics_on_wire
 from batch_emulator.model.task_rules import TaskRules
 from batch_emulator.model.tasks import TASK_PROPERTIES, read_task, task_on_wire
 from batch_emulator.model.timestamps import etag_of
-from batch_emulator.odata.query import project, read_list_query, read_select
+from batch_emulator.odata.query import expands_stats, project, read_list_query, read_select
 from batch_emulator.scheduling.addition import add_task
 from batch_emulator.scheduling.runs import Ending
 from batch_emulator.store.jobs import JobRow
@@ -122,8 +123,10 @@ def _add_error(call: Call, job: JobRow, body: object, exc: BatchError) -> Docume
 async def get_task(call: Call) -> web.StreamResponse:
     row, job_id = find_task(call)
     check_conditions(call.request.headers, row.modified, reading=True)
-    body = _encoded(row, job_id, call.endpoint, read_select(call.query, TASK_PROPERTIES))
-    return call.encoded(body, version_headers(row.modified))
+    selected = read_select(call.query, TASK_PROPERTIES)
+    if expands_stats(call.query):
+        return call.entity("tasks", project(_show(call, row, job_id), selected), row.modified)
+    return call.encoded(_encoded(row, job_id, call.endpoint, selected), version_headers(row.modified))
 
 
 @lru_cache(maxsize=1024)
@@ -132,12 +135,20 @@ def _encoded(row: TaskRow, job_id: str, endpoint: str, selected: tuple[str, ...]
     return encode_entity("tasks", project(task_on_wire(row, job_id, endpoint), selected), endpoint)
 
 
+def _show(call: Call, row: TaskRow, job_id: str) -> Document:
+    """Return a task as the service shows it, with statistics if the call asks for them."""
+    task = task_on_wire(row, job_id, call.endpoint)
+    if expands_stats(call.query):
+        task["stats"] = task_statistics_on_wire(row, task["url"], call.service.clock.stamp())
+    return task
+
+
 async def list_tasks(call: Call) -> web.StreamResponse:
     job = find_job(call, call.parameters[0])
     selected = read_select(call.query, TASK_PROPERTIES)
     query = read_list_query(call.query, TASK_FILTER)
     rows, more = call.service.store.tasks.page(job.no, query)
-    items = [project(task_on_wire(row, job.id, call.endpoint), selected) for row in rows]
+    items = [project(_show(call, row, job.id), selected) for row in rows]
     return call.page("tasks", items, query.key(rows[-1]) if more else None)
 
 

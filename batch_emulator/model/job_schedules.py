@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from batch_emulator.errors import invalid_property
-from batch_emulator.model.durations import TICKS_PER_SECOND, format_duration, parse_duration, seconds_of
+from batch_emulator.model.durations import TICKS_PER_SECOND, parse_duration, seconds_of
 from batch_emulator.model.jobs import read_job_specification
 from batch_emulator.model.schema import (
     Document,
@@ -20,7 +20,7 @@ from batch_emulator.model.schema import (
     text,
 )
 from batch_emulator.model.timestamps import etag_of, from_wire, to_wire
-from batch_emulator.store.job_schedules import JobScheduleRow, TaskTotals
+from batch_emulator.store.job_schedules import JobScheduleRow
 
 #: What ``$select`` may name (SDK model BatchJobSchedule).
 JOB_SCHEDULE_PROPERTIES: Final = property_names(
@@ -128,27 +128,3 @@ def _execution_info(row: JobScheduleRow, next_run: datetime | None, endpoint: st
     if row.ended is not None:
         info["endTime"] = row.ended
     return info
-
-
-def statistics_on_wire(row: JobScheduleRow, totals: TaskTotals, now: str, endpoint: str) -> Document:
-    """Return the lifetime statistics of a schedule; CPU and disk are not measured."""
-    return {
-        "url": f"{endpoint}/jobschedules/{row.id}/stats",
-        "startTime": row.created,
-        "lastUpdateTime": now,
-        "userCPUTime": "PT0S",
-        "kernelCPUTime": "PT0S",
-        "wallClockTime": _duration(totals.wall_clock),
-        "readIOps": "0",
-        "writeIOps": "0",
-        "readIOGiB": 0.0,
-        "writeIOGiB": 0.0,
-        "numSucceededTasks": str(totals.succeeded),
-        "numFailedTasks": str(totals.failed),
-        "numTaskRetries": str(totals.retries),
-        "waitTime": _duration(totals.waited),
-    }
-
-
-def _duration(seconds: float) -> str:
-    return format_duration(max(round(seconds * 1000), 0) * (TICKS_PER_SECOND // 1000))

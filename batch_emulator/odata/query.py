@@ -136,7 +136,12 @@ def read_select(query: Mapping[str, str], known: frozenset[str]) -> tuple[str, .
     for name in names:
         if name not in known:
             raise invalid_parameter("$select", source, f"The property {name} does not exist")
-    return names
+    return (*names, "stats") if names and expand else names
+
+
+def expands_stats(query: Mapping[str, str]) -> bool:
+    """Tell whether statistics are asked for, by ``$expand`` or by ``$select``."""
+    return "stats" in query.get("$expand", "") or "stats" in query.get("$select", "")
 
 
 def project(resource: Document, selected: Sequence[str]) -> Document:

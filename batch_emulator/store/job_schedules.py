@@ -8,6 +8,7 @@ from batch_emulator.odata.query import ListQuery
 from batch_emulator.odata.sql import Property, enum_property, text_property, time_property
 from batch_emulator.store.database import Database
 from batch_emulator.store.jobs import JOB_FILTER, JobRow
+from batch_emulator.store.totals import TaskTotals, task_totals
 
 
 class JobScheduleRow(NamedTuple):
@@ -34,16 +35,6 @@ class JobScheduleRow(NamedTuple):
     pool_id: str | None
     ended: str | None
     wake: str | None
-
-
-class TaskTotals(NamedTuple):
-    """What all tasks of a schedule's jobs add up to; times in seconds."""
-
-    succeeded: int
-    failed: int
-    retries: int
-    wall_clock: float
-    waited: float
 
 
 _COLUMNS: Final = ", ".join(JobScheduleRow._fields)
@@ -107,17 +98,8 @@ class JobSchedules:
 
     def totals(self, schedule_id: str, now: str) -> TaskTotals:
         """Add up the tasks of all jobs of the schedule; those that still run count until now."""
-        row = self._database.one(
-            "SELECT count(*) FILTER (WHERE result = 'success'), count(*) FILTER (WHERE result = 'failure'), "  # noqa: S608
-            "coalesce(sum(retries), 0), "
-            "coalesce(sum(julianday(coalesce(tasks.ended, ?)) - julianday(started)), 0.0) * 86400, "
-            "coalesce(sum(julianday(started) - julianday(tasks.created)), 0.0) * 86400 "
-            f"FROM tasks JOIN jobs ON jobs.no = tasks.job_no WHERE {_OF_SCHEDULE}",
-            now,
-            schedule_id,
-            schedule_id,
-        )
-        return TaskTotals._make(row)
+        condition = f"JOIN jobs ON jobs.no = tasks.job_no WHERE {_OF_SCHEDULE}"
+        return task_totals(self._database, now, condition, schedule_id, schedule_id)
 
     def set_state(self, no: int, state: JobScheduleState, time: str) -> None:
         """Change the state; unlike that of jobs and tasks, it counts as a modification."""

@@ -14,6 +14,7 @@ from batch_emulator.odata.sql import (
     time_property,
 )
 from batch_emulator.store.database import Database
+from batch_emulator.store.totals import TaskTotals, task_totals
 
 
 class TaskRow(NamedTuple):
@@ -271,6 +272,10 @@ class Tasks:
             tasks=_by_state((state, number, good) for state, number, _, good, _ in rows),
             slots=_by_state((state, slots, good) for state, _, slots, _, good in rows),
         )
+
+    def totals(self, job_no: int, now: str) -> TaskTotals:
+        """Add up the tasks of a job; those that still run count until now."""
+        return task_totals(self._database, now, "WHERE job_no = ?", job_no)
 
     def delete(self, no: int) -> None:
         self._database.execute("DELETE FROM tasks WHERE no = ?", no)
