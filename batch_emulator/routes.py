@@ -27,6 +27,7 @@ from batch_emulator.handlers import (
     nodes,
     pool_changes,
     pools,
+    subtasks,
     task_changes,
     task_files,
     tasks,
@@ -118,7 +119,7 @@ ROUTES: Final = (
     _operation("delete_task", "DELETE", "/jobs/{jobId}/tasks/{taskId}", tasks.delete_task),
     _operation("get_task", "GET", "/jobs/{jobId}/tasks/{taskId}", tasks.get_task),
     _operation("replace_task", "PUT", "/jobs/{jobId}/tasks/{taskId}", task_changes.replace_task),
-    _operation("list_subtasks", "GET", "/jobs/{jobId}/tasks/{taskId}/subtasksinfo"),
+    _operation("list_subtasks", "GET", "/jobs/{jobId}/tasks/{taskId}/subtasksinfo", subtasks.list_subtasks),
     _operation(
         "terminate_task", "POST", "/jobs/{jobId}/tasks/{taskId}/terminate", tasks.terminate_task,
     ),

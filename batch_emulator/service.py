@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from functools import partial
 from typing import Self
 
 from batch_emulator.applications import Applications
@@ -27,6 +28,7 @@ from batch_emulator.scheduling.job_schedules import JobScheduleLife
 from batch_emulator.scheduling.job_switch import JobSwitch
 from batch_emulator.scheduling.jobs import JobLife
 from batch_emulator.scheduling.losses import NodeLosses
+from batch_emulator.scheduling.multi_instance import perform_instances
 from batch_emulator.scheduling.nodes import NodeLife
 from batch_emulator.scheduling.pools import PoolLife
 from batch_emulator.scheduling.preparations import Preparations
@@ -82,6 +84,7 @@ class BatchService:
         )
         preparations = Preparations(runs=runs, background=background)
         runs.prepare = preparations.ready
+        runs.perform_instances = partial(perform_instances, runs)
         dispatcher = Dispatcher(store=runs.store, runs=runs, preparations=preparations)
         pools = _pools(runs, dispatcher, directories, background, controls.quotas)
         auto_scale = AutoScale(pools=pools, machine=Machine(directory=location.root))

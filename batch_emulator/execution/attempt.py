@@ -38,6 +38,8 @@ class Attempt:
     node: NodeDirectory | None = None
     time_limit: float | None = None
     needs_container: bool = False
+    #: The directory has been made, and output is added to that of an earlier command.
+    continues: bool = False
 
 
 async def perform(attempt: Attempt, transfers: Transfers) -> Outcome:
@@ -62,7 +64,8 @@ async def _run_command(attempt: Attempt, transfers: Transfers) -> Outcome:
 
 
 async def _run(attempt: Attempt, transfers: Transfers) -> int:
-    await _prepare(attempt.directory)
+    if not attempt.continues:
+        await make_directory(attempt.directory)
     if attempt.needs_container:
         raise no_container_runtime()
     packages = await transfers.packages.install(attempt.packages, attempt.node) if attempt.node else {}
@@ -72,7 +75,9 @@ async def _run(attempt: Attempt, transfers: Transfers) -> int:
         command = split_command_line(attempt.command_line)
     except ValueError as exc:
         raise launch_failed(str(exc)) from exc
-    process = TaskProcess.start(command, attempt.directory, {**attempt.environment, **packages})
+    process = TaskProcess.start(
+        command, attempt.directory, {**attempt.environment, **packages}, append=attempt.continues
+    )
     try:
         return await process.wait()
     except asyncio.CancelledError:
@@ -80,8 +85,8 @@ async def _run(attempt: Attempt, transfers: Transfers) -> int:
         raise
 
 
-async def _prepare(directory: RunDirectory) -> None:
-    """Make the directory anew: a run never sees the files of an earlier one."""
+async def make_directory(directory: RunDirectory) -> None:
+    """Make the directory anew: a run never sees the files of an earlier one. Raises RunError."""
     if directory.root.exists():
         await asyncio.to_thread(directory.remove)
     try:

@@ -5,6 +5,7 @@ https://learn.microsoft.com/azure/batch/batch-compute-node-environment-variables
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from secrets import token_urlsafe
 from typing import Final
 
@@ -74,6 +75,26 @@ def preparation_environment(place: Place, job_id: str, job: Document) -> dict[st
         "AZ_BATCH_JOB_PREP_DIR": str(directory.root),
         "AZ_BATCH_JOB_PREP_WORKING_DIR": str(directory.working),
     }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cluster:
+    """The nodes of a multi-instance task, the master first, and the directory that has one path on all of them."""
+
+    addresses: tuple[str, ...]
+    shared: Path
+
+    def environment(self, number: int) -> dict[str, str]:
+        """Return what the task sees of the others on the node of that number."""
+        cores = " ".join(f"{address} 1" for address in self.addresses)
+        return {
+            "AZ_BATCH_HOST_LIST": ",".join(self.addresses),
+            "AZ_BATCH_NODE_LIST": ";".join(self.addresses),
+            "AZ_BATCH_MASTER_NODE": f"{self.addresses[0]}:6000",
+            "AZ_BATCH_IS_CURRENT_NODE_MASTER": "false" if number else "true",
+            "AZ_BATCH_TASK_SHARED_DIR": str(self.shared),
+            "CCP_NODES": f"{len(self.addresses)} {cores}",
+        }
 
 
 def token_environment(task: Document) -> dict[str, str]:

@@ -22,10 +22,13 @@ class TaskProcess:
         self._working = working
 
     @classmethod
-    def start(cls, command: list[str], directory: RunDirectory, environment: dict[str, str]) -> Self:
-        """Start the command in its working directory. Raises RunError."""
+    def start(
+        cls, command: list[str], directory: RunDirectory, environment: dict[str, str], *, append: bool = False
+    ) -> Self:
+        """Start the command in its working directory; its output may be added to what is there. Raises RunError."""
+        mode = "ab" if append else "wb"
         try:
-            with directory.stdout.open("wb") as stdout, directory.stderr.open("wb") as stderr:
+            with directory.stdout.open(mode) as stdout, directory.stderr.open(mode) as stderr:
                 popen = subprocess.Popen(  # noqa: S603 - running the user's command is the purpose
                     command,
                     cwd=directory.working,
@@ -41,14 +44,15 @@ class TaskProcess:
             raise launch_failed(str(exc)) from exc
         return cls(popen, directory.working)
 
-    async def wait(self) -> int:
+    async def wait(self, *, leaving_background: bool = False) -> int:
         """Return the exit code; 128 + n for an end by signal n, as a shell reports it.
 
-        What the command left running in its process group is ended.
+        What the command left running in its process group is ended, unless it is to be left.
         """
         await self._exited()
-        # The leader is not reaped yet, so its number cannot name another group.
-        self._kill_group()
+        if not leaving_background:
+            # The leader is not reaped yet, so its number cannot name another group.
+            self._kill_group()
         code = self._popen.wait()
         return code if code >= 0 else 128 - code
 

@@ -176,11 +176,13 @@ async def delete_task(call: Call) -> web.StreamResponse:
     service = call.service
     if run := service.runs.of_task(row.no):
         await service.runs.end([run], Ending.DISCARD)
+    nodes = [row.node_id, *(each.node_id for each in service.store.subtasks.of_task(row.job_no, row.no))]
     with service.store.transaction():
         service.store.dependencies.forget(row.no)
+        service.store.subtasks.forget(row.job_no, row.no)
         service.store.tasks.delete(row.no)
     service.jobs.end_if_done(job_id)
-    if row.node_id is not None:
-        files = service.directories.node(row.node_id).task(job_id, row.id).detach()
+    for node_id in filter(None, nodes):
+        files = service.directories.node(node_id).task(job_id, row.id).detach()
         await asyncio.to_thread(files.remove)
     return call.empty(200)

@@ -139,6 +139,12 @@ class JobTaskState(StrEnum):
     COMPLETED = "completed"
 
 
+class SubtaskState(StrEnum):
+    #: The same as a task's own, of which the emulator's subtasks know two.
+    RUNNING = "running"
+    COMPLETED = "completed"
+
+
 class NodeFillType(StrEnum):
     #: Tasks go to the node with the most free slots.
     SPREAD = "spread"

@@ -15,7 +15,6 @@ from batch_emulator.model.schema import (
     environment_settings,
     filled_text,
     integer,
-    later,
     list_of,
     one_of,
     property_names,
@@ -24,6 +23,7 @@ from batch_emulator.model.schema import (
     resource_id,
     text,
 )
+from batch_emulator.model.subtasks import check_slots, multi_instance_settings
 from batch_emulator.model.task_rules import TaskRules
 from batch_emulator.model.timestamps import etag_of
 from batch_emulator.store.tasks import TaskCounts, TaskRow
@@ -67,7 +67,7 @@ _task = resource(
         "affinityInfo": record({"affinityId": text}, frozenset({"affinityId"})),
         "constraints": task_constraints,
         "requiredSlots": integer(1, 256),
-        "multiInstanceSettings": later,
+        "multiInstanceSettings": multi_instance_settings,
         "dependsOn": depends_on,
         "applicationPackageReferences": package_references,
         "authenticationTokenSettings": token_settings,
@@ -80,6 +80,7 @@ def read_task(body: object, rules: TaskRules) -> Document:
     """Return the stored properties of a new task: validated, with the job's and own defaults."""
     task: Document = _task("", body)
     rules.check(task)
+    check_slots(task)
     given = task.get("constraints", {})
     task["constraints"] = {**rules.constraints, "retentionTime": DEFAULT_RETENTION, **given}
     task.setdefault("requiredSlots", 1)
@@ -127,7 +128,7 @@ def task_on_wire(row: TaskRow, job_id: str, endpoint: str) -> Document:
     task.update(json.loads(row.document))
     task["executionInfo"] = execution_info(row)
     if row.node_id is not None:
-        task["nodeInfo"] = _node_info(row, job_id, endpoint)
+        task["nodeInfo"] = node_info(row.pool_id or "", row.node_id, job_id, row.id, endpoint)
     return task
 
 
@@ -147,14 +148,15 @@ def execution_info(row: TaskRow) -> Document:
     return {key: value for key, value in info.items() if value is not None}
 
 
-def _node_info(row: TaskRow, job_id: str, endpoint: str) -> Document:
-    node_url = f"{endpoint}/pools/{row.pool_id}/nodes/{row.node_id}"
-    root = task_root(job_id, row.id)
+def node_info(pool_id: str, node_id: str, job_id: str, task_id: str, endpoint: str) -> Document:
+    """Return where a task, or a subtask of it, ran."""
+    node_url = f"{endpoint}/pools/{pool_id}/nodes/{node_id}"
+    root = task_root(job_id, task_id)
     return {
-        "affinityId": f"TVM:{row.node_id}",
+        "affinityId": f"TVM:{node_id}",
         "nodeUrl": node_url,
-        "poolId": row.pool_id,
-        "nodeId": row.node_id,
+        "poolId": pool_id,
+        "nodeId": node_id,
         "taskRootDirectory": root,
         "taskRootDirectoryUrl": f"{node_url}/files/{root}",
     }

@@ -4,6 +4,7 @@ import json
 from typing import Final
 
 from batch_emulator.model.schema import Document
+from batch_emulator.model.subtasks import instances_of
 from batch_emulator.store.dependencies import Span
 from batch_emulator.store.state import Store
 
@@ -13,10 +14,11 @@ _NOTHING: Final[Document] = {}
 def add_task(store: Store, job_no: int, task_id: str, task: Document, now: str) -> bool:
     """Add an active task with these stored properties; tell False where the job has one of that id."""
     depends_on = task.get("dependsOn", _NOTHING)
+    document, slots, instances = json.dumps(task), task["requiredSlots"], instances_of(task)
     if not depends_on:
-        return store.tasks.insert(job_no, task_id, json.dumps(task), task["requiredSlots"], now) is not None
+        return store.tasks.insert(job_no, task_id, document, slots, now, instances) is not None
     with store.transaction():
-        number = store.tasks.insert(job_no, task_id, json.dumps(task), task["requiredSlots"], now)
+        number = store.tasks.insert(job_no, task_id, document, slots, now, instances)
         if number is not None:
             ranges = [Span(entry["start"], entry["end"]) for entry in depends_on.get("taskIdRanges", ())]
             store.dependencies.add(job_no, number, depends_on.get("taskIds", ()), ranges)

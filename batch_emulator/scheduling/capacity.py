@@ -49,7 +49,17 @@ class Pool:
     id: str
     slots_per_node: int
     fill: NodeFillType
+    #: Whether its nodes may work together on one task.
+    inter_node: bool = False
     nodes: list[Node] = field(default_factory=list)
+
+    @property
+    def most_instances(self) -> int:
+        """How many instances a task may have here, 0 where multi-instance tasks never run.
+
+        They need communication between nodes, and one task a node (documentation: batch-mpi).
+        """
+        return len(self.nodes) if self.inter_node and self.slots_per_node == 1 else 0
 
     @property
     def free(self) -> int:

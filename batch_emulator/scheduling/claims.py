@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from batch_emulator.model.schema import Document
+from batch_emulator.model.subtasks import instances_of
 from batch_emulator.scheduling.capacity import Node, Pool
 from batch_emulator.store.tasks import TaskRow
 
@@ -17,6 +18,8 @@ class Claim:
     slots: int
     affinity_id: str | None = None
     only_dedicated: bool = False
+    #: How many whole nodes a multi-instance task takes, 0 for any other.
+    instances: int = 0
 
     @classmethod
     def of(cls, task: TaskRow, job: Document, slots_per_node: int) -> Self:
@@ -25,16 +28,26 @@ class Claim:
         A job manager task may have a node to itself, and shun spot nodes (SDK documentation of
         BatchJobManagerTask).
         """
-        affinity_id = json.loads(task.document).get("affinityInfo", {}).get("affinityId")
+        document = json.loads(task.document)
+        affinity_id = document.get("affinityInfo", {}).get("affinityId")
         if not is_manager(task, job):
-            return cls(slots=task.required_slots, affinity_id=affinity_id)
+            return cls(slots=task.required_slots, affinity_id=affinity_id, instances=instances_of(document))
         manager = job["jobManagerTask"]
         return cls(
             slots=slots_per_node if manager["runExclusive"] else task.required_slots,
             only_dedicated=not manager["allowLowPriorityNode"],
         )
 
-    def choose(self, pool: Pool, suits: Callable[[Node], bool]) -> Node | None:
+    def choose(self, pool: Pool, suits: Callable[[Node], bool]) -> tuple[Node, ...]:
+        """Return the nodes that a task gets, the one of its command first; none where there are not enough."""
+        if not self.instances:
+            node = self._choose_one(pool, suits)
+            return () if node is None else (node,)
+        free = [node for node in pool.nodes if not node.used and suits(node)]
+        free.sort(key=lambda node: node.affinity_id != self.affinity_id)
+        return tuple(free[: self.instances]) if len(free) >= self.instances else ()
+
+    def _choose_one(self, pool: Pool, suits: Callable[[Node], bool]) -> Node | None:
         """Return the pool's choice among the nodes that suit; ``suits`` is asked about as few as possible."""
         refused: set[int] = set()
 

@@ -78,13 +78,13 @@ class Dispatcher:
         assigned: list[Run] = []
         document = json.loads(job.document)
         # One more than can start: a job manager that finds no node holds up nobody.
-        for task in self.store.tasks.waiting(job.no, pool.slots_per_node, limit + 1):
+        for task in self.store.tasks.waiting(job.no, pool.slots_per_node, limit + 1, pool.most_instances):
             if len(assigned) == limit:
                 break
             claim = Claim.of(task, document, pool.slots_per_node)
-            node = claim.choose(pool, lambda node: self._suits(job, document, node))
-            if node is not None:
-                assigned.append(self._assign_task(task, job, document, claim, node))
+            nodes = claim.choose(pool, lambda node: self._suits(job, document, node))
+            if nodes:
+                assigned.append(self._assign_task(task, job, document, claim, nodes))
             elif not claim.only_dedicated:
                 break
         return assigned
@@ -92,9 +92,23 @@ class Dispatcher:
     def _suits(self, job: JobRow, document: Document, node: Node) -> bool:
         return self.preparations.readiness(job, document, node) is not Readiness.NEVER
 
-    def _assign_task(self, task: TaskRow, job: JobRow, document: Document, claim: Claim, node: Node) -> Run:
-        run = Run(task=task, job=job, job_document=document, node=node, slots=claim.slots)
-        preparation = document.get("jobPreparationTask", {"waitForSuccess": False})
-        ready = not preparation["waitForSuccess"] or self.preparations.is_ready(job, document, node)
-        self.runs.assign(run, prepared=ready)
+    def _assign_task(
+        self, task: TaskRow, job: JobRow, document: Document, claim: Claim, nodes: tuple[Node, ...]
+    ) -> Run:
+        run = Run(
+            task=task,
+            job=job,
+            job_document=document,
+            nodes=nodes,
+            slots=claim.slots,
+            is_multi_instance=claim.instances > 0,
+        )
+        self.runs.assign(run, prepared=self._is_prepared(run))
         return run
+
+    def _is_prepared(self, run: Run) -> bool:
+        """Tell whether a run need not wait for a preparation task."""
+        preparation = run.job_document.get("jobPreparationTask")
+        if preparation is None or not preparation["waitForSuccess"]:
+            return True
+        return all(self.preparations.is_ready(run.job, run.job_document, node) for node in run.nodes)

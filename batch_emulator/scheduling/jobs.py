@@ -161,6 +161,7 @@ class JobLife:
             await asyncio.sleep(0)
         with self.runs.store.transaction():
             self.runs.store.job_nodes.delete(job.no)
+            self.runs.store.subtasks.delete(job.no)
             self.runs.store.jobs.delete(job.no)
             self.on_end(job)
 

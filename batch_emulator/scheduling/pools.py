@@ -176,6 +176,7 @@ def _capacity(row: PoolRow) -> Pool:
         no=row.no,
         id=row.id,
         slots_per_node=document["taskSlotsPerNode"],
+        inter_node=document["enableInterNodeCommunication"],
         fill=NodeFillType(document["taskSchedulingPolicy"]["nodeFillType"].lower()),
     )
 

@@ -76,20 +76,20 @@ class Preparations:
         return info if kept and exists else None
 
     async def ready(self, run: Run) -> bool:
-        """Prepare the node of a run if that is to be done; tell False where its task cannot run there."""
-        task = run.job_document.get("jobPreparationTask")
-        if task is None or self.is_ready(run.job, run.job_document, run.node):
+        """Prepare the nodes of a run if that is to be done; tell False where its task cannot run there."""
+        document = run.job_document
+        due = [node for node in run.nodes if not self.is_ready(run.job, document, node)]
+        preparations = [self._begin(run, node) for node in due]
+        if not due or not document["jobPreparationTask"]["waitForSuccess"]:
             return True
-        preparation = self._begin(run)
-        if not task["waitForSuccess"]:
-            return True
-        await self._wait(run, preparation)
-        return self.is_ready(run.job, run.job_document, run.node)
+        for preparation in preparations:
+            await self._wait(run, preparation)
+        return all(self.is_ready(run.job, document, node) for node in run.nodes)
 
-    def _begin(self, run: Run) -> Preparation:
-        key = (run.job.no, run.node.no)
+    def _begin(self, run: Run, node: Node) -> Preparation:
+        key = (run.job.no, node.no)
         if key not in self._running:
-            work = self.background.start(self._prepare(run), f"prepare {run.node.place.node_id} for job {run.job.id}")
+            work = self.background.start(self._prepare(run, node), f"prepare {node.place.node_id} for {run.job.id}")
             self._running[key] = Preparation(work=work)
             work.add_done_callback(lambda _: self._running.pop(key, None))
         return self._running[key]
@@ -106,17 +106,16 @@ class Preparations:
         finally:
             preparation.waiting -= 1
 
-    async def _prepare(self, run: Run) -> None:
-        node_id, job_nodes = run.node.place.node_id, self.runs.store.job_nodes
-        job_task = JobTask.preparation(run.job, run.job_document, run.node.place)
+    async def _prepare(self, run: Run, node: Node) -> None:
+        job_task = JobTask.preparation(run.job, run.job_document, node.place)
         try:
-            await run_job_task(self.runs, job_task, partial(self._note, run))
+            await run_job_task(self.runs, job_task, partial(self._note, run, node))
         except asyncio.CancelledError:
-            job_nodes.forget(run.job.no, node_id)
+            self.runs.store.job_nodes.forget(run.job.no, node.place.node_id)
             raise
 
-    def _note(self, run: Run, info: Document) -> None:
-        place = run.node.place
+    def _note(self, run: Run, node: Node, info: Document) -> None:
+        place = node.place
         self.runs.store.job_nodes.note_preparation(run.job.no, place.node_id, place.pool_id, json.dumps(info))
 
     async def end(self, job_no: int) -> None:

@@ -56,14 +56,15 @@ class Ending(Enum):
 
 @dataclass(kw_only=True, slots=True, eq=False)
 class Run:
-    """A task on a node, now."""
+    """A task on a node, now; a multi-instance task on several, of which the first is the master."""
 
     task: TaskRow
     job: JobRow
     #: The job's properties; those that runs need cannot be changed.
     job_document: Document
-    node: Node
+    nodes: tuple[Node, ...]
     slots: int
+    is_multi_instance: bool = False
     is_started: bool = False
     worker: asyncio.Task[Outcome] | None = None
     ending: Ending | None = None
@@ -71,12 +72,17 @@ class Run:
     job_action: JobAction = JobAction.NONE
     job_reason: str = TASK_FAILED
 
+    @property
+    def node(self) -> Node:
+        return self.nodes[0]
+
 
 @dataclass(kw_only=True, eq=False)
 class Runs:
     """Starts, ends and records runs.
 
-    ``prepare`` prepares the node of a run for its job and tells whether it is;
+    ``prepare`` prepares the nodes of a run for its job and tells whether they are; ``perform_instances``
+    performs a multi-instance task;
     ``on_end`` is called after each run, when its slots are free and its task is recorded;
     ``on_expiry`` when it is known until when a task's files are kept.
     """
@@ -86,6 +92,7 @@ class Runs:
     account: Account
     transfers: Transfers
     prepare: Callable[[Run], Awaitable[bool]] = field(init=False)
+    perform_instances: Callable[[Run, Attempt], Awaitable[Outcome]] = field(init=False)
     on_end: Callable[[Run], None] = field(init=False)
     on_expiry: Callable[[str], None] = field(init=False)
     _by_task: dict[int, Run] = field(default_factory=dict)
@@ -98,9 +105,10 @@ class Runs:
             self._start(run, now)
         else:
             self.store.tasks.prepare(run.task.no, run.node.place.pool_id, run.node.place.node_id, now)
-        self.store.nodes.set_state(run.node.no, NodeState.RUNNING, now)
-        run.node.take(run.slots)
-        run.node.recent.append((run.task.no, run.job.id))
+        for node in run.nodes:
+            self.store.nodes.set_state(node.no, NodeState.RUNNING, now)
+            node.take(run.slots)
+            node.recent.append((run.task.no, run.job.id))
         self._by_task[run.task.no] = run
 
     def _start(self, run: Run, now: str) -> None:
@@ -120,7 +128,7 @@ class Runs:
         return [run for run in self._by_task.values() if run.job.no == job_no]
 
     def of_nodes(self, numbers: set[int]) -> list[Run]:
-        return [run for run in self._by_task.values() if run.node.no in numbers]
+        return [run for run in self._by_task.values() if any(node.no in numbers for node in run.nodes)]
 
     def all(self) -> list[Run]:
         return list(self._by_task.values())
@@ -161,6 +169,8 @@ class Runs:
             attempt = self._attempt(run)
             # Lets requests in between two starts.
             await asyncio.sleep(0)
+        if run.is_multi_instance:
+            return await self.perform_instances(run, attempt)
         return await perform(attempt, self.transfers)
 
     def _attempt(self, run: Run) -> Attempt:
@@ -189,12 +199,14 @@ class Runs:
     def _finish(self, run: Run, outcome: Outcome | None) -> None:
         """Free the slots and record the end, in one commit; then tell who waits for it."""
         del self._by_task[run.task.no]
-        run.node.release(run.slots)
+        for node in run.nodes:
+            node.release(run.slots)
         with self.store.transaction():
             now = self.clock.stamp()
             self._record(run, outcome, now)
-            if not run.node.runs:
-                self.store.nodes.set_quiet(run.node.no, now)
+            for node in run.nodes:
+                if not node.runs:
+                    self.store.nodes.set_quiet(node.no, now)
         self.on_end(run)
 
     def _record(self, run: Run, outcome: Outcome | None, now: str) -> None:

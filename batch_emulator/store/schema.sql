@@ -115,6 +115,7 @@ CREATE TABLE IF NOT EXISTS tasks (
     files_until TEXT,
     waits_for INTEGER NOT NULL DEFAULT 0,
     satisfies INTEGER NOT NULL DEFAULT 0,
+    instances INTEGER NOT NULL DEFAULT 0,
     UNIQUE (job_no, id)
 ) STRICT;
 
@@ -163,4 +164,14 @@ CREATE TABLE IF NOT EXISTS job_nodes (
     preparation TEXT NOT NULL,
     release TEXT,
     PRIMARY KEY (job_no, id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS subtasks (
+    job_no INTEGER NOT NULL,
+    task_no INTEGER NOT NULL,
+    id INTEGER NOT NULL,
+    pool_id TEXT NOT NULL,
+    node_id TEXT NOT NULL,
+    info TEXT NOT NULL,
+    PRIMARY KEY (job_no, task_no, id)
 ) STRICT, WITHOUT ROWID;

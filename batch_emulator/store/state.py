@@ -11,6 +11,7 @@ from batch_emulator.store.job_schedules import JobSchedules
 from batch_emulator.store.jobs import Jobs
 from batch_emulator.store.nodes import Nodes
 from batch_emulator.store.pools import Pools
+from batch_emulator.store.subtasks import Subtasks
 from batch_emulator.store.tasks import Tasks
 
 
@@ -26,6 +27,7 @@ class Store:
         self.tasks = Tasks(self._database)
         self.dependencies = Dependencies(self._database)
         self.job_nodes = JobNodes(self._database)
+        self.subtasks = Subtasks(self._database)
 
     def transaction(self) -> AbstractContextManager[None]:
         return self._database.transaction()

@@ -82,17 +82,20 @@ class Tasks:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def insert(self, job_no: int, task_id: str, document: str, slots: int, created: str) -> int | None:
+    def insert(
+        self, job_no: int, task_id: str, document: str, slots: int, created: str, instances: int = 0
+    ) -> int | None:
         """Add an active task and return its number, None where the job has a task of that id."""
         cursor = self._database.execute(
             "INSERT INTO tasks "
-            "(job_no, id, document, required_slots, created, modified, state, state_time) "
-            "VALUES (?, ?, ?, ?, ?5, ?5, 'active', ?5) ON CONFLICT DO NOTHING",
+            "(job_no, id, document, required_slots, created, modified, state, state_time, instances) "
+            "VALUES (?, ?, ?, ?, ?5, ?5, 'active', ?5, ?6) ON CONFLICT DO NOTHING",
             job_no,
             task_id,
             document,
             slots,
             created,
+            instances,
         )
         return cursor.lastrowid if cursor.rowcount == 1 else None
 
@@ -109,11 +112,11 @@ class Tasks:
         rows, more = self._database.page(f"{_SELECT} WHERE job_no = ?", (job_no,), query)
         return [TaskRow._make(row) for row in rows], more
 
-    def waiting(self, job_no: int, most_slots: int, limit: int) -> list[TaskRow]:
-        """Return the first active tasks of a job, in order of adding, that fit a whole node."""
+    def waiting(self, job_no: int, most_slots: int, limit: int, most_instances: int = 0) -> list[TaskRow]:
+        """Return the first active tasks of a job, in order of adding, that fit a whole node or the whole pool."""
         sql = f"{_SELECT} WHERE job_no = ? AND state = 'active' AND waits_for = 0 "
-        sql += "AND required_slots <= ? ORDER BY no LIMIT ?"
-        return [TaskRow._make(row) for row in self._database.all(sql, job_no, most_slots, limit)]
+        sql += "AND required_slots <= ? AND instances <= ? ORDER BY no LIMIT ?"
+        return [TaskRow._make(row) for row in self._database.all(sql, job_no, most_slots, most_instances, limit)]
 
     def running(self) -> list[int]:
         rows = self._database.all("SELECT no FROM tasks WHERE state IN ('preparing', 'running')")

@@ -5,22 +5,10 @@ import pytest
 from batch_emulator.routes import ROUTES
 from tests.batch_emulator.signed import send, values
 
-LATER = [operation for operation in ROUTES if operation.handler is None]
-
 
 def test_the_table_holds_the_72_operations_once():
     assert len({operation.name for operation in ROUTES}) == 72
     assert len({(operation.method, operation.path) for operation in ROUTES}) == 72
-
-
-@pytest.mark.parametrize("operation", LATER, ids=lambda operation: operation.name)
-async def test_an_operation_that_is_not_emulated_answers_501(url, operation):
-    path = re.sub(r"\{\w+\}", "x", operation.path)
-    answer = await send(url, operation.method, path)
-    assert answer.status == 501
-    if operation.method != "HEAD":
-        assert answer.body["code"] == "NotImplemented"
-        assert operation.name in answer.body["message"]["value"]
 
 
 async def test_errors_have_the_shape_of_the_service(url):
@@ -121,13 +109,6 @@ async def test_text_that_cannot_be_stored_is_refused(url, text):
     body = {"id": "a", "poolInfo": {"poolId": "p"}, "displayName": text}
     answer = await send(url, "POST", "/jobs", body=body)
     assert (answer.status, answer.body["code"]) == (400, "InvalidPropertyValue")
-
-
-async def test_what_is_not_emulated_is_refused_and_not_ignored(url, idle_job):
-    body = {"id": "a", "commandLine": "true", "multiInstanceSettings": {"numberOfInstances": 2}}
-    answer = await send(url, "POST", f"/jobs/{idle_job}/tasks", body=body)
-    assert (answer.status, answer.body["code"]) == (501, "NotImplemented")
-    assert "multiInstanceSettings" in answer.body["message"]["value"]
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/certificates"), ("POST", "/certificates")])

@@ -48,20 +48,12 @@ _OF_THE_SDK = (
     "test_response_handlers.TestResponseHandler.test_resource_not_found_error",
 )
 
-#: What the emulator does not offer yet; a test that passes must be taken from this list.
-_EXPECTED_FAILURES = frozenset(
-    {
-        "tasks",
-    }
-)
-
 
 def _all_tests():
     for name in _OF_THE_SERVICE:
         for variant in ("sync", "async"):
-            missing = pytest.mark.xfail(reason="not emulated yet", strict=True)
             test = f"test_batch.TestBatch.test_batch_{name}[{variant}]"
-            yield pytest.param(test, id=test, marks=missing if name in _EXPECTED_FAILURES else ())
+            yield pytest.param(test, id=test)
     for test in _OF_THE_SDK:
         yield pytest.param(test, id=test)
 
