@@ -15,6 +15,7 @@ DEFAULT_INTERVAL: Final = "PT15M"
 _SHORTEST: Final = 5 * 60 * TICKS_PER_SECOND
 _LONGEST: Final = 168 * 3600 * TICKS_PER_SECOND
 
+_SETTINGS: Final = ("autoScaleFormula", "autoScaleEvaluationInterval")
 _TARGETS: Final = ("targetDedicatedNodes", "targetLowPriorityNodes")
 
 
@@ -50,7 +51,7 @@ _evaluation = record({"autoScaleFormula": any_formula}, frozenset({"autoScaleFor
 
 def read_enabling(body: Document, current: Document) -> Document:
     """Return a pool's properties with autoscale enabled; what is not given stays as it was."""
-    given: Document = _enabling("", body)
+    given: Document = _enabling("", {name: body[name] for name in _SETTINGS if name in body})
     if "autoScaleFormula" not in given and not current["enableAutoScale"]:
         raise missing_property("autoScaleFormula")
     return {"autoScaleEvaluationInterval": DEFAULT_INTERVAL, **current, **given, "enableAutoScale": True}
@@ -70,7 +71,7 @@ def read_evaluation(body: Document) -> str:
 def check_settings(pool: Document, given: Document) -> None:
     """Check that a new pool has either targets or a formula. Raises BatchError."""
     if not pool["enableAutoScale"]:
-        for name in ("autoScaleFormula", "autoScaleEvaluationInterval"):
+        for name in _SETTINGS:
             if name in pool:
                 raise invalid_property(name, "", "It needs enableAutoScale")
         return

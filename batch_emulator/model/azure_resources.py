@@ -106,4 +106,5 @@ mount_configuration: Reader = list_of(_one_mount)
 
 def mount_paths(pool: Document) -> list[str]:
     """Return where on a node, relative to the directory of mounts, file systems are to be."""
-    return [system["relativeMountPath"] for mount in pool.get("mountConfiguration", ()) for system in mount.values()]
+    mounts: list[Document] = pool.get("mountConfiguration", [])
+    return [mount[kind]["relativeMountPath"] for mount in mounts for kind in _FILE_SYSTEMS if kind in mount]

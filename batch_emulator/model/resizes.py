@@ -50,7 +50,7 @@ _DEFAULTS: Final = {"resizeTimeout": DEFAULT_RESIZE_TIMEOUT, "nodeDeallocationOp
 
 def read_resize(body: Document) -> Document:
     """Return a resize with its defaults. At least one target must be there."""
-    resize: Document = _resize("", body)
+    resize: Document = _resize("", {name: body[name] for name in (*_TARGETS, *_DEFAULTS) if name in body})
     if not any(name in resize for name in _TARGETS):
         raise missing_property("targetDedicatedNodes")
     return {**_DEFAULTS, **resize}

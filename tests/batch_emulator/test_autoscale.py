@@ -144,6 +144,14 @@ async def test_autoscale_cannot_be_enabled_twice_within_30_seconds(url, batch):
     assert (again.status, again.body["code"]) == (503, "TooManyEnableAutoScaleRequests")
 
 
+async def test_enabling_changes_nothing_else_whatever_the_request_says(url, batch):
+    pool = await batch.pool(0)
+    body = {"autoScaleFormula": "x = 1", "taskSlotsPerNode": {}, "networkConfiguration": False, "vmSize": []}
+    assert (await send(url, "POST", f"/pools/{pool}/enableautoscale", body=body)).status == 200
+    seen = await batch.client.get_pool(pool)
+    assert (seen.task_slots_per_node, seen.network_configuration, seen.vm_size) == (1, None, "standard_d2s_v3")
+
+
 async def test_autoscale_cannot_be_enabled_during_a_resize(url, batch):
     pool = await batch.pool(1)
     body = {"autoScaleFormula": "$TargetDedicatedNodes = 0"}
