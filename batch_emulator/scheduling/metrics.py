@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from batch_emulator.autoscale.machine import Machine
-from batch_emulator.model.states import NodeState, TaskState
+from batch_emulator.model.states import NodeState
 from batch_emulator.model.timestamps import Clock, from_wire
 from batch_emulator.scheduling.capacity import Pool
 from batch_emulator.store.nodes import NodeRow
@@ -40,12 +40,10 @@ def _node_metrics(nodes: Iterable[NodeRow], clock: Clock) -> dict[str, float]:
 
 def _task_metrics(store: Store, pool_id: str) -> dict[str, float]:
     counts = store.tasks.of_pool(pool_id)
-    active = float(counts.get((TaskState.ACTIVE, None), 0))
-    running = float(sum(n for (state, _), n in counts.items() if state in {TaskState.RUNNING, TaskState.PREPARING}))
     return {
-        "$ActiveTasks": active,
-        "$RunningTasks": running,
-        "$PendingTasks": active + running,
-        "$SucceededTasks": float(counts.get((TaskState.COMPLETED, "success"), 0)),
-        "$FailedTasks": float(counts.get((TaskState.COMPLETED, "failure"), 0)),
+        "$ActiveTasks": float(counts.ready),
+        "$RunningTasks": float(counts.running),
+        "$PendingTasks": float(counts.ready + counts.running),
+        "$SucceededTasks": float(counts.succeeded),
+        "$FailedTasks": float(counts.failed),
     }
