@@ -33,7 +33,8 @@ class AutoScale:
     machine: Machine
     _histories: dict[int, History] = field(default_factory=dict)
     _watches: dict[int, asyncio.Task[None]] = field(default_factory=dict)
-    _enabled: dict[int, datetime] = field(default_factory=dict)
+    #: When autoscale of a pool was enabled last, by the time of the pool's creation: numbers are used again.
+    _enabled: dict[str, datetime] = field(default_factory=dict)
 
     def enable(self, row: PoolRow, document: Document) -> None:
         """Give a pool its formula, evaluate it at once, and again at its interval.
@@ -41,9 +42,10 @@ class AutoScale:
         Raises TooManyEnableAutoScaleRequests.
         """
         now = self.pools.nodes.runs.clock.now()
-        if row.no in self._enabled and now - self._enabled[row.no] < _BETWEEN_ENABLINGS:
+        if row.created in self._enabled and now - self._enabled[row.created] < _BETWEEN_ENABLINGS:
             raise BatchError(ErrorCode.TOO_MANY_ENABLE_AUTO_SCALE_REQUESTS)
-        self._enabled[row.no] = now
+        self._enabled = {key: time for key, time in self._enabled.items() if now - time < _BETWEEN_ENABLINGS}
+        self._enabled[row.created] = now
         self.pools.change(row, document)
         self.pools.nodes.runs.store.pools.set_auto_scale_run(row.no, None)
         self.start(row.no)

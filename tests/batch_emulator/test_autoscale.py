@@ -142,6 +142,10 @@ async def test_autoscale_cannot_be_enabled_twice_within_30_seconds(url, batch):
     assert (await send(url, "POST", f"/pools/{pool}/enableautoscale", body=body)).status == 200
     again = await send(url, "POST", f"/pools/{pool}/enableautoscale", body=body)
     assert (again.status, again.body["code"]) == (503, "TooManyEnableAutoScaleRequests")
+    poller = await batch.client.begin_delete_pool(pool, polling_interval=0.05)
+    await poller.result()
+    another = await batch.pool(0)
+    assert (await send(url, "POST", f"/pools/{another}/enableautoscale", body=body)).status == 200
 
 
 async def test_enabling_changes_nothing_else_whatever_the_request_says(url, batch):
