@@ -17,7 +17,6 @@ from batch_emulator.errors import (
     ErrorCode,
     invalid_property,
     missing_property,
-    not_emulated,
 )
 from batch_emulator.model.durations import format_duration, parse_duration
 
@@ -225,13 +224,6 @@ def resource(properties: Mapping[str, Reader], required: frozenset[str] = frozen
         return found
 
     return read
-
-
-def later(name: str, value: object) -> object:
-    """Refuse a property that changes behaviour and is not emulated yet; empty values pass."""
-    if value in (False, [], {}):
-        return value
-    raise not_emulated(f"the property {name}")
 
 
 environment_settings = list_of(record({"name": filled_text, "value": text}, frozenset({"name"})))

@@ -71,7 +71,8 @@ class Jobs:
         """Return the jobs of a pool that have waiting tasks, the most urgent first."""
         sql = (
             f"SELECT {_COLUMNS} FROM jobs WHERE pool_id = ? AND state = 'active' "  # noqa: S608
-            "AND EXISTS (SELECT 1 FROM tasks WHERE job_no = jobs.no AND tasks.state = 'active' AND waits_for = 0) "
+            "AND EXISTS (SELECT 1 FROM tasks INDEXED BY tasks_waiting "
+            "WHERE job_no = jobs.no AND tasks.state = 'active' AND waits_for = 0) "
             "ORDER BY priority DESC, no"
         )
         return [JobRow._make(row) for row in self._database.all(sql, pool_id)]

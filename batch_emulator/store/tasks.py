@@ -129,7 +129,9 @@ class Tasks:
         return [TaskRow._make(row) for row in self._database.all(sql, job_no, most_slots, most_instances, limit)]
 
     def running(self) -> list[int]:
-        rows = self._database.all("SELECT no FROM tasks WHERE state IN ('preparing', 'running')")
+        rows = self._database.all(
+            "SELECT no FROM tasks INDEXED BY tasks_running WHERE state IN ('preparing', 'running')"
+        )
         return [no for (no,) in rows]
 
     def load(self, node_id: str) -> tuple[int, int]:

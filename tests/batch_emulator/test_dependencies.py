@@ -172,3 +172,17 @@ def test_ten_thousand_tasks_may_wait_for_one():
         end(store, root)
         assert time.monotonic() - started < 2
         assert len(store.tasks.waiting(JOB, 1, 20_000)) == 9_999
+
+
+def test_the_scheduler_does_not_look_at_tasks_that_wait_for_others():
+    with waiting_tasks(10_000, lambda number: (["missing"], [])) as store:
+        store._database.execute(
+            "INSERT INTO jobs (no, id, document, created, modified, state, state_time, pool_id, priority, "
+            "max_parallel, ends_with_tasks) VALUES (?, 'job', '{}', '', '', 'active', '', 'pool', 0, -1, 0)",
+            JOB,
+        )
+        started = time.monotonic()
+        for _ in range(1_000):
+            assert store.jobs.waiting("pool") == []
+            assert store.tasks.waiting(JOB, 1, 10) == []
+        assert time.monotonic() - started < 1
