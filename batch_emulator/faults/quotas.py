@@ -67,7 +67,7 @@ class Quotas:
     def check_new_job(self, store: Store) -> None:
         """Raise ActiveJobAndScheduleQuotaReached if no further job or schedule may be added."""
         limit = self.limits.active_jobs_and_schedules
-        if limit is not None and store.jobs.count_open() >= limit:
+        if limit is not None and store.jobs.count_open() + len(store.job_schedules.unfinished()) >= limit:
             raise BatchError(ErrorCode.ACTIVE_JOB_AND_SCHEDULE_QUOTA_REACHED)
 
     def check_new_pool(self, store: Store) -> None:

@@ -55,6 +55,7 @@ async def create_job_schedule(call: Call) -> web.StreamResponse:
     schedule_id = schedule.pop("id")
     _check_new(call, schedule_id)
     _check_packages(call, schedule)
+    call.service.controls.quotas.check_new_job(call.service.store)
     row = call.service.job_schedules.create(schedule_id, schedule)
     return call.created(f"/jobschedules/{schedule_id}", row.modified)
 

@@ -72,7 +72,7 @@ _SPECIFICATION: Final = {
 }
 
 _job = resource({"id": resource_id, **_SPECIFICATION}, frozenset({"id", "poolInfo"}))
-_job_specification = record(_SPECIFICATION, frozenset({"poolInfo"}))
+_job_specification = resource(_SPECIFICATION, frozenset({"poolInfo"}))
 
 
 #: The properties that a job's update may change (SDK models BatchJob and BatchJobUpdateOptions).

@@ -86,7 +86,7 @@ POOL_READERS: Final[Mapping[str, Reader]] = {
 }
 
 _pool = resource({"id": resource_id, **POOL_READERS}, frozenset({"id", "vmSize"}))
-_pool_specification = record(POOL_READERS, frozenset({"vmSize"}))
+_pool_specification = resource(POOL_READERS, frozenset({"vmSize"}))
 
 
 def read_pool(body: Document) -> Document:

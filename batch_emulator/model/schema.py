@@ -207,7 +207,7 @@ def record(properties: Mapping[str, Reader], required: frozenset[str] = frozense
 
 #: What the service says of its resources: a client that sends it says nothing.
 _OF_THE_SERVICE = property_names(
-    "url eTag lastModified creationTime state stateTransitionTime previousState previousStateTransitionTime "
+    "id url eTag lastModified creationTime state stateTransitionTime previousState previousStateTransitionTime "
     "allocationState allocationStateTransitionTime currentDedicatedNodes currentLowPriorityNodes resizeErrors "
     "autoScaleRun executionInfo nodeInfo stats"
 )
@@ -215,11 +215,11 @@ _OF_THE_SERVICE = property_names(
 
 def resource(properties: Mapping[str, Reader], required: frozenset[str] = frozenset()) -> Reader:
     """Read a resource as a client describes it: a record without what only the service can tell of it."""
-    read_all = record(properties, required)
+    read_all, dropped = record(properties, required), _OF_THE_SERVICE - properties.keys()
 
     def read(name: str, value: object) -> Document:
         found: Document = read_all(name, value)
-        for key in _OF_THE_SERVICE.intersection(found):
+        for key in dropped.intersection(found):
             del found[key]
         return found
 

@@ -10,6 +10,7 @@ _START_TASK = {
     "environmentSettings": [_SETTING],
     "userIdentity": {"autoUser": {"scope": "pool", "elevationLevel": "nonadmin"}},
 }
+_PACKAGE = {"applicationId": "a", "version": "1"}
 _POOL = {
     "vmSize": "standard_d2s_v3",
     "virtualMachineConfiguration": {
@@ -52,6 +53,30 @@ _RICH_TASK = {
         "default": {"dependencyAction": "block"},
     },
 }
+_RARE_TASK = {
+    **_TASK,
+    "resourceFiles": [
+        {"autoStorageContainerName": "c", "blobPrefix": "p", "filePath": "d"},
+        {"storageContainerUrl": "http://127.0.0.1:1/c", "identityReference": {"resourceId": "/subscriptions/x"}},
+    ],
+    "containerSettings": {"imageName": "i", "containerRunOptions": "--rm", "workingDirectory": "taskWorkingDirectory"},
+    "applicationPackageReferences": [_PACKAGE],
+    "authenticationTokenSettings": {"access": ["job"]},
+    "multiInstanceSettings": {
+        "numberOfInstances": 2,
+        "coordinationCommandLine": "/bin/true",
+        "commonResourceFiles": [_FILE],
+    },
+}
+_MOUNT = {
+    "azureBlobFileSystemConfiguration": {
+        "accountName": "a",
+        "containerName": "c",
+        "relativeMountPath": "m",
+        "accountKey": "k",
+        "blobfuseOptions": "-o x",
+    }
+}
 _JOB = {
     "poolInfo": {"poolId": "fuzz-pool"},
     "priority": 1,
@@ -77,7 +102,8 @@ _FORMULA = {"autoScaleFormula": "$TargetDedicatedNodes = 0;", "autoScaleEvaluati
 
 BODIES = {
     "create_pool": [{"id": f"new-{n}", **_POOL} for n in range(3)]
-    + [{"id": "new-auto", "vmSize": "standard_d2s_v3", "enableAutoScale": True, **_FORMULA}],
+    + [{"id": "new-auto", "vmSize": "standard_d2s_v3", "enableAutoScale": True, **_FORMULA}]
+    + [{"id": "new-rare", **_POOL, "mountConfiguration": [_MOUNT], "applicationPackageReferences": [_PACKAGE]}],
     "update_pool": [{"startTask": _START_TASK, "metadata": []}, {"taskSlotsPerNode": 2, "displayName": "d"}],
     "replace_pool_properties": [
         {"metadata": [], "applicationPackageReferences": [], "startTask": _START_TASK, "certificateReferences": []}
@@ -97,7 +123,8 @@ BODIES = {
     "create_job_schedule": [{"id": f"new-{n}", **_SCHEDULE} for n in range(2)],
     "update_job_schedule": [{"schedule": _SCHEDULE["schedule"], "metadata": []}],
     "replace_job_schedule": [_SCHEDULE],
-    "create_task": [{"id": f"new-{n}", **_TASK} for n in range(5)] + [{"id": "rich", **_RICH_TASK}],
+    "create_task": [{"id": f"new-{n}", **_TASK} for n in range(5)]
+    + [{"id": "rich", **_RICH_TASK}, {"id": "rare", **_RARE_TASK}],
     "create_task_collection": [{"value": [{"id": f"c{n}", **_TASK} for n in range(3)] + [{"id": "c", **_RICH_TASK}]}],
     "replace_task": [{"constraints": {**_RETRY, "retentionTime": "P1D"}}],
     "create_node_user": [{"name": "u", "isAdmin": True, "expiryTime": "2035-01-01T00:00:00Z", "password": "p"}],

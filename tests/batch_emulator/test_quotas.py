@@ -41,6 +41,16 @@ async def test_no_more_jobs_than_the_quota_are_open(url, batch):
     assert {job.id async for job in batch.client.list_jobs()} == {first, second, third}
 
 
+async def test_schedules_and_their_jobs_count_too(url, batch):
+    await limit(url, activeJobsAndSchedules=2)
+    specification = {"poolInfo": {"poolId": "p"}}
+    body = {"id": "schedule", "schedule": {}, "jobSpecification": specification}
+    assert (await send(url, "POST", "/jobschedules", body=body)).status == 201
+    for path, other in (("/jobs", {"id": "job", **specification}), ("/jobschedules", {**body, "id": "other"})):
+        refused = await send(url, "POST", path, body=other)
+        assert (refused.status, refused.body["code"]) == (409, "ActiveJobAndScheduleQuotaReached")
+
+
 async def test_an_existing_job_is_said_to_exist_even_at_the_quota(url, batch):
     await limit(url, activeJobsAndSchedules=1)
     job = await batch.job("p")
