@@ -155,6 +155,7 @@ class BatchService:
         with self.store.transaction():
             for no in self.store.tasks.running():
                 self.store.tasks.requeue(no, self.clock.stamp())
+            self.store.subtasks.forget_running()
 
 
 def _pools(

@@ -29,5 +29,9 @@ class Subtasks:
         """Remove the subtasks of a task that is deleted, or runs anew."""
         self._database.execute("DELETE FROM subtasks WHERE job_no = ? AND task_no = ?", job_no, task_no)
 
+    def forget_running(self) -> None:
+        """Remove the subtasks that ran when an earlier process ended."""
+        self._database.execute("DELETE FROM subtasks WHERE info ->> 'state' = 'running'")
+
     def delete(self, job_no: int) -> None:
         self._database.execute("DELETE FROM subtasks WHERE job_no = ?", job_no)
