@@ -72,11 +72,13 @@ async def test_the_defaults_are_those_recorded(batch):
     assert await statuses(batch, job) == []
 
 
-async def test_preparation_runs_once_before_the_tasks_and_release_after_the_job(batch, one_node):
+async def test_preparation_runs_once_before_the_tasks_and_release_after_the_job(batch, one_node, tmp_path):
     setting = [EnvironmentSetting(name="COMMON", value="yes")]
     job = await batch.job(
         one_node,
-        job_preparation_task=prepare("sleep 0.3; echo $AZ_BATCH_TASK_ID $COMMON > made; env | grep JOB_PREP; true"),
+        job_preparation_task=prepare(
+            f"until test -e {tmp_path}/go; do sleep 0.02; done; echo $AZ_BATCH_TASK_ID $COMMON > made; env | grep JOB_PREP; true"
+        ),
         job_release_task=release("cat $AZ_BATCH_JOB_PREP_WORKING_DIR/made"),
         common_environment_settings=setting,
     )
@@ -85,6 +87,7 @@ async def test_preparation_runs_once_before_the_tasks_and_release_after_the_job(
     preparing = await batch.state(job, "preparing", "t0")
     assert (preparing.previous_state, preparing.execution_info.start_time) == ("active", None)
     assert (await batch.client.get_job_task_counts(job)).task_counts.running == 2
+    (tmp_path / "go").touch()
     for number in range(3):
         task = await batch.state(job, "completed", f"t{number}")
         assert await batch.output(job, task.id) == "jobpreparation yes\n"
@@ -166,20 +169,15 @@ async def test_a_rebooted_node_is_prepared_again_if_the_job_says_so(batch, rerun
     assert await batch.output(job, "after") == "x\n" * times
 
 
-async def test_a_node_that_reboots_while_it_is_prepared_is_prepared_anew(batch):
-    pool = await batch.ready_pool(1)
-    script = "mkdir $AZ_BATCH_NODE_SHARED_DIR/$AZ_BATCH_JOB_ID && sleep 60; exit 0"
+async def test_a_node_that_reboots_while_it_is_prepared_is_prepared_anew(batch, tmp_path):
+    pool, marker = await batch.ready_pool(1), tmp_path / "marker"
+    script = f"mkdir {marker} && sleep 60; exit 0"
     job = await batch.job(pool, job_preparation_task=prepare(script))
     await batch.task(job, "/bin/true")
     node = (await batch.state(job, "preparing")).node_info.node_id
-    await until(lambda: _is_running(batch, job))
+    await until(lambda: asyncio.to_thread(marker.exists))
     await reboot(batch, pool, node)
     await batch.state(job, "completed")
-
-
-async def _is_running(batch, job):
-    found = await statuses(batch, job)
-    return found and found[0]["jobPreparationTaskExecutionInfo"]["state"] == "running"
 
 
 async def test_a_job_is_not_over_before_its_release_tasks_unless_forced(batch, url, one_node):

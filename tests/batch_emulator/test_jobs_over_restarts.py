@@ -1,5 +1,7 @@
 """What becomes of jobs and tasks when the emulator ends and starts again."""
 
+import asyncio
+
 import pytest
 from azure.batch.models import (
     BatchJobPreparationTask,
@@ -50,9 +52,10 @@ async def test_a_job_that_was_being_disabled_is_disabled(state):
         assert (await batch.client.get_task(job, "task")).state == "active"
 
 
-async def test_nodes_are_prepared_again_and_a_job_that_was_ending_ends_with_its_release_tasks(state):
-    script = "/bin/sh -c 'mkdir $AZ_BATCH_NODE_SHARED_DIR/$AZ_BATCH_JOB_ID && sleep 60; exit 0'"
-    release = "/bin/sh -c 'mkdir $AZ_BATCH_NODE_SHARED_DIR/$AZ_BATCH_TASK_ID && sleep 60; exit 0'"
+async def test_nodes_are_prepared_again_and_a_job_that_was_ending_ends_with_its_release_tasks(state, tmp_path):
+    prepared, released = tmp_path / "prepared", tmp_path / "released"
+    script = f"/bin/sh -c 'mkdir {prepared} && sleep 60; exit 0'"
+    release = f"/bin/sh -c 'mkdir {released} && sleep 60; exit 0'"
     async with emulator_at(state) as (_, batch):
         job = await batch.job(
             await batch.ready_pool(1),
@@ -60,11 +63,11 @@ async def test_nodes_are_prepared_again_and_a_job_that_was_ending_ends_with_its_
             job_release_task=BatchJobReleaseTask(command_line=release),
         )
         await batch.task(job, "/bin/true")
-        await until(lambda: statuses(batch, job))
+        await until(lambda: asyncio.to_thread(prepared.exists))
     async with emulator_at(state) as (url, batch):
         await batch.state(job, "completed")
         await send(url, "POST", f"/jobs/{job}/terminate")
-        await until(lambda: statuses(batch, job, filter="jobReleaseTaskExecutionInfo/state eq 'running'"))
+        await until(lambda: asyncio.to_thread(released.exists))
     async with emulator_at(state) as (_, batch):
         await in_state(batch, job, "completed")
         assert len(await statuses(batch, job, filter="jobReleaseTaskExecutionInfo/exitCode eq 0")) == 1
