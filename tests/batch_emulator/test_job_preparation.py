@@ -77,7 +77,8 @@ async def test_preparation_runs_once_before_the_tasks_and_release_after_the_job(
     job = await batch.job(
         one_node,
         job_preparation_task=prepare(
-            f"until test -e {tmp_path}/go; do sleep 0.02; done; echo $AZ_BATCH_TASK_ID $COMMON > made; env | grep JOB_PREP; true"
+            f"until test -e {tmp_path}/go; do sleep 0.02; done; "
+            "echo $AZ_BATCH_TASK_ID $COMMON > made; env | grep JOB_PREP; true"
         ),
         job_release_task=release("cat $AZ_BATCH_JOB_PREP_WORKING_DIR/made"),
         common_environment_settings=setting,
