@@ -3,7 +3,6 @@
 import logging
 import os
 from collections.abc import Awaitable
-from dataclasses import asdict
 
 import azure.functions as func
 from azurefunctions.extensions.bindings.blob import BlobClient
@@ -53,7 +52,7 @@ async def submit_blob(blob: BlobClient) -> None:
 async def collect_outputs(timer: func.TimerRequest) -> None:
     """Copy the output of completed tasks and close their records."""
     report = await collect(process_app())
-    logger.info("Collected.", extra=asdict(report) | {"is_past_due": timer.past_due})
+    logger.info("Collected.", extra=vars(report) | {"is_past_due": timer.past_due})
 
 
 @app.function_name("sweep_files")
@@ -61,7 +60,7 @@ async def collect_outputs(timer: func.TimerRequest) -> None:
 async def sweep_files(timer: func.TimerRequest) -> None:
     """Submit files whose event never came."""
     report = await sweep(process_app())
-    logger.info("Swept.", extra=asdict(report) | {"is_past_due": timer.past_due})
+    logger.info("Swept.", extra=vars(report) | {"is_past_due": timer.past_due})
 
 
 @app.function_name("reconcile_tasks")
@@ -69,7 +68,7 @@ async def sweep_files(timer: func.TimerRequest) -> None:
 async def reconcile_tasks(timer: func.TimerRequest) -> None:
     """Finish what stopped in between."""
     report = await reconcile(process_app())
-    logger.info("Reconciled.", extra=asdict(report) | {"is_past_due": timer.past_due})
+    logger.info("Reconciled.", extra=vars(report) | {"is_past_due": timer.past_due})
 
 
 @app.function_name("tidy_jobs")
@@ -77,7 +76,7 @@ async def reconcile_tasks(timer: func.TimerRequest) -> None:
 async def tidy_jobs(timer: func.TimerRequest) -> None:
     """Close jobs of past days in which nothing is open, and delete them some time later."""
     report = await tidy(process_app())
-    logger.info("Tidied.", extra=asdict(report) | {"is_past_due": timer.past_due})
+    logger.info("Tidied.", extra=vars(report) | {"is_past_due": timer.past_due})
 
 
 @app.function_name("take_poison_message")

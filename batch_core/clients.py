@@ -1,5 +1,6 @@
 """The SDK's clients, made once per process: endpoint and credential are the only difference between Azure and here."""
 
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -40,6 +41,11 @@ class BriefRetries(AsyncRetryPolicy[Any, Any]):
     def is_retry(self, settings: dict[str, Any], response: PipelineResponse[Any, Any]) -> bool:
         asked = self.get_retry_after(response) or 0
         return asked <= LONGEST_PAUSE and super().is_retry(settings, response)
+
+
+# Of a streamed reply that is an error, azure-batch 15.1.0 tries to read the body too early, and logs that as a warning
+# with a traceback; `BatchService` reads it afterwards.
+logging.getLogger("azure.batch._utils.model_base").setLevel(logging.ERROR)
 
 
 @dataclass(frozen=True, kw_only=True)

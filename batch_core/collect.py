@@ -19,7 +19,7 @@ from azure.batch.models import BatchTask
 from batch_core.app import App
 from batch_core.batch_service import is_gone, is_out_of_reach
 from batch_core.entities import JobEntry, OpenTask
-from batch_core.errors import Conflict, Missing, OutOfTime, ServiceError
+from batch_core.errors import Missing, OutOfTime, ServiceError
 from batch_core.naming import output_name
 from batch_core.outcome import has_run, outcome_of
 from batch_core.output import TaskFile
@@ -32,9 +32,9 @@ logger = logging.getLogger(__name__)
 OVERLAP = timedelta(minutes=2)
 #: A tick ends cleanly in this time; what is left is the next tick's.
 BUDGET = timedelta(minutes=4)
-#: A task's files may be out of reach, while a node restarts: lost is what stays so for this long and as many tries.
-PATIENCE = timedelta(minutes=15)
-MAX_OUTPUT_TRIES = 20
+#: A task's files may be out of reach while its node restarts: given up is what stays so for as long as the settings say
+#: and for at least as many tries.
+MIN_OUTPUT_TRIES = 20
 #: Tasks whose records are closed in one transaction, and those whose outputs are copied at the same time.
 _TOGETHER = 50
 _AT_ONCE = 16
@@ -93,9 +93,10 @@ class _Tick:
         except Missing:
             logger.info("The job is not there (yet, or any more).", extra={"job_id": job.job_id})
             return
-        except Conflict as exc:
-            # One that is being deleted, say: the others go on.
-            logger.warning("The job does not tell its tasks now: %s", exc, extra={"job_id": job.job_id})
+        except ServiceError as exc:
+            # Also of one that is being deleted, say: the others go on.
+            logger.warning("Not all of the job is collected: %s", exc, extra={"job_id": job.job_id, "code": exc.code})
+            self.report.is_complete = False
             return
         await self._move_watermark(job, safe, listed)
 
@@ -150,7 +151,8 @@ class _Tick:
         stored = await self._app.table.get(task.task_id)
         tries = stored.record.output_tries + 1
         ended = outcome.ended_at or datetime.min.replace(tzinfo=UTC)
-        if is_out_of_reach(error) and tries >= MAX_OUTPUT_TRIES and self._app.now() - ended > PATIENCE:
+        is_old = self._app.now() - ended > self._app.settings.output_patience
+        if is_out_of_reach(error) and tries >= MIN_OUTPUT_TRIES and is_old:
             return _output_lost(outcome, error)
         logger.warning("Output not copied yet: %s", error, extra={"task_id": task.task_id, "code": error.code})
         reason = f"it has run; its output is not copied yet: {error}"

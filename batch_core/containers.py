@@ -126,6 +126,11 @@ class OutputContainer:
         with self._writing(blob_name):
             await self._blob(blob_name).upload_blob(content, overwrite=True, content_settings=_TEXT)
 
+    async def has(self, blob_name: str) -> bool:
+        """Tell whether the blob is there, which means that it is whole."""
+        with translating(f"looking for output blob {blob_name!r}"):
+            return await self._blob(blob_name).exists()
+
     async def staged_blocks(self, blob_name: str) -> set[str]:
         """Return the ids of the blocks that wait to be committed."""
         try:

@@ -8,10 +8,10 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from batch_core.batch_service import BatchService
+from batch_core.batch_service import BatchService, is_gone, is_out_of_reach
 from batch_core.clients import BLOCK_SIZE
 from batch_core.containers import OutputContainer
-from batch_core.errors import OutOfTime, Unavailable
+from batch_core.errors import OutOfTime, ServiceError, Unavailable
 
 #: Up to here a file is copied in one piece, in bytes.
 SMALL = 1024 * 1024
@@ -35,7 +35,18 @@ class OutputCopier:
         self._large = asyncio.Semaphore(2)
 
     async def copy(self, file: TaskFile, blob_name: str, is_out_of_time: Callable[[], bool]) -> None:
-        """Copy one file; raises the `ServiceError` that fits, and `OutOfTime` between two blocks."""
+        """Copy one file; raises the `ServiceError` that fits, and `OutOfTime` between two blocks.
+
+        A file that is not on its node any more is fine if an earlier tick has copied it and then stopped.
+        """
+        try:
+            await self._copy(file, blob_name, is_out_of_time)
+        except ServiceError as exc:
+            is_away = is_gone(exc) or is_out_of_reach(exc)
+            if not is_away or not await self._outputs.has(blob_name):
+                raise
+
+    async def _copy(self, file: TaskFile, blob_name: str, is_out_of_time: Callable[[], bool]) -> None:
         head = await self._batch.read_range(file.job_id, file.task_id, file.name, 0, SMALL)
         if len(head) < SMALL:
             await self._outputs.write(blob_name, head)

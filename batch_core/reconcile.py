@@ -20,7 +20,7 @@ from datetime import timedelta
 
 from batch_core.app import App
 from batch_core.entities import OpenTask, Stored
-from batch_core.errors import Conflict, Missing
+from batch_core.errors import Missing, ServiceError
 from batch_core.record import Outcome, TaskState
 from batch_core.submit import hand_over
 from batch_core.table import Closing
@@ -50,7 +50,7 @@ async def reconcile(app: App, budget: timedelta = BUDGET) -> ReconcileReport:
         has_work = False
         async for page in app.table.open_work(day):
             has_work = has_work or bool(page)
-            await tick.reconcile(page)
+            await tick.reconcile_or_leave(page)
             if time.monotonic() >= deadline:
                 tick.report.is_complete = False
                 return tick.report
@@ -65,6 +65,14 @@ class _Tick:
         self._live: dict[str, dict[str, str] | None] = {}
         self._reasons: dict[str, str] = {}
         self.report = ReconcileReport()
+
+    async def reconcile_or_leave(self, page: Sequence[OpenTask]) -> None:
+        """Reconcile the page; what a service's trouble prevents is left for the next tick."""
+        try:
+            await self.reconcile(page)
+        except ServiceError as exc:
+            logger.warning("Not all open tasks are reconciled: %s", exc, extra={"code": exc.code})
+            self.report.is_complete = False
 
     async def reconcile(self, page: Sequence[OpenTask]) -> None:
         youngest = self._app.now() - self._app.settings.intake.sweep_grace
@@ -84,7 +92,7 @@ class _Tick:
                 self._live[job_id] = await self._app.batch.live_tasks(job_id)
             except Missing:
                 self._live[job_id] = {}
-            except Conflict as exc:
+            except ServiceError as exc:
                 logger.warning("The job does not tell its tasks now: %s", exc, extra={"job_id": job_id})
                 self._live[job_id] = None
         return self._live[job_id]
@@ -93,7 +101,7 @@ class _Tick:
         for task in tasks:
             try:
                 is_there = await self._app.batch.terminate_task(task.job_id, task.task_id)
-            except Conflict as exc:
+            except ServiceError as exc:
                 logger.warning("The task cannot be stopped now: %s", exc, extra={"task_id": task.task_id})
                 continue
             if not is_there:

@@ -113,6 +113,8 @@ class Settings:
     #: How long a closed job is kept.
     job_retention_time: timedelta
     intake: IntakeSettings
+    #: How long output that is out of reach is waited for.
+    output_patience: timedelta
     task: TaskSettings
     pool: PoolSettings
 
@@ -129,6 +131,7 @@ class Settings:
             job_prefix=reader.text("JOB_PREFIX", _JOB_PREFIX, "1 to 16 letters, digits, hyphens, underscores", "files"),
             job_retention_time=reader.duration("JOB_RETENTION_TIME", "P7D", timedelta(0), timedelta(days=3650)),
             intake=_intake(reader),
+            output_patience=reader.duration("OUTPUT_PATIENCE", "PT15M", timedelta(seconds=1), timedelta(days=7)),
             task=_task(reader),
             pool=_pool(reader),
         )

@@ -3,16 +3,18 @@ import os
 import shutil
 from dataclasses import replace
 from datetime import timedelta
+from unittest.mock import AsyncMock
 
 import pytest
 
 from batch_core import collect as collect_module
 from batch_core.app import open_app
-from batch_core.collect import collect
+from batch_core.collect import MIN_OUTPUT_TRIES, collect
 from batch_core.errors import Unavailable
 from batch_core.record import DetectedBy, TaskState
 from batch_core.submit import submit
-from tests.batch_core.steps import collected, completed, dropped, output, submitted, with_command
+from tests.batch_core.steps import closed, collected, completed, dropped, later, output, submitted, with_command
+from tests.batch_emulator.control import faults
 
 BINARY = bytes(range(256)) * 40
 
@@ -153,16 +155,40 @@ async def test_output_that_is_gone_is_said_to_be_lost(app, batch_location):
     assert record.stdout is None
 
 
-async def test_output_that_is_out_of_reach_is_waited_for_but_not_for_ever(app, batch_location, monkeypatch):
+async def test_output_that_is_out_of_reach_is_waited_for_but_not_for_ever(app, batch_location):
     record = await submitted(with_command(app, "/bin/echo lost"))
     await completed(app, [record.task_id])
     (directory,) = batch_location.rglob(record.task_id)
     shutil.rmtree(directory)
     assert (await collect(app)).postponed == 1
-    monkeypatch.setattr(collect_module, "PATIENCE", timedelta(0))
-    record = await collected(app, record.task_id)
-    assert record.state is TaskState.OUTPUT_LOST
+    record = await collected(later(app, minutes=16), record.task_id)
+    assert (record.state, record.output_tries) == (TaskState.OUTPUT_LOST, MIN_OUTPUT_TRIES - 1)
     assert "TaskFilesUnavailable" in record.reason
+
+
+async def test_output_that_was_copied_before_its_node_was_lost_is_not_lost(app, batch_location, monkeypatch):
+    record = await submitted(with_command(app, "/bin/echo saved"))
+    await completed(app, [record.task_id])
+    with monkeypatch.context() as patch:
+        patch.setattr(app.table, "close", AsyncMock(side_effect=asyncio.CancelledError("the host ends here")))
+        with pytest.raises(asyncio.CancelledError):
+            await collect(app)
+    (directory,) = batch_location.rglob(record.task_id)
+    shutil.rmtree(directory)
+    record = await collected(app, record.task_id)
+    assert record.state is TaskState.SUCCEEDED
+    assert await output(app, record.stdout) == b"saved\n"
+
+
+async def test_trouble_with_one_job_leaves_the_others_to_be_collected(app, pauses):
+    first = await submitted(app, "first.txt")
+    await closed(app, first.job_id)
+    second = await submitted(app, "second.txt")
+    await completed(app, [second.task_id])
+    trouble = {"operation": "list_tasks", "path": f"/jobs/{first.job_id}/", "answer": {"status": 503}}
+    async with faults(app.settings.batch.endpoint, trouble):
+        report = await collect(app)
+    assert (report.jobs, report.is_complete, report.states) == (2, False, {"succeeded": 1})
 
 
 async def test_a_missing_output_container_loses_nothing(app):
