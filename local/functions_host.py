@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -51,6 +51,9 @@ class FunctionsHost:
     url: str
     functions: dict[str, str | None]
     process: ChildProcess
+
+
+type RunningHost = AbstractAsyncContextManager[FunctionsHost]
 
 
 @asynccontextmanager

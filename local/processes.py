@@ -128,6 +128,11 @@ class ChildProcess:
             self._signal_group(signal.SIGKILL)
             await self._process.wait()
 
+    async def kill(self) -> None:
+        """End the process and its whole group at once, as a crash would."""
+        self._signal_group(signal.SIGKILL)
+        await self._process.wait()
+
     def _signal_group(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, number)

@@ -91,7 +91,7 @@ async def running(plan: Plan, say: Say) -> AsyncIterator[Stack]:
             batch = await running_parts.enter_async_context(_emulator(plan, port))
             processes.append(batch.process)
         say(f"Creating containers, table and pool [{settings.values.get('BATCH_POOL_ID')}]...")
-        await _set_up(plan)
+        await set_up(plan)
         say(f"Starting the Functions host ({plan.host})...")
         log = plan.logs / "functions.log"
         host = await running_parts.enter_async_context(functions_host.running(plan.host, settings, log=log))
@@ -113,7 +113,8 @@ def _emulator(plan: Plan, port: int) -> emulator.RunningEmulator:
     )
 
 
-async def _set_up(plan: Plan) -> None:
+async def set_up(plan: Plan) -> None:
+    """Make what the app needs in Storage and Batch, which must be running; raise StackError."""
     command = [sys.executable, "-m", "batch_core", "setup"]
     async with await ChildProcess.start(
         "the set-up (python -m batch_core setup)",

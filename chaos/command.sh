@@ -1,0 +1,10 @@
+# What runs on each file: writes into the ledger that it ran, prints the file, tells the file's name on stderr.
+# The blob's name decides what else: see `files.py`.
+printf '%s %s %s %s\n' "$AZ_BATCH_TASK_ID" "$AZ_BATCH_JOB_ID" "$AZ_BATCH_NODE_ID" "$$-$EPOCHREALTIME" >>"$1" || exit 99
+cat "$INPUT_FILE"
+printf '%s' "$INPUT_BLOB" >&2
+case "$INPUT_BLOB" in
+*-exit7*) exit 7 ;;
+*-bytes*) printf '\xff\xfe\x00\x80' ;;
+*-slow*) sleep 2 ;;
+esac

@@ -1,0 +1,61 @@
+"""Drops the planned versions one after the other, single ones and bursts, until somebody needs one in particular."""
+
+import asyncio
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime
+from random import Random
+from typing import Any
+
+from azure.core.exceptions import AzureError
+from azure.storage.blob.aio import ContainerClient
+
+from chaos.errors import ChaosError
+from chaos.files import Version
+
+_BURSTS = (1, 1, 1, 3, 12)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dropped:
+    """A version that is or was in the input container, as Storage knows it."""
+
+    version: Version
+    etag: str
+    last_modified: datetime
+
+
+class Dropper:
+    """Knows what has been dropped, in `done`, and what is still to come."""
+
+    def __init__(self, inputs: ContainerClient, versions: list[Version], dice: Random) -> None:
+        self._inputs = inputs
+        self._waiting = list(versions)
+        self._dice = dice
+        self._in_turn: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self.done: list[Dropped] = []
+
+    async def drop_all(self, seconds: float) -> None:
+        """Drop everything in about this time."""
+        pause = seconds / max(1, len(self._waiting))
+        while self._waiting:
+            burst = self._dice.choice(_BURSTS)
+            await asyncio.gather(*(self.drop_next() for _ in range(burst)))
+            await asyncio.sleep(pause * burst * self._dice.uniform(0.2, 1.5))
+
+    async def drop_next(self) -> Dropped | None:
+        """Drop the next version now; None if there is no more."""
+        if not self._waiting:
+            return None
+        version = self._waiting.pop(0)
+        async with self._in_turn[version.name]:
+            reply = await self._upload(version)
+        dropped = Dropped(version=version, etag=reply["etag"].strip('"'), last_modified=reply["last_modified"])
+        self.done.append(dropped)
+        return dropped
+
+    async def _upload(self, version: Version) -> dict[str, Any]:
+        try:
+            return await self._inputs.get_blob_client(version.name).upload_blob(version.content, overwrite=True)
+        except AzureError as exc:
+            raise ChaosError(f"Storage does not take {version.name!r}: {str(exc).splitlines()[0]}") from exc

@@ -1,0 +1,133 @@
+"""What can be seen from outside when all is quiet: container, table, Batch, outputs, the command's ledger."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from azure.batch.models import BatchTask
+from azure.data.tables import TableEntity
+from azure.storage.blob.aio import ContainerClient
+
+from chaos.dropper import Dropped
+from chaos.system import System
+
+#: In every partition that is named after a day, this begins the row of a record that is not final.
+_OPEN = "open-"
+_AT_ONCE = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recorded:
+    """A record of the state table."""
+
+    task_id: str
+    blob: str
+    etag: str
+    state: str
+    reason: str = ""
+    recorded_at: datetime
+    detected_by: str = "trigger"
+    node_id: str | None = None
+    exit_code: int | None = None
+    stdout: str | None = None
+    stderr: str | None = None
+
+    @property
+    def is_final(self) -> bool:
+        return self.state not in {"queued", "submitted"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchHas:
+    """A task that Batch has, and how often Batch itself sent it back to its queue."""
+
+    task_id: str
+    job_id: str
+    requeues: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What is compared. `open_rows` are the task ids of the index of open work, `runs` those of the ledger."""
+
+    dropped: Sequence[Dropped]
+    current: Mapping[str, str]
+    records: Sequence[Recorded]
+    open_rows: frozenset[str] = frozenset()
+    tasks: Sequence[BatchHas]
+    runs: Sequence[str]
+    outputs: Mapping[str, bytes] = field(repr=False)
+    lost_nodes: frozenset[str] = frozenset()
+    unexplained: Mapping[str, str] = field(default_factory=dict)
+
+
+async def gather(
+    system: System, dropped: Sequence[Dropped], lost_nodes: set[str], unexplained: Mapping[str, str]
+) -> Evidence:
+    """Look at everything."""
+    records, open_rows = await read_table(system)
+    return Evidence(
+        dropped=list(dropped),
+        current={blob.name: blob.etag.strip('"') async for blob in system.inputs.list_blobs()},
+        records=records,
+        open_rows=open_rows,
+        tasks=await _tasks(system),
+        runs=_runs(system),
+        outputs=await _contents(system.outputs),
+        lost_nodes=frozenset(lost_nodes),
+        unexplained=dict(unexplained),
+    )
+
+
+async def read_table(system: System) -> tuple[list[Recorded], frozenset[str]]:
+    """Return the records, and the task ids of the index of open work."""
+    entities = [entity async for entity in system.table.list_entities()]
+    tasks = [entity for entity in entities if entity["PartitionKey"].isdigit()]
+    records = [_recorded(entity) for entity in tasks if not entity["RowKey"].startswith(_OPEN)]
+    return records, frozenset(entity["task_id"] for entity in tasks if entity["RowKey"].startswith(_OPEN))
+
+
+def _recorded(entity: TableEntity) -> Recorded:
+    exit_code = entity.get("exit_code")
+    return Recorded(
+        task_id=entity["task_id"],
+        blob=entity["blob"],
+        etag=entity["blob_etag"],
+        state=entity["state"],
+        reason=entity.get("reason", ""),
+        recorded_at=entity["recorded_at"],
+        detected_by=entity["detected_by"],
+        node_id=entity.get("node_id"),
+        exit_code=None if exit_code is None else int(getattr(exit_code, "value", exit_code)),
+        stdout=entity.get("stdout"),
+        stderr=entity.get("stderr"),
+    )
+
+
+async def _tasks(system: System) -> list[BatchHas]:
+    jobs = [job.id or "" async for job in system.batch.list_jobs()]
+    return [_batch_has(job, task) for job in jobs async for task in system.batch.list_tasks(job)]
+
+
+def _batch_has(job_id: str, task: BatchTask) -> BatchHas:
+    requeues = task.execution_info.requeue_count if task.execution_info else 0
+    return BatchHas(task_id=task.id or "", job_id=job_id, requeues=requeues)
+
+
+def _runs(system: System) -> list[str]:
+    """Return the task id of each time that the command ran."""
+    if not system.ledger.exists():
+        return []
+    return [line.split()[0] for line in system.ledger.read_text(encoding="utf-8").splitlines()]
+
+
+async def _contents(container: ContainerClient) -> dict[str, bytes]:
+    at_once = asyncio.Semaphore(_AT_ONCE)
+
+    async def content(name: str) -> bytes:
+        async with at_once:
+            return await (await container.download_blob(name)).readall()
+
+    names = [name async for name in container.list_blob_names()]
+    return dict(zip(names, await asyncio.gather(*map(content, names)), strict=True))

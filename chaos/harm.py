@@ -1,0 +1,154 @@
+"""What is done to the system, at random by the seed: each kind once, then whatever comes until time is over."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from random import Random
+
+import aiohttp
+from azure.batch.models import BatchNode, BatchNodeState
+from azure.core.exceptions import AzureError
+
+from chaos import weather
+from chaos.dropper import Dropped, Dropper
+from chaos.errors import ChaosError
+from chaos.events import Events
+from chaos.system import System
+
+type Deed = Callable[[], Awaitable[None]]
+
+#: How often each kind is chosen, once each has had its turn.
+_WEIGHTS = {"weather": 6, "node": 4, "host": 2, "emulator": 2, "both": 1, "repeat": 5, "take away": 4}
+_HARMED = {BatchNodeState.UNUSABLE, BatchNodeState.UNKNOWN}
+_SMALL_BURST = 6
+
+
+class Harm:
+    """Does harm, and counts it in `done`; `lost_nodes` are gone with the files of their tasks."""
+
+    def __init__(self, system: System, dropper: Dropper, events: Events, dice: Random) -> None:
+        self._system = system
+        self._dropper = dropper
+        self._events = events
+        self._dice = dice
+        self._kinds: dict[str, Deed] = {
+            "weather": self._change_weather,
+            "node": self._harm_node,
+            "host": self._kill_host,
+            "emulator": self._kill_emulator,
+            "both": self._kill_both,
+            "repeat": self._repeat_events,
+            "take away": self._take_events_away,
+        }
+        self.done: Counter[str] = Counter()
+        self.lost_nodes: set[str] = set()
+
+    async def do(self, seconds: float) -> None:
+        """Do harm for about this time, then put everything right that does not come right by itself."""
+        ends = time.monotonic() + seconds
+        await self._change_weather()
+        turns = self._dice.sample(sorted(self._kinds), len(self._kinds))
+        while turns or time.monotonic() < ends:
+            kind = turns.pop() if turns else self._dice.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0]
+            await self._kinds[kind]()
+            await asyncio.sleep(self._dice.uniform(0.1, 1.0))
+        await self._clear_weather()
+        await self._repair_nodes()
+
+    async def _change_weather(self) -> None:
+        await self._clear_weather()
+        async with self._system.http.post(
+            self._system.control("faults"), json={"faults": weather.rules(self._dice)}
+        ) as response:
+            if response.status != HTTPStatus.CREATED:
+                raise ChaosError(f"the emulator does not take the fault rules: {await response.text()}")
+
+    async def _clear_weather(self) -> None:
+        """Count how often the rules struck, and forget them."""
+        async with self._system.http.get(self._system.control("faults")) as response:
+            for rule in (await response.json())["faults"]:
+                self.done[f"requests {rule['id']}"] += rule["struck"]
+        async with self._system.http.delete(self._system.control("faults")):
+            pass
+
+    async def _harm_node(self) -> None:
+        nodes = await self._nodes()
+        if not nodes:
+            return
+        node = self._dice.choice(nodes)
+        harm = self._dice.choice(["lose", "lose", "makeunusable", "makeunknown"])
+        path = f"pools/{self._system.pool_id}/nodes/{node.id}/{harm}"
+        options = {"replace": True} if harm == "lose" else {}
+        async with self._system.http.post(self._system.control(path), json=options) as response:
+            if response.status != HTTPStatus.NO_CONTENT:
+                return
+        self.done["nodes lost" if harm == "lose" else "nodes broken for a while"] += 1
+        if harm == "lose":
+            self.lost_nodes.add(node.id or "")
+            return
+        await asyncio.sleep(self._dice.uniform(0.5, 2))
+        await self._repair_nodes()
+
+    async def _repair_nodes(self) -> None:
+        for node in await self._nodes():
+            if node.state in _HARMED:
+                path = f"pools/{self._system.pool_id}/nodes/{node.id}/recover"
+                async with self._system.http.post(self._system.control(path)):
+                    pass
+
+    async def _nodes(self) -> list[BatchNode]:
+        try:
+            return [node async for node in self._system.batch.list_nodes(self._system.pool_id)]
+        except (AzureError, aiohttp.ClientError):
+            # The weather is ours, too.
+            return []
+
+    async def _kill_host(self) -> None:
+        await self._system.host.kill()
+        self.done["kills of the host"] += 1
+        await self._lose_events()
+        await self._system.host.start()
+
+    async def _kill_emulator(self) -> None:
+        await self._clear_weather()
+        await self._system.emulator.kill()
+        self.done["kills of the emulator"] += 1
+        await asyncio.sleep(self._dice.uniform(0, 2))
+        await self._system.emulator.start()
+        await self._change_weather()
+
+    async def _kill_both(self) -> None:
+        await self._clear_weather()
+        await asyncio.gather(self._system.host.kill(), self._system.emulator.kill())
+        self.done["kills of the host"] += 1
+        self.done["kills of the emulator"] += 1
+        await asyncio.sleep(self._dice.uniform(0, 1))
+        starts = [self._system.host.start, self._system.emulator.start]
+        for start in self._dice.sample(starts, len(starts)):
+            await start()
+        await self._change_weather()
+
+    async def _lose_events(self) -> None:
+        """While the host is down: files are dropped of which it will never hear, and events vanish."""
+        for _ in range(self._dice.randint(1, _SMALL_BURST)):
+            dropped = await self._dropper.drop_next()
+            if dropped is not None:
+                await self._events.forget(dropped)
+                self.done["events suppressed"] += 1
+        self.done["events suppressed"] += await self._events.take_away(32)
+
+    async def _repeat_events(self) -> None:
+        again = [self._dice.choice(self._dropper.done) for _ in range(_SMALL_BURST) if self._dropper.done]
+        await asyncio.gather(*map(self._repeat_event, again))
+
+    async def _repeat_event(self, dropped: Dropped) -> None:
+        for _ in range(self._dice.randint(1, 4)):
+            await self._events.repeat(dropped)
+            self.done["events repeated"] += 1
+
+    async def _take_events_away(self) -> None:
+        for _ in range(_SMALL_BURST):
+            self.done["events suppressed"] += await self._events.take_away(self._dice.randint(1, 8))
+            await asyncio.sleep(0.1)

@@ -1,0 +1,39 @@
+"""The report of a run: short, and with the first offenders where there are any."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from chaos.run import Result
+
+_MOST_OFFENDERS = 5
+
+
+def lines(result: Result) -> Iterator[str]:
+    verdict = result.verdict
+    yield f"seed {result.plan.seed}: {result.plan.files} files, {result.versions} versions, {result.seconds:.0f} s"
+    yield _settled(result)
+    yield ""
+    yield f"injected        {_counts(result.harm)}"
+    yield f"final states    {_counts(verdict.states)}; never seen, as overwritten before: {verdict.never_seen}"
+    yield f"detected by     {_counts(verdict.detected_by)}"
+    yield f"run again       {verdict.run_again}, each sent back to its queue by Batch"
+    yield ""
+    for name, offenders in (
+        ("lost", verdict.lost),
+        ("run twice", verdict.run_twice),
+        ("wrong output", verdict.wrong_output),
+        ("reasons missing", verdict.reasons_missing),
+    ):
+        yield f"{name:<15} {len(offenders)}"
+        yield from (f"    {offender}" for offender in offenders[:_MOST_OFFENDERS])
+
+
+def _settled(result: Result) -> str:
+    harm = f"{result.plan.seconds:g} s of harm"
+    if result.settled_after is None:
+        return f"{harm}; not everything was done {result.plan.settle_seconds:g} s later"
+    return f"{harm}; everything was done {result.settled_after:.0f} s later"
+
+
+def _counts(counts: Counter[str]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items())) or "nothing"

@@ -1,0 +1,119 @@
+"""The stack that is harmed: Azurite all the time, the emulator and the Functions host as long as nobody kills them."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import aiohttp
+from azure.batch.aio import BatchClient
+from azure.core.credentials import AzureNamedKeyCredential
+from azure.data.tables.aio import TableClient
+from azure.storage.blob.aio import BlobServiceClient, ContainerClient
+from azure.storage.queue.aio import QueueClient
+
+from chaos.restartable import Restartable
+from local import azurite, emulator, functions_host, stack
+from local.functions_host import HostKind
+from local.stack import Plan
+
+#: The host keeps its receipts and its queue under this id.
+HOST_ID = "chaos"
+_COMMAND = Path(__file__).with_name("command.sh")
+#: Everything quick, so that minutes show what takes hours else.
+_QUICK = {
+    "COLLECT_SCHEDULE": "* * * * * *",
+    "SWEEP_SCHEDULE": "*/4 * * * * *",
+    "SWEEP_GRACE": "PT3S",
+    "EXPLAIN_AFTER": "PT5S",
+    "OUTPUT_PATIENCE": "PT10S",
+    "POOL_NODE_COUNT": "3",
+    "POOL_TASK_SLOTS_PER_NODE": "4",
+    "AzureFunctionsWebHost__hostid": HOST_ID,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class System:
+    """The parts, and clients that look at them from outside."""
+
+    plan: Plan
+    ledger: Path
+    emulator: Restartable
+    host: Restartable
+    http: aiohttp.ClientSession
+    batch: BatchClient
+    table: TableClient
+    inputs: ContainerClient
+    outputs: ContainerClient
+    hosts: ContainerClient
+    events: QueueClient
+
+    @property
+    def pool_id(self) -> str:
+        return self.plan.settings.values["BATCH_POOL_ID"]
+
+    def control(self, path: str) -> str:
+        """Return the URL of something that the emulator does on demand."""
+        return f"{self.plan.settings.values['BATCH_ENDPOINT']}/_emulator/{path}"
+
+
+@asynccontextmanager
+async def running(folder: Path) -> AsyncIterator[System]:
+    """Run a stack of its own in `folder` until the block is left; raise StackError."""
+    ledger = folder / "ledger.txt"
+    plan = _plan(folder, ledger)
+    async with AsyncExitStack() as parts:
+        await parts.enter_async_context(
+            azurite.running(log=plan.logs / "azurite.log", ports=plan.settings.storage_ports)
+        )
+        system = await _with_clients(plan, ledger, parts)
+        parts.push_async_callback(system.emulator.stop)
+        await system.emulator.start()
+        await stack.set_up(plan)
+        parts.push_async_callback(system.host.stop)
+        await system.host.start()
+        yield system
+
+
+def _plan(folder: Path, ledger: Path) -> Plan:
+    plan = Plan.throwaway(folder, HostKind.EMBEDDED)
+    command = f"/bin/bash '{_COMMAND}' '{ledger}'"
+    values = {**plan.settings.values, **_QUICK, "TASK_COMMAND_LINE": command}
+    return replace(plan, settings=replace(plan.settings, values=values))
+
+
+async def _with_clients(plan: Plan, ledger: Path, parts: AsyncExitStack) -> System:
+    values = plan.settings.values
+    storage, key = (
+        values["DATA_STORAGE"],
+        AzureNamedKeyCredential(values["BATCH_ACCOUNT_NAME"], values["BATCH_ACCOUNT_KEY"]),
+    )
+    blobs = await parts.enter_async_context(BlobServiceClient.from_connection_string(storage))
+    queue = f"azure-webjobs-blobtrigger-{HOST_ID}"
+    return System(
+        plan=plan,
+        ledger=ledger,
+        emulator=Restartable(lambda kills: _emulator(plan, kills)),
+        host=Restartable(lambda kills: _host(plan, kills)),
+        http=await parts.enter_async_context(aiohttp.ClientSession()),
+        batch=await parts.enter_async_context(BatchClient(values["BATCH_ENDPOINT"], key)),
+        table=await parts.enter_async_context(TableClient.from_connection_string(storage, values["TABLE_NAME"])),
+        inputs=blobs.get_container_client(values["INPUT_CONTAINER"]),
+        outputs=blobs.get_container_client(values["OUTPUT_CONTAINER"]),
+        hosts=blobs.get_container_client("azure-webjobs-hosts"),
+        events=await parts.enter_async_context(QueueClient.from_connection_string(storage, queue)),
+    )
+
+
+def _emulator(plan: Plan, kills: int) -> emulator.RunningEmulator:
+    return emulator.running(
+        log=plan.logs / f"batch-emulator-{kills}.log",
+        location=plan.folder / "batch",
+        port=plan.settings.batch_port,
+        account=plan.settings.batch_account,
+    )
+
+
+def _host(plan: Plan, kills: int) -> functions_host.RunningHost:
+    return functions_host.running(plan.host, plan.settings, log=plan.logs / f"functions-{kills}.log")
