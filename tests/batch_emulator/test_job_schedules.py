@@ -361,6 +361,8 @@ async def test_statistics_add_up_the_tasks_of_all_jobs(batch, pool):
     stats = schedule.job_schedule_statistics
     assert (stats.succeeded_tasks_count, stats.failed_tasks_count, stats.task_retries_count) == (1, 1, 0)
     assert timedelta() < stats.wall_clock_time < timedelta(minutes=1)
+    selected = await batch.client.get_job_schedule(schedule_id, select=["id", "stats"])
+    assert selected.job_schedule_statistics.succeeded_tasks_count == 1
 
 
 async def test_a_schedule_goes_on_after_a_restart(tmp_path):
