@@ -3,12 +3,13 @@ PYTHON ?= python3.13
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test clients az-tour check lint format types clean
+.PHONY: help setup demo up test chaos clients az-tour check lint format types clean
 
 help:
 	@echo "make demo    three files through the whole system, in a throwaway folder"
 	@echo "make up      the local stack: Azurite, the Batch emulator, a Functions host; until Ctrl-C"
 	@echo "make test    the tests"
+	@echo "make chaos   files dropped while everything fails at random, three minutes; SEED=7 for the same again"
 	@echo "make clients azure-batch 14 and @azure/batch against the Batch emulator; installs them first"
 	@echo "make az-tour the az command line against the Batch emulator; installs it first (400 MB)"
 	@echo "make check   format, lint, types and tests"
@@ -39,6 +40,9 @@ clients: setup
 
 az-tour: setup
 	$(BIN)/python -m tests.batch_emulator.az_tour
+
+chaos: setup
+	$(BIN)/python -m chaos $(if $(SEED),--seed $(SEED)) $(CHAOS)
 
 format: setup
 	$(BIN)/ruff format .

@@ -14,6 +14,8 @@ from chaos.errors import ChaosError
 from chaos.files import Version
 
 _BURSTS = (1, 1, 1, 3, 12)
+#: One version in so many is kept back for whoever asks.
+_KEPT = 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,13 +37,18 @@ class Dropper:
         self._in_turn: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.done: list[Dropped] = []
 
-    async def drop_all(self, seconds: float) -> None:
-        """Drop everything in about this time."""
-        pause = seconds / max(1, len(self._waiting))
-        while self._waiting:
+    async def drop_most(self, seconds: float) -> None:
+        """Drop everything but a few in about this time."""
+        kept = len(self._waiting) // _KEPT
+        pause = seconds / max(1, len(self._waiting) - kept)
+        while len(self._waiting) > kept:
             burst = self._dice.choice(_BURSTS)
             await asyncio.gather(*(self.drop_next() for _ in range(burst)))
             await asyncio.sleep(pause * burst * self._dice.uniform(0.2, 1.5))
+
+    async def drop_rest(self) -> None:
+        """Drop at once what is left."""
+        await asyncio.gather(*(self.drop_next() for _ in range(len(self._waiting))))
 
     async def drop_next(self) -> Dropped | None:
         """Drop the next version now; None if there is no more."""

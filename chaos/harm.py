@@ -7,10 +7,6 @@ from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from random import Random
 
-import aiohttp
-from azure.batch.models import BatchNode, BatchNodeState
-from azure.core.exceptions import AzureError
-
 from chaos import weather
 from chaos.dropper import Dropped, Dropper
 from chaos.errors import ChaosError
@@ -20,8 +16,8 @@ from chaos.system import System
 type Deed = Callable[[], Awaitable[None]]
 
 #: How often each kind is chosen, once each has had its turn.
-_WEIGHTS = {"weather": 6, "node": 4, "host": 2, "emulator": 2, "both": 1, "repeat": 5, "take away": 4}
-_HARMED = {BatchNodeState.UNUSABLE, BatchNodeState.UNKNOWN}
+_WEIGHTS = {"weather": 8, "node": 3, "host": 2, "emulator": 1, "both": 1, "repeat": 4, "take away": 4}
+_HARMED = {"unusable", "unknown"}
 _SMALL_BURST = 6
 
 
@@ -75,35 +71,32 @@ class Harm:
 
     async def _harm_node(self) -> None:
         nodes = await self._nodes()
-        if not nodes:
-            return
-        node = self._dice.choice(nodes)
+        node = self._dice.choice(sorted(nodes))
         harm = self._dice.choice(["lose", "lose", "makeunusable", "makeunknown"])
-        path = f"pools/{self._system.pool_id}/nodes/{node.id}/{harm}"
+        path = f"pools/{self._system.pool_id}/nodes/{node}/{harm}"
         options = {"replace": True} if harm == "lose" else {}
         async with self._system.http.post(self._system.control(path), json=options) as response:
             if response.status != HTTPStatus.NO_CONTENT:
-                return
+                raise ChaosError(f"the emulator does not {harm} node {node}: {await response.text()}")
         self.done["nodes lost" if harm == "lose" else "nodes broken for a while"] += 1
         if harm == "lose":
-            self.lost_nodes.add(node.id or "")
+            self.lost_nodes.add(node)
             return
         await asyncio.sleep(self._dice.uniform(0.5, 2))
         await self._repair_nodes()
 
     async def _repair_nodes(self) -> None:
-        for node in await self._nodes():
-            if node.state in _HARMED:
-                path = f"pools/{self._system.pool_id}/nodes/{node.id}/recover"
+        for node, state in (await self._nodes()).items():
+            if state in _HARMED:
+                path = f"pools/{self._system.pool_id}/nodes/{node}/recover"
                 async with self._system.http.post(self._system.control(path)):
                     pass
 
-    async def _nodes(self) -> list[BatchNode]:
-        try:
-            return [node async for node in self._system.batch.list_nodes(self._system.pool_id)]
-        except (AzureError, aiohttp.ClientError):
-            # The weather is ours, too.
-            return []
+    async def _nodes(self) -> dict[str, str]:
+        """Return the pool's nodes and their states; not by the API, where the weather may be bad."""
+        async with self._system.http.get(self._system.control("state")) as response:
+            rows = (await response.json())["tables"]["nodes"]["rows"]
+            return {row["id"]: row["state"] for row in rows}
 
     async def _kill_host(self) -> None:
         await self._system.host.kill()

@@ -7,7 +7,7 @@ from typing import Any
 type Rule = dict[str, Any]
 
 _ADD = "create_task_collection"
-_OPERATIONS = ("*", _ADD, "create_job", "list_tasks", "download_task_file", "get_task")
+_OPERATIONS = ("*", "*", "*", _ADD, "create_job", "list_tasks", "download_task_file")
 
 
 def _throttled(dice: Random) -> Rule:

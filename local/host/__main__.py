@@ -5,6 +5,7 @@ App settings are the environment's variables, as they are for every Functions ho
 
 import argparse
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -27,6 +28,10 @@ def main() -> int:
     except StackError as exc:
         print(f"The Functions host cannot run: {exc}", file=sys.stderr)
         return 1
+    finally:
+        # The app's clients are never closed, as nobody tells an app that its process ends. They complain of it while
+        # the interpreter goes, when nothing can be logged any more: no tracebacks of that.
+        logging.raiseExceptions = False
     return 0
 
 
