@@ -6,12 +6,16 @@ open, so no task goes before its output was confirmed; whoever still hands a tas
 
 import logging
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 from batch_core.app import App
 from batch_core.entities import JobEntry
 from batch_core.errors import Conflict, Missing
 
 logger = logging.getLogger(__name__)
+
+#: How long after midnight the last submissions of a day may still be under way.
+LATE = timedelta(hours=1)
 
 
 @dataclass(kw_only=True)
@@ -30,7 +34,7 @@ async def tidy(app: App, *, is_dry_run: bool = False) -> TidyReport:
     for job in jobs:
         if job.job_id in busy:
             continue
-        if job.closed_at is None and job.day < app.now().date():
+        if job.closed_at is None and job.day < (app.now() - LATE).date():
             report.closed.append(job.job_id)
             if not is_dry_run:
                 await _close(app, job)

@@ -2,12 +2,14 @@ import asyncio
 import json
 import os
 import sys
+from datetime import date
 from pathlib import Path
 
 import pytest
 from azure.batch.models import BatchPoolState
 
 from batch_core.app import open_app
+from batch_core.entities import JobEntry
 from batch_core.record import DetectedBy
 from batch_core.settings import Settings
 from batch_core.submit import submit
@@ -87,6 +89,22 @@ async def test_teardown_asks_about_each_and_yes_is_the_default(environment, tmp_
     await app.table.ping()
     await app.clients.close()
     assert not {app.settings.input_container, app.settings.output_container} & set(containers)
+
+
+async def test_tidy_closes_old_jobs_and_a_dry_run_only_tells(environment, tmp_path):
+    await run(["setup"], environment, tmp_path)
+    assert (await run(["tidy"], environment, tmp_path))[:2] == (0, "nothing to tidy\n")
+    app = open_app(Settings.from_env(environment))
+    old = JobEntry(job_id=f"files-{app.settings.pool.id}-20201123-1", day=date(2020, 11, 23), number=1, is_open=True)
+    await app.ledger.add_job(old)
+    await app.jobs.make(old.job_id)
+    told = await run(["tidy", "--dry-run"], environment, tmp_path)
+    assert told[:2] == (0, f"job {old.job_id}: would be closed\n")
+    assert await app.ledger.jobs() == [old]
+    assert (await run(["tidy"], environment, tmp_path))[:2] == (0, f"job {old.job_id}: closed\n")
+    (job,) = await app.ledger.jobs()
+    await app.clients.close()
+    assert job.closed_at is not None
 
 
 async def test_settings_come_from_the_folder_like_those_of_func_and_the_environment_wins(environment, tmp_path):
