@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from batch_emulator.model.pools import POOL_READERS, finished
+from batch_emulator.model.pools import DEFAULT_SCHEDULING, POOL_READERS, finished
 from batch_emulator.model.schema import Document, record
 
 #: What can be changed while the pool has nodes; they see it when they boot (SDK documentation of
@@ -32,7 +32,7 @@ def read_pool_update(body: Document) -> Document:
     names = (*ALWAYS_CHANGEABLE, *CHANGEABLE_WHEN_EMPTY)
     changes: Document = finished(_read("", {name: body[name] for name in names if name in body}))
     if "taskSchedulingPolicy" in changes:
-        changes["taskSchedulingPolicy"] = {"nodeFillType": "Spread", **changes["taskSchedulingPolicy"]}
+        changes["taskSchedulingPolicy"] = {**DEFAULT_SCHEDULING, **changes["taskSchedulingPolicy"]}
     return changes
 
 

@@ -5,12 +5,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from batch_emulator.model.auto_scale import DEFAULT_INTERVAL, check_settings, evaluation_interval, formula
-from batch_emulator.model.azure_resources import (
-    mount_configuration,
-    network_configuration,
-    virtual_machine_configuration,
-)
 from batch_emulator.model.container_settings import container_settings
+from batch_emulator.model.machines import user_accounts, virtual_machine, with_user_defaults
+from batch_emulator.model.mounts import mount_configuration
+from batch_emulator.model.networks import network_configuration
 from batch_emulator.model.package_references import package_references
 from batch_emulator.model.pool_secrets import without_secrets
 from batch_emulator.model.resizes import resize_timeout
@@ -23,7 +21,6 @@ from batch_emulator.model.schema import (
     environment_settings,
     filled_text,
     integer,
-    list_of,
     metadata,
     one_of,
     property_names,
@@ -58,11 +55,14 @@ _start_task = record(
     frozenset({"commandLine"}),
 )
 
+#: How tasks are spread where nothing else is said (recording of the real service).
+DEFAULT_SCHEDULING: Final[Mapping[str, str]] = {"nodeFillType": "Spread", "jobDefaultOrder": "none"}
+
 #: How each property of a pool, and of the specification of an automatic pool, is read.
 POOL_READERS: Final[Mapping[str, Reader]] = {
     "displayName": display_name,
     "vmSize": filled_text,
-    "virtualMachineConfiguration": virtual_machine_configuration,
+    "virtualMachineConfiguration": virtual_machine,
     "networkConfiguration": network_configuration,
     "resizeTimeout": resize_timeout,
     "targetDedicatedNodes": integer(0, 1000),
@@ -80,7 +80,7 @@ POOL_READERS: Final[Mapping[str, Reader]] = {
             "jobDefaultOrder": one_of("none", "creationtime"),
         }
     ),
-    "userAccounts": list_of(record({"name": filled_text}, frozenset({"name"}))),
+    "userAccounts": user_accounts,
     "metadata": metadata,
     "mountConfiguration": mount_configuration,
 }
@@ -111,7 +111,7 @@ def _with_defaults(pool: Document) -> Document:
         **pool,
     }
     pool["taskSchedulingPolicy"] = {
-        "nodeFillType": "Spread",
+        **DEFAULT_SCHEDULING,
         **pool.get("taskSchedulingPolicy", {}),
     }
     check_settings(pool, given)
@@ -125,7 +125,7 @@ def finished(pool: Document) -> Document:
     if "startTask" in pool:
         defaults = {"maxTaskRetryCount": 0, "waitForSuccess": True}
         pool["startTask"] = {**defaults, **pool["startTask"]}
-    return without_secrets(pool)
+    return without_secrets(with_user_defaults(pool))
 
 
 def pool_on_wire(row: PoolRow, counts: tuple[int, int], endpoint: str) -> Document:

@@ -11,7 +11,7 @@ from typing import Final
 from batch_emulator.execution.environment import NODE_MARK
 from batch_emulator.execution.leftovers import kill_leftovers
 from batch_emulator.execution.outcome import RunError
-from batch_emulator.model.azure_resources import mount_paths
+from batch_emulator.model.mounts import mount_paths
 from batch_emulator.model.package_references import references_of
 from batch_emulator.model.schema import Document
 from batch_emulator.model.states import DeallocationOption, NodeState, SchedulingState

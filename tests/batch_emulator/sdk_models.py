@@ -15,6 +15,7 @@ from azure.batch.models import BatchError
 #: Where the service itself differs from the SDK's models, by recordings of the real service.
 SERVICE_DIFFERS = {
     "BatchNode.ipv6Address": "required by the model, shown for nodes of pools with IPv6 only",
+    "BatchOsDisk.caching": "written ReadWrite; the enumeration is read without case",
     "BatchTaskCreateResult.status": "written Success, Clienterror; the enumeration is read without case",
     "BatchTaskSchedulingPolicy.nodeFillType": "written Spread, Pack; the enumeration is read without case",
     "OutputFileUploadConfiguration.uploadCondition": "written TaskCompletion; the enumeration is read without case",

@@ -22,7 +22,7 @@ async def test_a_new_pool_has_the_defaults_of_the_service(batch):
         "state": "active",
         "resizeTimeout": "PT15M",
         "taskSlotsPerNode": 1,
-        "taskSchedulingPolicy": {"nodeFillType": "Spread"},
+        "taskSchedulingPolicy": {"nodeFillType": "Spread", "jobDefaultOrder": "none"},
     }
     assert pool["targetDedicatedNodes"] == pool["currentDedicatedNodes"] == 0
 
@@ -68,7 +68,7 @@ async def test_exists_answers_404_with_an_empty_body(url, pool, batch):
 async def test_passwords_are_not_kept(batch):
     pool_id = await batch.pool(0, user_accounts=[UserAccount(name="u", password="secret")])
     pool = (await batch.client.get_pool(pool_id)).as_dict()
-    assert pool["userAccounts"] == [{"name": "u"}]
+    assert pool["userAccounts"] == [{"name": "u", "elevationLevel": "nonadmin"}]
 
 
 async def test_select_and_filter_narrow_a_list(batch):

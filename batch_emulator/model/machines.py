@@ -1,0 +1,88 @@
+"""The machines of a pool as it describes them: images, disks, extensions and users, with the defaults that the service adds.
+
+Nothing of it has an effect here. Defaults and refusals: recordings of the real service.
+"""
+
+import re
+from typing import Final
+
+from batch_emulator.errors import invalid_property
+from batch_emulator.model.schema import Document, filled_text, integer, list_of, one_of, record, text
+
+_STANDARD_DISK: Final = "standard_lrs"
+
+_IMAGE_ID: Final = re.compile(
+    r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Compute/"
+    r"(images/[^/]+|galleries/[^/]+/images/[^/]+(/versions/[^/]+)?)",
+    re.IGNORECASE,
+)
+_IMAGE_GROUP: Final = "/subscriptions/{subscriptionId}/resourceGroups/{resourceGroupName}/providers/Microsoft.Compute"
+_IMAGE_REASON: Final = (
+    f"The specified resource id must be of the format {_IMAGE_GROUP}/images/{{imageName}}, "
+    f"{_IMAGE_GROUP}/galleries/{{galleryName}}/images/{{galleryImageName}}/versions/{{galleryImageVersionName}}, or "
+    f"{_IMAGE_GROUP}/galleries/{{galleryName}}/images/{{galleryImageName}}"
+)
+
+
+def _image_id(name: str, value: object) -> str:
+    if not _IMAGE_ID.fullmatch(image := text(name, value)):
+        raise invalid_property("virtualMachineImageId", image, _IMAGE_REASON)
+    return image
+
+
+_image = record({"publisher": text, "offer": text, "sku": text, "version": text, "virtualMachineImageId": _image_id})
+_disk = record(
+    {"lun": integer(0, 63), "diskSizeGB": integer(1), "managedDisk": record({})}, frozenset({"lun", "diskSizeGB"})
+)
+_os_disk = record({"caching": one_of("None", "ReadOnly", "ReadWrite"), "managedDisk": record({})})
+
+
+def _image_reference(name: str, value: object) -> Document:
+    image: Document = _image(name, value)
+    if "publisher" in image:
+        image.setdefault("version", "latest")
+    return image
+
+
+def _data_disk(name: str, value: object) -> Document:
+    disk: Document = {"caching": "none", **_disk(name, value)}
+    # Clients of older versions name the storage beside the managed disk.
+    if "storageAccountType" not in disk:
+        disk["managedDisk"] = {"storageAccountType": _STANDARD_DISK, **disk.get("managedDisk", {})}
+    return disk
+
+
+def _operating_system_disk(name: str, value: object) -> Document:
+    disk: Document = {"ephemeralOSDiskSettings": {}, **_os_disk(name, value)}
+    disk["managedDisk"] = {"storageAccountType": _STANDARD_DISK, **disk.get("managedDisk", {})}
+    return disk
+
+
+_EXTENSION: Final = ("name", "publisher", "type")
+_extension = record(dict.fromkeys(_EXTENSION, filled_text), frozenset(_EXTENSION))
+
+#: Reads ``virtualMachineConfiguration``.
+virtual_machine: Final = record(
+    {
+        "nodeAgentSKUId": text,
+        "imageReference": _image_reference,
+        "osDisk": _operating_system_disk,
+        "dataDisks": list_of(_data_disk),
+        "extensions": list_of(_extension),
+    }
+)
+
+#: Reads ``userAccounts``; their secrets are dropped elsewhere.
+user_accounts: Final = list_of(
+    record({"name": filled_text, "elevationLevel": one_of("nonadmin", "admin")}, frozenset({"name"}))
+)
+
+
+def with_user_defaults(pool: Document) -> Document:
+    """Complete the users of a pool: what they may do, and how they log on to Windows."""
+    agent = str(pool.get("virtualMachineConfiguration", {}).get("nodeAgentSKUId", ""))
+    for account in pool.get("userAccounts", ()):
+        account.setdefault("elevationLevel", "nonadmin")
+        if agent.startswith("batch.node.windows"):
+            account["windowsUserConfiguration"] = {"loginMode": "batch", **account.get("windowsUserConfiguration", {})}
+    return pool

@@ -1,0 +1,137 @@
+"""What a pool says of its machines, network and mounts: completed and refused as in recordings of the real service."""
+
+import pytest
+
+from tests.batch_emulator.conftest import new_id
+from tests.batch_emulator.signed import send, values
+
+LINUX = {
+    "nodeAgentSKUId": "batch.node.ubuntu 22.04",
+    "imageReference": {"publisher": "Canonical", "offer": "0001-com-ubuntu-server-jammy", "sku": "22_04-lts"},
+}
+WINDOWS = LINUX | {"nodeAgentSKUId": "batch.node.windows amd64"}
+NAT_POOL = {
+    "name": "TestEndpointConfig",
+    "protocol": "tcp",
+    "backendPort": 3389,
+    "frontendPortRangeStart": 15000,
+    "frontendPortRangeEnd": 15100,
+}
+RULE = {"priority": 150, "access": "allow", "sourceAddressPrefix": "*"}
+
+
+async def create(url, **properties):
+    pool_id = new_id("defined")
+    answer = await send(url, "POST", "/pools", body={"id": pool_id, "vmSize": "standard_d2_v2", **properties})
+    return pool_id, answer
+
+
+async def shown(url, name, **properties):
+    """Create a pool and return one of its properties."""
+    pool_id, answer = await create(url, **properties)
+    assert answer.status == 201, answer.body
+    return (await send(url, "GET", f"/pools/{pool_id}")).body[name]
+
+
+async def test_an_image_is_the_latest_where_no_version_is_named(url):
+    machine = await shown(url, "virtualMachineConfiguration", virtualMachineConfiguration=LINUX)
+    assert machine["imageReference"] == LINUX["imageReference"] | {"version": "latest"}
+
+
+async def test_disks_are_completed(url):
+    disks = {
+        "osDisk": {"caching": "readwrite", "managedDisk": {"diskEncryptionSet": {"id": "o"}}},
+        "dataDisks": [
+            {"lun": 1, "diskSizeGB": 50},
+            {"lun": 2, "diskSizeGB": 5, "managedDisk": {"diskEncryptionSet": {"id": "e"}}},
+        ],
+    }
+    machine = await shown(url, "virtualMachineConfiguration", virtualMachineConfiguration=LINUX | disks)
+    assert machine["osDisk"] == {
+        "ephemeralOSDiskSettings": {},
+        "caching": "ReadWrite",
+        "managedDisk": {"storageAccountType": "standard_lrs", "diskEncryptionSet": {"id": "o"}},
+    }
+    assert machine["dataDisks"] == [
+        {"lun": 1, "caching": "none", "diskSizeGB": 50, "managedDisk": {"storageAccountType": "standard_lrs"}},
+        {
+            "lun": 2,
+            "caching": "none",
+            "diskSizeGB": 5,
+            "managedDisk": {"storageAccountType": "standard_lrs", "diskEncryptionSet": {"id": "e"}},
+        },
+    ]
+
+
+async def test_users_are_no_administrators_and_log_on_to_windows_for_batch_work(url):
+    users = [{"name": "a", "password": "secret"}, {"name": "b", "password": "secret", "elevationLevel": "admin"}]
+    linux = await shown(url, "userAccounts", virtualMachineConfiguration=LINUX, userAccounts=users)
+    assert linux == [{"name": "a", "elevationLevel": "nonadmin"}, {"name": "b", "elevationLevel": "admin"}]
+    windows = await shown(url, "userAccounts", virtualMachineConfiguration=WINDOWS, userAccounts=users)
+    assert windows == [user | {"windowsUserConfiguration": {"loginMode": "batch"}} for user in linux]
+
+
+async def test_a_network_is_completed(url):
+    network = {"endpointConfiguration": {"inboundNATPools": [NAT_POOL | {"networkSecurityGroupRules": [RULE]}]}}
+    assert await shown(url, "networkConfiguration", networkConfiguration=network) == {
+        "dynamicVNetAssignmentScope": "none",
+        "enableAcceleratedNetworking": False,
+        "endpointConfiguration": {
+            "inboundNATPools": [NAT_POOL | {"networkSecurityGroupRules": [RULE | {"sourcePortRanges": ["*"]}]}]
+        },
+    }
+
+
+async def test_mounts_are_shown_without_their_secrets(url):
+    blobs = {"accountName": "test", "containerName": "c", "relativeMountPath": "foo"}
+    mount = {"azureBlobFileSystemConfiguration": blobs | {"accountKey": "secret", "sasKey": "secret"}}
+    assert await shown(url, "mountConfiguration", mountConfiguration=[mount]) == [
+        {"azureBlobFileSystemConfiguration": blobs}
+    ]
+
+
+NOWHERE = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/test"
+IMAGE = f"{NOWHERE}/providers/Microsoft.Compute/gallery/FakeGallery/images/FakeImage/versions/version"
+SUBNET = f"{NOWHERE}/providers/Microsoft.Network/virtualNetworks/vnet1/subnets/subnet1"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "properties"),
+    [
+        (
+            "virtualMachineImageId",
+            IMAGE,
+            {"virtualMachineConfiguration": {"imageReference": {"virtualMachineImageId": IMAGE}}},
+        ),
+        ("subnetId", SUBNET, {"networkConfiguration": {"subnetId": SUBNET}}),
+        (
+            "networkConfiguration.endpointConfiguration.inboundNATPools[0].frontendPortRangeEnd",
+            "14000",
+            {
+                "networkConfiguration": {
+                    "endpointConfiguration": {"inboundNATPools": [NAT_POOL | {"frontendPortRangeEnd": 14000}]}
+                }
+            },
+        ),
+        ("mountConfiguration[0]", "", {"mountConfiguration": [{}]}),
+    ],
+)
+async def test_what_the_service_refuses_is_refused(url, name, value, properties):
+    _, answer = await create(url, **properties)
+    assert (answer.status, answer.body["code"]) == (400, "InvalidPropertyValue")
+    assert (values(answer)["PropertyName"], values(answer)["PropertyValue"]) == (name, value)
+
+
+MANAGED = f"{NOWHERE}/providers/Microsoft.Compute/images/x"
+
+
+@pytest.mark.parametrize("image", [IMAGE.replace("/gallery/", "/galleries/"), MANAGED])
+async def test_images_of_galleries_and_managed_images_are_taken(url, image):
+    _, answer = await create(url, virtualMachineConfiguration={"imageReference": {"virtualMachineImageId": image}})
+    assert answer.status == 201
+
+
+async def test_a_nat_pool_that_is_not_complete_is_refused_at_once(url):
+    network = {"endpointConfiguration": {"inboundNATPools": [{"name": "x"}]}}
+    _, answer = await create(url, networkConfiguration=network)
+    assert (answer.status, answer.body["code"]) == (400, "MissingRequiredProperty")
