@@ -69,7 +69,8 @@ virtual_machine: Final = record(
         "osDisk": _operating_system_disk,
         "dataDisks": list_of(_data_disk),
         "extensions": list_of(_extension),
-    }
+    },
+    frozenset({"imageReference", "nodeAgentSKUId"}),
 )
 
 #: Reads ``userAccounts``; their secrets are dropped elsewhere.

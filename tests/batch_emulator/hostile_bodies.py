@@ -10,6 +10,7 @@ _START_TASK = {
     "environmentSettings": [_SETTING],
     "userIdentity": {"autoUser": {"scope": "pool", "elevationLevel": "nonadmin"}},
 }
+_SUBNET = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/v/subnets/s"
 _PACKAGE = {"applicationId": "a", "version": "1"}
 _POOL = {
     "vmSize": "standard_d2s_v3",
@@ -25,7 +26,7 @@ _POOL = {
     "startTask": _START_TASK,
     "taskSchedulingPolicy": {"nodeFillType": "Pack"},
     "userAccounts": [{"name": "u", "password": "p", "elevationLevel": "admin"}],
-    "networkConfiguration": {"subnetId": "x", "publicIPAddressConfiguration": {"provision": "batchManaged"}},
+    "networkConfiguration": {"subnetId": _SUBNET, "publicIPAddressConfiguration": {"provision": "batchManaged"}},
 }
 _TASK = {
     "commandLine": "/bin/true",

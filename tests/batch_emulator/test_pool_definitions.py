@@ -101,7 +101,7 @@ SUBNET = f"{NOWHERE}/providers/Microsoft.Network/virtualNetworks/vnet1/subnets/s
         (
             "virtualMachineImageId",
             IMAGE,
-            {"virtualMachineConfiguration": {"imageReference": {"virtualMachineImageId": IMAGE}}},
+            {"virtualMachineConfiguration": LINUX | {"imageReference": {"virtualMachineImageId": IMAGE}}},
         ),
         ("subnetId", SUBNET, {"networkConfiguration": {"subnetId": SUBNET}}),
         (
@@ -127,7 +127,8 @@ MANAGED = f"{NOWHERE}/providers/Microsoft.Compute/images/x"
 
 @pytest.mark.parametrize("image", [IMAGE.replace("/gallery/", "/galleries/"), MANAGED])
 async def test_images_of_galleries_and_managed_images_are_taken(url, image):
-    _, answer = await create(url, virtualMachineConfiguration={"imageReference": {"virtualMachineImageId": image}})
+    machine = LINUX | {"imageReference": {"virtualMachineImageId": image}}
+    _, answer = await create(url, virtualMachineConfiguration=machine)
     assert answer.status == 201
 
 
@@ -135,3 +136,47 @@ async def test_a_nat_pool_that_is_not_complete_is_refused_at_once(url):
     network = {"endpointConfiguration": {"inboundNATPools": [{"name": "x"}]}}
     _, answer = await create(url, networkConfiguration=network)
     assert (answer.status, answer.body["code"]) == (400, "MissingRequiredProperty")
+
+
+def with_machine(**properties):
+    return {"virtualMachineConfiguration": LINUX | properties}
+
+
+MINE = SUBNET.replace(NOWHERE, "/subscriptions/mine/resourceGroups/test")
+NFS = {"source": "s", "relativeMountPath": "m"}
+
+
+@pytest.mark.parametrize(
+    ("code", "properties"),
+    [
+        ("InvalidPropertyValue", {"networkConfiguration": {"subnetId": "somewhere"}}),
+        ("InvalidPropertyValue", {"networkConfiguration": {"endpointConfiguration": []}}),
+        ("InvalidPropertyValue", {"networkConfiguration": {"publicIPAddressConfiguration": {"ipFamilies": "IPv6"}}}),
+        ("InvalidPropertyValue", with_machine(imageReference={"virtualMachineImageId": "mine"})),
+        ("InvalidPropertyValue", with_machine(extensions=["e"])),
+        ("MissingRequiredProperty", with_machine(extensions=[{"name": "e", "publisher": "p"}])),
+        ("MissingRequiredProperty", with_machine(nodeAgentSKUId=None)),
+        ("MissingRequiredProperty", with_machine(imageReference=None)),
+        ("MissingRequiredProperty", {"mountConfiguration": [{"nfsMountConfiguration": {"source": "s"}}]}),
+        (
+            "InvalidPropertyValue",
+            {"mountConfiguration": [{"nfsMountConfiguration": NFS | {"relativeMountPath": "../x"}}]},
+        ),
+    ],
+)
+async def test_what_no_pool_can_have_is_refused(url, code, properties):
+    _, answer = await create(url, **properties)
+    assert (answer.status, answer.body["code"]) == (400, code)
+
+
+async def test_a_subnet_of_any_other_subscription_is_taken(url):
+    network = await shown(url, "networkConfiguration", networkConfiguration={"subnetId": MINE})
+    assert network["subnetId"] == MINE
+
+
+async def test_a_mount_is_an_empty_directory_on_the_nodes(url, batch):
+    nfs = {"nfsMountConfiguration": NFS | {"relativeMountPath": "data/in"}}
+    pool_id, _ = await create(url, targetDedicatedNodes=1, mountConfiguration=[nfs])
+    job = await batch.job(pool_id)
+    await batch.run(job, "/bin/sh -c 'ls -d $AZ_BATCH_NODE_MOUNTS_DIR/data/in && ls $AZ_BATCH_NODE_MOUNTS_DIR/data/in'")
+    assert (await batch.output(job)).endswith("/fsmounts/data/in\n")
