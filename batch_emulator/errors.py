@@ -268,7 +268,6 @@ class ErrorCode(Enum):
         503,
         "The server is currently unable to receive requests. Please retry your request.",
     )
-    NOT_IMPLEMENTED = ("NotImplemented", 501, "The emulator does not offer this yet.")
 
     def __init__(self, code: str, status: int, message: str) -> None:
         self.code = code
@@ -324,8 +323,3 @@ def invalid_property(name: str, value: object, reason: str) -> BatchError:
 def missing_property(name: str) -> BatchError:
     """Build the answer to a request body without a required property."""
     return BatchError(ErrorCode.MISSING_REQUIRED_PROPERTY, PropertyName=name)
-
-
-def not_emulated(what: str) -> BatchError:
-    """Refuse what the service offers and the emulator does not, instead of silently ignoring it."""
-    return BatchError(ErrorCode.NOT_IMPLEMENTED, f"The Batch emulator does not offer {what} yet.", Feature=what)

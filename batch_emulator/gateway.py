@@ -16,7 +16,7 @@ from batch_emulator.authentication import Authentication
 from batch_emulator.call import JSON_TYPE, Call
 from batch_emulator.control.access import CONTROL_PREFIX, is_from_this_machine
 from batch_emulator.control.routes import CONTROL_ROUTES
-from batch_emulator.errors import BatchError, ErrorCode, not_emulated
+from batch_emulator.errors import BatchError, ErrorCode
 from batch_emulator.faults.injection import perform
 from batch_emulator.host import Host
 from batch_emulator.model.timestamps import Clock
@@ -83,8 +83,6 @@ class Gateway:
         elif not is_from_this_machine(request):
             self._authentication.check_signature(request, path, query)
         operation, parameters = (self._control if is_control else self._router).find(request.method, path)
-        if operation.handler is None:
-            raise not_emulated(f"the operation {operation.name}")
         call = Call(
             request=request,
             service=service,

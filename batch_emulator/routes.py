@@ -1,6 +1,6 @@
 """The one table of all operations of the service, and the search in it.
 
-Names are those of the Python client. An operation without a handler is known and not emulated yet.
+Names are those of the Python client.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
@@ -41,10 +41,10 @@ class Operation:
     name: str
     method: str
     path: str
-    handler: Handler | None
+    handler: Handler
 
 
-def _operation(name: str, method: str, path: str, handler: Handler | None = None) -> Operation:
+def _operation(name: str, method: str, path: str, handler: Handler) -> Operation:
     return Operation(name=name, method=method, path=path, handler=handler)
 
 

@@ -1,6 +1,6 @@
-"""The machines of a pool as it describes them: images, disks, extensions and users, with the defaults that the service adds.
+"""The machines of a pool as it describes them: images, disks, extensions and users.
 
-Nothing of it has an effect here. Defaults and refusals: recordings of the real service.
+Nothing of it has an effect here. Defaults that the service adds and refusals: recordings of the real service.
 """
 
 import re

@@ -17,7 +17,8 @@ class Reaction:
     dependents: DependencyAction
 
 
-#: A user who ends a task decides about the job, too: it stays as it is (recording of the real service).
+#: A user who ends a task decides about the job, too: it stays as it is. The SDK's own ``test_batch_tasks`` ends a task
+#: in a job with ``performExitOptionsJobAction`` and reactivates it; no recording was found.
 ENDED_BY_USER = Reaction(job=JobAction.NONE, dependents=DependencyAction.BLOCK)
 
 

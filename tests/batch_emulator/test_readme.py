@@ -7,12 +7,13 @@ from tests.batch_emulator.az_tour.__main__ import read_steps
 README = (Path(batch_emulator.__file__).parent / "README.md").read_text()
 
 
-def test_the_readme_tells_of_every_operation_whether_it_is_there():
-    rows = {line.split("`")[1]: line for line in README.splitlines() if line.startswith("| `")}
-    for operation in ROUTES:
-        row = rows[operation.name]
-        assert f"| {operation.method} | `{operation.path}` |" in row
-        assert row.endswith("| not yet |") == (operation.handler is None)
+def test_the_readme_tells_of_every_operation_whether_it_is_real_or_how_it_is_simulated():
+    _, _, rest = README.partition("\n## Operations\n")
+    rows = [line for line in rest.partition("\n## ")[0].splitlines() if line.startswith("| `")]
+    told = [tuple(cell.strip("` ") for cell in row.strip("|").split("|")) for row in rows]
+    assert [row[:3] for row in told] == [(each.name, each.method, each.path) for each in ROUTES]
+    assert len(told) == 72
+    assert [row for row in told if row[3] != "real" and not row[3].startswith("simulated: ")] == []
 
 
 def test_the_tour_with_az_is_a_list_of_commands_and_what_they_print():
