@@ -70,6 +70,14 @@ class NodeCounts:
     unusable: int = 0
 
 
+@dataclass(frozen=True, kw_only=True)
+class FileFacts:
+    """By which a file's content can be told from another: its size in bytes, when it was last modified (in seconds)."""
+
+    size: int
+    modified: datetime
+
+
 class BatchService:
     """Batch as the app uses it. Every method raises the `ServiceError` that fits."""
 
@@ -179,10 +187,11 @@ class BatchService:
                 await _read_error(exc)
                 raise
 
-    async def file_size(self, job_id: str, task_id: str, file: str) -> int:
-        """Return the size of a file of the task's directory, in bytes."""
+    async def file_facts(self, job_id: str, task_id: str, file: str) -> FileFacts:
+        """Look at a file of the task's directory."""
         with translating(f"looking at {file} of task {task_id}"):
-            return (await self._client.get_task_file_properties(job_id, task_id, file)).content_length
+            found = await self._client.get_task_file_properties(job_id, task_id, file)
+        return FileFacts(size=found.content_length, modified=found.last_modified)
 
     async def node_counts(self, pool_id: str) -> NodeCounts:
         """Count the pool's nodes by what they can do; zeros while the service has no figures."""

@@ -3,13 +3,15 @@
 One filtered, selected, paged list per job and tick: its cost follows what was completed lately, not what was ever run.
 A task that is listed twice costs nothing, because the index of open work tells which ones are still to be collected; so
 the watermark can stay a little behind, and no completion that shows up late is missed.
+
+Large output comes last, within a share of a tick's time: so it delays no small one by more than that.
 """
 
 import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import batched
@@ -19,7 +21,7 @@ from azure.batch.models import BatchTask
 from batch_core.app import App
 from batch_core.batch_service import is_gone, is_out_of_reach
 from batch_core.entities import JobEntry, OpenTask
-from batch_core.errors import Missing, OutOfTime, ServiceError
+from batch_core.errors import Missing, OutOfTime, Refused, ServiceError
 from batch_core.naming import output_name
 from batch_core.outcome import has_run, outcome_of
 from batch_core.output import TaskFile
@@ -38,6 +40,9 @@ MIN_OUTPUT_TRIES = 20
 #: Tasks whose records are closed in one transaction, and those whose outputs are copied at the same time.
 _TOGETHER = 50
 _AT_ONCE = 16
+#: Of those with large output, so that a few blocks at most are in memory; and the part of a tick's time that is theirs.
+_LARGE_AT_ONCE = 2
+_LARGE_SHARE = 1 / 4
 _FILES = ("stdout.txt", "stderr.txt")
 
 
@@ -54,20 +59,32 @@ class CollectReport:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Collected:
-    """What became of one listed task: a closing, or None if it must be listed again."""
+class _Completed:
+    """A completed task whose record is open: its output is to be copied."""
 
+    job: JobEntry
     task: BatchTask
-    closing: Closing | None
+    open: OpenTask
+
+    def files(self) -> Iterator[tuple[TaskFile, str]]:
+        """Name each file of output, and the blob that it becomes."""
+        for name in _FILES:
+            source = TaskFile(job_id=self.job.job_id, task_id=self.open.task_id, name=name)
+            yield source, output_name(self.open.blob, self.open.task_id, name)
+
+
+#: Copies a task's output; False if it is left for later.
+type _Copy = Callable[[_Completed], Awaitable[bool]]
 
 
 async def collect(app: App, budget: timedelta = BUDGET) -> CollectReport:
     """Collect what has completed; safe to repeat, to overlap and to be stopped anywhere."""
     started = time.monotonic()
-    tick = _Tick(app, deadline=started + budget.total_seconds())
+    tick = _Tick(app, deadline=started + budget.total_seconds() * (1 - _LARGE_SHARE))
     for job in await app.ledger.jobs():
         if job.closed_at is None:
             await tick.collect_job(job)
+    await tick.collect_large(time.monotonic() + budget.total_seconds() * _LARGE_SHARE)
     tick.report.seconds = round(time.monotonic() - started, 3)
     return tick.report
 
@@ -76,7 +93,7 @@ class _Tick:
     def __init__(self, app: App, deadline: float) -> None:
         self._app = app
         self._deadline = deadline
-        self._at_once = asyncio.Semaphore(_AT_ONCE)
+        self._large: list[_Completed] = []
         self.report = CollectReport()
 
     async def collect_job(self, job: JobEntry) -> None:
@@ -95,52 +112,82 @@ class _Tick:
             return
         except ServiceError as exc:
             # Also of one that is being deleted, say: the others go on.
-            logger.warning("Not all of the job is collected: %s", exc, extra={"job_id": job.job_id, "code": exc.code})
-            self.report.is_complete = False
+            self._leave("Not all of the job is collected", exc, job_id=job.job_id)
             return
         await self._move_watermark(job, safe, listed)
+
+    async def collect_large(self, deadline: float) -> None:
+        """Copy the large output that was found, each closed as soon as it is whole."""
+        self._deadline = deadline
+        at_once = asyncio.Semaphore(_LARGE_AT_ONCE)
+        async with asyncio.TaskGroup() as group:
+            for one in self._large:
+                group.create_task(self._collect_one_large(one, at_once))
+
+    async def _collect_one_large(self, one: _Completed, at_once: asyncio.Semaphore) -> None:
+        try:
+            await self._collect_few([one], self._copy_large, at_once)
+        except ServiceError as exc:
+            self._leave("The large output is not collected", exc, task_id=one.open.task_id)
 
     async def _collect_page(self, job: JobEntry, page: Sequence[BatchTask]) -> list[datetime]:
         """Collect the page's open tasks; returns when those completed that must be listed again."""
         open_tasks = await self._app.table.open_among(task.id for task in page if task.id)
-        left: list[datetime] = []
-        for few in batched((task for task in page if task.id in open_tasks), _TOGETHER, strict=False):
-            results = [] if self._is_over() else await self._collect_few(job, few, open_tasks)
-            closed = {result.task.id for result in results if result.closing is not None}
-            left += [task.state_transition_time for task in few if task.id not in closed and task.state_transition_time]
-            self.report.postponed += len(few) - len(closed)
-        return left
+        found = [_Completed(job=job, task=task, open=open_tasks[task.id]) for task in page if task.id in open_tasks]
+        self.report.postponed += len(found)
+        closed: set[str] = set()
+        at_once = asyncio.Semaphore(_AT_ONCE)
+        for few in batched(found, _TOGETHER, strict=False):
+            if not self._is_over():
+                closed |= await self._collect_few(few, self._copy_small, at_once)
+        left = [one.task for one in found if one.open.task_id not in closed]
+        return [task.state_transition_time for task in left if task.state_transition_time]
 
-    async def _collect_few(
-        self, job: JobEntry, tasks: Iterable[BatchTask], open_tasks: dict[str, OpenTask]
-    ) -> list[_Collected]:
+    async def _collect_few(self, few: Sequence[_Completed], copy: _Copy, at_once: asyncio.Semaphore) -> set[str]:
+        """Copy the output of the tasks and close their records; returns which are closed."""
         async with asyncio.TaskGroup() as group:
-            running = [group.create_task(self._collect_task(job, task, open_tasks[task.id or ""])) for task in tasks]
-        results = [one.result() for one in running]
-        closings = [result.closing for result in results if result.closing is not None]
+            running = [group.create_task(self._collect_task(one, copy, at_once)) for one in few]
+        closings = [closing for one in running if (closing := one.result()) is not None]
         for closing, is_first in zip(closings, await self._app.table.close(closings, self._app.now()), strict=True):
             self.report.states[closing.outcome.state] += is_first
-        return results
+        self.report.postponed -= len(closings)
+        return {closing.task_id for closing in closings}
 
-    async def _collect_task(self, job: JobEntry, task: BatchTask, open_task: OpenTask) -> _Collected:
-        outcome = _as_asked(outcome_of(task), open_task)
+    async def _collect_task(self, one: _Completed, copy: _Copy, at_once: asyncio.Semaphore) -> Closing | None:
+        """Return what the record is closed with; None if the task must be listed again."""
+        outcome = _as_asked(outcome_of(one.task), one.open)
         try:
-            async with self._at_once:
-                outcome = await self._copy_output(job, open_task, outcome)
-        except OutOfTime as exc:
-            logger.info("%s", exc, extra={"task_id": open_task.task_id})
-            return _Collected(task=task, closing=None)
+            async with at_once:
+                is_copied = await copy(one)
         except ServiceError as exc:
-            lost = await self._lost(open_task, outcome, exc)
-            return _Collected(task=task, closing=Closing(task_id=open_task.task_id, outcome=lost) if lost else None)
-        return _Collected(task=task, closing=Closing(task_id=open_task.task_id, outcome=outcome))
+            lost = await self._lost_or_noted(one.open, outcome, exc)
+            return Closing(task_id=one.open.task_id, outcome=lost) if lost else None
+        stdout, stderr = [name for _, name in one.files()]
+        outcome = replace(outcome, stdout=stdout, stderr=stderr)
+        return Closing(task_id=one.open.task_id, outcome=outcome) if is_copied else None
 
-    async def _copy_output(self, job: JobEntry, task: OpenTask, outcome: Outcome) -> Outcome:
-        names = {file: output_name(task.blob, task.task_id, file) for file in _FILES}
-        for file, name in names.items():
-            source = TaskFile(job_id=job.job_id, task_id=task.task_id, name=file)
-            await self._app.copier.copy(source, name, self._is_over)
-        return replace(outcome, stdout=names["stdout.txt"], stderr=names["stderr.txt"])
+    async def _copy_small(self, one: _Completed) -> bool:
+        for source, name in one.files():
+            if not await self._app.copier.copy_small(source, name):
+                self._large.append(one)
+                return False
+        return True
+
+    async def _copy_large(self, one: _Completed) -> bool:
+        try:
+            for source, name in one.files():
+                await self._app.copier.copy(source, name, self._is_over)
+        except OutOfTime as exc:
+            logger.info("%s", exc, extra={"task_id": one.open.task_id})
+            return False
+        return True
+
+    async def _lost_or_noted(self, task: OpenTask, outcome: Outcome, error: ServiceError) -> Outcome | None:
+        try:
+            return await self._lost(task, outcome, error)
+        except ServiceError as exc:
+            self._leave("The trouble is not on the record", exc, task_id=task.task_id)
+            return None
 
     async def _lost(self, task: OpenTask, outcome: Outcome, error: ServiceError) -> Outcome | None:
         """Return the outcome without output if there is none and never will be; else note the trouble on the record."""
@@ -152,7 +199,7 @@ class _Tick:
         tries = stored.record.output_tries + 1
         ended = outcome.ended_at or datetime.min.replace(tzinfo=UTC)
         is_old = self._app.now() - ended > self._app.settings.output_patience
-        if is_out_of_reach(error) and tries >= MIN_OUTPUT_TRIES and is_old:
+        if (is_out_of_reach(error) or isinstance(error, Refused)) and tries >= MIN_OUTPUT_TRIES and is_old:
             return _output_lost(outcome, error)
         logger.warning("Output not copied yet: %s", error, extra={"task_id": task.task_id, "code": error.code})
         reason = f"it has run; its output is not copied yet: {error}"
@@ -163,6 +210,11 @@ class _Tick:
         # Written only where the next list becomes shorter by it: an idle app writes nothing.
         if any(moment < safe for moment in listed):
             await self._app.ledger.change_job(replace(job, watermark=safe))
+
+    def _leave(self, what: str, error: ServiceError, **ids: str) -> None:
+        """Leave it for the next tick."""
+        logger.warning("%s: %s", what, error, extra={"code": error.code, **ids})
+        self.report.is_complete = False
 
     def _is_over(self) -> bool:
         if time.monotonic() < self._deadline:
@@ -179,5 +231,5 @@ def _as_asked(outcome: Outcome, task: OpenTask) -> Outcome:
 
 
 def _output_lost(outcome: Outcome, error: ServiceError) -> Outcome:
-    reason = f"{outcome.reason or 'the command succeeded'}, but its output is gone: {error}"
+    reason = f"{outcome.reason or 'the command succeeded'}, but its output is lost: {error}"
     return replace(outcome, state=TaskState.OUTPUT_LOST, reason=reason)

@@ -131,14 +131,14 @@ class OutputContainer:
         with translating(f"looking for output blob {blob_name!r}"):
             return await self._blob(blob_name).exists()
 
-    async def staged_blocks(self, blob_name: str) -> set[str]:
-        """Return the ids of the blocks that wait to be committed."""
+    async def blocks_of(self, blob_name: str) -> set[str]:
+        """Return the ids of the blocks that a commit can use: those that wait for one, and those of the blob itself."""
         try:
             with translating(f"looking for blocks of output blob {blob_name!r}"):
-                _, staged = await self._blob(blob_name).get_block_list("uncommitted")
+                committed, staged = await self._blob(blob_name).get_block_list("all")
         except Missing:
             return set()
-        return {block.id for block in staged}
+        return {block.id for block in [*committed, *staged]}
 
     async def stage(self, blob_name: str, block_id: str, content: bytes) -> None:
         with self._writing(blob_name):

@@ -44,7 +44,7 @@ async def printed(app: App, task_id: str) -> None:
     await running(app, task_id)
     record = await record_of(app, task_id)
     async with asyncio.timeout(30):
-        while not await app.batch.file_size(record.job_id, task_id, "stdout.txt"):
+        while not (await app.batch.file_facts(record.job_id, task_id, "stdout.txt")).size:
             await asyncio.sleep(0.05)
 
 

@@ -150,7 +150,7 @@ async def test_output_that_is_gone_is_said_to_be_lost(app, batch_location):
     (directory / "stdout.txt").unlink()
     record = await collected(app, record.task_id)
     assert (record.state, record.exit_code) == (TaskState.OUTPUT_LOST, 0)
-    assert record.reason.startswith("the command succeeded, but its output is gone")
+    assert record.reason.startswith("the command succeeded, but its output is lost")
     assert "FileNotFound" in record.reason
     assert record.stdout is None
 
