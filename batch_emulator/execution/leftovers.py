@@ -5,22 +5,35 @@ Where there is no ``/proc`` nothing is found.
 """
 
 import os
+import select
 import signal
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 _PROC: Final = Path("/proc")
 
+#: How long, in seconds, killed processes may take to be gone: one that waits for a disk can take its time.
+_PATIENCE: Final = 5.0
+#: How often, and how long in seconds, a process is looked at that is just between two programs.
+_LOOKS: Final = 5
+_LOOK: Final = 0.005
+
 
 def kill_leftovers(variable: str, path: Path, *, below: bool = False) -> None:
-    """End every process whose environment has ``variable`` set to ``path`` (or to one below)."""
+    """End every process whose environment has ``variable`` set to ``path`` (or to one below).
+
+    Return when they are gone, and what they started meanwhile, too.
+    """
     mark = f"{variable}={path}{'/' if below else ''}".encode()
-    for pid in _processes():
-        if _is_marked(pid, mark, exactly=not below):
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        found = [pid for pid in _processes() if _is_marked(pid, mark, exactly=not below)]
+        if not found:
+            return
+        _kill(found, deadline)
 
 
 def _processes() -> Iterator[int]:
@@ -29,8 +42,38 @@ def _processes() -> Iterator[int]:
 
 
 def _is_marked(pid: int, mark: bytes, *, exactly: bool) -> bool:
-    try:
-        variables = (_PROC / str(pid) / "environ").read_bytes().split(b"\0")
-    except OSError:
-        return False
+    variables = _environment(pid)
     return mark in variables if exactly else any(each.startswith(mark) for each in variables)
+
+
+def _environment(pid: int) -> list[bytes]:
+    """Return a process's variables; none of one that is gone, or somebody else's."""
+    process = _PROC / str(pid)
+    for _ in range(_LOOKS):
+        try:
+            if variables := (process / "environ").read_bytes():
+                return variables.split(b"\0")
+            # Empty for a moment while a process turns into another program; a zombie has no program, either.
+            (process / "exe").readlink()
+        except OSError:
+            return []
+        time.sleep(_LOOK)
+    return []
+
+
+def _kill(pids: Iterable[int], deadline: float) -> None:
+    """Kill processes and wait until they are gone, zombies at most: a signal alone ends nobody at once."""
+    for pid in pids:
+        with suppress(ProcessLookupError, PermissionError):
+            descriptor = os.pidfd_open(pid)
+            try:
+                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+                _wait(descriptor, deadline - time.monotonic())
+            finally:
+                os.close(descriptor)
+
+
+def _wait(descriptor: int, seconds: float) -> None:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    poll.poll(max(0.0, seconds) * 1000)
