@@ -2,6 +2,7 @@
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 
 #: A tick is 100 ns, the resolution of the service's time spans.
 TICKS_PER_SECOND = 10_000_000
@@ -41,6 +42,15 @@ def format_duration(ticks: int) -> str:
         clock += f"{seconds}.{fraction:07}".rstrip("0").rstrip(".") + "S"
     date = f"{days}D" * bool(days)
     return f"P{date}T{clock}" if clock else f"P{date}" if date else "PT0S"
+
+
+@lru_cache(maxsize=256)
+def normalised(text: str) -> str:
+    """Return a duration in its shortest form. Raises ValueError.
+
+    The tasks of a job mostly share one, hence the cache.
+    """
+    return format_duration(parse_duration(text))
 
 
 def seconds_of(text: str) -> float | None:

@@ -21,6 +21,7 @@ from batch_emulator.model.schema import (
     record,
     resource,
     resource_id,
+    stored,
     text,
 )
 from batch_emulator.model.subtasks import check_slots, multi_instance_settings
@@ -125,7 +126,7 @@ def task_on_wire(row: TaskRow, job_id: str, endpoint: str) -> Document:
     if row.previous_state is not None:
         task["previousState"] = row.previous_state
         task["previousStateTransitionTime"] = row.previous_time
-    task.update(json.loads(row.document))
+    task.update(stored(row.document))
     task["executionInfo"] = execution_info(row)
     if row.node_id is not None:
         task["nodeInfo"] = node_info(row.pool_id or "", row.node_id, job_id, row.id, endpoint)
