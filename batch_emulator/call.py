@@ -1,14 +1,13 @@
 """One request as a handler sees it, and the answers a handler can give."""
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import web
 
 from batch_emulator.errors import BatchError, ErrorCode
-from batch_emulator.model.schema import Document, read_body
+from batch_emulator.model.schema import Document, joined, read_body, to_json
 from batch_emulator.model.timestamps import etag_of, http_date
 from batch_emulator.odata.query import next_link
 from batch_emulator.service import BatchService
@@ -17,8 +16,6 @@ JSON_TYPE: Final = "application/json; odata=minimalmetadata"
 
 #: A deletion does not name what it deleted.
 _CHANGING: Final = frozenset({"POST", "PUT", "PATCH"})
-
-_ENCODER: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -62,32 +59,32 @@ class Call:
         return self.empty(status, version_headers(modified))
 
     def json(self, document: Mapping[str, object], headers: Mapping[str, str] | None = None) -> web.Response:
-        return self.encoded(encode(document), headers)
+        return self._encoded(to_json(document), headers)
 
-    def encoded(self, body: bytes, headers: Mapping[str, str] | None = None) -> web.Response:
-        """Answer JSON that is encoded already."""
-        return web.Response(body=body, headers={**self.common_headers, "Content-Type": JSON_TYPE, **(headers or {})})
+    def _encoded(self, body: str, headers: Mapping[str, str] | None = None) -> web.Response:
+        headers = {**self.common_headers, "Content-Type": JSON_TYPE, **(headers or {})}
+        return web.Response(body=body.encode(), headers=headers)
 
     def entity(self, kind: str, resource: Document, modified: str | None) -> web.Response:
         """Answer one resource, with its version in the headers where it has one: nodes have none."""
+        return self.entity_in_json(kind, to_json(resource), modified)
+
+    def entity_in_json(self, kind: str, resource: str, modified: str | None) -> web.Response:
+        """Answer one resource that is JSON already."""
         headers = version_headers(modified) if modified else None
-        return self.encoded(encode_entity(kind, resource, self.endpoint), headers)
+        about = to_json({"odata.metadata": f"{self.endpoint}/$metadata#{kind}/@Element"})
+        return self._encoded(joined(about, resource), headers)
 
     def page(self, kind: str, items: list[Document], last: str | None) -> web.Response:
         """Answer a page of a list; ``last`` is the key of its last item if more follow."""
-        answer = {"odata.metadata": f"{self.endpoint}/$metadata#{kind}", "value": items}
+        return self.page_in_json(kind, map(to_json, items), last)
+
+    def page_in_json(self, kind: str, items: Iterable[str], last: str | None) -> web.Response:
+        """Answer a page of resources that are JSON already."""
+        about = {"odata.metadata": f"{self.endpoint}/$metadata#{kind}"}
         if last is not None:
-            answer["odata.nextLink"] = next_link(f"{self.endpoint}{self.path}", self.query, last)
-        return self.json(answer)
-
-
-def encode(document: Mapping[str, object]) -> bytes:
-    return _ENCODER.encode(document).encode()
-
-
-def encode_entity(kind: str, resource: Document, endpoint: str) -> bytes:
-    """Return the JSON of one resource of the account at ``endpoint``."""
-    return encode({"odata.metadata": f"{endpoint}/$metadata#{kind}/@Element", **resource})
+            about["odata.nextLink"] = next_link(f"{self.endpoint}{self.path}", self.query, last)
+        return self._encoded(joined(to_json(about), f'{{"value":[{",".join(items)}]}}'))
 
 
 def version_headers(modified: str) -> dict[str, str]:

@@ -11,12 +11,13 @@ import argparse
 import asyncio
 import json
 import os
+import random
 import re
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,9 +59,16 @@ class Server:
 @asynccontextmanager
 async def _started(folder: Path, *command: str) -> AsyncIterator[Server]:
     log = folder / f"{Path(command[0]).stem}-{time.monotonic_ns()}.log"
-    async with await ChildProcess.start(command[0], [sys.executable, *command], log=log, cwd=CHECKOUT) as process:
+    async with await ChildProcess.start(
+        command[0], [sys.executable, *command], log=log, cwd=CHECKOUT, env={**os.environ, **_compiled(folder)}
+    ) as process:
         ready = await process.wait_for_line(_READY, seconds=60)
         yield Server(url=ready[0], process=process)
+
+
+def _compiled(folder: Path) -> dict[str, str]:
+    """Let Python keep its compiled modules, as it does unless it is told not to."""
+    return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(folder / "compiled")}
 
 
 def _emulator(folder: Path, location: str) -> tuple[Path, str, str, str, str, str, str]:
@@ -118,19 +126,23 @@ def _addition(job: str, first: int, task: dict[str, object] | None = None) -> Re
     return Request(method="POST", path=f"/jobs/{job}/addtaskcollection", body=json.dumps({"value": tasks}).encode())
 
 
-async def _requests(emulator: Server, bare: Server, rounds: int) -> list[Result]:
-    """Measure requests against a job of 2,000 tasks that wait for a pool."""
-    await emulator.ask("POST", "/jobs", {"id": "job", "poolInfo": {"poolId": "none"}})
-    await send_all(emulator.url, [_addition("job", first) for first in range(0, 2000, _CHUNK)])
-    get = [Request(method="GET", path=f"/jobs/job/tasks/task-{number % 100:07}") for number in range(4000)]
+async def _requests(emulator: Server, bare: Server, rounds: int, tasks: int) -> list[Result]:
+    """Measure requests against a job of so many tasks that wait for a pool."""
     pages = [Request(method="GET", path="/jobs/job/tasks")] * 10
-    starts = iter(range(10_000, 10**7, _CHUNK))
+    starts = iter(range(tasks, 10**7, _CHUNK))
     adds = [[_addition("job", next(starts)) for _ in range(20)] for _ in range(rounds + 1)]
     return [
-        await _compare("get task", emulator, bare, [get] * (rounds + 1)),
+        await _compare("get task, the same 100", emulator, bare, [_gets(range(100)) for _ in range(rounds + 1)]),
+        await _compare("get task, any of all", emulator, bare, [_gets(range(tasks)) for _ in range(rounds + 1)]),
         await _compare("list 1,000 tasks", emulator, bare, [pages] * (rounds + 1)),
         await _compare("add 100 tasks", emulator, bare, adds),
     ]
+
+
+def _gets(numbers: Sequence[int]) -> list[Request]:
+    """Ask for tasks of these numbers, each at random."""
+    chosen = random.choices(numbers, k=4000)  # noqa: S311 - any numbers will do
+    return [Request(method="GET", path=f"/jobs/job/tasks/task-{number:07}") for number in chosen]
 
 
 async def _end_to_end(emulator: Server, tasks: int) -> float:
@@ -148,17 +160,15 @@ async def _end_to_end(emulator: Server, tasks: int) -> float:
     return tasks / (time.perf_counter() - started)
 
 
-async def _many(folder: Path, tasks: int) -> None:
-    """Add many tasks to an emulator of their own, and start it again on the same state."""
-    async with _started(*_emulator(folder, "many")) as emulator:
-        empty = emulator.memory()
-        await emulator.ask("POST", "/jobs", {"id": "job", "poolInfo": {"poolId": "none"}})
-        started = time.perf_counter()
-        await send_all(emulator.url, [_addition("job", first) for first in range(0, tasks, _CHUNK)])
-        seconds = time.perf_counter() - started
-        print(f"{tasks:,} tasks added in {seconds:.1f} s ({tasks / seconds:,.0f} a second)")
-        print(f"memory: {empty:.0f} MiB empty, {emulator.memory():.0f} MiB with {tasks:,} tasks")
-    print(f"start with {tasks:,} tasks: {(await _start(folder, 'many'))[0]:.2f} s")
+async def _fill(emulator: Server, tasks: int) -> None:
+    """Give the emulator its job of many tasks."""
+    empty = emulator.memory()
+    await emulator.ask("POST", "/jobs", {"id": "job", "poolInfo": {"poolId": "none"}})
+    started = time.perf_counter()
+    await send_all(emulator.url, [_addition("job", first) for first in range(0, tasks, _CHUNK)])
+    seconds = time.perf_counter() - started
+    print(f"{tasks:,} tasks added in {seconds:.1f} s ({tasks / seconds:,.0f} a second)")
+    print(f"memory: {empty:.0f} MiB empty, {emulator.memory():.0f} MiB with {tasks:,} tasks")
 
 
 async def _start(folder: Path, location: str) -> tuple[float, float]:
@@ -168,19 +178,27 @@ async def _start(folder: Path, location: str) -> tuple[float, float]:
         return time.perf_counter() - started, emulator.processor_seconds()
 
 
-async def _measure(folder: Path, rounds: int, tasks: int) -> None:
+async def _start_ups(folder: Path) -> str:
+    """Start five times with nothing, after a first start that compiles the modules."""
+    await _start(folder, "first")
     seconds, processor = zip(*[await _start(folder, f"start-{number}") for number in range(5)], strict=True)
-    print(f"start-up: {min(seconds):.2f} s, {min(processor):.2f} s of processor time (best of 5)\n")
+    return f"{statistics.median(seconds):.2f} s, {statistics.median(processor):.2f} s of processor time (median of 5)"
+
+
+async def _measure(folder: Path, rounds: int, tasks: int) -> None:
+    print(f"load before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    print(f"start-up: {await _start_ups(folder)}")
     async with (
         _started(*_emulator(folder, "state")) as emulator,
         _started(folder, str(CHECKOUT / "bench" / "bare_server.py")) as bare,
     ):
-        print(f"{'':<18} {'requests/s':>10} {'of bare':>8} {'of bare, processor time':>24}")
-        for result in await _requests(emulator, bare, rounds):
-            line = f"{result.name:<18} {result.per_second:>10,.0f} {result.ratio:>8.2f}"
+        await _fill(emulator, tasks)
+        print(f"\n{'':<24} {'requests/s':>10} {'of bare':>8} {'of bare, processor time':>24}")
+        for result in await _requests(emulator, bare, rounds, tasks):
+            line = f"{result.name:<24} {result.per_second:>10,.0f} {result.ratio:>8.2f}"
             print(f"{line} {result.processor_ratio:>24.2f}")
         print(f"\ntrivial tasks run end to end: {await _end_to_end(emulator, 1000):.0f} a second")
-    await _many(folder, tasks)
+    print(f"start-up with more than {tasks:,} tasks: {(await _start(folder, 'state'))[0]:.2f} s")
 
 
 def main() -> None:

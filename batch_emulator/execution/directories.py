@@ -47,7 +47,8 @@ class RunDirectory:
 
     def prepare(self) -> None:
         """Make the directory."""
-        self.working.mkdir(parents=True, mode=0o770)
+        self.root.mkdir(parents=True, exist_ok=True)
+        self.working.mkdir(mode=0o770)
 
     def detach(self) -> "RunDirectory":
         """Move it out of the way at once, so that its removal can take its time."""

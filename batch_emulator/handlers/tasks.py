@@ -2,22 +2,21 @@
 
 import asyncio
 import json
-from functools import lru_cache
 from typing import Final
 
 from aiohttp import web
 
-from batch_emulator.call import Call, encode_entity, version_headers
+from batch_emulator.call import Call
 from batch_emulator.conditions import check_conditions
 from batch_emulator.errors import BatchError, ErrorCode, invalid_property, missing_property
 from batch_emulator.execution.outcome import ended_by_user
 from batch_emulator.handlers.jobs import check_open, find_job
 from batch_emulator.model.package_references import references_of
-from batch_emulator.model.schema import Document
+from batch_emulator.model.schema import Document, to_json
 from batch_emulator.model.states import TaskState
 from batch_emulator.model.statistics import task_statistics_on_wire
 from batch_emulator.model.task_rules import TaskRules
-from batch_emulator.model.tasks import TASK_PROPERTIES, read_task, task_on_wire
+from batch_emulator.model.tasks import TASK_PROPERTIES, read_task, task_in_json, task_on_wire
 from batch_emulator.model.timestamps import etag_of
 from batch_emulator.odata.query import expands_stats, project, read_list_query, read_select
 from batch_emulator.scheduling.addition import add_task
@@ -124,23 +123,17 @@ async def get_task(call: Call) -> web.StreamResponse:
     row, job_id = find_task(call)
     check_conditions(call.request.headers, row.modified, reading=True)
     selected = read_select(call.query, TASK_PROPERTIES)
-    if expands_stats(call.query):
-        return call.entity("tasks", project(_show(call, row, job_id), selected), row.modified)
-    return call.encoded(_encoded(row, job_id, call.endpoint, selected), version_headers(row.modified))
+    return call.entity_in_json("tasks", _show(call, row, job_id, selected), row.modified)
 
 
-@lru_cache(maxsize=1024)
-def _encoded(row: TaskRow, job_id: str, endpoint: str, selected: tuple[str, ...]) -> bytes:
-    """Return the answer of "get task"; clients that wait for tasks ask about the same again and again."""
-    return encode_entity("tasks", project(task_on_wire(row, job_id, endpoint), selected), endpoint)
-
-
-def _show(call: Call, row: TaskRow, job_id: str) -> Document:
-    """Return a task as the service shows it, with statistics if the call asks for them."""
+def _show(call: Call, row: TaskRow, job_id: str, selected: tuple[str, ...]) -> str:
+    """Return the JSON of a task as the call asks for it: selected properties, statistics."""
+    if not selected and not expands_stats(call.query):
+        return task_in_json(row, job_id, call.endpoint)
     task = task_on_wire(row, job_id, call.endpoint)
     if expands_stats(call.query):
         task["stats"] = task_statistics_on_wire(row, task["url"], call.service.clock.stamp())
-    return task
+    return to_json(project(task, selected))
 
 
 async def list_tasks(call: Call) -> web.StreamResponse:
@@ -148,8 +141,8 @@ async def list_tasks(call: Call) -> web.StreamResponse:
     selected = read_select(call.query, TASK_PROPERTIES)
     query = read_list_query(call.query, TASK_FILTER)
     rows, more = call.service.store.tasks.page(job.no, query)
-    items = [project(_show(call, row, job.id), selected) for row in rows]
-    return call.page("tasks", items, query.key(rows[-1]) if more else None)
+    items = [_show(call, row, job.id, selected) for row in rows]
+    return call.page_in_json("tasks", items, query.key(rows[-1]) if more else None)
 
 
 async def terminate_task(call: Call) -> web.StreamResponse:

@@ -63,6 +63,7 @@ def _no_number(name: str) -> float:
 
 
 _DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_no_number)
+_ENCODER = json.JSONEncoder(separators=(",", ":"), check_circular=False)
 
 
 def _check_depth(body: bytes, value: object) -> None:
@@ -96,6 +97,16 @@ def stored(document: str) -> Document:
     """Decode a document of the store, quicker than ``json.loads``: it was encoded here, without blanks around it."""
     decoded: Document = _DECODER.raw_decode(document)[0]
     return decoded
+
+
+def to_json(value: object) -> str:
+    """Return the shortest JSON of documents, which hold no cycles."""
+    return _ENCODER.encode(value)
+
+
+def joined(first: str, second: str) -> str:
+    """Return one JSON object of two that share no property; the first is not empty."""
+    return f"{first[:-1]},{second[1:]}" if second != "{}" else first
 
 
 def text(name: str, value: object) -> str:
@@ -215,7 +226,7 @@ def record(properties: Mapping[str, Reader], required: frozenset[str] = frozense
 _OF_THE_SERVICE = property_names(
     "id url eTag lastModified creationTime state stateTransitionTime previousState previousStateTransitionTime "
     "allocationState allocationStateTransitionTime currentDedicatedNodes currentLowPriorityNodes resizeErrors "
-    "autoScaleRun executionInfo nodeInfo stats"
+    "autoScaleRun executionInfo nodeInfo stats odata.metadata"
 )
 
 

@@ -39,6 +39,25 @@ async def test_a_new_task_has_the_defaults_of_the_service(url, batch, idle_job):
     }
 
 
+async def test_a_task_sent_back_as_it_was_shown_says_nothing_of_what_the_service_tells(url, idle_job):
+    path = f"/jobs/{idle_job}/tasks"
+    told = {"url": "x", "state": "completed", "previousState": "x", "nodeInfo": {}, "odata.metadata": "x"}
+    await send(url, "POST", path, body={"id": "first", "commandLine": "x", "stats": {}, "executionInfo": {}, **told})
+    await send(url, "POST", path, body={"id": "other", "commandLine": "x"})
+    first, other = (await send(url, "GET", path)).body["value"]
+    assert (first.keys(), first["url"], first["state"]) == (other.keys(), f"{url}{path}/first", "active")
+    alone = (await send(url, "GET", f"{path}/first")).body
+    assert alone == {"odata.metadata": f"{url}/$metadata#tasks/@Element", **first}
+
+
+async def test_nothing_is_selected_where_a_task_has_no_such_property(url, batch, idle_job):
+    await batch.task(idle_job, "/bin/true")
+    path, query = f"/jobs/{idle_job}/tasks", {"$select": "displayName"}
+    assert (await send(url, "GET", path, query)).body["value"] == [{}]
+    alone = (await send(url, "GET", f"{path}/task", query)).body
+    assert alone == {"odata.metadata": f"{url}/$metadata#tasks/@Element"}
+
+
 async def test_a_task_of_the_same_id_is_refused(batch, idle_job):
     await batch.task(idle_job, "/bin/true", "Same")
     with pytest.raises(ResourceExistsError) as caught:
