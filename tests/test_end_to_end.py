@@ -1,24 +1,17 @@
 """The whole system as a user runs it: files go into a container, outputs come from another, HTTP tells the rest."""
 
-import asyncio
 import base64
 import json
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
-from azure.batch.aio import BatchClient
-from azure.core.credentials import AzureNamedKeyCredential
-from azure.storage.blob.aio import BlobServiceClient
-from azure.storage.queue.aio import QueueServiceClient
 
-from local import functions_host, stack
+from local import functions_host
 from local.functions_host import HostKind
 from local.ports import free_ports
 from local.settings_file import AppSettings
-from local.stack import Plan
+from tests.system import System, running_system, until
 
 COMMAND = """/bin/bash -c 'cat "$INPUT_FILE"; case "$INPUT_BLOB" in fail*) echo sorry >&2; exit 3;; esac'"""
 FILES = {
@@ -27,85 +20,13 @@ FILES = {
     "empty.txt": b"",
     'folder/it\'s a "name" with $(touch x) `id` & ümläuts; 100%2F.txt': b"awkward\n",
 }
-PATIENCE_SECONDS = 60
-
-
-@dataclass(frozen=True, kw_only=True)
-class System:
-    """A running stack and the clients of a user."""
-
-    url: str
-    http: aiohttp.ClientSession
-    blobs: BlobServiceClient
-    queues: QueueServiceClient
-    batch: BatchClient
-
-    async def drop(self, name: str, content: bytes) -> None:
-        await self.blobs.get_blob_client("input", name).upload_blob(content, overwrite=True)
-
-    async def outputs(self, name: str, count: int = 1) -> list[str]:
-        """Wait until a file has this many outputs; returns their task ids, the oldest first."""
-        container = self.blobs.get_container_client("output")
-
-        async def found() -> list[str] | None:
-            names = [blob async for blob in container.list_blob_names(name_starts_with=f"{name}/")]
-            tasks = sorted({one.split("/")[-2] for one in names if one.endswith("/stderr.txt")})
-            return tasks if len(tasks) >= count else None
-
-        tasks = await until(found)
-        assert len(tasks) == count
-        return tasks
-
-    async def content(self, name: str, task_id: str, file: str = "stdout.txt") -> bytes:
-        blob = self.blobs.get_blob_client("output", f"{name}/{task_id}/{file}")
-        return await (await blob.download_blob()).readall()
-
-    async def get(self, path: str) -> tuple[int, dict]:
-        async with self.http.get(f"{self.url}/api/{path}") as response:
-            return response.status, await response.json()
-
-    async def post(self, body: object) -> tuple[int, dict]:
-        data = body if isinstance(body, bytes) else json.dumps(body)
-        async with self.http.post(f"{self.url}/api/tasks", data=data) as response:
-            return response.status, await response.json()
-
-    async def closed(self, task_id: str) -> dict:
-        """Wait until a task's record is final."""
-
-        async def final() -> dict | None:
-            _, record = await self.get(f"tasks/{task_id}")
-            return record if record.get("closed_at") else None
-
-        return await until(final)
-
-    async def tasks(self) -> set[str]:
-        return {task.id async for job in self.batch.list_jobs() async for task in self.batch.list_tasks(job.id)}
-
-
-async def until[T](found: Callable[[], Awaitable[T | None]]) -> T:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < deadline:
-        result = await found()
-        if result is not None:
-            return result
-        await asyncio.sleep(0.1)
-    pytest.fail(f"not within {PATIENCE_SECONDS} seconds: {found.__qualname__}")
 
 
 @pytest.fixture(scope="module")
 async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
-    plan = Plan.throwaway(tmp_path_factory.mktemp("stack"), HostKind.EMBEDDED)
-    values = {**plan.settings.values, "TASK_COMMAND_LINE": COMMAND, "COLLECT_SCHEDULE": "* * * * * *"}
-    plan = replace(plan, settings=replace(plan.settings, values=values))
-    key = AzureNamedKeyCredential(values["BATCH_ACCOUNT_NAME"], values["BATCH_ACCOUNT_KEY"])
-    async with (
-        stack.running(plan, lambda _: None) as running,
-        aiohttp.ClientSession() as http,
-        BlobServiceClient.from_connection_string(values["DATA_STORAGE"]) as blobs,
-        QueueServiceClient.from_connection_string(values["AzureWebJobsStorage"]) as queues,
-        BatchClient(values["BATCH_ENDPOINT"], key) as batch,
-    ):
-        yield System(url=running.host.url, http=http, blobs=blobs, queues=queues, batch=batch)
+    folder = tmp_path_factory.mktemp("stack")
+    async with running_system(folder, TASK_COMMAND_LINE=COMMAND, COLLECT_SCHEDULE="* * * * * *") as system:
+        yield system
 
 
 @pytest.mark.parametrize("name", FILES)
