@@ -86,4 +86,4 @@ def _node(call: Call) -> tuple[str, str]:
     nodes = call.service.store.nodes.of_pool(pool.no)
     if not nodes:
         raise BatchError(ErrorCode.NODE_NOT_FOUND)
-    return pool_id, max(nodes, key=lambda node: call.service.store.tasks.load(node.id)[0]).id
+    return pool_id, max(nodes, key=call.service.pools.load).id

@@ -13,5 +13,5 @@ async def expire_files(call: Call) -> web.StreamResponse:
     row, job_id = find_task(call)
     if row.state != TaskState.COMPLETED:
         raise BatchError(ErrorCode.OPERATION_INVALID_FOR_CURRENT_STATE)
-    await call.service.expiry.remove_files(row.no, job_id, row.id, row.node_id)
+    await call.service.expiry.remove_files(row, job_id)
     return call.empty(204)

@@ -36,5 +36,5 @@ async def list_nodes(call: Call) -> web.StreamResponse:
 
 
 def _wire(call: Call, row: NodeRow, pool: PoolRow) -> Document:
-    tasks = call.service.store.tasks
-    return node_on_wire(row, pool, tasks.load(row.id), call.service.pools.recent_tasks(row), call.endpoint)
+    pools = call.service.pools
+    return node_on_wire(row, pool, pools.load(row), pools.recent_tasks(row), call.endpoint)

@@ -11,6 +11,7 @@ from batch_emulator.model.states import JobState
 from batch_emulator.model.timestamps import from_wire, to_wire
 from batch_emulator.scheduling.jobs import JobLife
 from batch_emulator.scheduling.runs import Runs
+from batch_emulator.store.tasks import TaskRow
 
 #: Longest sleep, so that a change of the system's clock is noticed.
 _LONGEST_SLEEP: Final = timedelta(minutes=1)
@@ -59,12 +60,14 @@ class Expiry:
     async def _remove_files(self) -> None:
         store = self.runs.store
         while due := store.tasks.expired(self.runs.clock.stamp(), _BATCH):
-            for no, job_id, task_id, node_id in due:
-                await self.remove_files(no, job_id, task_id, node_id)
+            for task, job_id in due:
+                await self.remove_files(task, job_id)
 
-    async def remove_files(self, no: int, job_id: str, task_id: str, node_id: str | None) -> None:
-        """Remove the files of a completed task; one that never was on a node has none."""
-        if node_id is not None:
-            directory = self.directories.node(node_id).task(job_id, task_id)
+    async def remove_files(self, task: TaskRow, job_id: str) -> None:
+        """Remove the files of a completed task, its subtasks' included; one that never was on a node has none."""
+        store = self.runs.store
+        subtasks = store.subtasks.of_task(task.job_no, task.no)
+        for node_id in filter(None, (task.node_id, *(subtask.node_id for subtask in subtasks))):
+            directory = self.directories.node(node_id).task(job_id, task.id)
             await asyncio.to_thread(directory.remove)
-        self.runs.store.tasks.keep_files_until(no, None)
+        store.tasks.keep_files_until(task.no, None)

@@ -119,11 +119,19 @@ class PoolLife:
 
     def recent_tasks(self, row: NodeRow) -> Iterator[tuple[TaskRow, str]]:
         """Yield the tasks that were put on a node last and are still there, the newest first, with their jobs' ids."""
-        live = self._pools.get(row.pool_no)
-        member = live.members.get(row.no) if live else None
+        member = self._member(row)
         for no, job_id in dict.fromkeys(reversed(member.node.recent)) if member else ():
             if (task := self.nodes.runs.store.tasks.by_number(no)) is not None:
                 yield task, job_id
+
+    def load(self, row: NodeRow) -> tuple[int, int]:
+        """Return how many tasks and subtasks are on a node now, and the slots they hold."""
+        member = self._member(row)
+        return (member.node.runs, member.node.used) if member else (0, 0)
+
+    def _member(self, row: NodeRow) -> Member | None:
+        live = self._pools.get(row.pool_no)
+        return live.members.get(row.no) if live else None
 
     def delete(self, row: PoolRow) -> None:
         """Begin to remove a pool and its nodes; ``deleting`` is visible when this returns."""

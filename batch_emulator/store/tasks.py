@@ -65,10 +65,8 @@ class PoolTasks:
 
 _COLUMNS: Final = ", ".join(TaskRow._fields)
 _QUALIFIED: Final = ", ".join(f"tasks.{name}" for name in TaskRow._fields)
-_GET: Final = (
-    f"SELECT {_QUALIFIED}, jobs.id FROM tasks JOIN jobs ON jobs.no = tasks.job_no "  # noqa: S608
-    "WHERE jobs.id = ? AND tasks.id = ?"
-)
+_WITH_JOB: Final = f"SELECT {_QUALIFIED}, jobs.id FROM tasks JOIN jobs ON jobs.no = tasks.job_no"  # noqa: S608
+_GET: Final = f"{_WITH_JOB} WHERE jobs.id = ? AND tasks.id = ?"
 _SELECT: Final = f"SELECT {_COLUMNS} FROM tasks"  # noqa: S608
 
 #: What the filter of "list tasks" may name, by the service's documentation (which writes
@@ -133,15 +131,6 @@ class Tasks:
             "SELECT no FROM tasks INDEXED BY tasks_running WHERE state IN ('preparing', 'running')"
         )
         return [no for (no,) in rows]
-
-    def load(self, node_id: str) -> tuple[int, int]:
-        """Return how many tasks run on a node, and the slots they hold."""
-        tasks, slots = self._database.one(
-            "SELECT count(*), coalesce(sum(required_slots), 0) FROM tasks "
-            "WHERE node_id = ? AND state IN ('preparing', 'running')",
-            node_id,
-        )
-        return tasks, slots
 
     def start(self, task: TaskRow, pool_id: str, node_id: str, time: str) -> None:
         """Put an active task on a node. The run after a retry is noted as such."""
@@ -240,14 +229,10 @@ class Tasks:
         (time,) = self._database.one(sql)
         return None if time is None else str(time)
 
-    def expired(self, now: str, limit: int) -> list[tuple[int, str, str, str]]:
-        """Return number, job id, task id and node id of tasks whose files may be removed."""
-        return self._database.all(
-            "SELECT tasks.no, jobs.id, tasks.id, node_id FROM tasks "
-            "JOIN jobs ON jobs.no = tasks.job_no WHERE files_until <= ? LIMIT ?",
-            now,
-            limit,
-        )
+    def expired(self, now: str, limit: int) -> list[tuple[TaskRow, str]]:
+        """Return tasks whose files may be removed, and their jobs' ids."""
+        found = self._database.all(f"{_WITH_JOB} WHERE files_until <= ? LIMIT ?", now, limit)
+        return [(TaskRow._make(row), job_id) for *row, job_id in found]
 
     def of_pool(self, pool_id: str) -> PoolTasks:
         """Count the tasks of a pool's active jobs, each kind by an index of its own."""

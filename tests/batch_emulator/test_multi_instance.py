@@ -7,6 +7,7 @@ import pytest
 from azure.batch.models import MultiInstanceSettings
 
 from tests.batch_emulator.conftest import until
+from tests.batch_emulator.control import control
 from tests.batch_emulator.signed import send, values
 
 
@@ -101,7 +102,7 @@ async def test_the_end_of_the_primary_ends_all_that_runs(batch, cluster, tmp_pat
 
     await until(started)
     busy = [node async for node in batch.client.list_nodes(cluster, filter="state eq 'running'")]
-    assert len(busy) == 2
+    assert [(node.running_tasks_count, node.running_task_slots_count) for node in busy] == [(1, 1)] * 2
     await batch.client.terminate_task(job, "task")
     (subtask,) = await subtasks(batch, job)
     assert subtask["state"] == "completed"
@@ -134,6 +135,15 @@ async def test_without_communication_between_nodes_it_waits_for_ever_and_holds_u
     await batch.run(job, "/bin/true", "other")
     assert (await batch.client.get_task(job, "task")).state == "active"
     assert await subtasks(batch, job) == []
+
+
+async def test_the_files_of_subtasks_expire_with_those_of_the_task(url, batch, cluster):
+    job = await batch.job(cluster)
+    await batch.run(job, "/bin/true", multi_instance_settings=instances(2, "true"))
+    (subtask,) = await subtasks(batch, job)
+    assert (await control(url, "POST", f"/jobs/{job}/tasks/task/expirefiles")).status == 204
+    files = batch.client.list_node_files(cluster, subtask["nodeInfo"]["nodeId"], recursive=True)
+    assert not [file.name async for file in files if f"{job}/job-1/task" in file.name]
 
 
 async def test_a_deleted_task_takes_the_files_of_its_subtasks_with_it(batch, cluster):
