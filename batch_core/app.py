@@ -37,7 +37,11 @@ class App:
 
 def open_app(settings: Settings, now: Callable[[], datetime] = utc_now) -> App:
     """Make an app of these settings; nothing is sent yet. Close its `clients` when done."""
-    clients = open_clients(settings)
+    return app_on(open_clients(settings), settings, now)
+
+
+def app_on(clients: Clients, settings: Settings, now: Callable[[], datetime] = utc_now) -> App:
+    """Make an app that remembers nothing yet, on clients that are open."""
     table_client = clients.tables.get_table_client(settings.table_name)
     ledger = Ledger(table_client)
     batch = BatchService(clients.batch)

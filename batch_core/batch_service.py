@@ -142,12 +142,21 @@ class BatchService:
 
     async def is_disabled(self, job_id: str) -> bool:
         """Tell whether somebody keeps the job's tasks from running."""
+        return await self._job_state(job_id) in {BatchJobState.DISABLED, BatchJobState.DISABLING}
+
+    async def has_ended(self, job_id: str) -> bool:
+        """Tell whether the job has ended: what is active in it then stays so and will never run.
+
+        https://learn.microsoft.com/rest/api/batchservice/jobs/terminate-job
+        """
+        return await self._job_state(job_id) == BatchJobState.COMPLETED
+
+    async def _job_state(self, job_id: str) -> str | None:
         try:
             with translating(f"looking at job {job_id}"):
-                job = await self._client.get_job(job_id, select=["id", "state"])
+                return (await self._client.get_job(job_id, select=["id", "state"])).state
         except Missing:
-            return False
-        return job.state in {BatchJobState.DISABLED, BatchJobState.DISABLING}
+            return None
 
     async def terminate_job(self, job_id: str) -> None:
         """Close the job: it takes no more tasks."""

@@ -134,6 +134,8 @@ class _Tick:
         """Collect the page's open tasks; returns when those completed that must be listed again."""
         open_tasks = await self._app.table.open_among(task.id for task in page if task.id)
         found = [_Completed(job=job, task=task, open=open_tasks[task.id]) for task in page if task.id in open_tasks]
+        # A record that went on to another job has left its task behind in this one.
+        found = [one for one in found if one.open.job_id == job.job_id]
         self.report.postponed += len(found)
         closed: set[str] = set()
         at_once = asyncio.Semaphore(_AT_ONCE)

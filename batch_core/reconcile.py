@@ -3,12 +3,13 @@
 For each open task that is not brand-new:
 
     Batch runs it or will        the record says so; what waits long gets the reason
+    its job ended before it ran  handed over to the next job
     Batch does not have it       queued: handed over, when its time has come; submitted: closed, for its output is lost
     Batch has completed it       collect takes it; if collect has passed it, it is sent back
     a person cancelled it        it is terminated again, or closed if Batch does not have it
 
-Cost: one query for 1,000 open tasks, one list for 1,000 tasks that Batch has not completed, and a few calls for each
-task in which the two differ.
+Cost: one query for 1,000 open tasks, one list for 1,000 tasks that Batch has not completed, one look at each job in
+which tasks wait, and a few calls for each task in which the two differ.
 """
 
 import logging
@@ -22,7 +23,7 @@ from batch_core.app import App
 from batch_core.entities import OpenTask, Stored
 from batch_core.errors import Missing, ServiceError
 from batch_core.record import Outcome, TaskState
-from batch_core.submit import hand_over
+from batch_core.submit import hand_over, send_on
 from batch_core.table import Closing
 from batch_core.waiting import why_waiting
 
@@ -110,14 +111,31 @@ class _Tick:
     async def _explain(self, tasks: Sequence[OpenTask], states: dict[str, str | None]) -> None:
         """Note that Batch has the tasks, and why those wait that have waited for long."""
         await self._verify([task for task in tasks if not task.is_verified])
+        ended = await self._send_on([task for task in tasks if states[task.task_id] not in _AT_WORK])
         old = [task for task in tasks if task.since <= self._app.now() - self._app.settings.intake.explain_after]
         for word, reason in _AT_WORK.items():
             await self._app.table.explain([task for task in old if states[task.task_id] == word], reason)
-        waiting = [task for task in old if states[task.task_id] not in _AT_WORK]
+        waiting = [task for task in old if states[task.task_id] not in _AT_WORK and task.job_id not in ended]
         for job_id in {task.job_id for task in waiting}:
             of_job = [task for task in waiting if task.job_id == job_id]
             await self._app.table.explain(of_job, await self._why_waiting(job_id))
         self.report.done["waiting"] += len(waiting)
+
+    async def _send_on(self, waiting: Sequence[OpenTask]) -> set[str]:
+        """Send those on to the next job whose own has ended; returns the jobs that have."""
+        ended: set[str] = set()
+        for job_id in {task.job_id for task in waiting}:
+            if not await self._app.batch.has_ended(job_id):
+                continue
+            ended.add(job_id)
+            # Listed again: before its end the job may have started one of them.
+            live = await self._app.batch.live_tasks(job_id)
+            unstarted = [task.task_id for task in waiting if live.get(task.task_id) == "active"]
+            records = await self._app.table.records_among(unstarted)
+            left = [one for one in records.values() if not one.record.state.is_final and one.record.job_id == job_id]
+            done = await send_on(self._app, job_id, left)
+            self.report.done.update(f"sent_on_{record.state}" for record in done.values())
+        return ended
 
     async def _why_waiting(self, job_id: str) -> str:
         if job_id not in self._reasons:

@@ -1,6 +1,6 @@
 """What the app knows about one task, and the states it passes through.
 
-queued ──▶ submitted ──▶ succeeded
+queued ◀─▶ submitted ──▶ succeeded
   │            ├───────▶ failed
   │            ├───────▶ output_lost
   ├────────────┴───────▶ cancelled
@@ -38,7 +38,8 @@ class TaskState(StrEnum):
 TRANSITIONS: dict[TaskState, frozenset[TaskState]] = {
     # A queued task can be final at once: the app may have stopped between Batch's reply and the table.
     TaskState.QUEUED: frozenset(TaskState) - {TaskState.QUEUED},
-    TaskState.SUBMITTED: frozenset({TaskState.SUCCEEDED, TaskState.FAILED, TaskState.OUTPUT_LOST, TaskState.CANCELLED}),
+    # Back to the queue: its job was ended before it could run.
+    TaskState.SUBMITTED: frozenset(TaskState) - {TaskState.SUBMITTED, TaskState.REJECTED},
     TaskState.SUCCEEDED: frozenset(),
     TaskState.FAILED: frozenset(),
     TaskState.OUTPUT_LOST: frozenset(),

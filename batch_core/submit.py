@@ -182,6 +182,19 @@ async def _move(app: App, closed_job_id: str, chunk: Sequence[Stored], moves: in
     return done | await _reread(app, [one for one, now in zip(elsewhere, moved, strict=True) if now is None])
 
 
+async def send_on(app: App, ended_job_id: str, records: Sequence[Stored]) -> dict[str, TaskRecord]:
+    """Take records to the next job whose tasks wait in one that has ended: they have not run and never will there.
+
+    Raises `ServiceError` as `hand_over` does.
+    """
+    next_job_id = await app.jobs.replace(ended_job_id)
+    reason = f"job {ended_job_id} was ended before the task could run; being handed to the next one"
+    marks = {"job_id": next_job_id, "is_verified": False, "explained": None}
+    changes = {"job_id": next_job_id, "state": TaskState.QUEUED, "reason": reason, "submitted_at": None}
+    moved = await app.table.change(records, marks=marks, **changes)
+    return await hand_over(app, [one for one in moved if one is not None])
+
+
 async def _settle(
     app: App, chunk: Sequence[Stored], errors: Mapping[str, ServiceError | None]
 ) -> dict[str, TaskRecord]:

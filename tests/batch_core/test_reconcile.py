@@ -3,6 +3,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from azure.batch.models import BatchJobDisableOptions, DisableBatchJobOption
 
 from batch_core import collect as collect_module
 from batch_core.app import App
@@ -10,11 +11,12 @@ from batch_core.collect import collect
 from batch_core.entities import Stored
 from batch_core.naming import BlobVersion
 from batch_core.reconcile import reconcile
-from batch_core.record import DetectedBy, TaskState
+from batch_core.record import DetectedBy, TaskRecord, TaskState
 from batch_core.submit import _new_record
 from batch_core.table import DAY_PATIENCE
 from tests.batch_core.steps import (
     accepted_only,
+    closed,
     collected,
     completed,
     deleted,
@@ -23,6 +25,7 @@ from tests.batch_core.steps import (
     output,
     record_of,
     recorded_only,
+    running,
     submitted,
     tasks_of,
     with_command,
@@ -114,6 +117,46 @@ async def test_a_queued_record_whose_job_was_deleted_is_handed_over_all_the_same
     assert await tasks_of(app) == [(record.job_id, record.task_id)]
 
 
+async def unstarted(app: App) -> TaskRecord:
+    """Submit a file whose job is ended before the task could start."""
+    first = await submitted(with_command(app, "/bin/true"), "first.txt")
+    await completed(app, [first.task_id])
+    job_id = first.job_id
+    options = BatchJobDisableOptions(disable_tasks=DisableBatchJobOption.REQUEUE)
+    await (await app.clients.batch.begin_disable_job(job_id, options, polling_interval=0.05)).result()
+    record = await submitted(app, "a.txt")
+    assert (record.state, record.job_id) == (TaskState.SUBMITTED, job_id)
+    await closed(app, job_id)
+    return record
+
+
+async def test_a_task_that_had_not_run_when_its_job_was_ended_goes_to_the_next_job(app):
+    before = await unstarted(app)
+    report = await reconcile(later(app, minutes=5))
+    assert report.done["sent_on_submitted"] == 1
+    record = await record_of(app, before.task_id)
+    assert (record.state, record.job_id) == (TaskState.SUBMITTED, before.job_id[:-1] + "2")
+    record = await collected(app, record.task_id)
+    assert record.state is TaskState.SUCCEEDED
+    assert await output(app, record.stdout) == b"text"
+
+
+async def test_a_task_that_was_left_behind_in_an_ended_job_does_not_close_the_record_that_went_on(app):
+    before = await unstarted(app)
+    await reconcile(later(with_command(app, "/bin/sleep 600"), minutes=5))
+    await app.clients.batch.terminate_task(before.job_id, before.task_id)
+    await completed_in(app, before)
+    await collect(app)
+    assert (await record_of(app, before.task_id)).state is TaskState.SUBMITTED
+
+
+async def completed_in(app: App, record: TaskRecord) -> None:
+    """Wait until the task has completed in the job that this record names."""
+    async with asyncio.timeout(30):
+        while record.task_id in await app.batch.live_tasks(record.job_id):
+            await asyncio.sleep(0.05)
+
+
 async def test_a_completion_that_the_watermark_has_passed_is_sent_back_and_collected(app, monkeypatch):
     monkeypatch.setattr(collect_module, "OVERLAP", timedelta(seconds=-5))
     late, other = await submitted(app, "late.txt"), await submitted(app, "other.txt")
@@ -192,7 +235,8 @@ async def test_a_record_that_somebody_changes_meanwhile_is_verified_by_the_next_
 
 
 async def test_a_tick_that_finds_all_as_it_should_be_changes_nothing(app, calls):
-    await submitted(with_command(app, "/bin/sleep 600"))
+    record = await submitted(with_command(app, "/bin/sleep 600"))
+    await running(app, record.task_id)
     await reconcile(later(app, minutes=5))
     calls.clear()
     await reconcile(later(app, minutes=5))
