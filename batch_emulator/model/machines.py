@@ -31,10 +31,19 @@ def _image_id(name: str, value: object) -> str:
 
 
 _image = record({"publisher": text, "offer": text, "sku": text, "version": text, "virtualMachineImageId": _image_id})
+_storage = one_of(_STANDARD_DISK, "premium_lrs", "standardssd_lrs")
+_managed_disk = record({"storageAccountType": _storage})
 _disk = record(
-    {"lun": integer(0, 63), "diskSizeGB": integer(1), "managedDisk": record({})}, frozenset({"lun", "diskSizeGB"})
+    {
+        "lun": integer(0, 63),
+        "caching": one_of("none", "readonly", "readwrite"),
+        "diskSizeGB": integer(1),
+        "storageAccountType": _storage,
+        "managedDisk": _managed_disk,
+    },
+    frozenset({"lun", "diskSizeGB"}),
 )
-_os_disk = record({"caching": one_of("None", "ReadOnly", "ReadWrite"), "managedDisk": record({})})
+_os_disk = record({"caching": one_of("None", "ReadOnly", "ReadWrite"), "managedDisk": _managed_disk})
 
 
 def _image_reference(name: str, value: object) -> Document:

@@ -62,7 +62,13 @@ _network = record(
     {
         "subnetId": _subnet_id,
         "endpointConfiguration": record({"inboundNATPools": list_of(_inbound_nat_pool)}),
-        "publicIPAddressConfiguration": record({"ipFamilies": list_of(one_of("IPv4", "IPv6"))}),
+        "dynamicVNetAssignmentScope": one_of("none", "job"),
+        "publicIPAddressConfiguration": record(
+            {
+                "provision": one_of("batchmanaged", "usermanaged", "nopublicipaddresses"),
+                "ipFamilies": list_of(one_of("IPv4", "IPv6")),
+            }
+        ),
     }
 )
 

@@ -155,6 +155,8 @@ NFS = {"source": "s", "relativeMountPath": "m"}
         ("InvalidPropertyValue", with_machine(imageReference={"virtualMachineImageId": "mine"})),
         ("InvalidPropertyValue", with_machine(extensions=["e"])),
         ("MissingRequiredProperty", with_machine(extensions=[{"name": "e", "publisher": "p"}])),
+        ("InvalidPropertyValue", with_machine(dataDisks=[{"lun": 1, "diskSizeGB": 5, "caching": "often"}])),
+        ("InvalidPropertyValue", with_machine(osDisk={"managedDisk": {"storageAccountType": "tape"}})),
         ("MissingRequiredProperty", with_machine(nodeAgentSKUId=None)),
         ("MissingRequiredProperty", with_machine(imageReference=None)),
         ("MissingRequiredProperty", {"mountConfiguration": [{"nfsMountConfiguration": {"source": "s"}}]}),
@@ -167,6 +169,17 @@ NFS = {"source": "s", "relativeMountPath": "m"}
 async def test_what_no_pool_can_have_is_refused(url, code, properties):
     _, answer = await create(url, **properties)
     assert (answer.status, answer.body["code"]) == (400, code)
+
+
+async def test_enumerations_are_taken_in_any_case_and_shown_as_the_sdk_spells_them(url):
+    disk = {"lun": 1, "diskSizeGB": 5, "caching": "ReadOnly", "managedDisk": {"storageAccountType": "StandardSSD_LRS"}}
+    machine = await shown(url, "virtualMachineConfiguration", **with_machine(dataDisks=[disk]))
+    assert machine["dataDisks"][0]["caching"] == "readonly"
+    assert machine["dataDisks"][0]["managedDisk"] == {"storageAccountType": "standardssd_lrs"}
+    given = {"dynamicVNetAssignmentScope": "Job", "publicIPAddressConfiguration": {"provision": "BatchManaged"}}
+    network = await shown(url, "networkConfiguration", networkConfiguration=given)
+    assert network["dynamicVNetAssignmentScope"] == "job"
+    assert network["publicIPAddressConfiguration"] == {"provision": "batchmanaged"}
 
 
 async def test_a_subnet_of_any_other_subscription_is_taken(url):
