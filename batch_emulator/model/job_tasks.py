@@ -25,7 +25,8 @@ from batch_emulator.model.schema import (
     resource_id,
 )
 from batch_emulator.model.task_rules import reserved_ids
-from batch_emulator.model.tasks import DEFAULT_RETENTION, DEFAULT_USER, task_constraints, token_settings
+from batch_emulator.model.tasks import DEFAULT_RETENTION, task_constraints, token_settings
+from batch_emulator.model.user_identities import DEFAULT_USER, user_identity
 
 _LONGEST_RELEASE: Final = "PT15M"
 
@@ -35,6 +36,7 @@ _COMMAND: Final[dict[str, Reader]] = {
     "containerSettings": container_settings,
     "resourceFiles": resource_files,
     "environmentSettings": environment_settings,
+    "userIdentity": user_identity,
 }
 
 _preparation: Final = record(

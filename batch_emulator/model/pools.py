@@ -29,6 +29,7 @@ from batch_emulator.model.schema import (
     resource_id,
 )
 from batch_emulator.model.timestamps import etag_of
+from batch_emulator.model.user_identities import user_identity
 from batch_emulator.store.pools import PoolRow
 
 #: What ``$select`` may name (SDK model BatchPool).
@@ -49,6 +50,7 @@ _start_task = record(
         "containerSettings": container_settings,
         "resourceFiles": resource_files,
         "environmentSettings": environment_settings,
+        "userIdentity": user_identity,
         "maxTaskRetryCount": integer(-1),
         "waitForSuccess": boolean,
     },

@@ -29,6 +29,7 @@ from batch_emulator.model.schema import (
 from batch_emulator.model.subtasks import check_slots, multi_instance_settings
 from batch_emulator.model.task_rules import TaskRules
 from batch_emulator.model.timestamps import etag_of
+from batch_emulator.model.user_identities import DEFAULT_USER, user_identity
 from batch_emulator.store.tasks import TaskCounts, TaskRow
 
 #: What ``$select`` may name (SDK model BatchTask).
@@ -42,9 +43,6 @@ TASK_PROPERTIES: Final = property_names(
 
 #: A task's files stay this long after it completed where nothing else is said: "7 days".
 DEFAULT_RETENTION: Final = "P7D"
-
-#: As whom a task runs where nothing else is said (recording of the real service).
-DEFAULT_USER: Final = {"autoUser": {"scope": "pool", "elevationLevel": "nonadmin"}}
 
 task_constraints: Final = record(
     {
@@ -70,6 +68,7 @@ _task = resource(
         "affinityInfo": record({"affinityId": text}, frozenset({"affinityId"})),
         "constraints": task_constraints,
         "requiredSlots": integer(1, 256),
+        "userIdentity": user_identity,
         "multiInstanceSettings": multi_instance_settings,
         "dependsOn": depends_on,
         "applicationPackageReferences": package_references,

@@ -58,6 +58,21 @@ async def test_nothing_is_selected_where_a_task_has_no_such_property(url, batch,
     assert alone == {"odata.metadata": f"{url}/$metadata#tasks/@Element"}
 
 
+async def test_as_whom_a_task_runs_is_taken_in_any_case(url, idle_job):
+    user = {"autoUser": {"scope": "Task", "elevationLevel": "NonAdmin"}}
+    body = {"id": "t", "commandLine": "x", "userIdentity": user}
+    assert (await send(url, "POST", f"/jobs/{idle_job}/tasks", body=body)).status == 201
+    task = (await send(url, "GET", f"/jobs/{idle_job}/tasks/t")).body
+    assert task["userIdentity"] == {"autoUser": {"scope": "task", "elevationLevel": "nonadmin"}}
+
+
+@pytest.mark.parametrize("user", [{"autoUser": {"scope": "world"}}, {"autoUser": {}, "username": "u"}, "root"])
+async def test_an_impossible_user_is_refused(url, idle_job, user):
+    body = {"id": "t", "commandLine": "x", "userIdentity": user}
+    answer = await send(url, "POST", f"/jobs/{idle_job}/tasks", body=body)
+    assert (answer.status, answer.body["code"]) == (400, "InvalidPropertyValue")
+
+
 async def test_a_task_of_the_same_id_is_refused(batch, idle_job):
     await batch.task(idle_job, "/bin/true", "Same")
     with pytest.raises(ResourceExistsError) as caught:
