@@ -125,3 +125,44 @@ async def test_statistics_are_all_that_can_be_expanded(url, idle_job, path):
     refused = await send(url, "GET", path, {"$expand": "stats,tasks"})
     assert (refused.status, refused.body["code"]) == (400, "InvalidQueryParameterValue")
     assert values(refused)["QueryParameterName"] == "$expand"
+
+
+@pytest.fixture(scope="module")
+def many_tasks():
+    """A job of 100,000 tasks that completed one second after the other, every hundredth with a failure."""
+    store = Store(None)
+    store._database.execute("PRAGMA foreign_keys = OFF")
+    store._database.execute(
+        """
+        WITH RECURSIVE numbers (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < 99999),
+        times AS (SELECT n, strftime('%Y-%m-%dT%H:%M:%S.000000Z', 1767225600 + n, 'unixepoch') AS t FROM numbers)
+        INSERT INTO tasks (job_no, id, document, created, modified, state, state_time, required_slots, started, ended,
+            exit_code, result) SELECT 1, 'task-' || n, '{}', '2026-01-01T00:00:00.000000Z', t, 'completed', t, 1, t, t,
+            n % 100 = 0, iif(n % 100 = 0, 'failure', 'success') FROM times
+        """
+    )
+    yield store
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("source", "count"),
+    [
+        ("state eq 'completed' and stateTransitionTime ge DateTime'2026-01-02T03:46:30Z'", 10),
+        ("executionInfo/endTime ge DateTime'2026-01-02T03:46:30Z'", 10),
+        ("state eq 'running'", 0),
+        ("executionInfo/result eq 'failure' and executionInfo/endTime lt DateTime'2026-01-01T00:10:00Z'", 6),
+        ("startswith(id, 'task-9999')", 11),
+    ],
+)
+def test_few_among_100_000_tasks_are_found_without_looking_at_the_others(many_tasks, source, count):
+    steps = itertools.count()
+    connection = many_tasks._database._connection
+    connection.set_progress_handler(lambda: next(steps) and None, 100)
+    try:
+        found = walk(many_tasks.tasks, source, 1000)
+    finally:
+        connection.set_progress_handler(None, 0)
+    assert len(found) == count
+    # In hundreds of steps of SQLite's machine; looking at every task takes it at least one a task.
+    assert next(steps) < 300
