@@ -46,12 +46,21 @@ class InputContainer:
 
     async def version_of(self, blob_name: str) -> BlobVersion:
         """Return the blob's present version; raises `BlobNotFound`."""
+        if _is_ambiguous(blob_name) and not await self._is_listed(blob_name):
+            raise BlobNotFound(f"there is no blob {blob_name!r} in container {self._name!r}")
         try:
             with translating(f"reading the properties of blob {blob_name!r}"):
                 properties = await self._blob(blob_name).get_blob_properties()
         except Missing as exc:
             raise BlobNotFound(f"there is no blob {blob_name!r} in container {self._name!r}") from exc
         return self._version(properties)
+
+    async def _is_listed(self, blob_name: str) -> bool:
+        with translating(f"looking for blob {blob_name!r}"):
+            container = self._client.get_container_client(self._name)
+            # The blob of this very name comes first.
+            listed = container.list_blob_names(name_starts_with=blob_name, results_per_page=1)
+            return await anext(aiter(listed), None) == blob_name
 
     def url(self, blob_name: str) -> str:
         """Return the blob's URL, which alone gives no access."""
@@ -112,6 +121,11 @@ class InputContainer:
 
     def _blob(self, name: str) -> BlobClient:
         return self._client.get_blob_client(self._name, name)
+
+
+def _is_ambiguous(blob_name: str) -> bool:
+    """Tell whether the name may lead elsewhere in a URL, where `a/../b` is `b` and a backslash may be a slash."""
+    return "\\" in blob_name or not {".", ".."}.isdisjoint(blob_name.split("/"))
 
 
 class OutputContainer:

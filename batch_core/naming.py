@@ -95,7 +95,12 @@ def output_name(blob_name: str, task: str, file: str) -> str:
     """Return the output blob's name: `<blob name>/<task id>/<file>`, the blob name cut if the whole is too long."""
     tail = f"{task}/{file}"
     folders = blob_name.split("/")[: MAX_BLOB_NAME_SEGMENTS - 2]
-    return f"{'/'.join(folders)[: MAX_BLOB_NAME_LENGTH - len(tail) - 1]}/{tail}"
+    return f"{_cut('/'.join(folders), MAX_BLOB_NAME_LENGTH - len(tail) - 1)}/{tail}"
+
+
+def _cut(text: str, length: int) -> str:
+    """Return the text's beginning, its length counted as the service counts: in units of UTF-16."""
+    return text.encode("utf-16-le")[: 2 * length].decode("utf-16-le", errors="ignore")
 
 
 def _slug(name: str) -> str:

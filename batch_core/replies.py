@@ -95,7 +95,13 @@ def _blob_problems(document: Mapping[str, object]) -> list[str]:
         return [f"'blob' is {_kind(blob)}: it must be a string"]
     if not 1 <= len(blob) <= MAX_BLOB_NAME_LENGTH:
         return [f"'blob' has {len(blob)} characters: a blob's name has 1 to {MAX_BLOB_NAME_LENGTH}"]
+    if "\0" in blob or not _is_text(blob):
+        return [f"'blob' is {blob!r}: no name of a blob holds U+0000 or half of a surrogate pair"]
     return []
+
+
+def _is_text(text: str) -> bool:
+    return text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def _other_problems(document: Mapping[str, object]) -> list[str]:

@@ -2,15 +2,11 @@
 
 import asyncio
 from collections import Counter
-from contextlib import AsyncExitStack
 
 import aiohttp
 import pytest
 
-from local import functions_host
-from local.functions_host import HostKind
-from local.ports import free_ports
-from local.settings_file import AppSettings
+from tests.app_hosts import app_host
 from tests.batch_core.conftest import app  # noqa: F401 - a fixture
 from tests.batch_core.steps import output, outputs, tasks_of
 
@@ -19,26 +15,14 @@ POSTS_EACH = 8
 
 
 @pytest.fixture
-async def instances(app, environment, batch_endpoint, tmp_path):  # noqa: F811
-    """Two hosts: each has its own receipts of events, so that each delivers every event."""
-    async with AsyncExitStack() as running:
-        urls = []
-        for number in range(2):
-            values = environment | {
-                "BATCH_ENDPOINT": batch_endpoint,
-                "FUNCTIONS_WORKER_RUNTIME": "python",
-                "AzureFunctionsWebHost__hostid": f"{app.settings.pool.id}-{number}",
-                "COLLECT_SCHEDULE": "* * * * * *",
-                "SWEEP_SCHEDULE": "* * * * * *",
-                "SWEEP_GRACE": "PT1S",
-            }
-            settings = AppSettings(file=tmp_path / "none", values=values, host_port=free_ports(1)[0])
-            log = tmp_path / f"host-{number}.log"
-            host = await running.enter_async_context(
-                functions_host.running(HostKind.EMBEDDED, settings, log=log),
-            )
-            urls.append(host.url)
-        yield urls
+async def instances(app, environment, tmp_path):  # noqa: F811
+    """Two processes, of which each sees every event and sweeps, too."""
+    often = {"SWEEP_SCHEDULE": "* * * * * *", "SWEEP_GRACE": "PT1S"}
+    async with (
+        app_host(app, environment, tmp_path, 1, **often) as one,
+        app_host(app, environment, tmp_path, 2, **often) as other,
+    ):
+        yield one, other
 
 
 async def test_one_file_is_one_task_however_often_and_wherever_it_is_submitted(app, instances):  # noqa: F811

@@ -1,3 +1,4 @@
+import unicodedata
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
@@ -125,11 +126,39 @@ def test_a_file_name_keeps_its_look_and_extension(name, safe):
     assert naming.file_name(name) == safe
 
 
+@given(st.lists(versions, min_size=2, max_size=5), st.integers(1, 3))
+def test_distinct_versions_never_share_a_task_or_an_output(several, attempt):
+    # Alike in everything that a name shows: only the names and ETags themselves tell them apart.
+    alike = [replace(one, last_modified=several[0].last_modified) for one in several]
+    distinct = {(one.name, one.etag): one for one in [*several[:1], *alike]}
+    twins = [replace(one, name=twin) for one in distinct.values() for twin in twins_of(one.name)]
+    distinct |= {(one.name, one.etag): one for one in twins}
+    tasks = [naming.task_id(one, attempt) for one in distinct.values()]
+    # Batch compares ids without regard to case; nothing says that whoever reads the outputs does not.
+    assert len({task.lower() for task in tasks}) == len(distinct)
+    outputs = [
+        naming.output_name(one.name, task, "stdout.txt") for one, task in zip(distinct.values(), tasks, strict=True)
+    ]
+    assert len({unicodedata.normalize("NFKC", output).casefold() for output in outputs}) == len(distinct)
+
+
+def twins_of(name):
+    forms = [unicodedata.normalize(form, name) for form in ("NFC", "NFD", "NFKC")]
+    return {*forms, name.upper(), name.lower(), f"{name}.", f"{name}/", f"{name} "}
+
+
+def test_an_output_name_is_cut_as_the_service_counts():
+    output = naming.output_name("\N{GRINNING FACE}" * 512, "t-1", "stdout.txt")
+    assert len(output.encode("utf-16-le")) // 2 in {naming.MAX_BLOB_NAME_LENGTH, naming.MAX_BLOB_NAME_LENGTH - 1}
+    assert output.startswith("\N{GRINNING FACE}" * 400)
+    assert output.endswith("\N{GRINNING FACE}/t-1/stdout.txt")
+
+
 @given(versions)
 def test_every_output_name_is_one_that_storage_accepts(version):
     task = naming.task_id(version)
     output = naming.output_name(version.name, task, "stdout.txt")
-    assert len(output) <= naming.MAX_BLOB_NAME_LENGTH
+    assert len(output.encode("utf-16-le")) <= 2 * naming.MAX_BLOB_NAME_LENGTH
     assert output.count("/") < naming.MAX_BLOB_NAME_SEGMENTS
     assert output.endswith(f"/{task}/stdout.txt")
 
