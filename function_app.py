@@ -12,7 +12,7 @@ from batch_core.app import process_app
 from batch_core.arrivals import Arrivals
 from batch_core.cancel import cancel
 from batch_core.collect import collect
-from batch_core.errors import AppError, BlobNotFound, SettingsError, Unavailable
+from batch_core.errors import AppError, BlobNotFound, NotNow, SettingsError, Unavailable
 from batch_core.reconcile import reconcile
 from batch_core.record import DetectedBy, TaskState
 from batch_core.replies import Reply, SubmitRequest
@@ -37,6 +37,9 @@ async def submit_blob(blob: BlobClient) -> None:
         version = await core.inputs.version_of(blob.blob_name)
     except BlobNotFound as exc:
         logger.info("The blob is gone again: %s", exc)
+        return
+    except NotNow as exc:
+        logger.info("The sweep takes it later: %s", exc)
         return
     if not core.settings.intake.takes(version):
         logger.info("The settings say to leave this file alone.", extra={"blob": version.name})

@@ -81,7 +81,9 @@ async def _tidy(app: App, *, is_dry_run: bool) -> None:
         print(f"job {job_id}: {would}closed")
     for job_id in report.deleted:
         print(f"job {job_id}: {would}deleted")
-    if not report.closed + report.deleted:
+    if not report.is_complete:
+        print("not all of it was possible: run it again", file=sys.stderr)
+    elif not report.closed + report.deleted:
         print("nothing to tidy")
 
 

@@ -15,7 +15,7 @@ from azure.storage.blob import (
 )
 from azure.storage.blob.aio import BlobClient, BlobServiceClient
 
-from batch_core.errors import BlobNotFound, Missing, Unavailable, translating
+from batch_core.errors import BlobNotFound, Missing, NotNow, Unavailable, translating
 from batch_core.naming import BlobVersion
 
 #: https://learn.microsoft.com/rest/api/storageservices/list-blobs
@@ -45,7 +45,7 @@ class InputContainer:
         self._delegation_key_asked = datetime.min.replace(tzinfo=UTC)
 
     async def version_of(self, blob_name: str) -> BlobVersion:
-        """Return the blob's present version; raises `BlobNotFound`."""
+        """Return the blob's present version; raises `BlobNotFound`, and `NotNow` while it is being copied there."""
         if _is_ambiguous(blob_name) and not await self._is_listed(blob_name):
             raise BlobNotFound(f"there is no blob {blob_name!r} in container {self._name!r}")
         try:
@@ -53,6 +53,8 @@ class InputContainer:
                 properties = await self._blob(blob_name).get_blob_properties()
         except Missing as exc:
             raise BlobNotFound(f"there is no blob {blob_name!r} in container {self._name!r}") from exc
+        if properties.copy.status == "pending":
+            raise NotNow(f"blob {blob_name!r} is still being copied: it can be submitted when it is whole")
         return self._version(properties)
 
     async def _is_listed(self, blob_name: str) -> bool:

@@ -5,7 +5,7 @@ AppError
 ├── InvalidRequest     a caller asked for something malformed; lists every problem
 ├── BlobNotFound       the named blob is not in the input container
 ├── RecordNotFound     no task with this id was ever recorded
-├── NotNow             the task's state does not allow what a caller asked for
+├── NotNow             the state of the task or of its file does not allow what a caller asked for
 ├── OutOfTime          a tick's time is up; the next one goes on
 └── ServiceError       Storage, the table or Batch did not do what it was asked
     ├── Unavailable    for now: throttled, down, timed out or out of reach; trying again helps
@@ -55,7 +55,7 @@ class RecordNotFound(AppError):
 
 
 class NotNow(AppError):
-    """The task's state does not allow what a caller asked for."""
+    """The state of the task or of its file does not allow what a caller asked for."""
 
 
 class OutOfTime(AppError):

@@ -8,7 +8,7 @@ import json
 import logging
 
 from batch_core.app import App
-from batch_core.errors import BlobNotFound, Refused
+from batch_core.errors import BlobNotFound, NotNow, Refused
 from batch_core.naming import BlobVersion
 from batch_core.record import DetectedBy
 from batch_core.submit import reject, submit
@@ -27,6 +27,9 @@ async def take_poison(app: App, message: bytes) -> None:
         version = await app.inputs.version_of(name)
     except BlobNotFound:
         logger.warning("The file of a poison message is gone.", extra={"blob": name})
+        return
+    except NotNow as exc:
+        logger.warning("The sweep takes the file of a poison message later: %s", exc, extra={"blob": name})
         return
     except Refused as exc:
         await reject(app, _nameless_version(app, name), str(exc), detected_by=DetectedBy.TRIGGER)

@@ -5,17 +5,22 @@ open, so no task goes before its output was confirmed; whoever still hands a tas
 """
 
 import logging
+import time
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from batch_core.app import App
 from batch_core.entities import JobEntry
-from batch_core.errors import Conflict, Missing
+from batch_core.errors import Conflict, Missing, ServiceError
 
 logger = logging.getLogger(__name__)
 
 #: How long after midnight the last submissions of a day may still be under way.
 LATE = timedelta(hours=1)
+
+
+#: A tick ends cleanly in this time; what is left is the next tick's.
+BUDGET = timedelta(minutes=4)
 
 
 @dataclass(kw_only=True)
@@ -24,25 +29,39 @@ class TidyReport:
 
     closed: list[str] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
+    is_complete: bool = True
 
 
-async def tidy(app: App, *, is_dry_run: bool = False) -> TidyReport:
+async def tidy(app: App, *, is_dry_run: bool = False, budget: timedelta = BUDGET) -> TidyReport:
     """Close and delete old jobs; safe to repeat, to overlap and to be stopped anywhere."""
+    deadline = time.monotonic() + budget.total_seconds()
     report = TidyReport()
     jobs = await app.ledger.jobs()
     busy = await _busy_jobs(app) if jobs else set()
     for job in jobs:
+        if time.monotonic() >= deadline:
+            report.is_complete = False
+            break
         if job.job_id in busy:
             continue
-        if job.closed_at is None and job.day < (app.now() - LATE).date():
-            report.closed.append(job.job_id)
-            if not is_dry_run:
-                await _close(app, job)
-        elif job.closed_at is not None and app.now() - job.closed_at >= app.settings.job_retention_time:
-            report.deleted.append(job.job_id)
-            if not is_dry_run:
-                await _delete(app, job)
+        try:
+            await _tidy_job(app, job, report, is_dry_run=is_dry_run)
+        except ServiceError as exc:
+            # The others go on.
+            logger.warning("The job is not tidied: %s", exc, extra={"job_id": job.job_id, "code": exc.code})
+            report.is_complete = False
     return report
+
+
+async def _tidy_job(app: App, job: JobEntry, report: TidyReport, *, is_dry_run: bool) -> None:
+    if job.closed_at is None and job.day < (app.now() - LATE).date():
+        if not is_dry_run:
+            await _close(app, job)
+        report.closed.append(job.job_id)
+    elif job.closed_at is not None and app.now() - job.closed_at >= app.settings.job_retention_time:
+        if not is_dry_run:
+            await _delete(app, job)
+        report.deleted.append(job.job_id)
 
 
 async def _busy_jobs(app: App) -> set[str]:

@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -77,7 +78,9 @@ async def test_a_file_with_its_final_state_is_left_alone(app):
 
 async def test_a_name_that_storage_refuses_is_rejected_once_however_often_the_message_comes(app):
     refusing = with_blob_trouble(app, Refused("reading the properties", status=400, code="InvalidUri"))
-    for _ in range(2):
+    midnight = app.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    for hour in (3, 15):
+        refusing = replace(refusing, now=lambda moment=midnight + timedelta(hours=hour): moment)
         await take_poison(refusing, message(app, "a\\b\x01.txt"))
     (record,) = await records(app)
     assert (record.state, record.blob, record.closed_at is not None) == (TaskState.REJECTED, "a\\b\x01.txt", True)

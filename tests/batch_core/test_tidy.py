@@ -26,6 +26,7 @@ from tests.batch_core.steps import (
     tasks_of,
     with_command,
 )
+from tests.batch_emulator.control import faults
 
 NOTHING = TidyReport()
 
@@ -128,11 +129,26 @@ async def test_a_closing_that_stopped_in_between_is_finished_by_the_next_tick(ap
 
     with monkeypatch.context() as patch:
         patch.setattr(app.batch, "terminate_job", stops)
-        with pytest.raises(Unavailable):
-            await tidy(later(app, days=2))
+        assert await tidy(later(app, days=2)) == TidyReport(is_complete=False)
     assert (await app.ledger.jobs())[0].closed_at is None
     assert await tidy(later(app, days=2)) == TidyReport(closed=[job_id])
     assert await states(app) == {job_id: BatchJobState.COMPLETED}
+
+
+async def test_trouble_with_one_job_leaves_the_others_to_be_tidied(app, pauses):
+    first = await done(app)
+    await closed(app, first)
+    second = await done(app)
+    trouble = {"operation": "terminate_job", "path": f"/jobs/{first}/", "answer": {"status": 503}}
+    async with faults(app.settings.batch.endpoint, trouble):
+        assert await tidy(later(app, days=2)) == TidyReport(closed=[second], is_complete=False)
+    assert await tidy(later(app, days=2)) == TidyReport(closed=[first])
+
+
+async def test_a_tick_out_of_time_leaves_the_rest_for_the_next(app):
+    job_id = await done(app)
+    assert await tidy(later(app, days=2), budget=timedelta(0)) == TidyReport(is_complete=False)
+    assert await tidy(later(app, days=2)) == TidyReport(closed=[job_id])
 
 
 async def test_jobs_that_somebody_else_closed_or_deleted_are_fine(app):
@@ -150,6 +166,8 @@ async def test_a_submission_that_the_closing_overtook_goes_to_the_next_job(app, 
     terminate_job = app.batch.terminate_job
 
     async def overtaken(job_id):
+        # Whoever reads the table from now on is not sent there.
+        assert [job.is_open for job in await app.ledger.jobs()] == [False]
         # It has chosen its job, and is recorded after the tick looked for open work.
         await recorded_only(app, version)
         await terminate_job(job_id)

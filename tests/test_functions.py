@@ -1,0 +1,111 @@
+"""What the functions add to `batch_core`: which files the trigger leaves alone, and the one line that a tick writes."""
+
+import logging
+from types import SimpleNamespace
+
+import pytest
+from azure.storage.blob.aio import BlobClient
+
+import function_app
+from batch_core.errors import NotNow, Unavailable
+from batch_core.poison import take_poison
+from batch_core.record import TaskState
+from batch_core.sweep import sweep
+from tests.batch_core.conftest import app, pauses  # noqa: F401 - fixtures
+from tests.batch_core.steps import dropped, later, record_of, tasks_of
+from tests.batch_core.test_poison import message
+from tests.batch_core.test_sweep import with_intake
+from tests.batch_emulator.control import faults
+
+TIMER = SimpleNamespace(past_due=False)
+
+
+@pytest.fixture
+def call(app, monkeypatch):  # noqa: F811
+    """Calls one function of the app, as the host does; another app can be put in its place."""
+
+    async def call(name, argument, app=app):
+        monkeypatch.setattr(function_app, "process_app", lambda: app)
+        await getattr(function_app, name)._function.get_user_function()(argument)
+
+    return call
+
+
+def event(name):
+    return SimpleNamespace(blob_name=name)
+
+
+@pytest.fixture
+def pending(monkeypatch):
+    """Azurite's copies are never pending: what is asked for is said to be one."""
+    get_blob_properties = BlobClient.get_blob_properties
+
+    async def said_to_be_pending(self, **options):
+        properties = await get_blob_properties(self, **options)
+        properties.copy.status = "pending"
+        return properties
+
+    def switch(*, is_on):
+        monkeypatch.setattr(BlobClient, "get_blob_properties", said_to_be_pending if is_on else get_blob_properties)
+
+    switch(is_on=True)
+    return switch
+
+
+async def test_a_file_that_is_still_being_copied_is_left_to_the_sweep(app, call, pending):  # noqa: F811
+    await dropped_while_pending(app, pending)
+    await call("submit_blob", event("a.txt"))
+    await take_poison(app, message(app, "a.txt"))
+    with pytest.raises(NotNow, match="still being copied"):
+        await app.inputs.version_of("a.txt")
+    assert await tasks_of(app) == []
+    # The listing says by then that the copy is done.
+    assert (await sweep(later(app, minutes=5))).submitted == 1
+
+
+async def dropped_while_pending(app, pending):  # noqa: F811
+    pending(is_on=False)
+    await dropped(app, "a.txt")
+    pending(is_on=True)
+
+
+async def test_a_file_that_is_gone_again_is_passed_over(app, call):  # noqa: F811
+    await call("submit_blob", event("never there.txt"))
+    assert await tasks_of(app) == []
+
+
+async def test_the_trigger_leaves_alone_what_the_settings_leave_out(app, call):  # noqa: F811
+    version = await dropped(app, "empty.txt", b"")
+    await call("submit_blob", event("empty.txt"), with_intake(app, skip_empty=True))
+    late = version.last_modified.replace(year=version.last_modified.year + 1)
+    await call("submit_blob", event("empty.txt"), with_intake(app, not_before=late))
+    assert await tasks_of(app) == []
+    await call("submit_blob", event("empty.txt"))
+    assert len(await tasks_of(app)) == 1
+
+
+async def test_an_event_counts_as_handled_only_when_batch_has_the_task(app, call, pauses):  # noqa: F811
+    await dropped(app, "a.txt")
+    async with faults(app.settings.batch.endpoint, {"operation": "create_job", "answer": {"status": 503}}):
+        with pytest.raises(Unavailable):
+            await call("submit_blob", event("a.txt"))
+    await call("submit_blob", event("a.txt"), later(app, minutes=5))
+    ((_, task_id),) = await tasks_of(app)
+    assert (await record_of(app, task_id)).state is TaskState.SUBMITTED
+
+
+@pytest.mark.parametrize(
+    ("function", "says", "counts"),
+    [
+        ("collect_outputs", "Collected.", {"jobs", "listed", "postponed", "states", "seconds", "is_complete"}),
+        ("sweep_files", "Swept.", {"listed", "looked_up", "submitted", "is_complete"}),
+        ("reconcile_tasks", "Reconciled.", {"looked_at", "done", "is_complete"}),
+        ("tidy_jobs", "Tidied.", {"closed", "deleted", "is_complete"}),
+    ],
+)
+async def test_a_tick_tells_what_it_did_in_one_line(app, call, caplog, function, says, counts):  # noqa: F811
+    with caplog.at_level(logging.INFO, logger="batch_core"):
+        await call(function, TIMER)
+    (line,) = [record for record in caplog.records if record.levelno >= logging.INFO and record.name == "batch_core"]
+    assert line.getMessage() == says
+    assert counts | {"is_past_due"} <= vars(line).keys()
