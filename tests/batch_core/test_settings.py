@@ -1,12 +1,13 @@
 import json
 import re
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from batch_core.errors import SettingsError
-from batch_core.settings import BindingExpressions, Settings
+from batch_core.settings import SCHEDULES, BindingExpressions, Settings
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = json.loads((ROOT / "local.settings.json.example").read_text())["Values"]
@@ -35,6 +36,30 @@ def test_the_readme_explains_every_setting_of_the_example():
     readme = (ROOT / "README.md").read_text()
     rows = set(re.findall(r"^\| `(\w+)`", readme, re.MULTILINE))
     assert set(EXAMPLE) - rows == {"FUNCTIONS_WORKER_RUNTIME"}
+
+
+def test_the_defaults_that_the_readme_tells_are_the_real_ones():
+    readme = (ROOT / "README.md").read_text()
+    told = dict(re.findall(r"^\| `([A-Z_]+)` \| `([^|]+)` \|", readme, re.MULTILINE))
+    assert {"INPUT_CONTAINER", "OUTPUT_PATIENCE", "POOL_IMAGE"} < set(told)
+    schedules = {name: told.pop(name) for name in SCHEDULES}
+    told.pop("BLOB_TRIGGER_SOURCE")
+    assert schedules == SCHEDULES
+    assert Settings.from_env(NEEDED | told) == Settings.from_env(NEEDED)
+
+
+def test_every_setting_that_is_read_stands_in_the_example():
+    class Spy(dict):
+        def get(self, name, default=None):
+            read.add(name)
+            return super().get(name, default)
+
+    read: set[str] = set()
+    for env in (NEEDED, {**NEEDED, "DATA_STORAGE": ""}):
+        with suppress(SettingsError):
+            Settings.from_env(Spy(env))
+    in_place_of_one = {f"DATA_STORAGE__{kind}ServiceUri" for kind in ("blob", "table")}
+    assert read - in_place_of_one == set(EXAMPLE) - {"AzureWebJobsStorage", "FUNCTIONS_WORKER_RUNTIME"}
 
 
 def test_what_only_must_be_set_is_enough():

@@ -1,0 +1,30 @@
+import re
+from pathlib import Path
+
+import function_app
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+# Asked for once: a second time the library takes every name for a duplicate.
+TRIGGERS = {one.get_function_name(): one.get_trigger().get_dict_repr() for one in function_app.app.get_functions()}
+HTTP = [trigger for trigger in TRIGGERS.values() if trigger["type"] == "httpTrigger"]
+
+
+def test_every_route_needs_a_function_key():
+    assert {one["authLevel"].name for one in HTTP} == {"FUNCTION"}
+
+
+def test_the_readme_lists_every_route():
+    routes = {f"{method.name} /api/{one['route']}" for one in HTTP for method in one["methods"]}
+    assert set(re.findall(r"^\| `((?:GET|POST) [^`]+)`", README, re.MULTILINE)) == routes
+
+
+def test_the_readme_lists_every_timer_with_its_setting():
+    timers = {(name, one["schedule"]) for name, one in TRIGGERS.items() if one["type"] == "timerTrigger"}
+    listed = re.findall(r"^\| `(\w+)` \| `(\w+_SCHEDULE)` \|", README, re.MULTILINE)
+    schedules = function_app.bindings
+    values = {
+        "COLLECT_SCHEDULE": schedules.collect_schedule,
+        "SWEEP_SCHEDULE": schedules.sweep_schedule,
+        "TIDY_SCHEDULE": schedules.tidy_schedule,
+    }
+    assert {(name, values[setting]) for name, setting in listed} == timers
