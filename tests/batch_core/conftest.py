@@ -1,13 +1,17 @@
-from collections.abc import AsyncIterator
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from azure.core.pipeline.transport import AioHttpTransport
 
-from batch_core import provision
+from batch_core import backoff, provision
 from batch_core.app import App, open_app
 from batch_core.settings import Settings
+from tests.batch_core.cuts import cuttable_calls
+from tests.batch_core.world import World
 
 
 @pytest.fixture
@@ -34,6 +38,24 @@ async def app(environment: dict[str, str], batch_endpoint: str) -> AsyncIterator
         await app.clients.batch.begin_delete_pool(app.settings.pool.id)
     finally:
         await app.clients.close()
+
+
+@pytest.fixture
+async def make_world(
+    environment: dict[str, str], batch_endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Callable[[], Awaitable[World]]]:
+    """Make worlds that share a pool with room for many tasks; nobody in them waits before trying again."""
+    monkeypatch.setattr(backoff, "FIRST", backoff.FIRST * 0)
+    room = {"BATCH_ENDPOINT": batch_endpoint, "POOL_TASK_SLOTS_PER_NODE": "64"}
+    host = open_app(Settings.from_env(environment | room))
+    numbers = itertools.count(1)
+    try:
+        await provision.make(provision.resources(host)[-1])
+        with cuttable_calls():
+            yield lambda: World.new(host, next(numbers), tmp_path)
+        await host.clients.batch.begin_delete_pool(host.settings.pool.id)
+    finally:
+        await host.clients.close()
 
 
 @dataclass(frozen=True)
