@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from batch_core.app import App
 from batch_core.cancel import cancel
@@ -69,6 +69,11 @@ class Life(RuleBasedStateMachine):
             assert not self.is_fair
 
     # Files and their events
+
+    @initialize(exit_code=st.sampled_from([0, 3]), cut=CUTS)
+    def a_first_file_is_submitted(self, exit_code, cut):
+        self.a_file_is_dropped_or_overwritten("a.txt", exit_code)
+        self.an_event_comes("a.txt", cut)
 
     @rule(name=NAMES, exit_code=st.sampled_from([0, 3]))
     def a_file_is_dropped_or_overwritten(self, name, exit_code):
@@ -141,6 +146,11 @@ class Life(RuleBasedStateMachine):
     def the_jobs_disappear(self):
         if self.is_fair:
             self.run(self.world.delete_jobs())
+
+    @rule()
+    def the_jobs_are_disabled(self):
+        if self.is_fair:
+            self.run(self.world.disable_jobs())
 
     @rule()
     def the_jobs_are_ended(self):

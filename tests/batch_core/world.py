@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
-from azure.batch.models import BatchTaskState
+from azure.batch.models import BatchJobDisableOptions, BatchTaskState, DisableBatchJobOption
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
 from batch_core import provision
@@ -154,6 +154,18 @@ class World:
             with suppress(HttpResponseError):
                 await closed(self.app, job)
 
+    async def disable_jobs(self) -> None:
+        """Let somebody keep every job from starting tasks; what runs goes on."""
+        options = BatchJobDisableOptions(disable_tasks=DisableBatchJobOption.WAIT)
+        for job in await self.app.ledger.jobs():
+            with suppress(HttpResponseError):
+                await self.app.clients.batch.begin_disable_job(job.job_id, options)
+
+    async def _enable_jobs(self) -> None:
+        for job in await self.app.ledger.jobs():
+            with suppress(HttpResponseError):
+                await self.app.clients.batch.begin_enable_job(job.job_id)
+
     async def _open_jobs(self, *ends: TaskState) -> list[str]:
         open_records = [one for one in (await self.records()).values() if not one.state.is_final]
         for record in open_records:
@@ -213,6 +225,7 @@ class World:
     async def settle(self) -> None:
         """Let all ticks run in fair weather until nothing is open, then see that every file came to what it should."""
         (self.folder / "all.end").touch()
+        await self._enable_jobs()
         deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
         while not await self._is_quiet():
             assert asyncio.get_running_loop().time() < deadline, [r for r in self.seen.values() if not r.state.is_final]
