@@ -9,7 +9,6 @@ import logging
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from itertools import batched
 
 from batch_core.app import App
 from batch_core.batch_service import MAX_TASKS_PER_CALL
@@ -47,7 +46,9 @@ async def sweep(app: App, budget: timedelta = BUDGET) -> SweepReport:
         position = SweepPosition(swept_until=position.swept_until, started_at=app.now())
     while not report.is_complete:
         page = await _page(app, position)
-        position = await _sweep_page(app, position, page, report)
+        if not await _submit_missing(app, position, page, report, deadline):
+            break
+        position = _after(position, page)
         report.is_complete = page.continuation is None
         if time.monotonic() >= deadline:
             break
@@ -65,16 +66,26 @@ async def _page(app: App, position: SweepPosition) -> ListedPage:
         return await app.inputs.list_page(None)
 
 
-async def _sweep_page(app: App, position: SweepPosition, page: ListedPage, report: SweepReport) -> SweepPosition:
+async def _submit_missing(
+    app: App, position: SweepPosition, page: ListedPage, report: SweepReport, deadline: float
+) -> bool:
+    """Submit what of the page has no record; False if the time was over first: the next tick lists the page again."""
     report.listed += len(page.versions) + len(page.pending)
     candidates = {task_id(version): version for version in page.versions if _is_candidate(app, position, version)}
     report.looked_up += len(candidates)
     recorded = await app.table.recorded_among(candidates)
     missing = [version for key, version in candidates.items() if key not in recorded]
-    for together in batched(missing, MAX_TASKS_PER_CALL, strict=False):
+    for start in range(0, len(missing), MAX_TASKS_PER_CALL):
+        if start and time.monotonic() >= deadline:
+            return False
+        together = missing[start : start + MAX_TASKS_PER_CALL]
         logger.warning("Files without a record are submitted.", extra={"files": len(together)})
         await submit(app, together, detected_by=DetectedBy.SWEEP)
-    report.submitted += len(missing)
+        report.submitted += len(together)
+    return True
+
+
+def _after(position: SweepPosition, page: ListedPage) -> SweepPosition:
     # A file that is still being copied counts from when the copy is done: the next sweep must not pass over it.
     left = [version.last_modified for version in page.pending]
     oldest = min([*left, *([position.oldest_left] if position.oldest_left else [])], default=None)

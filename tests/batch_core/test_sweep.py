@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from batch_core import containers
+from batch_core import sweep as sweep_module
 from batch_core.app import App
 from batch_core.errors import Refused
 from batch_core.ledger import SweepPosition
@@ -80,6 +81,15 @@ async def test_a_listing_that_a_tick_could_not_finish_goes_on_in_the_next(app, m
     ]
     assert [call.service for call in calls].count("blob") == 3
     assert len(await tasks_of(app)) == 8
+
+
+async def test_a_page_that_a_tick_could_not_finish_is_listed_again_and_nothing_of_it_left_out(app, monkeypatch):
+    monkeypatch.setattr(sweep_module, "MAX_TASKS_PER_CALL", 2)
+    for number in range(5):
+        await dropped(app, f"{number}.txt")
+    reports = [await sweep(later(app, minutes=5), budget=timedelta(0)) for _ in range(3)]
+    assert [(one.submitted, one.is_complete) for one in reports] == [(2, False), (2, False), (1, True)]
+    assert len(await tasks_of(app)) == 5
 
 
 async def test_files_that_come_while_a_listing_is_cut_in_two_are_found_by_the_next_sweep(app, monkeypatch):
