@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from aiohttp import web
@@ -72,8 +73,7 @@ class Call:
     def entity_in_json(self, kind: str, resource: str, modified: str | None) -> web.Response:
         """Answer one resource that is JSON already."""
         headers = version_headers(modified) if modified else None
-        about = to_json({"odata.metadata": f"{self.endpoint}/$metadata#{kind}/@Element"})
-        return self._encoded(joined(about, resource), headers)
+        return self._encoded(joined(_about_one(self.endpoint, kind), resource), headers)
 
     def page(self, kind: str, items: list[Document], last: str | None) -> web.Response:
         """Answer a page of a list; ``last`` is the key of its last item if more follow."""
@@ -85,6 +85,11 @@ class Call:
         if last is not None:
             about["odata.nextLink"] = next_link(f"{self.endpoint}{self.path}", self.query, last)
         return self._encoded(joined(to_json(about), f'{{"value":[{",".join(items)}]}}'))
+
+
+@lru_cache(maxsize=256)
+def _about_one(endpoint: str, kind: str) -> str:
+    return to_json({"odata.metadata": f"{endpoint}/$metadata#{kind}/@Element"})
 
 
 def version_headers(modified: str) -> dict[str, str]:
