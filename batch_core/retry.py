@@ -27,7 +27,11 @@ async def retry(app: App, old_task_id: str) -> Submission:
     if version.etag != stored.record.blob_etag:
         raise NotNow(f"blob {version.name!r} has changed since: its new version has a task of its own")
     attempt = await _claim(app, stored)
-    return await submit_attempt(app, version, attempt, detected_by=DetectedBy.HTTP, retry_of=old_task_id)
+    submission = await submit_attempt(app, version, attempt, detected_by=DetectedBy.HTTP, retry_of=old_task_id)
+    if submission.record.retry_of is None:
+        # Somebody submitted the file by force just then, and so made this very attempt.
+        await app.table.change([await app.table.get(submission.record.task_id)], retry_of=old_task_id)
+    return submission
 
 
 async def _claim(app: App, stored: Stored) -> int:

@@ -4,6 +4,7 @@ import pytest
 
 from batch_core.app import App
 from batch_core.errors import BlobNotFound, NotNow, RecordNotFound
+from batch_core.naming import task_id
 from batch_core.record import DetectedBy, TaskRecord, TaskState
 from batch_core.retry import retry
 from batch_core.submit import submit_again
@@ -49,6 +50,16 @@ async def test_many_wishes_at_once_make_one_new_attempt(app):
     assert {one.record.task_id for one in submissions} == {(await record_of(app, old.task_id)).retried_as}
     assert sum(one.is_new for one in submissions) == 1
     assert len(await tasks_of(app)) == 2
+
+
+async def test_an_attempt_that_was_made_by_force_after_the_wish_was_noted_is_linked_both_ways(app):
+    old = await failed(app)
+    version = await app.inputs.version_of(old.blob)
+    await app.table.change([await app.table.get(old.task_id)], retried_as=task_id(version, 2))
+    forced = await submit_again(app, version, detected_by=DetectedBy.HTTP)
+    submission = await retry(app, old.task_id)
+    assert (submission.is_new, submission.record.task_id) == (False, forced.record.task_id)
+    assert (await record_of(app, forced.record.task_id)).retry_of == old.task_id
 
 
 async def test_a_wish_that_stopped_after_it_was_noted_is_finished_by_the_next(app, monkeypatch):

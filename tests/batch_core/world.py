@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from azure.batch.models import BatchJobDisableOptions, BatchTaskState, DisableBatchJobOption
-from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
 
 from batch_core import provision
 from batch_core.app import App, app_on
@@ -33,8 +33,8 @@ ARROWS = {
     TaskState.QUEUED: ENDS | {TaskState.SUBMITTED, TaskState.REJECTED},
     TaskState.SUBMITTED: ENDS | {TaskState.QUEUED},
 }
-#: What stays as it is once a record is final is all but the name of its next attempt.
-_NEXT = {"retried_as": None}
+#: What stays as it is once a record is final is all but the names of the attempts before and after it.
+_NEXT = {"retried_as": None, "retry_of": None}
 PATIENCE_SECONDS = 20
 
 
@@ -105,7 +105,7 @@ class World:
         """Tell whether Batch has the task and has not completed it."""
         try:
             task = await self.app.clients.batch.get_task(record.job_id, record.task_id, select=["id", "state"])
-        except HttpResponseError:
+        except AzureError:
             return False
         return task.state != BatchTaskState.COMPLETED
 
