@@ -18,10 +18,12 @@ from batch_core import provision
 from batch_core.app import App, app_on
 from batch_core.collect import collect
 from batch_core.entities import to_record
+from batch_core.errors import Unavailable
 from batch_core.naming import BlobVersion, task_id
 from batch_core.reconcile import reconcile
 from batch_core.record import TaskRecord, TaskState
 from batch_core.sweep import sweep
+from tests.batch_core.commands import command_in
 from tests.batch_core.cuts import Cut, End, cut_short
 from tests.batch_core.steps import closed, deleted, dropped, output
 from tests.batch_emulator.control import control
@@ -81,7 +83,7 @@ class World:
         """Make a world whose app waits for nothing: no grace, no patience."""
         folder.mkdir(parents=True)
         intake = replace(app.settings.intake, sweep_grace=timedelta(0), explain_after=timedelta(0))
-        task = replace(app.settings.task, command_line=_command(folder))
+        task = replace(app.settings.task, command_line=command_in(folder))
         settings = replace(app.settings, intake=intake, task=task, output_patience=timedelta(0))
         return cls(app=app_on(app.clients, settings), folder=folder)
 
@@ -229,14 +231,18 @@ class World:
         deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
         while not await self._is_quiet():
             assert asyncio.get_running_loop().time() < deadline, [r for r in self.seen.values() if not r.state.is_final]
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.15)
         (self.folder / "all.end").unlink()
         await self.check()
 
     async def _is_quiet(self) -> bool:
-        found = await sweep(self.app)
-        await reconcile(self.app)
-        await collect(self.app)
+        try:
+            found = await sweep(self.app)
+            await reconcile(self.app)
+            await collect(self.app)
+        except Unavailable:
+            # A tick that failed is followed by another.
+            return False
         return not found.submitted and all(one.state.is_final for one in (await self.records()).values())
 
     async def check(self) -> None:
@@ -291,13 +297,3 @@ class World:
                 # What is active now was left behind in a job that has ended.
                 async for task in self.app.clients.batch.list_tasks(job, select=["id"], filter="state ne 'active'"):
                     yield task.id
-
-
-def _command(folder: Path) -> str:
-    """Return a command that notes where it runs, prints its file, and ends as the file says when it is told to."""
-    script = (
-        f'cd "{folder}"; echo "$AZ_BATCH_JOB_ID" >> "$AZ_BATCH_TASK_ID.runs"; cat "$OLDPWD/$INPUT_FILE"; '
-        'until [ -e all.end -o -e "$AZ_BATCH_TASK_ID.end" ]; do sleep 0.02; done; '
-        'exit $(tail -n 1 "$OLDPWD/$INPUT_FILE" | cut -d " " -f 2)'
-    )
-    return f"/bin/bash -c '{script}'"
