@@ -1,9 +1,12 @@
 """A person stops a task.
 
-The wish is recorded first, then the task is terminated, then it gets its final state: from collect if it was in Batch
-(what it printed until then is kept), at once if it was not. What stops in between is finished by the reconciling
-tick.
+The wish is recorded first: from then on nobody hands the task to Batch. Then the task is terminated, and it gets its
+final state: from collect if Batch has it, so that what it printed is kept; at once if Batch has no longer got it; and
+if Batch never had it, from the reconciling tick, when no call can be under way any more that would still add it. That
+tick also finishes whatever stops in between.
 """
+
+from datetime import timedelta
 
 from batch_core.app import App
 from batch_core.entities import Stored
@@ -11,6 +14,9 @@ from batch_core.errors import NotNow
 from batch_core.record import Outcome, TaskRecord, TaskState
 from batch_core.table import Closing
 
+#: Longer than a submission that began before the wish takes to its last call: five tries to make the job and five to
+#: add the task, each of at most 50 seconds and a pause of 10 (see `clients.py`).
+UNDER_WAY = timedelta(minutes=10)
 _TRIES = 5
 
 
@@ -20,10 +26,22 @@ async def cancel(app: App, task_id: str) -> TaskRecord:
     Raises `RecordNotFound`, `NotNow` if it has its final state already, and the `ServiceError` that fits.
     """
     stored = await _record_wish(app, task_id)
-    if not await app.batch.terminate_task(stored.record.job_id, task_id):
-        outcome = Outcome(state=TaskState.CANCELLED, reason="cancelled before it ran")
-        await app.table.close([Closing(task_id=task_id, outcome=outcome)], app.now())
+    if await app.batch.terminate_task(stored.record.job_id, task_id):
+        return stored.record
+    outcome = cancelled_without_task(app, stored.record)
+    if outcome is None:
+        return stored.record
+    await app.table.close([Closing(task_id=task_id, outcome=outcome)], app.now())
     return (await app.table.get(task_id)).record
+
+
+def cancelled_without_task(app: App, record: TaskRecord) -> Outcome | None:
+    """Return how a task ends that a person stops and Batch has not got; None while Batch may still be given it."""
+    if record.state is TaskState.SUBMITTED:
+        return Outcome(state=TaskState.CANCELLED, reason="cancelled on request; Batch did not know the task any more")
+    if record.cancel_requested_at is None or record.cancel_requested_at > app.now() - UNDER_WAY:
+        return None
+    return Outcome(state=TaskState.CANCELLED, reason="cancelled before it ran")
 
 
 async def _record_wish(app: App, task_id: str) -> Stored:

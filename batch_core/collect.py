@@ -195,6 +195,8 @@ class _Tick:
         """Return the outcome without output if there is none and never will be; else note the trouble on the record."""
         if not has_run(outcome) and (is_gone(error) or is_out_of_reach(error)):
             return outcome
+        if outcome.state is TaskState.CANCELLED and is_gone(error):
+            return replace(outcome, reason=f"{outcome.reason}; what it printed is not there: {error}")
         if is_gone(error):
             return _output_lost(outcome, error)
         stored = await self._app.table.get(task.task_id)

@@ -34,6 +34,9 @@ async def take_poison(app: App, message: bytes) -> None:
     except Refused as exc:
         await reject(app, _nameless_version(app, name), str(exc), detected_by=DetectedBy.TRIGGER)
         return
+    if not app.settings.intake.takes(version):
+        logger.warning("The file of a poison message is none that the app takes by itself.", extra={"blob": name})
+        return
     (submission,) = await submit(app, [version], detected_by=DetectedBy.TRIGGER)
     record = submission.record
     logger.warning(

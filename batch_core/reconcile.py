@@ -6,7 +6,7 @@ For each open task that is not brand-new:
     its job ended before it ran  handed over to the next job
     Batch does not have it       queued: handed over, when its time has come; submitted: closed, for its output is lost
     Batch has completed it       collect takes it; if collect has passed it, it is sent back
-    a person cancelled it        it is terminated again, or closed if Batch does not have it
+    a person cancelled it        it is terminated again, or closed if Batch does not have it and will not get it
 
 Cost: one query for 1,000 open tasks, one list for 1,000 tasks that Batch has not completed, one look at each job in
 which tasks wait, and a few calls for each task in which the two differ.
@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from batch_core.app import App
+from batch_core.cancel import cancelled_without_task
 from batch_core.entities import OpenTask, Stored
 from batch_core.errors import Missing, ServiceError
 from batch_core.record import Outcome, TaskState
@@ -105,8 +106,11 @@ class _Tick:
             except ServiceError as exc:
                 logger.warning("The task cannot be stopped now: %s", exc, extra={"task_id": task.task_id})
                 continue
-            if not is_there:
-                await self._close(task, Outcome(state=TaskState.CANCELLED, reason="cancelled before it ran"))
+            if is_there:
+                continue
+            record = (await self._app.table.get(task.task_id)).record
+            if (outcome := cancelled_without_task(self._app, record)) is not None:
+                await self._close(task, outcome)
 
     async def _explain(self, tasks: Sequence[OpenTask], states: dict[str, str | None]) -> None:
         """Note that Batch has the tasks, and why those wait that have waited for long."""

@@ -12,6 +12,7 @@ from tests.batch_core.steps import (
     TRIGGER,
     collected,
     completed,
+    deleted,
     dropped,
     later,
     output,
@@ -48,15 +49,36 @@ async def printed(app: App, task_id: str) -> None:
             await asyncio.sleep(0.05)
 
 
-async def test_a_queued_task_is_cancelled_at_once_and_never_handed_over(app):
+async def test_a_queued_task_is_never_handed_over_and_cancelled_when_no_call_can_be_under_way(app):
     version = await dropped(app, "a.txt")
     stored = await recorded_only(app, version)
     record = await cancel(app, stored.record.task_id)
-    assert (record.state, record.reason) == (TaskState.CANCELLED, "cancelled before it ran")
+    assert (record.state, record.reason) == (TaskState.QUEUED, "being cancelled on request")
     await submit(app, [version], detected_by=TRIGGER)
-    await reconcile(later(app, minutes=5))
+    await reconcile(later(app, minutes=9))
+    assert (await record_of(app, record.task_id)).state is TaskState.QUEUED
+    await reconcile(later(app, minutes=11))
+    record = await record_of(app, record.task_id)
+    assert (record.state, record.reason) == (TaskState.CANCELLED, "cancelled before it ran")
     assert await tasks_of(app) == []
-    assert await record_of(app, record.task_id) == record
+
+
+async def test_a_task_that_batch_had_and_forgot_is_cancelled_at_once(app):
+    submission = await submitted(with_command(app, LONG))
+    await deleted(app, submission.job_id)
+    record = await cancel(app, submission.task_id)
+    assert record.state is TaskState.CANCELLED
+    assert record.reason == "cancelled on request; Batch did not know the task any more"
+
+
+async def test_a_cancelled_task_without_output_is_cancelled_and_not_lost(app, monkeypatch):
+    submission = await submitted(with_command(app, LONG))
+    await printed(app, submission.task_id)
+    await cancel(app, submission.task_id)
+    await app.clients.batch.delete_task_file(submission.job_id, submission.task_id, "stdout.txt")
+    record = await collected(app, submission.task_id)
+    assert record.state is TaskState.CANCELLED
+    assert record.reason.startswith("cancelled on request; what it printed is not there: ")
 
 
 async def test_a_task_that_waits_for_a_node_is_cancelled_and_never_runs(app):
@@ -111,8 +133,9 @@ async def test_a_second_wish_changes_nothing(app):
 
 async def test_many_wishes_at_once_make_one_cancellation(app):
     stored = await recorded_only(app, await dropped(app, "a.txt"))
-    outcomes = await asyncio.gather(*(cancel(app, stored.record.task_id) for _ in range(5)), return_exceptions=True)
-    assert all(isinstance(one, NotNow) or one.state is TaskState.CANCELLED for one in outcomes)
+    records = await asyncio.gather(*(cancel(app, stored.record.task_id) for _ in range(5)))
+    assert {one.reason for one in records} == {"being cancelled on request"}
+    await asyncio.gather(*(reconcile(later(app, minutes=11)) for _ in range(3)))
     assert (await record_of(app, stored.record.task_id)).state is TaskState.CANCELLED
 
 
@@ -137,6 +160,27 @@ async def test_a_wish_during_the_submission_stops_the_task_that_batch_just_took(
     assert (await collected(app, stored.record.task_id)).state is TaskState.CANCELLED
 
 
+async def test_a_submission_that_adds_the_task_after_the_wish_and_then_dies_leaves_nothing_running(app, monkeypatch):
+    version = await dropped(app, "a.txt")
+    stored = await recorded_only(app, version)
+    add_tasks = app.batch.add_tasks
+
+    async def dies(job_id, tasks):
+        await cancel(app, stored.record.task_id)
+        await reconcile(later(app, minutes=5))
+        await add_tasks(job_id, tasks)
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(app.batch, "add_tasks", dies)
+    with pytest.raises(asyncio.CancelledError):
+        await submit(with_command(app, LONG), [version], detected_by=TRIGGER)
+    await running(app, stored.record.task_id)
+    await reconcile(later(app, minutes=11))
+    await completed(app, [stored.record.task_id])
+    record = await collected(app, stored.record.task_id)
+    assert (record.state, record.reason) == (TaskState.CANCELLED, "cancelled on request")
+
+
 @pytest.mark.parametrize("command", [LONG, None], ids=["running", "queued"])
 async def test_a_wish_that_stopped_before_the_termination_is_finished_by_the_next_tick(app, monkeypatch, command):
     version = await dropped(app, "a.txt")
@@ -147,7 +191,7 @@ async def test_a_wish_that_stopped_before_the_termination_is_finished_by_the_nex
         await running(app, task_id)
     await wished_only(app, task_id, monkeypatch)
     assert (await record_of(app, task_id)).reason == "being cancelled on request"
-    await reconcile(later(app, minutes=5))
+    await reconcile(later(app, minutes=11))
     assert (await collected(app, task_id)).state is TaskState.CANCELLED
 
 

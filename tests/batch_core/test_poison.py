@@ -109,6 +109,14 @@ async def test_a_message_that_says_nothing_is_told_and_done(app, content, caplog
     assert "A poison message is" in caplog.text
 
 
+async def test_a_file_that_the_app_does_not_take_by_itself_is_not_taken_from_the_poison_queue(app, caplog):
+    intake = replace(app.settings.intake, skip_empty=True)
+    await dropped(app, "empty.txt", b"")
+    await take_poison(replace(app, settings=replace(app.settings, intake=intake)), message(app, "empty.txt"))
+    assert await records(app) == []
+    assert "none that the app takes by itself" in caplog.text
+
+
 async def test_a_message_about_another_container_is_none_of_ours(app):
     await dropped(app, "a.txt")
     await take_poison(app, message(app, "a.txt", container="another"))

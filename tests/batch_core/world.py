@@ -25,7 +25,7 @@ from batch_core.record import TaskRecord, TaskState
 from batch_core.sweep import sweep
 from tests.batch_core.commands import command_in
 from tests.batch_core.cuts import Cut, End, cut_short
-from tests.batch_core.steps import closed, deleted, dropped, output
+from tests.batch_core.steps import closed, deleted, dropped, later, output
 from tests.batch_emulator.control import control
 
 #: Which state may follow which, as the README tells. From `queued` to an end without `submitted` in between goes what
@@ -238,7 +238,8 @@ class World:
     async def _is_quiet(self) -> bool:
         try:
             found = await sweep(self.app)
-            await reconcile(self.app)
+            # By then no call is under way that could still add a task whose cancellation was asked for.
+            await reconcile(later(self.app, minutes=11))
             await collect(self.app)
         except Unavailable:
             # A tick that failed is followed by another.
@@ -290,6 +291,7 @@ class World:
             assert len(runs) <= 1 + self.lost_nodes, (runs, record)
             assert runs or record.state is not TaskState.SUCCEEDED, record
             assert not runs or record.state is not TaskState.REJECTED, record
+            assert not runs or record.reason != "cancelled before it ran", record
 
     async def _tasks(self, jobs: Iterable[str]):
         for job in jobs:
