@@ -32,8 +32,9 @@ demo: setup
 up: setup
 	$(BIN)/python -m local up
 
+# Every worker starts an Azurite and an emulator of its own: more than four would not be faster for what they need.
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 clients: setup
 	$(BIN)/python -m tests.batch_emulator.clients

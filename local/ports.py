@@ -3,7 +3,8 @@
 import asyncio
 import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import islice
 
 from local.errors import PortsTakenError
 
@@ -11,16 +12,36 @@ ADDRESS = "127.0.0.1"
 
 # Below what Linux (32768) and macOS (49152) give to outgoing connections, so that no client socket
 # takes a port between the moment it is found free and the moment a server binds it.
-_CANDIDATES = range(20_000, 32_000)
+_FIRST, _END, _BLOCK = 20_000, 32_000, 40
+
+#: Sockets that this process keeps open until it ends.
+_guards: list[socket.socket] = []
 
 
 def free_ports(count: int) -> list[int]:
-    """Return `count` different ports on which nothing listens now."""
-    drawn = secrets.SystemRandom().sample(_CANDIDATES, count * 50)
-    found = [port for port, _ in zip(filter(is_free, drawn), range(count), strict=False)]
+    """Return `count` different ports on which nothing listens now, and which no other process is given."""
+    found = list(islice(filter(is_free, _own_ports), count))
     if len(found) < count:
-        raise PortsTakenError(f"found no {count} free ports between 20000 and 32000")
+        raise PortsTakenError(f"found no {count} free ports between {_FIRST} and {_END}")
     return found
+
+
+def _draw() -> Iterator[int]:
+    """Give the ports of blocks that are this process's own: it listens on the first of each, which no other can."""
+    blocks = range(_FIRST, _END, _BLOCK)
+    for first in secrets.SystemRandom().sample(blocks, len(blocks)):
+        guard = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            guard.bind((ADDRESS, first))
+            guard.listen(1)
+        except OSError:
+            guard.close()
+            continue
+        _guards.append(guard)
+        yield from range(first + 1, first + _BLOCK)
+
+
+_own_ports = _draw()
 
 
 def is_free(port: int) -> bool:

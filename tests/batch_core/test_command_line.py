@@ -1,13 +1,16 @@
 import asyncio
+import io
 import json
 import os
 import sys
 from datetime import date
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from azure.batch.models import BatchPoolState
 
+from batch_core.__main__ import main
 from batch_core.app import open_app
 from batch_core.entities import JobEntry
 from batch_core.record import DetectedBy
@@ -21,24 +24,40 @@ def environment(environment, batch_endpoint):
     return environment | {"BATCH_ENDPOINT": batch_endpoint}
 
 
-async def run(arguments, environment, cwd, answers=""):
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run the command line as `process` does, but in this process, whose SDKs are imported."""
+
+    async def run(arguments, environment, cwd, answers=""):
+        capsys.readouterr()
+        with monkeypatch.context() as patch, mock.patch.dict(os.environ, environment, clear=True):
+            patch.setattr(sys, "argv", ["batch_core", *arguments])
+            patch.setattr(sys, "stdin", io.StringIO(answers))
+            patch.chdir(cwd)
+            # It brings an event loop of its own.
+            code = await asyncio.to_thread(main)
+        return code, *capsys.readouterr()
+
+    return run
+
+
+async def process(arguments, environment, cwd):
     """Run `python -m batch_core`; returns exit code, output and complaints."""
     paths = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path.cwd())}
     process = await asyncio.create_subprocess_exec(
         *[sys.executable, "-m", "batch_core", *arguments],
         cwd=cwd,
         env=environment | paths,
-        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    output, complaints = await process.communicate(answers.encode())
+    output, complaints = await process.communicate()
     return process.returncode, output.decode(), complaints.decode()
 
 
 async def test_setup_makes_what_is_missing_and_can_be_repeated(environment, tmp_path):
     names = [environment[name] for name in ("INPUT_CONTAINER", "OUTPUT_CONTAINER", "TABLE_NAME", "BATCH_POOL_ID")]
-    code, output, _ = await run(["setup"], environment, tmp_path)
+    code, output, _ = await process(["setup"], environment, tmp_path)
     assert code == 0
     assert [line.split(": ") for line in output.splitlines()] == [
         [f"input container {names[0]}", "created"],
@@ -46,11 +65,11 @@ async def test_setup_makes_what_is_missing_and_can_be_repeated(environment, tmp_
         [f"table {names[2]}", "created"],
         [f"pool {names[3]}", "created"],
     ]
-    code, output, _ = await run(["setup"], environment, tmp_path)
+    code, output, _ = await process(["setup"], environment, tmp_path)
     assert (code, output.count("is there")) == (0, 4)
 
 
-async def test_the_pool_is_made_as_the_settings_say(environment, tmp_path):
+async def test_the_pool_is_made_as_the_settings_say(run, environment, tmp_path):
     more = {"POOL_NODE_COUNT": "1", "POOL_TASK_SLOTS_PER_NODE": "3", "POOL_VM_SIZE": "standard_d4s_v5"}
     await run(["setup"], environment | more, tmp_path)
     app = open_app(Settings.from_env(environment))
@@ -62,7 +81,7 @@ async def test_the_pool_is_made_as_the_settings_say(environment, tmp_path):
     assert pool.virtual_machine_configuration.node_agent_sku_id == "batch.node.ubuntu 24.04"
 
 
-async def test_teardown_removes_everything_jobs_included_without_asking_if_told_so(environment, tmp_path):
+async def test_teardown_removes_everything_jobs_included_without_asking_if_told_so(run, environment, tmp_path):
     await run(["setup"], environment, tmp_path)
     app = open_app(Settings.from_env(environment))
     record = (await submit(app, [await dropped(app, "a", b"a")], detected_by=DetectedBy.TRIGGER))[0].record
@@ -78,7 +97,7 @@ async def test_teardown_removes_everything_jobs_included_without_asking_if_told_
     assert (code, output.count("was not there")) == (0, 4)
 
 
-async def test_teardown_asks_about_each_and_yes_is_the_default(environment, tmp_path):
+async def test_teardown_asks_about_each_and_yes_is_the_default(run, environment, tmp_path):
     await run(["setup"], environment, tmp_path)
     code, output, _ = await run(["teardown"], environment, tmp_path, answers="n\n\nY\nno\n")
     assert code == 0
@@ -91,7 +110,7 @@ async def test_teardown_asks_about_each_and_yes_is_the_default(environment, tmp_
     assert not {app.settings.input_container, app.settings.output_container} & set(containers)
 
 
-async def test_tidy_closes_old_jobs_and_a_dry_run_only_tells(environment, tmp_path):
+async def test_tidy_closes_old_jobs_and_a_dry_run_only_tells(run, environment, tmp_path):
     await run(["setup"], environment, tmp_path)
     assert (await run(["tidy"], environment, tmp_path))[:2] == (0, "nothing to tidy\n")
     app = open_app(Settings.from_env(environment))
@@ -107,7 +126,7 @@ async def test_tidy_closes_old_jobs_and_a_dry_run_only_tells(environment, tmp_pa
     assert job.closed_at is not None
 
 
-async def test_settings_come_from_the_folder_like_those_of_func_and_the_environment_wins(environment, tmp_path):
+async def test_settings_come_from_the_folder_like_those_of_func_and_the_environment_wins(run, environment, tmp_path):
     file = {"Values": environment | {"TABLE_NAME": "fromfile"}}
     (tmp_path / "local.settings.json").write_text(json.dumps(file))
     code, output, _ = await run(["setup"], {"INPUT_CONTAINER": environment["INPUT_CONTAINER"] + "-env"}, tmp_path)
@@ -117,7 +136,7 @@ async def test_settings_come_from_the_folder_like_those_of_func_and_the_environm
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"Values": []}'])
-async def test_a_broken_settings_file_is_named(environment, tmp_path, content):
+async def test_a_broken_settings_file_is_named(run, environment, tmp_path, content):
     (tmp_path / "local.settings.json").write_text(content)
     code, _, complaints = await run(["setup"], environment, tmp_path)
     assert code == 2
@@ -125,14 +144,14 @@ async def test_a_broken_settings_file_is_named(environment, tmp_path, content):
 
 
 async def test_wrong_settings_are_listed(tmp_path):
-    code, _, complaints = await run(["setup"], {}, tmp_path)
+    code, _, complaints = await process(["setup"], {}, tmp_path)
     assert code == 2
     assert complaints.splitlines()[0] == "These settings are wrong:"
     assert len(complaints.splitlines()) == 4
 
 
 async def test_a_wrong_key_is_said_to_be_one(environment, tmp_path):
-    code, _, complaints = await run(["setup"], environment | {"BATCH_ACCOUNT_KEY": "d3Jvbmc="}, tmp_path)
+    code, _, complaints = await process(["setup"], environment | {"BATCH_ACCOUNT_KEY": "d3Jvbmc="}, tmp_path)
     assert code == 1
     assert complaints.startswith(
         f"creating pool {environment['BATCH_POOL_ID']} failed (HTTP 403, AuthenticationFailed)"

@@ -1,6 +1,7 @@
 import asyncio
 import socket
 import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,21 @@ async def test_one_that_never_gets_ready_is_told_with_its_log(tmp_path):
 async def test_a_missing_program_is_named(tmp_path):
     with pytest.raises(NotInstalledError, match="'no-such-program'"):
         await ChildProcess.start("it", ["no-such-program"], log=tmp_path / "log")
+
+
+async def test_no_other_process_is_given_a_port_even_before_anything_listens_on_it(tmp_path):
+    code = "from local.ports import free_ports; print(*free_ports(500), flush=True); import time; time.sleep(300)"
+    mine = free_ports(100)
+    given = set(mine)
+    async with AsyncExitStack() as stack:
+        for number in range(3):
+            process = await ChildProcess.start("drawer", python(code), log=tmp_path / str(number), cwd=Path.cwd())
+            await stack.enter_async_context(process)
+            line = await process.wait_for_line(r"[\d ]+\n", seconds=30)
+            ports = set(map(int, line[0].split()))
+            assert len(ports) == 500
+            assert not ports & given
+            given |= ports
 
 
 def test_every_taken_port_is_named_with_what_wanted_it():
