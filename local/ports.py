@@ -1,6 +1,7 @@
 """TCP ports of this machine: which are free, which are taken and who wanted them."""
 
 import asyncio
+import atexit
 import secrets
 import socket
 from collections.abc import Iterator, Mapping
@@ -13,9 +14,6 @@ ADDRESS = "127.0.0.1"
 # Below what Linux (32768) and macOS (49152) give to outgoing connections, so that no client socket
 # takes a port between the moment it is found free and the moment a server binds it.
 _FIRST, _END, _BLOCK = 20_000, 32_000, 40
-
-#: Sockets that this process keeps open until it ends.
-_guards: list[socket.socket] = []
 
 
 def free_ports(count: int) -> list[int]:
@@ -37,7 +35,8 @@ def _draw() -> Iterator[int]:
         except OSError:
             guard.close()
             continue
-        _guards.append(guard)
+        # Which also keeps it open until then.
+        atexit.register(guard.close)
         yield from range(first + 1, first + _BLOCK)
 
 
