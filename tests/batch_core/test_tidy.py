@@ -195,6 +195,7 @@ async def test_a_task_that_the_closing_ended_still_gets_its_final_state(app, mon
     await completed(app, [late[0].task_id])
     await reconcile(later(app, days=2))
     record = await collected(app, late[0].task_id)
-    assert record.state is TaskState.FAILED
+    # One that is ended as it starts leaves no output.
+    assert record.state in {TaskState.FAILED, TaskState.OUTPUT_LOST}
     assert record.reason
     assert (await record_of(app, record.task_id)).closed_at
