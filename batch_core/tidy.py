@@ -18,7 +18,6 @@ logger = logging.getLogger(__name__)
 #: How long after midnight the last submissions of a day may still be under way.
 LATE = timedelta(hours=1)
 
-
 #: A tick ends cleanly in this time; what is left is the next tick's.
 BUDGET = timedelta(minutes=4)
 

@@ -125,8 +125,7 @@ class ChildProcess:
                     await asyncio.wait_for(self._process.wait(), grace_seconds)
         finally:
             # Also for what the process started and left behind, and when this wait is cancelled.
-            self._signal_group(signal.SIGKILL)
-            await self._process.wait()
+            await self.kill()
 
     async def kill(self) -> None:
         """End the process and its whole group at once, as a crash would."""
