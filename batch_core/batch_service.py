@@ -1,11 +1,11 @@
 """The calls that the app makes to Batch, and what their replies mean to it."""
 
 import json
+import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import Enum
 from http import HTTPStatus
 from typing import Any
 
@@ -14,7 +14,6 @@ from azure.batch.models import (
     BatchError,
     BatchJobCreateOptions,
     BatchJobState,
-    BatchPool,
     BatchPoolInfo,
     BatchPoolNodeCounts,
     BatchTask,
@@ -24,39 +23,64 @@ from azure.batch.models import (
     BatchTaskGroup,
 )
 from azure.core.exceptions import HttpResponseError
+from azure.core.pipeline import PipelineResponse
 from azure.core.rest import AsyncHttpResponse
 
-from batch_core.errors import Conflict, Missing, Refused, ServiceError, Unavailable, translating
+from batch_core.errors import (
+    Conflict,
+    Missing,
+    Refused,
+    ServiceError,
+    Unavailable,
+    Unexpected,
+    error_code,
+    note_answer,
+    translating,
+)
+from batch_core.naming import MAX_ID_LENGTH
+from batch_core.outcome import outcome_of, word
+from batch_core.record import Outcome
+from batch_core.service_codes import (
+    ABSENT_FILE,
+    ABSENT_TASK,
+    CLOSED_JOB,
+    DELETED_JOB,
+    ENDED_JOB,
+    FILE_OUT_OF_REACH,
+    NEVER_ACCEPTED,
+)
+
+logger = logging.getLogger(__name__)
 
 #: https://learn.microsoft.com/rest/api/batchservice/tasks/create-task-collection
 MAX_TASKS_PER_CALL = 100
 #: https://learn.microsoft.com/rest/api/batchservice/tasks/list-tasks
 MAX_TASKS_PER_PAGE = 1000
 
-#: A job that answers with one of these takes no more tasks, ever
-#: (https://learn.microsoft.com/rest/api/batchservice/batch-status-and-error-codes).
-_CLOSED_JOB_CODES = frozenset({"JobBeingDeleted", "JobBeingTerminated", "JobCompleted", "JobNotFound"})
 _COMPLETED_TASK_FIELDS = ["id", "stateTransitionTime", "executionInfo", "nodeInfo"]
+#: Headers that every answer about a file has (https://learn.microsoft.com/rest/api/batchservice/file/get-from-task).
+_FILE_HEADER = "ocp-batch-file-"
+_NO_FILE = f"it has none of the headers that Batch gives a file ({_FILE_HEADER}...)"
 
 
 def is_gone(error: ServiceError) -> bool:
-    """Tell whether the error means that a task's file is not there and will not come back."""
-    return isinstance(error, Missing) or error.code == "TaskFilesCleanedup"
+    """Tell whether the error means that a task's file does not exist and never will again."""
+    return error.code in ABSENT_FILE
 
 
 def is_out_of_reach(error: ServiceError) -> bool:
-    """Tell whether the error means that a task's files are not there now: it never ran, or its node is away."""
-    return error.code == "TaskFilesUnavailable"
+    """Tell whether the error means that a task's files cannot be read now: it never ran, or its node is away."""
+    return error.code in FILE_OUT_OF_REACH
 
 
 def is_closed_job(error: ServiceError) -> bool:
     """Tell whether the error means that the job takes no more tasks, ever."""
-    return error.code in _CLOSED_JOB_CODES
+    return error.code in CLOSED_JOB
 
 
-def word(value: str | Enum) -> str:
-    """Return the service's own word for a value that the SDK may have turned into an enumeration's."""
-    return str(value.value if isinstance(value, Enum) else value)
+def is_never_accepted(error: ServiceError) -> bool:
+    """Tell whether the error means that this very task can never be added, in the service's own words."""
+    return isinstance(error, Refused | Conflict) and error.code in NEVER_ACCEPTED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +92,35 @@ class NodeCounts:
     starting: int = 0
     start_task_failed: int = 0
     unusable: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolStatus:
+    """A pool: its states in the service's words, the nodes that it has and is to have, its resize errors."""
+
+    id: str
+    state: str
+    allocation_state: str
+    nodes: int
+    target: int
+    errors: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompletedTask:
+    """A completed task: when it completed (or was changed last, as the service says) and how it ended."""
+
+    task_id: str
+    completed_at: datetime
+    outcome: Outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompletedPage:
+    """A page of completed tasks, and how many of its items could not be read."""
+
+    tasks: list[CompletedTask]
+    unreadable: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,15 +154,10 @@ class BatchService:
         """Add up to 100 tasks in one call; returns for each task id None (Batch has it) or why it has not."""
         with translating(f"adding tasks to job {job_id}"):
             reply = await self._client.create_task_collection(job_id, BatchTaskGroup(task_values=list(tasks)))
-        return {result.task_id: _add_error(job_id, result) for result in reply.result_values or []}
+            return {result.task_id: _add_error(job_id, result) for result in reply.result_values or []}
 
     async def has_task(self, job_id: str, task_id: str) -> bool:
-        try:
-            with translating(f"looking for task {task_id} in job {job_id}"):
-                await self._client.get_task(job_id, task_id, select=["id"])
-        except Missing:
-            return False
-        return True
+        return await self.completion_of(job_id, task_id) is not None
 
     async def live_tasks(self, job_id: str) -> dict[str, str]:
         """List the tasks of a job that are not completed: id and state (active, preparing, running)."""
@@ -117,28 +165,31 @@ class BatchService:
             tasks = self._client.list_tasks(
                 job_id, filter="state ne 'completed'", select=["id", "state"], max_results=MAX_TASKS_PER_PAGE
             )
-            return {task.id or "": word(task.state or "") async for task in tasks}
+            return {_text(task.id): word(_text(task.state)) async for task in tasks}
 
     async def terminate_task(self, job_id: str, task_id: str) -> bool:
         """Stop a task; True if it was stopped or had completed, False if the job has no such task."""
         try:
             with translating(f"terminating task {task_id}"):
                 await self._client.terminate_task(job_id, task_id)
-        except Missing:
-            return False
-        except Conflict as exc:
+        except (Missing, Conflict) as exc:
+            if exc.code in ABSENT_TASK:
+                return False
             if exc.code != "TaskCompleted":
                 raise
         return True
 
     async def completion_of(self, job_id: str, task_id: str) -> datetime | None:
-        """Return when the task went to its present state, None if the job or the task is not there."""
+        """Return when the task went to its present state, None if the job or the task does not exist."""
         try:
             with translating(f"looking for task {task_id} in job {job_id}"):
                 task = await self._client.get_task(job_id, task_id, select=["id", "stateTransitionTime"])
-        except Missing:
-            return None
-        return task.state_transition_time
+                _check_id(task.id, task_id)
+                return _moment(task.state_transition_time)
+        except Missing as exc:
+            if exc.code in ABSENT_TASK:
+                return None
+            raise
 
     async def is_disabled(self, job_id: str) -> bool:
         """Tell whether somebody keeps the job's tasks from running."""
@@ -154,23 +205,35 @@ class BatchService:
     async def _job_state(self, job_id: str) -> str | None:
         try:
             with translating(f"looking at job {job_id}"):
-                return (await self._client.get_job(job_id, select=["id", "state"])).state
-        except Missing:
+                job = await self._client.get_job(job_id, select=["id", "state"])
+                _check_id(job.id, job_id)
+                return word(_text(job.state))
+        except Missing as exc:
+            if exc.code != "JobNotFound":
+                raise
             return None
 
     async def terminate_job(self, job_id: str) -> None:
-        """Close the job: it takes no more tasks."""
-        with translating(f"closing job {job_id}"):
-            # azure-batch 15.1.0 fails without options, though they are optional, and does not export their type.
-            options: Any = {"terminateReason": "nothing runs in it"}
-            await self._client.begin_terminate_job(job_id, options)
+        """Close the job: it takes no more tasks. One that has ended, or is gone, is fine."""
+        try:
+            with translating(f"closing job {job_id}"):
+                # azure-batch 15.1.0 fails without options, though they are optional, and does not export their type.
+                options: Any = {"terminateReason": "nothing runs in it"}
+                await self._client.begin_terminate_job(job_id, options)
+        except (Missing, Conflict) as exc:
+            if exc.code not in ENDED_JOB:
+                raise
 
     async def delete_job(self, job_id: str) -> None:
-        """Delete the job with its tasks; it goes on in the background."""
-        with translating(f"deleting job {job_id}"):
-            await self._client.begin_delete_job(job_id)
+        """Delete the job with its tasks; it goes on in the background. One that is gone, or about to be, is fine."""
+        try:
+            with translating(f"deleting job {job_id}"):
+                await self._client.begin_delete_job(job_id)
+        except (Missing, Conflict) as exc:
+            if exc.code not in DELETED_JOB:
+                raise
 
-    async def completed_tasks(self, job_id: str, since: datetime | None) -> AsyncIterator[list[BatchTask]]:
+    async def completed_tasks(self, job_id: str, since: datetime | None) -> AsyncIterator[CompletedPage]:
         """List the tasks that completed at or after `since`, in pages of up to 1,000 and in no promised order."""
         expression = "state eq 'completed'"
         if since is not None:
@@ -180,27 +243,41 @@ class BatchService:
         ).by_page()
         with translating(f"listing completed tasks of job {job_id}"):
             async for page in pages:
-                yield [task async for task in page]
+                yield _completed_page(job_id, [task async for task in page])
 
     async def read_range(self, job_id: str, task_id: str, file: str, start: int, length: int) -> bytes:
-        """Return this part of a file of the task's directory, less if the file ends before."""
+        """Return this part of a file of the task's directory, less if the file ends before.
+
+        What comes back counts as the file's content only if the answer has the headers that Batch gives a file, and is
+        neither shorter than it says nor longer than what was asked for. Raises `Unexpected` otherwise.
+        """
         with translating(f"reading {file} of task {task_id}"):
+            part = f"bytes={start}-{start + length - 1}"
             try:
-                part = f"bytes={start}-{start + length - 1}"
-                chunks = await self._client.download_task_file(job_id, task_id, file, ocp_range=part)
-                return b"".join([chunk async for chunk in chunks])
+                answer: Any = await self._client.download_task_file(
+                    job_id, task_id, file, ocp_range=part, cls=_FileAnswer.of
+                )
             except HttpResponseError as exc:
-                if exc.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-                    return b""
                 # The SDK does not read the body of a streamed reply, not even of an error.
                 await _read_error(exc)
+                if exc.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and error_code(exc) == "InvalidRange":
+                    return b""
                 raise
+            content: bytes = await answer.content(length)
+            return content
 
     async def file_facts(self, job_id: str, task_id: str, file: str) -> FileFacts:
         """Look at a file of the task's directory."""
-        with translating(f"looking at {file} of task {task_id}"):
-            found = await self._client.get_task_file_properties(job_id, task_id, file)
-        return FileFacts(size=found.content_length, modified=found.last_modified)
+        try:
+            with translating(f"looking at {file} of task {task_id}"):
+                found = await self._client.get_task_file_properties(job_id, task_id, file)
+                if found.is_directory is None and found.url is None:
+                    raise ValueError(_NO_FILE)
+                return FileFacts(size=int(found.content_length), modified=_moment(found.last_modified))
+        except Unexpected:
+            # The code of an error is in its body, and an answer to HEAD has none: asked for the content, Batch tells.
+            await self.read_range(job_id, task_id, file, 0, 1)
+            raise
 
     async def node_counts(self, pool_id: str) -> NodeCounts:
         """Count the pool's nodes by what they can do; zeros while the service has no figures."""
@@ -209,9 +286,88 @@ class BatchService:
             counts = [_node_counts(pool) async for pool in listed]
         return counts[0] if counts else NodeCounts()
 
-    async def get_pool(self, pool_id: str) -> BatchPool:
+    async def pool_status(self, pool_id: str) -> PoolStatus:
+        """Look at the pool; raises `Missing` if it does not exist."""
         with translating(f"looking at pool {pool_id}"):
-            return await self._client.get_pool(pool_id)
+            pool = await self._client.get_pool(pool_id)
+            _check_id(pool.id, pool_id)
+            return PoolStatus(
+                id=_text(pool.id),
+                state=word(_text(pool.state)),
+                allocation_state=word(pool.allocation_state or "unknown"),
+                nodes=(pool.current_dedicated_nodes or 0) + (pool.current_low_priority_nodes or 0),
+                target=(pool.target_dedicated_nodes or 0) + (pool.target_low_priority_nodes or 0),
+                errors=tuple(f"{error.code}: {error.message}" for error in pool.resize_errors or []),
+            )
+
+
+def _text(value: str | None) -> str:
+    """Return a text that every answer has; raises `TypeError` if this one does not."""
+    if not isinstance(value, str):
+        raise TypeError(f"a text was expected, not {type(value).__name__}")
+    return value
+
+
+def _moment(value: datetime | None) -> datetime:
+    if not isinstance(value, datetime):
+        raise TypeError(f"a time was expected, not {type(value).__name__}")
+    return value
+
+
+def _check_id(found: str | None, asked: str) -> None:
+    # Ids are compared without regard to case.
+    if _text(found).lower() != asked.lower():
+        raise ValueError(f"it is about {_text(found)[:MAX_ID_LENGTH]!r}")
+
+
+def _completed_page(job_id: str, tasks: Sequence[BatchTask]) -> CompletedPage:
+    """Read each task by itself: one that cannot be read holds up none of the others."""
+    read: list[CompletedTask] = []
+    for task in tasks:
+        try:
+            with translating(f"reading a completed task of job {job_id}"):
+                note_answer()
+                read.append(_completed_task(task))
+        except Unexpected as exc:
+            logger.warning("%s", exc)
+    return CompletedPage(tasks=read, unreadable=len(tasks) - len(read))
+
+
+def _completed_task(task: BatchTask) -> CompletedTask:
+    completed_at = _moment(task.state_transition_time)
+    return CompletedTask(task_id=_text(task.id), completed_at=completed_at, outcome=outcome_of(task))
+
+
+@dataclass(frozen=True)
+class _FileAnswer:
+    """An answer about a file: it counts only with the headers that Batch gives a file."""
+
+    response: AsyncHttpResponse
+    chunks: AsyncIterator[bytes]
+
+    @classmethod
+    def of(
+        cls, response: PipelineResponse[Any, AsyncHttpResponse], chunks: AsyncIterator[bytes], _: Mapping[str, Any]
+    ) -> "_FileAnswer":
+        """Take what the SDK hands to a custom `cls`."""
+        return cls(response=response.http_response, chunks=chunks)
+
+    async def content(self, length: int) -> bytes:
+        """Read the body, of at most `length` bytes; raises `ValueError` if it is not a file's, or is longer."""
+        try:
+            self._check()
+            content = bytearray()
+            async for chunk in self.chunks:
+                content += chunk
+                if len(content) > length:
+                    raise ValueError(f"more than the {length} bytes that were asked for came")
+            return bytes(content)
+        finally:
+            await self.response.close()
+
+    def _check(self) -> None:
+        if not any(name.lower().startswith(_FILE_HEADER) for name in self.response.headers):
+            raise ValueError(_NO_FILE)
 
 
 async def _read_error(exc: HttpResponseError) -> None:
@@ -238,10 +394,19 @@ def _node_counts(pool: BatchPoolNodeCounts) -> NodeCounts:
 def _add_error(job_id: str, result: BatchTaskCreateResult) -> ServiceError | None:
     code = (result.error and result.error.code) or ""
     # The service writes "Success" where the SDK's enumeration says "success".
-    status = result.status.lower()
-    if status == BatchTaskAddStatus.SUCCESS or code == "TaskExists":
+    status = _text(result.status).lower()
+    if status == BatchTaskAddStatus.SUCCESS or (status == BatchTaskAddStatus.CLIENT_ERROR and code == "TaskExists"):
         return None
     message = result.error.message.value if result.error and result.error.message else None
-    kind = Unavailable if status == BatchTaskAddStatus.SERVER_ERROR else Refused
     detail = (message or "no reason given").split("\n", 1)[0]
-    return kind(f"adding task {result.task_id} to job {job_id}", code=code, detail=detail)
+    return _kind_of_add_error(status, code)(f"adding task {result.task_id} to job {job_id}", code=code, detail=detail)
+
+
+def _kind_of_add_error(status: str, code: str) -> type[ServiceError]:
+    match status:
+        case BatchTaskAddStatus.SERVER_ERROR:
+            return Unavailable
+        case BatchTaskAddStatus.CLIENT_ERROR if code:
+            return Refused
+        case _:
+            return Unexpected

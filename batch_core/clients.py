@@ -9,10 +9,13 @@ from azure.batch.aio import BatchClient
 from azure.core.credentials import AzureNamedKeyCredential
 from azure.core.pipeline import PipelineResponse
 from azure.core.pipeline.policies import AsyncRetryPolicy
+from azure.core.pipeline.transport import AioHttpTransport
+from azure.core.rest import AsyncHttpResponse, HttpRequest
 from azure.data.tables.aio import TableServiceClient
 from azure.identity.aio import DefaultAzureCredential
 from azure.storage.blob.aio import BlobServiceClient
 
+from batch_core.errors import note_answer
 from batch_core.settings import BatchAccount, Settings, StorageConnection
 
 #: One block of an upload, and the most that is sent in a single call, in bytes.
@@ -30,6 +33,15 @@ _RETRIES: dict[str, Any] = {
     # The services give up a request of their own accord after 30 seconds.
     "read_timeout": 40,
 }
+
+
+class NotingTransport(AioHttpTransport):  # type: ignore[misc] # the package exports it untyped
+    """Notes that an answer has come, so that what goes wrong in reading it is told from an error of this program."""
+
+    async def send(self, request: HttpRequest, **options: object) -> AsyncHttpResponse:
+        response: AsyncHttpResponse = await super().send(request, **options)
+        note_answer()
+        return response
 
 
 class BriefRetries(AsyncRetryPolicy[Any, Any]):
@@ -78,15 +90,20 @@ def _storage_clients(
     blocks: dict[str, Any] = {"max_block_size": BLOCK_SIZE, "max_single_put_size": BLOCK_SIZE}
     if connection.connection_string:
         return (
-            BlobServiceClient.from_connection_string(connection.connection_string, **blocks),
-            TableServiceClient.from_connection_string(connection.connection_string, **_RETRIES),
+            BlobServiceClient.from_connection_string(connection.connection_string, transport=_transport(), **blocks),
+            TableServiceClient.from_connection_string(connection.connection_string, transport=_transport(), **_RETRIES),
         )
     return (
-        BlobServiceClient(connection.blob_uri, credential=identity, **blocks),
-        TableServiceClient(connection.table_uri, credential=identity, **_RETRIES),
+        BlobServiceClient(connection.blob_uri, credential=identity, transport=_transport(), **blocks),
+        TableServiceClient(connection.table_uri, credential=identity, transport=_transport(), **_RETRIES),
     )
 
 
 def _batch_client(account: BatchAccount, identity: DefaultAzureCredential) -> BatchClient:
     credential = AzureNamedKeyCredential(account.name, account.key) if account.key else identity
-    return BatchClient(account.endpoint, credential, retry_policy=BriefRetries(**_RETRIES), **_RETRIES)
+    retries = BriefRetries(**_RETRIES)
+    return BatchClient(account.endpoint, credential, transport=_transport(), retry_policy=retries, **_RETRIES)
+
+
+def _transport() -> NotingTransport:
+    return NotingTransport(connection_timeout=_RETRIES["connection_timeout"], read_timeout=_RETRIES["read_timeout"])

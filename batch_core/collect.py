@@ -16,14 +16,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import batched
 
-from azure.batch.models import BatchTask
-
 from batch_core.app import App
-from batch_core.batch_service import is_gone, is_out_of_reach
+from batch_core.batch_service import CompletedPage, CompletedTask, is_gone, is_out_of_reach
 from batch_core.entities import JobEntry, OpenTask
-from batch_core.errors import Missing, OutOfTime, Refused, ServiceError
+from batch_core.errors import AppError, Missing, OutOfTime, RecordNotFound, Refused, ServiceError
 from batch_core.naming import output_name
-from batch_core.outcome import has_run, outcome_of
+from batch_core.outcome import has_run
 from batch_core.output import TaskFile
 from batch_core.record import Outcome, TaskState
 from batch_core.table import Closing
@@ -44,6 +42,7 @@ _AT_ONCE = 16
 _LARGE_AT_ONCE = 2
 _LARGE_SHARE = 1 / 4
 _FILES = ("stdout.txt", "stderr.txt")
+_BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(kw_only=True)
@@ -63,7 +62,7 @@ class _Completed:
     """A completed task whose record is open: its output is to be copied."""
 
     job: JobEntry
-    task: BatchTask
+    task: CompletedTask
     open: OpenTask
 
     def files(self) -> Iterator[tuple[TaskFile, str]]:
@@ -102,8 +101,8 @@ class _Tick:
         listed: list[datetime] = []
         try:
             async for page in self._app.batch.completed_tasks(job.job_id, job.watermark):
-                self.report.listed += len(page)
-                listed += [task.state_transition_time for task in page if task.state_transition_time]
+                self.report.listed += len(page.tasks) + page.unreadable
+                listed += [task.completed_at for task in page.tasks]
                 safe = min([safe, *await self._collect_page(job, page)])
                 if self._is_over():
                     return
@@ -130,10 +129,11 @@ class _Tick:
         except ServiceError as exc:
             self._leave("The large output is not collected", exc, task_id=one.open.task_id)
 
-    async def _collect_page(self, job: JobEntry, page: Sequence[BatchTask]) -> list[datetime]:
+    async def _collect_page(self, job: JobEntry, page: CompletedPage) -> list[datetime]:
         """Collect the page's open tasks; returns when those completed that must be listed again."""
-        open_tasks = await self._app.table.open_among(task.id for task in page if task.id)
-        found = [_Completed(job=job, task=task, open=open_tasks[task.id]) for task in page if task.id in open_tasks]
+        open_tasks = await self._app.table.open_among(task.task_id for task in page.tasks)
+        tasks = [task for task in page.tasks if task.task_id in open_tasks]
+        found = [_Completed(job=job, task=task, open=open_tasks[task.task_id]) for task in tasks]
         # A record that went on to another job has left its task behind in this one.
         found = [one for one in found if one.open.job_id == job.job_id]
         self.report.postponed += len(found)
@@ -142,8 +142,9 @@ class _Tick:
         for few in batched(found, _TOGETHER, strict=False):
             if not self._is_over():
                 closed |= await self._collect_few(few, self._copy_small, at_once)
-        left = [one.task for one in found if one.open.task_id not in closed]
-        return [task.state_transition_time for task in left if task.state_transition_time]
+        left = [one.task.completed_at for one in found if one.open.task_id not in closed]
+        # Of one that could not be read, nobody knows when it completed: all of it is listed again.
+        return [*left, job.watermark or _BEGINNING] if page.unreadable else left
 
     async def _collect_few(self, few: Sequence[_Completed], copy: _Copy, at_once: asyncio.Semaphore) -> set[str]:
         """Copy the output of the tasks and close their records; returns which are closed."""
@@ -157,7 +158,7 @@ class _Tick:
 
     async def _collect_task(self, one: _Completed, copy: _Copy, at_once: asyncio.Semaphore) -> Closing | None:
         """Return what the record is closed with; None if the task must be listed again."""
-        outcome = _as_asked(outcome_of(one.task), one.open)
+        outcome = _as_asked(one.task.outcome, one.open)
         try:
             async with at_once:
                 is_copied = await copy(one)
@@ -187,7 +188,7 @@ class _Tick:
     async def _lost_or_noted(self, task: OpenTask, outcome: Outcome, error: ServiceError) -> Outcome | None:
         try:
             return await self._lost(task, outcome, error)
-        except ServiceError as exc:
+        except (ServiceError, RecordNotFound) as exc:
             self._leave("The trouble is not on the record", exc, task_id=task.task_id)
             return None
 
@@ -201,7 +202,7 @@ class _Tick:
             return _output_lost(outcome, error)
         stored = await self._app.table.get(task.task_id)
         tries = stored.record.output_tries + 1
-        ended = outcome.ended_at or datetime.min.replace(tzinfo=UTC)
+        ended = outcome.ended_at or _BEGINNING
         is_old = self._app.now() - ended > self._app.settings.output_patience
         if (is_out_of_reach(error) or isinstance(error, Refused)) and tries >= MIN_OUTPUT_TRIES and is_old:
             return _output_lost(outcome, error)
@@ -215,9 +216,9 @@ class _Tick:
         if any(moment < safe for moment in listed):
             await self._app.ledger.change_job(replace(job, watermark=safe))
 
-    def _leave(self, what: str, error: ServiceError, **ids: str) -> None:
+    def _leave(self, what: str, error: AppError, **ids: str) -> None:
         """Leave it for the next tick."""
-        logger.warning("%s: %s", what, error, extra={"code": error.code, **ids})
+        logger.warning("%s: %s", what, error, extra=ids)
         self.report.is_complete = False
 
     def _is_over(self) -> bool:

@@ -1,6 +1,6 @@
 """The input and the output container."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -50,12 +50,13 @@ class InputContainer:
             raise BlobNotFound(f"there is no blob {blob_name!r} in container {self._name!r}")
         try:
             with translating(f"reading the properties of blob {blob_name!r}"):
-                properties = await self._blob(blob_name).get_blob_properties()
+                properties = await _properties(self._blob(blob_name))
+                version = self._version(properties)
         except Missing as exc:
             raise BlobNotFound(f"there is no blob {blob_name!r} in container {self._name!r}") from exc
         if properties.copy.status == "pending":
             raise NotNow(f"blob {blob_name!r} is still being copied: it can be submitted when it is whole")
-        return self._version(properties)
+        return version
 
     async def _is_listed(self, blob_name: str) -> bool:
         with translating(f"looking for blob {blob_name!r}"):
@@ -75,11 +76,11 @@ class InputContainer:
             pages = container.list_blobs(include=["copy"], results_per_page=MAX_BLOBS_PER_PAGE)
             paged = pages.by_page(continuation_token=continuation)
             blobs = [blob async for blob in await anext(paged)]
-        return ListedPage(
-            versions=[self._version(blob) for blob in blobs if blob.copy.status != "pending"],
-            pending=[self._version(blob) for blob in blobs if blob.copy.status == "pending"],
-            continuation=getattr(paged, "continuation_token", None) or None,
-        )
+            return ListedPage(
+                versions=[self._version(blob) for blob in blobs if blob.copy.status != "pending"],
+                pending=[self._version(blob) for blob in blobs if blob.copy.status == "pending"],
+                continuation=getattr(paged, "continuation_token", None) or None,
+            )
 
     async def sas_url(self, blob_name: str, lifetime: timedelta) -> str:
         """Return a URL with which anybody can read this one blob for this long: a secret."""
@@ -125,6 +126,21 @@ class InputContainer:
         return self._client.get_blob_client(self._name, name)
 
 
+async def _properties(blob: BlobClient) -> BlobProperties:
+    """Ask for a blob's properties; raises `ValueError` if the answer is not about a blob."""
+    properties = await blob.get_blob_properties()
+    # Every blob has a type (https://learn.microsoft.com/rest/api/storageservices/get-blob-properties); a page of
+    # whatever answers in the service's place has not.
+    if properties.blob_type is None or properties.etag is None:
+        raise ValueError("it has none of the headers of a blob")
+    return properties
+
+
+def _check_written(answer: Mapping[str, object]) -> None:
+    if not answer.get("etag"):
+        raise ValueError("it does not name the ETag that was written")
+
+
 def _is_ambiguous(blob_name: str) -> bool:
     """Tell whether the name may lead elsewhere in a URL, where `a/../b` is `b` and a backslash may be a slash."""
     return "\\" in blob_name or not {".", ".."}.isdisjoint(blob_name.split("/"))
@@ -140,12 +156,16 @@ class OutputContainer:
     async def write(self, blob_name: str, content: bytes) -> None:
         """Write the blob in one call, replacing an older one."""
         with self._writing(blob_name):
-            await self._blob(blob_name).upload_blob(content, overwrite=True, content_settings=_TEXT)
+            _check_written(await self._blob(blob_name).upload_blob(content, overwrite=True, content_settings=_TEXT))
 
     async def has(self, blob_name: str) -> bool:
         """Tell whether the blob is there, which means that it is whole."""
-        with translating(f"looking for output blob {blob_name!r}"):
-            return await self._blob(blob_name).exists()
+        try:
+            with translating(f"looking for output blob {blob_name!r}"):
+                await _properties(self._blob(blob_name))
+        except Missing:
+            return False
+        return True
 
     async def blocks_of(self, blob_name: str) -> set[str]:
         """Return the ids of the blocks that a commit can use: those that wait for one, and those of the blob itself."""
@@ -164,7 +184,7 @@ class OutputContainer:
         """Let the blob appear, made of these blocks."""
         with self._writing(blob_name):
             blocks = [BlobBlock(block_id=block_id) for block_id in block_ids]
-            await self._blob(blob_name).commit_block_list(blocks, content_settings=_TEXT)
+            _check_written(await self._blob(blob_name).commit_block_list(blocks, content_settings=_TEXT))
 
     async def ping(self) -> None:
         with translating(f"looking at container {self._name}"):

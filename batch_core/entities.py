@@ -10,7 +10,8 @@ One table:
     sweep          position             how far the listing of the input container has come
 """
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 from typing import Any
@@ -19,6 +20,13 @@ from azure.data.tables import EdmType, EntityProperty, TableEntity
 
 from batch_core.naming import table_keys
 from batch_core.record import DetectedBy, Outcome, TaskRecord, TaskState
+
+logger = logging.getLogger(__name__)
+
+#: The longest text that is stored, in characters: reasons and messages come from outside, and a property may have
+#: 64 KiB, an entity 1 MiB and a transaction 4 MiB
+#: (https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model).
+MAX_TEXT_LENGTH = 2000
 
 DAYS = "days"
 JOBS = "jobs"
@@ -68,12 +76,12 @@ class JobEntry:
 
 
 def record_entity(record: TaskRecord) -> Entity:
-    return _entity_key(record.task_id) | property_values({f.name: getattr(record, f.name) for f in fields(record)})
+    return _entity_key(record.task_id) | _bounded_values({f.name: getattr(record, f.name) for f in fields(record)})
 
 
 def open_entity(record: TaskRecord) -> Entity:
     values = {"task_id": record.task_id, "blob": record.blob, "job_id": record.job_id, "since": record.recorded_at}
-    return open_key(record.task_id) | property_values(values)
+    return open_key(record.task_id) | _bounded_values(values)
 
 
 def open_key(task_id: str) -> Entity:
@@ -102,7 +110,8 @@ def to_open_task(entity: TableEntity) -> OpenTask:
 def outcome_entity(task_id: str, outcome: Outcome, closed_at: datetime) -> Entity:
     """Return what a final state merges into a record; `reason` is always set, so that no old one stays."""
     values = {f.name: getattr(outcome, f.name) for f in fields(outcome)}
-    return _entity_key(task_id) | property_values(values | {"closed_at": closed_at}) | {"reason": outcome.reason or ""}
+    values |= {"reason": outcome.reason or "", "closed_at": closed_at}
+    return _entity_key(task_id) | _bounded_values(values)
 
 
 def change_entity(task_id: str, changes: Mapping[str, Any]) -> Entity:
@@ -112,7 +121,28 @@ def change_entity(task_id: str, changes: Mapping[str, Any]) -> Entity:
 
 def _merged(changes: Mapping[str, Any]) -> Entity:
     """Return the values with None as an empty text: a merge cannot remove a property."""
-    return property_values(changes) | {name: "" for name, value in changes.items() if value is None}
+    return _bounded_values(changes) | {name: "" for name, value in changes.items() if value is None}
+
+
+def bounded(text: str) -> str:
+    """Return the text, or its beginning if it is longer than what is stored of one."""
+    return text if len(text) <= MAX_TEXT_LENGTH else f"{text[: MAX_TEXT_LENGTH - 1]}…"
+
+
+def readable[T](entities: Iterable[TableEntity], read: Callable[[TableEntity], T]) -> list[T]:
+    """Read each entity by itself; one that cannot be read is logged and left out: it holds up none of the others."""
+    found: list[T] = []
+    for entity in entities:
+        try:
+            found.append(read(entity))
+        except (LookupError, TypeError, ValueError) as exc:
+            keys = f"({entity.get('PartitionKey')!r}, {entity.get('RowKey')!r})"
+            logger.error("An entity of the table, %s, cannot be read: %s: %s", keys, type(exc).__name__, exc)  # noqa: TRY400
+    return found
+
+
+def _bounded_values(values: Mapping[str, Any]) -> Entity:
+    return property_values({name: bounded(value) if type(value) is str else value for name, value in values.items()})
 
 
 def property_values(values: Mapping[str, Any]) -> Entity:

@@ -9,23 +9,41 @@ AppError
 ├── OutOfTime          a tick's time is up; the next one goes on
 └── ServiceError       Storage, the table or Batch did not do what it was asked
     ├── Unavailable    for now: throttled, down, timed out or out of reach; trying again helps
-    ├── Missing        404: the thing is not there
-    ├── Conflict       409 or 412: the thing is there already, or is in another state
+    ├── Unexpected     the answer is not one that the service gives: whether the request took effect is not known
+    ├── Missing        404 with a code of the service that says so: the thing does not exist
+    ├── Conflict       409 or 412: the thing already exists, or is in another state
     ├── AccessDenied   401 or 403: credentials or permissions
-    └── Refused        any other 4xx: the same request will never be accepted
+    └── Refused        any other 4xx: the service does not accept the request as it is
+
+All but the first two are the service's own words: an answer without one of its error codes (a proxy's page, half a
+document, an empty body) is `Unexpected`, whatever its status, and decides nothing.
 """
 
+import json
+import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass
+from http import HTTPStatus
 
 from azure.core.exceptions import (
     AzureError,
     ClientAuthenticationError,
     HttpResponseError,
-    ResourceNotFoundError,
+    IncompleteReadError,
     ServiceRequestError,
     ServiceResponseError,
 )
+
+from batch_core.service_codes import ABSENT
+
+#: The longest text of a service that is kept, in characters: it goes into records, logs and replies.
+MAX_DETAIL_LENGTH = 1500
+
+#: What the services' error codes look like; anything else in that place is not one.
+_CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,99}")
+_SIGNATURE = re.compile(r"(?i)\bsig=[^&\s\"'<>]+")
 
 
 class AppError(Exception):
@@ -72,6 +90,7 @@ class ServiceError(AppError):
     def __init__(
         self, action: str, *, status: int = 0, code: str = "", detail: str = "", retry_after: float | None = None
     ) -> None:
+        detail = _SIGNATURE.sub("sig=REDACTED", detail[: 4 * MAX_DETAIL_LENGTH])[:MAX_DETAIL_LENGTH]
         facts = ", ".join(part for part in (f"HTTP {status}" if status else "", code) if part)
         super().__init__(f"{action} failed" + (f" ({facts})" if facts else "") + (f": {detail}" if detail else ""))
         self.action = action
@@ -85,12 +104,16 @@ class Unavailable(ServiceError):
     """The service is throttling, down, slow or out of reach: the same request may succeed later."""
 
 
+class Unexpected(ServiceError):
+    """The answer is not one that the service gives: whether the request took effect is not known."""
+
+
 class Missing(ServiceError):
-    """The thing asked for is not there."""
+    """The thing asked for does not exist: the service says so with a code of its own."""
 
 
 class Conflict(ServiceError):
-    """The thing is there already, has changed since it was read, or is in a state that forbids the request."""
+    """The thing already exists, was modified since it was read, or is in a state that forbids the request."""
 
 
 class AccessDenied(ServiceError):
@@ -98,45 +121,90 @@ class AccessDenied(ServiceError):
 
 
 class Refused(ServiceError):
-    """The service will never accept this request."""
+    """The service does not accept the request as it is."""
 
 
-_BY_STATUS: dict[int, type[ServiceError]] = {
-    401: AccessDenied,
-    403: AccessDenied,
-    404: Missing,
-    408: Unavailable,
-    409: Conflict,
-    412: Conflict,
-    429: Unavailable,
-}
+@dataclass
+class _Exchange:
+    is_answered: bool = False
+
+
+_exchange: ContextVar[_Exchange | None] = ContextVar("exchange", default=None)
+
+#: What the SDKs raise when an answer does not have the shape that they expect.
+_MISREAD = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+
+
+def note_answer() -> None:
+    """Note that a service has answered: what `translating` catches from now on is about that answer."""
+    if (exchange := _exchange.get()) is not None:
+        exchange.is_answered = True
 
 
 @contextmanager
 def translating(action: str) -> Iterator[None]:
-    """Turn an SDK error raised inside into a `ServiceError`; `action` reads like "adding tasks to job j"."""
+    """Turn an SDK error raised inside into a `ServiceError`; `action` reads like "adding tasks to job j".
+
+    Answers should be read inside too: whatever goes wrong after one has arrived becomes `Unexpected`, so that nothing
+    raw leaves the boundary. What is raised before any answer came is an error of this program, and passes.
+    """
+    outer, exchange = _exchange.get(), _Exchange()
+    _exchange.set(exchange)
     try:
         yield
-    except ResourceNotFoundError as exc:
-        raise Missing(action, status=404, code=error_code(exc), detail=_first_line(_message(exc))) from exc
-    except HttpResponseError as exc:
-        raise _from_reply(action, exc) from exc
-    except ClientAuthenticationError as exc:
-        raise AccessDenied(action, detail=_first_line(exc.message)) from exc
-    except (ServiceRequestError, ServiceResponseError) as exc:
-        raise Unavailable(action, detail=_first_line(exc.message)) from exc
-    except AzureError as exc:
-        raise Unavailable(action, detail=_first_line(exc.message)) from exc
+    except (AzureError, *_MISREAD) as exc:
+        if not isinstance(exc, AzureError) and not exchange.is_answered:
+            raise
+        raise _translated(action, exc) from exc
+    finally:
+        _exchange.set(outer)
+
+
+def _translated(action: str, exc: Exception) -> ServiceError:
+    match exc:
+        case IncompleteReadError() | ServiceRequestError() | ServiceResponseError():
+            return Unavailable(action, detail=_first_line(exc.message))
+        case HttpResponseError(status_code=int()):
+            return _from_reply(action, exc)
+        case ClientAuthenticationError():
+            return AccessDenied(action, detail=_first_line(exc.message))
+        case AzureError():
+            return Unexpected(action, detail=_first_line(exc.message))
+        case _:
+            detail = f"the answer cannot be read ({type(exc).__name__}: {_first_line(str(exc))})"
+            return Unexpected(action, detail=detail)
 
 
 def _from_reply(action: str, exc: HttpResponseError) -> ServiceError:
-    status = exc.status_code or 0
-    kind = _BY_STATUS.get(status)
-    if kind is None:
-        kind = Unavailable if status == 0 or status >= 500 else Refused
-    return kind(
-        action, status=status, code=error_code(exc), detail=_first_line(_message(exc)), retry_after=_retry_after(exc)
-    )
+    status, code = exc.status_code or 0, error_code(exc)
+    kind = _kind(status, code)
+    detail = _foreign(exc) if kind is Unexpected else _first_line(_message(exc))
+    return kind(action, status=status, code=code, detail=detail, retry_after=_retry_after(exc))
+
+
+def _kind(status: int, code: str) -> type[ServiceError]:
+    if (
+        status in {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
+        or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    ):
+        return Unavailable
+    if not code or status < HTTPStatus.BAD_REQUEST:
+        return Unexpected
+    match status:
+        case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
+            return AccessDenied
+        case HTTPStatus.NOT_FOUND:
+            return Missing if code in ABSENT else Unexpected
+        case HTTPStatus.CONFLICT | HTTPStatus.PRECONDITION_FAILED:
+            return Conflict
+        case _:
+            return Refused
+
+
+def _foreign(exc: HttpResponseError) -> str:
+    # Its body stays out of the text: it may be a page of any size that repeats the request's URL.
+    kind = str(getattr(exc.response, "headers", {}).get("Content-Type", "")).split(";", 1)[0][:100]
+    return f"the answer is not one of the service's own (content type {kind or 'none'})"
 
 
 def _retry_after(exc: HttpResponseError) -> float | None:
@@ -146,18 +214,29 @@ def _retry_after(exc: HttpResponseError) -> float | None:
 
 
 def error_code(exc: HttpResponseError) -> str:
-    """Return the service's own error code: Batch and Storage put it in different places."""
-    # Tables and Blobs set an attribute; Batch (its BatchExceptionPolicy) keeps the deserialised body.
-    for holder in (exc, getattr(exc, "error", None), getattr(exc, "model", None)):
-        code = getattr(holder, "error_code", None) or getattr(holder, "code", None)
-        if code:
-            return str(getattr(code, "value", code))
-    return ""
+    """Return the service's own error code; empty if the answer is not a well-formed error of the service."""
+    # Blobs and Tables set an attribute; Batch (its BatchExceptionPolicy) keeps the deserialised body.
+    code = getattr(exc, "error_code", None) or _batch_code(getattr(exc, "model", None)) or _table_code(exc.response)
+    text = getattr(code, "value", code)
+    return text if isinstance(text, str) and _CODE.fullmatch(text) else ""
+
+
+def _batch_code(model: object) -> object:
+    message = getattr(getattr(model, "message", None), "value", None)
+    return getattr(model, "code", None) if isinstance(message, str) else None
+
+
+def _table_code(response: object) -> object:
+    # Where an entity is created, azure-data-tables 12.7.0 raises the error as it came: its code is in the body alone.
+    text = getattr(response, "text", None)
+    with suppress(AzureError, *_MISREAD):
+        return json.loads(text())["odata.error"]["code"] if callable(text) else None
+    return None
 
 
 def _message(exc: HttpResponseError) -> str:
     text = getattr(getattr(getattr(exc, "model", None), "message", None), "value", None)
-    return str(text or exc.message)
+    return str(text or exc.message or "")
 
 
 def _first_line(text: str) -> str:

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from azure.batch.models import AllocationState, BatchPool, BatchPoolState
+from azure.batch.models import AllocationState, BatchPoolState
 
 from batch_core.app import App
-from batch_core.batch_service import word
+from batch_core.batch_service import PoolStatus
 from batch_core.errors import AppError, Missing
 
 _PATIENCE_SECONDS = 10
@@ -53,7 +53,7 @@ async def _check_batch(app: App) -> list[Check]:
     answers = Check(name="batch", is_ok=True, detail="answers")
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS):
-            pool = await app.batch.get_pool(pool_id)
+            pool = await app.batch.pool_status(pool_id)
     except Missing:
         detail = f"there is no pool {pool_id!r}: `python -m batch_core setup` makes it"
         return [answers, Check(name="pool", is_ok=False, detail=detail)]
@@ -62,15 +62,12 @@ async def _check_batch(app: App) -> list[Check]:
     return [answers, _pool_check(pool)]
 
 
-def _pool_check(pool: BatchPool) -> Check:
-    errors = "; ".join(f"{error.code}: {error.message}" for error in pool.resize_errors or [])
-    nodes = (pool.current_dedicated_nodes or 0) + (pool.current_low_priority_nodes or 0)
-    target = (pool.target_dedicated_nodes or 0) + (pool.target_low_priority_nodes or 0)
-    detail = f"{pool.id}: {nodes} of {target} nodes, {word(pool.state)}, {word(pool.allocation_state or 'unknown')}"
-    is_ok = pool.state == BatchPoolState.ACTIVE and not errors
-    if is_ok and not nodes and pool.allocation_state == AllocationState.STEADY:
+def _pool_check(pool: PoolStatus) -> Check:
+    detail = f"{pool.id}: {pool.nodes} of {pool.target} nodes, {pool.state}, {pool.allocation_state}"
+    is_ok = pool.state == BatchPoolState.ACTIVE and not pool.errors
+    if is_ok and not pool.nodes and pool.allocation_state == AllocationState.STEADY:
         is_ok, detail = False, f"{detail}: tasks wait until the pool has nodes"
-    return Check(name="pool", is_ok=is_ok, detail=f"{detail}; {errors}" if errors else detail)
+    return Check(name="pool", is_ok=is_ok, detail="; ".join([detail, *pool.errors]))
 
 
 def _words(exc: Exception) -> str:

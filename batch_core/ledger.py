@@ -8,8 +8,9 @@ from datetime import datetime
 from azure.data.tables import TableEntity, UpdateMode
 from azure.data.tables.aio import TableClient
 
-from batch_core.entities import JOBS, JobEntry, field_value, job_entity, property_values, to_job
+from batch_core.entities import JOBS, JobEntry, field_value, job_entity, property_values, readable, to_job
 from batch_core.errors import Conflict, Missing, translating
+from batch_core.service_codes import CONDITION_FAILED
 
 logger = logging.getLogger(__name__)
 
@@ -40,15 +41,17 @@ class Ledger:
         """List the jobs that tasks were added to and that are not deleted yet."""
         with translating("listing jobs in the table"):
             entities = self._client.query_entities("PartitionKey eq @jobs", parameters={"jobs": JOBS})
-            return [to_job(entity) async for entity in entities]
+            return readable([entity async for entity in entities], to_job)
 
     async def add_job(self, job: JobEntry) -> None:
         """Note a job before it is made; one that is noted already stays as it is."""
         try:
             with translating(f"noting job {job.job_id}"):
                 await self._client.create_entity(job_entity(job))
-        except Conflict:
-            logger.debug("The job is noted already.", extra={"job_id": job.job_id})
+        except Conflict as exc:
+            if exc.code not in CONDITION_FAILED:
+                raise
+            logger.debug("Job %s is noted already.", job.job_id)
 
     async def change_job(self, job: JobEntry) -> None:
         """Note what is known of a job now; what is None stays as it was."""

@@ -4,10 +4,16 @@ The result and the failure information decide, not the exit code alone: a task t
 has none (https://learn.microsoft.com/azure/batch/batch-job-task-error-checking).
 """
 
+from enum import Enum
+
 from azure.batch.models import BatchTask, BatchTaskExecutionResult, BatchTaskFailureInfo
 
-from batch_core.batch_service import word
 from batch_core.record import Outcome, TaskState
+
+
+def word(value: str | Enum) -> str:
+    """Return the service's own word for a value that the SDK may have turned into an enumeration's."""
+    return str(value.value if isinstance(value, Enum) else value)
 
 
 def outcome_of(task: BatchTask) -> Outcome:

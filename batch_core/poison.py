@@ -11,6 +11,7 @@ from batch_core.app import App
 from batch_core.errors import BlobNotFound, NotNow, Refused
 from batch_core.naming import BlobVersion
 from batch_core.record import DetectedBy
+from batch_core.service_codes import IMPOSSIBLE_NAME
 from batch_core.submit import reject, submit
 
 logger = logging.getLogger(__name__)
@@ -32,6 +33,8 @@ async def take_poison(app: App, message: bytes) -> None:
         logger.warning("The sweep takes the file of a poison message later: %s", exc, extra={"blob": name})
         return
     except Refused as exc:
+        if exc.code not in IMPOSSIBLE_NAME:
+            raise
         await reject(app, _nameless_version(app, name), str(exc), detected_by=DetectedBy.TRIGGER)
         return
     if not app.settings.intake.takes(version):

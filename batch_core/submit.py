@@ -15,11 +15,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import batched
 
+from azure.batch.models import BatchTaskCreateOptions
+
 from batch_core.app import App
 from batch_core.backoff import backoff
-from batch_core.batch_service import MAX_TASKS_PER_CALL, is_closed_job
+from batch_core.batch_service import MAX_TASKS_PER_CALL, is_closed_job, is_never_accepted
 from batch_core.entities import Stored
-from batch_core.errors import Refused, ServiceError, Unavailable
+from batch_core.errors import Conflict, Refused, ServiceError, Unexpected
 from batch_core.naming import BlobVersion, task_id
 from batch_core.record import DetectedBy, Outcome, TaskRecord, TaskState
 from batch_core.table import Closing
@@ -29,6 +31,9 @@ logger = logging.getLogger(__name__)
 
 #: More jobs than this are not closed under a submission's feet without something being wrong.
 _MAX_MOVES = 5
+#: Calls to add tasks of one chunk that may end in an answer that decides nothing: enough to find three tasks of a
+#: hundred that cause it, and few where every call ends so.
+_MAX_DOUBTFUL_CALLS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,29 +147,44 @@ async def hand_over(app: App, records: Sequence[Stored], moves: int = 0) -> dict
 async def _hand_over_chunk(app: App, job_id: str, chunk: Sequence[Stored], moves: int) -> dict[str, TaskRecord]:
     try:
         await app.jobs.make(job_id)
+        tasks = {one.record.task_id: await batch_task(one.record, app.settings.task, app.inputs) for one in chunk}
     except ServiceError as exc:
         return await _still_queued(app, chunk, exc)
-    try:
-        tasks = [await batch_task(one.record, app.settings.task, app.inputs) for one in chunk]
-        errors = await app.batch.add_tasks(job_id, tasks)
-    except ServiceError as exc:
-        if is_closed_job(exc) and moves < _MAX_MOVES:
-            return await _move(app, job_id, chunk, moves + 1)
-        if isinstance(exc, Refused):
-            return await _refused_together(app, job_id, chunk, exc, moves)
-        return await _still_queued(app, chunk, exc)
-    return await _settle(app, chunk, errors)
+    return await _Addition(app, job_id, tasks, moves).add(chunk)
 
 
-async def _refused_together(
-    app: App, job_id: str, chunk: Sequence[Stored], error: Refused, moves: int
-) -> dict[str, TaskRecord]:
-    """Batch refused the whole call: find the task that it refuses by halving."""
-    if len(chunk) == 1:
-        return await _reject(app, [(chunk[0], error)])
-    middle = len(chunk) // 2
-    done = await _hand_over_chunk(app, job_id, chunk[:middle], moves)
-    return done | await _hand_over_chunk(app, job_id, chunk[middle:], moves)
+class _Addition:
+    """Adds up to 100 tasks to a job, and finds the few that spoil the call for the others by halving.
+
+    An answer that decides nothing is halved as well, since a single task may cause it; but only a few times, since it
+    may as well concern every call.
+    """
+
+    def __init__(self, app: App, job_id: str, tasks: Mapping[str, BatchTaskCreateOptions], moves: int) -> None:
+        self._app = app
+        self._job_id = job_id
+        self._tasks = tasks
+        self._moves = moves
+        self._doubtful_calls = 0
+
+    async def add(self, chunk: Sequence[Stored]) -> dict[str, TaskRecord]:
+        """Add the tasks of these records; returns what each became, by task id."""
+        try:
+            errors = await self._app.batch.add_tasks(self._job_id, [self._tasks[one.record.task_id] for one in chunk])
+        except ServiceError as exc:
+            if is_closed_job(exc) and self._moves < _MAX_MOVES:
+                return await _move(self._app, self._job_id, chunk, self._moves + 1)
+            if self._is_worth_halving(chunk, exc):
+                middle = len(chunk) // 2
+                return await self.add(chunk[:middle]) | await self.add(chunk[middle:])
+            return await _settle(self._app, chunk, {one.record.task_id: exc for one in chunk})
+        return await _settle(self._app, chunk, errors)
+
+    def _is_worth_halving(self, chunk: Sequence[Stored], error: ServiceError) -> bool:
+        if len(chunk) == 1 or not isinstance(error, Refused | Conflict | Unexpected):
+            return False
+        self._doubtful_calls += not is_never_accepted(error)
+        return self._doubtful_calls <= _MAX_DOUBTFUL_CALLS
 
 
 async def _move(app: App, closed_job_id: str, chunk: Sequence[Stored], moves: int) -> dict[str, TaskRecord]:
@@ -198,21 +218,30 @@ async def send_on(app: App, ended_job_id: str, records: Sequence[Stored]) -> dic
 async def _settle(
     app: App, chunk: Sequence[Stored], errors: Mapping[str, ServiceError | None]
 ) -> dict[str, TaskRecord]:
-    """Write down what Batch said of each task."""
-    accepted, waiting, refused = [], [], []
-    unanswered = Unavailable("adding the task", detail="Batch's reply did not mention it")
-    for one in chunk:
-        error = errors.get(one.record.task_id, unanswered)
-        if error is None:
-            accepted.append(one)
-        elif isinstance(error, Unavailable):
-            waiting.append((one, error))
-        else:
-            refused.append((one, error))
-    done = await _accept(app, accepted)
-    for one, error in waiting:
-        done |= await _still_queued(app, [one], error)
+    """Write down what Batch said of each task.
+
+    Only what Batch says it can never accept is rejected, and only if it does not have the task: an earlier call may
+    have added it, though its answer was not understood.
+    """
+    by_id = {task_id.lower(): error for task_id, error in errors.items()}
+    unanswered = Unexpected("adding the task", detail="Batch's reply did not mention it")
+    verdicts = [(one, await _checked(app, one, by_id.get(one.record.task_id.lower(), unanswered))) for one in chunk]
+    done = await _accept(app, [one for one, error in verdicts if error is None])
+    waiting = [(one, error) for one, error in verdicts if error is not None and not is_never_accepted(error)]
+    for error in {id(error): error for _, error in waiting}.values():
+        done |= await _still_queued(app, [one for one, of_one in waiting if of_one is error], error)
+    refused = [(one, error) for one, error in verdicts if error is not None and is_never_accepted(error)]
     return done | await _reject(app, refused)
+
+
+async def _checked(app: App, one: Stored, error: ServiceError | None) -> ServiceError | None:
+    """Ask Batch whether it has a task that it refuses; returns None if it does, and a doubt if it does not say."""
+    if error is None or not is_never_accepted(error):
+        return error
+    try:
+        return None if await app.batch.has_task(one.record.job_id, one.record.task_id) else error
+    except ServiceError as exc:
+        return Unexpected(error.action, detail=f"{error}; whether Batch has the task is not known: {exc}")
 
 
 async def _accept(app: App, accepted: Sequence[Stored]) -> dict[str, TaskRecord]:

@@ -20,11 +20,13 @@ from batch_core.entities import (
     Entity,
     OpenTask,
     Stored,
+    bounded,
     change_entity,
     mark_entity,
     open_entity,
     open_key,
     outcome_entity,
+    readable,
     record_entity,
     to_open_task,
     to_record,
@@ -32,6 +34,7 @@ from batch_core.entities import (
 from batch_core.errors import Conflict, Missing, RecordNotFound, translating
 from batch_core.naming import OPEN_PREFIX, is_task_id, table_keys
 from batch_core.record import Outcome, TaskRecord
+from batch_core.service_codes import ABSENT_ENTITY
 from batch_core.transactions import Operation, Unit, apply_units
 
 #: A day is noted again when this process did so longer ago than this ...
@@ -77,6 +80,8 @@ class StateTable:
             with translating(f"reading the record of task {task_id}"):
                 return to_record(await self._client.get_entity(keys.partition, keys.row))
         except Missing as exc:
+            if exc.code not in ABSENT_ENTITY:
+                raise
             raise RecordNotFound(f"no task {task_id!r} is recorded") from exc
 
     async def change(
@@ -117,6 +122,7 @@ class StateTable:
 
     async def explain(self, tasks: Sequence[OpenTask], reason: str) -> None:
         """Write why open tasks wait to their records, unless that is what their index entities say already."""
+        reason = bounded(reason)
         units: list[Unit] = [
             [
                 ("update", change_entity(task.task_id, {"reason": reason}), {"mode": UpdateMode.MERGE}),
@@ -135,14 +141,14 @@ class StateTable:
         """
         wanted = {task_id for task_id in task_ids if is_task_id(task_id)}
         rows = ((table_keys(task_id).partition, table_keys(task_id).open_row) for task_id in wanted)
-        found = [to_open_task(entity) async for entity in self._between(rows)]
+        found = readable([entity async for entity in self._between(rows)], to_open_task)
         return {task.task_id: task for task in found if task.task_id in wanted}
 
     async def records_among(self, task_ids: Iterable[str]) -> dict[str, Stored]:
         """Return the records of those of the tasks that are recorded, in the same way."""
         wanted = {task_id for task_id in task_ids if is_task_id(task_id)}
         rows = ((table_keys(task_id).partition, table_keys(task_id).row) for task_id in wanted)
-        found = [to_record(entity) async for entity in self._between(rows)]
+        found = readable([entity async for entity in self._between(rows)], to_record)
         return {stored.record.task_id: stored for stored in found if stored.record.task_id in wanted}
 
     async def recorded_among(self, task_ids: Iterable[str]) -> set[str]:
@@ -164,7 +170,7 @@ class StateTable:
         ).by_page()
         with translating(f"reading the open work of {day}"):
             async for page in pages:
-                yield [to_open_task(entity) async for entity in page]
+                yield readable([entity async for entity in page], to_open_task)
 
     async def forget_day(self, day: str, now: datetime) -> None:
         """Forget a day without open work, unless somebody noted it lately: work may be about to begin in it."""

@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from batch_core.app import App
 from batch_core.entities import JobEntry
-from batch_core.errors import Conflict, Missing, ServiceError
+from batch_core.errors import ServiceError
 
 logger = logging.getLogger(__name__)
 
@@ -75,16 +75,10 @@ async def _busy_jobs(app: App) -> set[str]:
 async def _close(app: App, job: JobEntry) -> None:
     # Closed for new tasks first: whoever reads the table from now on takes another job.
     await app.ledger.change_job(replace(job, is_open=False))
-    try:
-        await app.batch.terminate_job(job.job_id)
-    except (Missing, Conflict) as exc:
-        logger.info("The job is closed already: %s", exc, extra={"job_id": job.job_id})
+    await app.batch.terminate_job(job.job_id)
     await app.ledger.change_job(replace(job, is_open=False, closed_at=app.now()))
 
 
 async def _delete(app: App, job: JobEntry) -> None:
-    try:
-        await app.batch.delete_job(job.job_id)
-    except (Missing, Conflict) as exc:
-        logger.info("The job is deleted already: %s", exc, extra={"job_id": job.job_id})
+    await app.batch.delete_job(job.job_id)
     await app.ledger.remove_job(job.job_id)

@@ -4,10 +4,10 @@ The sentences hold no figures that change from tick to tick, so that a record is
 changes.
 """
 
-from azure.batch.models import AllocationState, BatchPool, BatchPoolState
+from azure.batch.models import AllocationState, BatchPoolState
 
 from batch_core.app import App
-from batch_core.batch_service import NodeCounts
+from batch_core.batch_service import NodeCounts, PoolStatus
 from batch_core.errors import Missing, ServiceError
 
 
@@ -17,7 +17,7 @@ async def why_waiting(app: App, job_id: str) -> str:
     try:
         if await app.batch.is_disabled(job_id):
             return f"it waits because its job is disabled: enable {job_id}"
-        pool = await app.batch.get_pool(pool_id)
+        pool = await app.batch.pool_status(pool_id)
         counts = await app.batch.node_counts(pool_id)
     except Missing:
         return f"it waits for a pool: there is no pool {pool_id!r}; `python -m batch_core setup` makes it"
@@ -26,8 +26,8 @@ async def why_waiting(app: App, job_id: str) -> str:
     return f"it waits for a node of pool {pool_id!r}: {_reason(pool, counts)}"
 
 
-def _reason(pool: BatchPool, counts: NodeCounts) -> str:
-    errors = "; ".join(f"{error.code}: {error.message}" for error in pool.resize_errors or [])
+def _reason(pool: PoolStatus, counts: NodeCounts) -> str:
+    errors = "; ".join(pool.errors)
     is_growing = pool.allocation_state != AllocationState.STEADY
     reasons = [
         (pool.state == BatchPoolState.DELETING, "the pool is being deleted"),

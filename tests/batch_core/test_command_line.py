@@ -73,7 +73,7 @@ async def test_the_pool_is_made_as_the_settings_say(run, environment, tmp_path):
     more = {"POOL_NODE_COUNT": "1", "POOL_TASK_SLOTS_PER_NODE": "3", "POOL_VM_SIZE": "standard_d4s_v5"}
     await run(["setup"], environment | more, tmp_path)
     app = open_app(Settings.from_env(environment))
-    pool = await app.batch.get_pool(environment["BATCH_POOL_ID"])
+    pool = await app.clients.batch.get_pool(environment["BATCH_POOL_ID"])
     await app.clients.close()
     assert (pool.target_dedicated_nodes, pool.task_slots_per_node, pool.vm_size) == (1, 3, "standard_d4s_v5")
     image = pool.virtual_machine_configuration.image_reference
@@ -103,7 +103,7 @@ async def test_teardown_asks_about_each_and_yes_is_the_default(run, environment,
     assert code == 0
     assert output.count("[Y/n]") == 4
     app = open_app(Settings.from_env(environment))
-    assert (await app.batch.get_pool(app.settings.pool.id)).state == BatchPoolState.ACTIVE
+    assert (await app.batch.pool_status(app.settings.pool.id)).state == BatchPoolState.ACTIVE
     containers = [one.name async for one in app.clients.blobs.list_containers()]
     await app.table.ping()
     await app.clients.close()

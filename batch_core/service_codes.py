@@ -1,0 +1,74 @@
+"""The services' own error codes that decide something, with their sources. A code that is not here decides nothing.
+
+Batch: https://learn.microsoft.com/rest/api/batchservice/batch-status-and-error-codes
+Storage: https://learn.microsoft.com/rest/api/storageservices/common-rest-api-error-codes
+Blobs: https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes
+Tables: https://learn.microsoft.com/rest/api/storageservices/table-service-error-codes
+"""
+
+#: With status 404: the thing that was asked for does not exist.
+ABSENT = frozenset(
+    {
+        # Batch
+        "FileNotFound",
+        "JobNotFound",
+        "NodeNotFound",
+        "PoolNotFound",
+        "TaskNotFound",
+        # Blobs and tables
+        "BlobNotFound",
+        "ContainerNotFound",
+        "EntityNotFound",
+        "ResourceNotFound",
+        "TableNotFound",
+    }
+)
+
+#: Batch: the job has no such task, or there is no such job.
+ABSENT_TASK = frozenset({"JobNotFound", "TaskNotFound"})
+
+#: Batch: the task's file does not exist and never will again. `NodeNotFound`: it was on a node that is gone.
+ABSENT_FILE = ABSENT_TASK | {"FileNotFound", "NodeNotFound", "TaskFilesCleanedup"}
+
+#: Batch: the task's files cannot be read now: it never ran, or its node is away.
+FILE_OUT_OF_REACH = frozenset({"TaskFilesUnavailable"})
+
+#: Batch: the job takes no more tasks, ever.
+CLOSED_JOB = frozenset({"JobBeingDeleted", "JobBeingTerminated", "JobCompleted", "JobNotFound"})
+
+#: Batch: the job has ended or is about to, so that closing or deleting it has nothing left to do.
+ENDED_JOB = CLOSED_JOB
+
+#: Batch: the job is deleted or is being deleted.
+DELETED_JOB = frozenset({"JobBeingDeleted", "JobNotFound"})
+
+#: Batch: this very task can never be added, because of what it says of itself. Codes that concern the request (its
+#: headers, URL, version or credentials), the account or the job are not among them: those pass, or somebody mends them.
+NEVER_ACCEPTED = frozenset(
+    {
+        "InvalidInput",
+        "InvalidPropertyValue",
+        "InvalidRequestBody",
+        "MissingRequiredProperty",
+        "OutOfRangeInput",
+        "RequestBodyTooLarge",
+        "TaskDependenciesNotSpecifiedOnJob",
+        "TaskDependencyListTooLong",
+        "TaskIdSameAsJobPreparationTask",
+        "TaskIdSameAsJobReleaseTask",
+        "UnsupportedProperty",
+    }
+)
+
+#: Tables: the record already exists, does not exist, or was modified since it was read.
+CONDITION_FAILED = frozenset(
+    {"EntityAlreadyExists", "EntityNotFound", "ResourceNotFound", "ConditionNotMet", "UpdateConditionNotSatisfied"}
+)
+
+#: Tables: there is no such entity.
+ABSENT_ENTITY = frozenset({"EntityNotFound", "ResourceNotFound"})
+
+#: Blobs: no blob can have this name.
+IMPOSSIBLE_NAME = frozenset(
+    {"InvalidInput", "InvalidResourceName", "InvalidUri", "OutOfRangeInput", "RequestUrlFailedToParse"}
+)
