@@ -14,15 +14,15 @@ which tasks wait, and a few calls for each task in which the two differ.
 
 import logging
 import time
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from batch_core.app import App
 from batch_core.cancel import cancelled_without_task
 from batch_core.entities import OpenTask, Stored
-from batch_core.errors import Missing, ServiceError
+from batch_core.errors import Missing, RecordNotFound, ServiceError
 from batch_core.record import Outcome, TaskState
 from batch_core.submit import hand_over, send_on
 from batch_core.table import Closing
@@ -70,11 +70,16 @@ class _Tick:
 
     async def reconcile_or_leave(self, page: Sequence[OpenTask]) -> None:
         """Reconcile the page; what a service's trouble prevents is left for the next tick."""
+        await self._or_leave(self.reconcile(page))
+
+    async def _or_leave[T](self, work: Awaitable[T]) -> T | None:
+        """Do this part of the work, or leave it for the next tick: it must not hold up the others."""
         try:
-            await self.reconcile(page)
-        except ServiceError as exc:
-            logger.warning("Not all open tasks are reconciled: %s", exc, extra={"code": exc.code})
+            return await work
+        except (ServiceError, RecordNotFound) as exc:
+            logger.warning("Not all open tasks are reconciled: %s", exc)
             self.report.is_complete = False
+            return None
 
     async def reconcile(self, page: Sequence[OpenTask]) -> None:
         youngest = self._app.now() - self._app.settings.intake.sweep_grace
@@ -82,7 +87,9 @@ class _Tick:
         self.report.looked_at += len(tasks)
         live = {job_id: await self._live_tasks(job_id) for job_id in {task.job_id for task in tasks}}
         states = {task.task_id: of_job.get(task.task_id) for task in tasks if (of_job := live[task.job_id]) is not None}
-        await self._cancel([task for task in tasks if task.is_cancelled])
+        for task in tasks:
+            if task.is_cancelled:
+                await self._or_leave(self._cancel(task))
         kept = [task for task in tasks if not task.is_cancelled and task.task_id in states]
         await self._explain([task for task in kept if states[task.task_id]], states)
         await self._finish([task for task in kept if not states[task.task_id]])
@@ -99,18 +106,12 @@ class _Tick:
                 self._live[job_id] = None
         return self._live[job_id]
 
-    async def _cancel(self, tasks: Sequence[OpenTask]) -> None:
-        for task in tasks:
-            try:
-                is_there = await self._app.batch.terminate_task(task.job_id, task.task_id)
-            except ServiceError as exc:
-                logger.warning("The task cannot be stopped now: %s", exc, extra={"task_id": task.task_id})
-                continue
-            if is_there:
-                continue
-            record = (await self._app.table.get(task.task_id)).record
-            if (outcome := cancelled_without_task(self._app, record)) is not None:
-                await self._close(task, outcome)
+    async def _cancel(self, task: OpenTask) -> None:
+        if await self._app.batch.terminate_task(task.job_id, task.task_id):
+            return
+        record = (await self._app.table.get(task.task_id)).record
+        if (outcome := cancelled_without_task(self._app, record)) is not None:
+            await self._close(task, outcome)
 
     async def _explain(self, tasks: Sequence[OpenTask], states: dict[str, str | None]) -> None:
         """Note that Batch has the tasks, and why those wait that have waited for long."""
@@ -127,19 +128,21 @@ class _Tick:
 
     async def _send_on(self, waiting: Sequence[OpenTask]) -> set[str]:
         """Send those on to the next job whose own has ended; returns the jobs that have."""
-        ended: set[str] = set()
-        for job_id in {task.job_id for task in waiting}:
-            if not await self._app.batch.has_ended(job_id):
-                continue
-            ended.add(job_id)
-            # Listed again: before its end the job may have started one of them.
-            live = await self._app.batch.live_tasks(job_id)
-            unstarted = [task.task_id for task in waiting if live.get(task.task_id) == "active"]
-            records = await self._app.table.records_among(unstarted)
-            left = [one for one in records.values() if not one.record.state.is_final and one.record.job_id == job_id]
-            done = await send_on(self._app, job_id, left)
-            self.report.done.update(f"sent_on_{record.state}" for record in done.values())
-        return ended
+        by_job: defaultdict[str, list[str]] = defaultdict(list)
+        for task in waiting:
+            by_job[task.job_id].append(task.task_id)
+        return {job_id for job_id, of_job in by_job.items() if await self._or_leave(self._has_sent_on(job_id, of_job))}
+
+    async def _has_sent_on(self, job_id: str, waiting: Sequence[str]) -> bool:
+        if not await self._app.batch.has_ended(job_id):
+            return False
+        # Listed again: before its end the job may have started one of them.
+        live = await self._app.batch.live_tasks(job_id)
+        records = await self._app.table.records_among(task_id for task_id in waiting if live.get(task_id) == "active")
+        left = [one for one in records.values() if not one.record.state.is_final and one.record.job_id == job_id]
+        done = await send_on(self._app, job_id, left)
+        self.report.done.update(f"sent_on_{record.state}" for record in done.values())
+        return True
 
     async def _why_waiting(self, job_id: str) -> str:
         if job_id not in self._reasons:
@@ -164,14 +167,17 @@ class _Tick:
         for task in tasks:
             if task.next_attempt_at is not None and task.next_attempt_at > now:
                 self.report.done["not_due"] += 1
-                continue
-            stored = await self._app.table.get(task.task_id)
-            if stored.record.state is TaskState.QUEUED:
-                queued.append(stored)
-            elif stored.record.state is TaskState.SUBMITTED:
-                await self._look_for(task)
+            elif (found := await self._or_leave(self._queued_or_looked_for(task))) is not None:
+                queued.append(found)
         done = await hand_over(self._app, queued)
         self.report.done.update(f"handed_over_{record.state}" for record in done.values())
+
+    async def _queued_or_looked_for(self, task: OpenTask) -> Stored | None:
+        """Return the record if it is to be handed over; look for the task in Batch if that has accepted it."""
+        stored = await self._app.table.get(task.task_id)
+        if stored.record.state is TaskState.SUBMITTED:
+            await self._look_for(task)
+        return stored if stored.record.state is TaskState.QUEUED else None
 
     async def _look_for(self, task: OpenTask) -> None:
         completed_at = await self._app.batch.completion_of(task.job_id, task.task_id)

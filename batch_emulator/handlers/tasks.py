@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from http import HTTPStatus
 from typing import Final
 
 from aiohttp import web
@@ -91,7 +92,8 @@ def _collection(body: Document) -> list[object]:
 
 def _add_one(call: Call, job: JobRow, body: object, rules: TaskRules) -> Document:
     if call.item_fault and (fault := call.item_fault()):
-        return {**_add_error(call, job, body, fault), "status": "servererror"}
+        blame = "clienterror" if fault.error.status < HTTPStatus.INTERNAL_SERVER_ERROR else "servererror"
+        return {**_add_error(call, job, body, fault), "status": blame}
     now = call.service.clock.stamp()
     try:
         task_id = _insert(call, job, body, rules, now)
