@@ -126,5 +126,5 @@ def check_open(row: JobRow) -> None:
 async def get_job_task_counts(call: Call) -> web.StreamResponse:
     row = find_job(call, call.parameters[0])
     counts = task_counts_on_wire(call.service.store.tasks.counts(row.no))
-    metadata = f"{call.endpoint}/$metadata#taskcounts/@Element"
+    metadata = f"{call.endpoint}/$metadata#taskcountsresult/@Element"
     return call.json({"odata.metadata": metadata, **counts})

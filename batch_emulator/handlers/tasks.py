@@ -159,7 +159,7 @@ async def terminate_task(call: Call) -> web.StreamResponse:
         now = service.clock.stamp()
         service.store.tasks.complete(row.no, time=now, exit_code=None, failure=failure)
         service.jobs.task_ended_by_user(call.parameters[0], row)
-    return call.empty(204)
+    return call.changed(204, service.store.tasks.mark_ended_by_user(row.no))
 
 
 async def delete_task(call: Call) -> web.StreamResponse:

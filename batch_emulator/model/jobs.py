@@ -118,7 +118,8 @@ def _with_defaults(job: Document) -> Document:
     job = {**DEFAULTS, **job, "constraints": {**NO_LIMITS, **job.get("constraints", {})}}
     if manager := job.get("jobManagerTask"):
         # A schedule makes its jobs later, when there is nobody to be told.
-        read_task(as_task(manager), TaskRules.of_job(job))
+        task = read_task(as_task(manager), TaskRules.of_job(job))
+        job["jobManagerTask"] = {**manager, "constraints": task["constraints"]}
     return job
 
 
