@@ -282,3 +282,69 @@ async def test_a_file_of_a_linux_node_has_no_time_of_creation(url, batch, job):
     head = await ask(url, "HEAD", f"/jobs/{job}/tasks/task/files/stdout.txt")
     described = {"ocp-batch-file-isdirectory", "ocp-batch-file-mode", "ocp-batch-file-url"}
     assert names(head) == BODY | described | {"last-modified"}
+
+
+async def test_a_task_that_is_ended_while_it_waits_was_on_no_node(url, batch, idle_job):
+    """``should_terminate_a_task``."""
+    await batch.task(idle_job, "/bin/true")
+    await batch.client.terminate_task(idle_job, "task")
+    task = (await ask(url, "GET", f"/jobs/{idle_job}/tasks/task")).body
+    assert task["nodeInfo"] == {}
+    assert task["executionInfo"] == {
+        "endTime": task["stateTransitionTime"],
+        "failureInfo": {"category": "UserError", "code": "TaskEnded", "message": "Task Was Ended by User Request"},
+        "result": "failure",
+        "retryCount": 0,
+        "requeueCount": 0,
+    }
+
+
+async def test_added_tasks_and_subtasks_have_names_of_their_own(url, idle_job):
+    """``AddTaskCollection``, ``TaskListSubTasks``."""
+    body = {"value": [{"id": "Task1", "commandLine": "true"}]}
+    added = await ask(url, "POST", f"/jobs/{idle_job}/addtaskcollection", body)
+    assert names(added) == BODY
+    assert added.body["odata.metadata"] == f"{url}/$metadata#taskaddresult"
+    assert [result.keys() for result in added.body["value"]] == [
+        {"status", "taskId", "eTag", "lastModified", "location"}
+    ]
+    subtasks = await ask(url, "GET", f"/jobs/{idle_job}/tasks/Task1/subtasksinfo")
+    assert subtasks.body == {"odata.metadata": f"{url}/$metadata#subtaskinfo", "value": []}
+
+
+async def test_the_extensions_of_a_node_are_not_upgraded_where_nothing_else_is_said(url, batch):
+    """``test_batch_compute_node_extensions`` of the Python client."""
+    pool_id = await batch.ready_pool(1)
+    (node,) = await nodes_of(batch, pool_id)
+    (agent,) = (await ask(url, "GET", f"/pools/{pool_id}/nodes/{node.id}/extensions")).body["value"]
+    assert agent["vmExtension"] == {
+        "name": "batchNodeExtension",
+        "publisher": "Microsoft.Azure.Extensions",
+        "type": "CustomScript",
+        "typeHandlerVersion": "2.1",
+        "autoUpgradeMinorVersion": True,
+        "enableAutomaticUpgrade": False,
+    }
+
+
+async def test_a_job_that_is_ending_tells_of_the_nodes_whose_release_it_awaits(url, batch):
+    """``JobOperations``."""
+    job = await batch.job(
+        await batch.ready_pool(1),
+        job_preparation_task={"commandLine": "/bin/true"},
+        job_release_task={"commandLine": "/bin/sleep 60"},
+    )
+    await batch.run(job, "/bin/true")
+    await ask(url, "POST", f"/jobs/{job}/terminate", {"terminateReason": "enough"})
+
+    async def awaiting():
+        return (await ask(url, "GET", f"/jobs/{job}")).body["executionInfo"].get("schedulingError")
+
+    assert await until(awaiting) == {
+        "category": "ServerError",
+        "code": "JobTerminationAwaitingNodeProcessing",
+        "message": "The Job termination operation is waiting for processing from one or more node.",
+        "details": [{"name": "Number of nodes awaiting processing", "value": "1"}],
+    }
+    deleted = await send(url, "DELETE", f"/jobs/{job}", {"force": "true"})
+    assert deleted.status == 202

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.batch_emulator.conftest import new_id
+from tests.batch_emulator.conftest import new_id, until
 from tests.batch_emulator.recorded import ADDRESS, BODY, VERSION, addressed, ask, names
 from tests.batch_emulator.test_pool_changes import nodes_of
 
@@ -105,7 +105,7 @@ async def test_operations_on_nodes_name_themselves_and_no_version(url, batch):
 
 
 async def test_changes_of_a_schedule_name_themselves_and_the_new_version(url):
-    """``test_batch_job_schedules`` of the Python client, ``JobScheduleAutoPool``."""
+    """``test_batch_job_schedules`` of the Python client, ``should_terminate_a_job_schedule``."""
     schedule_id = new_id("recorded")
     path = f"/jobschedules/{schedule_id}"
     await ask(url, "POST", "/jobschedules", {"id": schedule_id, **DAILY})
@@ -118,7 +118,14 @@ async def test_changes_of_a_schedule_name_themselves_and_the_new_version(url):
     ):
         answer = await ask(url, method, f"{path}{action}", body)
         addressed(answer, url, f"{path}{action}")
+    ended = await until(lambda: completed(url, path))
+    assert (ended["previousState"], ended["eTag"]) == ("active", answer.headers["ETag"])
+    assert ended["executionInfo"]["endTime"] == ended["stateTransitionTime"]
     assert names(await ask(url, "DELETE", path)) == set()
+
+
+async def completed(url, path):
+    return (seen := (await ask(url, "GET", path)).body)["state"] == "completed" and seen
 
 
 @pytest.mark.parametrize("command", ["/bin/true", "/bin/sleep 60"], ids=["waiting", "running"])
