@@ -119,6 +119,14 @@ async def test_what_machines_and_networks_may_be_is_spelled_as_recorded(url):
     assert shown_addresses == {"provision": "BatchManaged", "ipFamilies": ["IPv4", "IPv6"]}
 
 
+async def test_a_trusted_launch_is_spelled_as_recorded(url):
+    """``should_create_a_pool_with_securityprofile__os_disk``."""
+    profile = {"encryptionAtHost": True, "securityType": "trustedLaunch"}
+    pool = await shown(url, virtualMachineConfiguration={**UBUNTU, "securityProfile": profile})
+    seen = pool["virtualMachineConfiguration"]["securityProfile"]
+    assert seen == {"encryptionAtHost": True, "securityType": "trustedlaunch"}
+
+
 async def test_a_user_of_linux_has_no_configuration_that_says_nothing(url):
     """``should_enable_autoscale``: a user of a Linux pool is a name and an elevation level."""
     users = [{"name": "nonAdminUser", "password": "very secret", "linuxUserConfiguration": {}}]
