@@ -192,6 +192,13 @@ async def test_a_node_is_reached_by_the_nat_pools_of_its_pool_and_else_not_at_al
     assert "endpointConfiguration" not in without.body["value"][0]
 
 
+@pytest.fixture
+def slow_boots(monkeypatch):
+    """Each step of a boot takes long enough to be seen on a busy machine."""
+    monkeypatch.setattr("batch_emulator.scheduling.nodes._BOOT_STEP", 0.5)
+
+
+@pytest.mark.usefixtures("slow_boots")
 async def test_a_node_has_an_agent_once_it_has_booted(url, batch):
     """``JobOperations`` (starting), ``should_get_a_compute_node_reference`` (idle)."""
     pool_id = await batch.pool(1)
@@ -209,6 +216,7 @@ async def test_a_node_has_an_agent_once_it_has_booted(url, batch):
     assert {"lastBootTime", "nodeAgentInfo"} <= seen[-1].keys()
 
 
+@pytest.mark.usefixtures("slow_boots")
 async def test_a_deallocated_node_takes_no_tasks_and_tells_of_its_last_boot_until_it_has_started(url, batch):
     """``should_deallocate_and_then_start_a_compute_node``."""
     pool_id = await batch.ready_pool(1, start_task={"commandLine": "/bin/true", "waitForSuccess": True})

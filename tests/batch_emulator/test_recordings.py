@@ -4,10 +4,14 @@ import pytest
 
 from tests.batch_emulator.conftest import new_id, until
 from tests.batch_emulator.recorded import ADDRESS, BODY, VERSION, addressed, ask, names
-from tests.batch_emulator.test_pool_changes import nodes_of
+from tests.batch_emulator.test_pool_changes import nodes_of, steady
 
 DAILY = {"schedule": {"recurrenceInterval": "P1D"}, "jobSpecification": {"poolInfo": {"poolId": "none"}}}
-FORMULA = {"autoScaleFormula": "$TargetDedicatedNodes=2", "autoScaleEvaluationInterval": "PT6M"}
+#: It waits for the tasks of the nodes that it takes away.
+FORMULA = {
+    "autoScaleFormula": "$TargetDedicatedNodes=0;$NodeDeallocationOption=taskcompletion",
+    "autoScaleEvaluationInterval": "PT6M",
+}
 
 
 async def test_what_is_created_has_an_address_and_a_version(url, pool):
@@ -73,7 +77,12 @@ async def test_changes_of_a_pool_name_themselves_and_its_version(url, batch):
 
 async def test_an_evaluation_names_itself_and_disabling_autoscale_keeps_the_version_and_stops_the_resize(url, batch):
     """``should_enable_autoscale``, ``should_evaluate_pool_autoscale``, ``should_disable_autoscale``, ``AutoScale``."""
-    path = f"/pools/{await batch.pool(0)}"
+    pool_id = await batch.ready_pool(1)
+    path = f"/pools/{pool_id}"
+    await steady(batch, pool_id)
+    job = await batch.job(pool_id)
+    await batch.task(job, "/bin/sleep 60")
+    await batch.state(job, "running")
     enabled = await ask(url, "POST", f"{path}/enableautoscale", FORMULA)
     addressed(enabled, url, f"{path}/enableautoscale")
     run = await ask(url, "POST", f"{path}/evaluateautoscale", {"autoScaleFormula": "$TargetDedicatedNodes=3"})
@@ -84,8 +93,12 @@ async def test_an_evaluation_names_itself_and_disabling_autoscale_keeps_the_vers
     addressed(disabled, url, f"{path}/disableautoscale")
     after = await ask(url, "GET", path)
     assert before == disabled.headers["ETag"] == after.headers["ETag"]
-    assert (after.body["allocationState"], after.body["targetDedicatedNodes"]) == ("stopping", 2)
+    assert after.body["targetDedicatedNodes"] == 0
     assert not {"autoScaleFormula", "autoScaleEvaluationInterval", "autoScaleRun"} & after.body.keys()
+    await steady(batch, pool_id)
+    stopped = (await ask(url, "GET", path)).body
+    assert [error["code"] for error in stopped["resizeErrors"]] == ["ResizeStopped"]
+    assert stopped["currentDedicatedNodes"] == 1
 
 
 async def test_operations_on_nodes_name_themselves_and_no_version(url, batch):
