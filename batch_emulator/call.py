@@ -46,8 +46,17 @@ class Call:
 
     def empty(self, status: int, headers: Mapping[str, str] | None = None) -> web.Response:
         """Answer without a body; what changed something names itself, as in recordings of the real service."""
-        identity = {"DataServiceId": f"{self.endpoint}{self.path}"} if self.request.method in _CHANGING else {}
-        return web.Response(status=status, headers={**self.common_headers, **identity, **(headers or {})})
+        identity = self.identity if self.request.method in _CHANGING else {}
+        return self.nameless(status, {**identity, **(headers or {})})
+
+    def nameless(self, status: int, headers: Mapping[str, str]) -> web.Response:
+        """Answer without a body, and without a word on what was changed."""
+        return web.Response(status=status, headers={**self.common_headers, **headers})
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """The header that names what was asked for."""
+        return {"DataServiceId": f"{self.endpoint}{self.path}"}
 
     def created(self, path: str, modified: str) -> web.Response:
         """Answer 201 with the address of what was created."""

@@ -4,7 +4,7 @@ Texts of FailureExitCode and TaskEnded: recordings of the real service. Texts of
 https://learn.microsoft.com/rest/api/batchservice/batch-status-and-error-codes
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from batch_emulator.model.schema import Document
 
@@ -25,12 +25,10 @@ class Failure:
 
     def document(self) -> Document:
         """Return the ``failureInfo`` of the REST API."""
-        return {
-            "category": self.category,
-            "code": self.code,
-            "message": self.message,
-            "details": [{"name": name, "value": value} for name, value in self.details],
-        }
+        info: Document = {"category": self.category, "code": self.code, "message": self.message}
+        if self.details:
+            info["details"] = [{"name": name, "value": value} for name, value in self.details]
+        return info
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +70,11 @@ def exit_failure() -> Failure:
 
 def ended_by_user() -> Failure:
     return Failure(code="TaskEnded", message="Task Was Ended by User Request")
+
+
+def ended_while_waiting() -> Failure:
+    """Build the failure of a task that was ended on no node; spelled as in recording ``should_terminate_a_task``."""
+    return replace(ended_by_user(), category="UserError")
 
 
 def ended_by_time_limit() -> Failure:

@@ -13,16 +13,17 @@ async def list_applications(call: Call) -> web.StreamResponse:
     after, limit = read_skip_token(call.query), read_max_results(call.query)
     found = [each for each in call.service.applications if after is None or each.id.lower() > after.lower()]
     items = [_wire(each) for each in found[:limit]]
-    return call.page("applications", items, found[limit - 1].id if len(found) > limit else None)
+    return call.page("listapplicationsummariesresponses", items, found[limit - 1].id if len(found) > limit else None)
 
 
 async def get_application(call: Call) -> web.StreamResponse:
     application = call.service.applications.get(call.parameters[0])
     if application is None:
         raise BatchError(ErrorCode.APPLICATION_NOT_FOUND)
-    metadata = f"{call.endpoint}/$metadata#applications/@Element"
+    metadata = f"{call.endpoint}/$metadata#getapplicationsummaryresponse/@Element"
     return call.json({"odata.metadata": metadata, **_wire(application)})
 
 
 def _wire(application: Application) -> Document:
-    return {"id": application.id, "displayName": application.id, "versions": list(application.versions)}
+    """Return an application; one without a display name shows none (recording ``GetandListApplication``)."""
+    return {"id": application.id, "versions": list(application.versions)}

@@ -36,4 +36,4 @@ async def evaluate_pool_auto_scale(call: Call) -> web.StreamResponse:
     evaluation, now = call.service.auto_scale.evaluate(row, formula)
     container = "Microsoft.Azure.Batch.Protocol.Entities.AutoScaleRun"
     metadata = f"{call.endpoint}/$metadata#{container}"
-    return call.json({"odata.metadata": metadata, **run_on_wire(evaluation, to_wire(now))})
+    return call.json({"odata.metadata": metadata, **run_on_wire(evaluation, to_wire(now))}, call.identity)

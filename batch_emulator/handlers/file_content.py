@@ -17,14 +17,16 @@ _CHUNK: Final = 256 * 1024
 _RANGE: Final = re.compile(r"bytes=(\d{1,18})-(\d{1,18})?", re.ASCII)
 
 
-def file_headers(entry: FileEntry) -> dict[str, str]:
-    """Return the headers that describe a file, as recorded from the service: no ETag."""
+def file_headers(call: Call, entry: FileEntry) -> dict[str, str]:
+    """Return the headers that describe a file, as recorded from the service: no ETag, the address as it was asked for.
+
+    Recordings: ``should_get_task_file_properties``, ``should_get_node_file_content``.
+    """
     return {
         "Content-Type": entry.content_type,
         "Last-Modified": http_date(entry.modified),
-        "ocp-creation-time": http_date(entry.created),
         "ocp-batch-file-isdirectory": str(entry.is_directory),
-        "ocp-batch-file-url": quote(entry.url, safe=""),
+        "ocp-batch-file-url": quote(f"{call.endpoint}{call.path}", safe=""),
         "ocp-batch-file-mode": entry.mode,
     }
 
@@ -39,7 +41,7 @@ async def send_file(call: Call, entry: FileEntry) -> web.StreamResponse:
     except OSError as exc:
         raise BatchError(ErrorCode.FILE_NOT_FOUND) from exc
     try:
-        response = web.StreamResponse(headers={**call.common_headers, **file_headers(entry)})
+        response = web.StreamResponse(headers={**call.common_headers, **file_headers(call, entry)})
         response.enable_chunked_encoding()
         await response.prepare(call.request)
         await _copy(descriptor, start, end, response)

@@ -39,7 +39,7 @@ async def list_below(call: Call, root: FileRoot) -> web.StreamResponse:
 async def properties(call: Call, root: FileRoot, name: str) -> web.StreamResponse:
     entry = _found(root, name)
     check_dates(call.request.headers, entry.modified, reading=True)
-    return call.empty(200, {**file_headers(entry), "Content-Length": str(entry.size)})
+    return call.empty(200, {**file_headers(call, entry), "Content-Length": str(entry.size)})
 
 
 async def download(call: Call, root: FileRoot, name: str) -> web.StreamResponse:

@@ -68,7 +68,8 @@ async def get_job(call: Call) -> web.StreamResponse:
 
 def show_job(call: Call, row: JobRow) -> Document:
     """Return a job as the service shows it, with statistics if the call asks for them."""
-    job = job_on_wire(row, call.endpoint)
+    awaited = call.service.jobs.releases.due(row) if row.state == JobState.TERMINATING else 0
+    job = job_on_wire(row, awaited, call.endpoint)
     if expands_stats(call.query):
         now = call.service.clock.stamp()
         totals = call.service.store.tasks.totals(row.no, now)
@@ -126,5 +127,5 @@ def check_open(row: JobRow) -> None:
 async def get_job_task_counts(call: Call) -> web.StreamResponse:
     row = find_job(call, call.parameters[0])
     counts = task_counts_on_wire(call.service.store.tasks.counts(row.no))
-    metadata = f"{call.endpoint}/$metadata#taskcounts/@Element"
+    metadata = f"{call.endpoint}/$metadata#taskcountsresult/@Element"
     return call.json({"odata.metadata": metadata, **counts})

@@ -1,7 +1,6 @@
 """Operations about logging on to nodes and looking into them: simulated, since nobody can log on."""
 
 import json
-from uuid import uuid4
 
 from aiohttp import web
 
@@ -16,6 +15,9 @@ from batch_emulator.odata.query import project, read_max_results, read_select, r
 
 #: How many log files a node pretends to upload.
 _LOG_FILES = 3
+
+#: What follows the account's name in a directory of logs: on Azure another number for each account.
+_LOGS_OF = 1
 
 
 async def create_node_user(call: Call) -> web.StreamResponse:
@@ -47,9 +49,9 @@ async def delete_node_user(call: Call) -> web.StreamResponse:
 
 async def get_node_remote_login_settings(call: Call) -> web.StreamResponse:
     pool, row = find_node(call)
-    container = "Microsoft.Azure.Batch.Protocol.Entities.Container.remoteloginsettings"
-    metadata = f"{call.endpoint}/$metadata#{container}/@Element"
-    return call.json({"odata.metadata": metadata, **remote_login_settings(row, json.loads(pool.document))})
+    metadata = f"{call.endpoint}/$metadata#Microsoft.Azure.Batch.Protocol.Entities.RemoteLoginSettings"
+    settings = remote_login_settings(row, json.loads(pool.document))
+    return call.json({"odata.metadata": metadata, **settings}, call.identity)
 
 
 async def upload_node_logs(call: Call) -> web.StreamResponse:
@@ -57,7 +59,8 @@ async def upload_node_logs(call: Call) -> web.StreamResponse:
     check_log_upload(await call.body())
     row = active_node(call)
     metadata = f"{call.endpoint}/$metadata#Microsoft.Azure.Batch.Protocol.Entities.UploadBatchServiceLogsResult"
-    directory = f"{call.parameters[0]}/{row.id}/{uuid4()}"
+    account = f"{call.service.runs.account.name}-{_LOGS_OF:016X}"
+    directory = f"{account}/{call.parameters[0].lower()}/{row.id}/{call.common_headers['request-id']}"
     answer = {"virtualDirectoryName": directory, "numberOfFilesUploaded": _LOG_FILES}
     return call.json({"odata.metadata": metadata, **answer})
 

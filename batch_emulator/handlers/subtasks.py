@@ -18,4 +18,4 @@ async def list_subtasks(call: Call) -> web.StreamResponse:
         project(subtask_on_wire(each, node_info(each.pool_id, each.node_id, job_id, row.id, call.endpoint)), selected)
         for each in subtasks
     ]
-    return call.page("subtasks", items, None)
+    return call.page("subtaskinfo", items, None)

@@ -4,7 +4,7 @@ import json
 
 from aiohttp import web
 
-from batch_emulator.call import Call
+from batch_emulator.call import Call, version_headers
 from batch_emulator.conditions import check_conditions
 from batch_emulator.errors import BatchError, ErrorCode
 from batch_emulator.handlers.jobs import check_open, find_job
@@ -48,6 +48,8 @@ async def reactivate_task(call: Call) -> web.StreamResponse:
         raise BatchError(ErrorCode.TASK_NOT_COMPLETED)
     if row.result == TaskResult.SUCCESS:
         raise BatchError(ErrorCode.TASK_SUCCEEDED)
-    call.service.store.tasks.reactivate(row.no, call.service.clock.stamp())
+    now = call.service.clock.stamp()
+    call.service.store.tasks.reactivate(row.no, now)
     call.service.dispatcher.wake(job.pool_id)
-    return call.changed(204, row.modified)
+    # Unlike other changes, this one does not name itself (recording ``should_reactivate_a_task``).
+    return call.nameless(204, version_headers(now))

@@ -10,7 +10,7 @@ from aiohttp import web
 from batch_emulator.call import Call
 from batch_emulator.conditions import check_conditions
 from batch_emulator.errors import BatchError, ErrorCode, invalid_property, missing_property
-from batch_emulator.execution.outcome import ended_by_user
+from batch_emulator.execution.outcome import ended_while_waiting
 from batch_emulator.handlers.jobs import check_open, find_job
 from batch_emulator.model.package_references import references_of
 from batch_emulator.model.schema import Document, to_json
@@ -74,8 +74,7 @@ async def create_task_collection(call: Call) -> web.StreamResponse:
     with call.service.store.transaction():
         results = [_add_one(call, job, body, rules) for body in bodies]
     call.service.dispatcher.wake(job.pool_id)
-    container = "Microsoft.Azure.Batch.Protocol.Entities.Container.taskaddresults"
-    return call.json({"odata.metadata": f"{call.endpoint}/$metadata#{container}", "value": results})
+    return call.json({"odata.metadata": f"{call.endpoint}/$metadata#taskaddresult", "value": results})
 
 
 def _collection(body: Document) -> list[object]:
@@ -157,11 +156,11 @@ async def terminate_task(call: Call) -> web.StreamResponse:
     if run := service.runs.of_task(row.no):
         await service.runs.end([run], Ending.TERMINATE)
     else:
-        failure = json.dumps(ended_by_user().document())
+        failure = json.dumps(ended_while_waiting().document())
         now = service.clock.stamp()
         service.store.tasks.complete(row.no, time=now, exit_code=None, failure=failure)
         service.jobs.task_ended_by_user(call.parameters[0], row)
-    return call.empty(204)
+    return call.changed(204, service.store.tasks.mark_ended_by_user(row.no))
 
 
 async def delete_task(call: Call) -> web.StreamResponse:

@@ -4,11 +4,14 @@ from typing import Final
 
 from batch_emulator.model.schema import Document, filled_text, list_of, one_of, record, text
 
+#: Where a container's command starts if nothing else is said.
+_IN_THE_TASKS: Final = "taskWorkingDirectory"
+
 _read: Final = record(
     {
         "imageName": filled_text,
         "containerRunOptions": text,
-        "workingDirectory": one_of("taskWorkingDirectory", "containerImageDefault"),
+        "workingDirectory": one_of(_IN_THE_TASKS, "containerImageDefault"),
         "registry": record({"username": text, "password": text, "registryServer": text}),
         "containerHostBatchBindMounts": list_of(record({"source": text})),
     },
@@ -17,7 +20,10 @@ _read: Final = record(
 
 
 def container_settings(name: str, value: object) -> Document:
-    """Read a task's container settings; the registry's password is not kept."""
-    settings: Document = _read(name, value)
+    """Read a task's container settings; the registry's password is not kept.
+
+    The default: recording of the real service (``should_create_a_task_with_container_settings``).
+    """
+    settings: Document = {"workingDirectory": _IN_THE_TASKS, **_read(name, value)}
     settings.get("registry", {}).pop("password", None)
     return settings

@@ -37,7 +37,6 @@ class FileEntry:
     url: str
     is_directory: bool
     size: int
-    created: str
     modified: str
     mode: str
 
@@ -46,11 +45,14 @@ class FileEntry:
         return mimetypes.guess_type(self.name)[0] or "application/octet-stream"
 
     def on_wire(self) -> Document:
-        """Return the item of a list of files; directories have no properties."""
+        """Return the item of a list of files; directories have no properties.
+
+        Linux nodes tell no time of creation (SDK documentation of FileProperties; recording
+        ``should_list_task_files``).
+        """
         item: Document = {"name": self.name, "url": self.url, "isDirectory": self.is_directory}
         if not self.is_directory:
             item["properties"] = {
-                "creationTime": self.created,
                 "lastModified": self.modified,
                 "contentLength": str(self.size),
                 "contentType": self.content_type,
@@ -78,7 +80,6 @@ def find_file(root: FileRoot, name: str) -> FileEntry | None:
         is_directory=is_directory,
         size=0 if is_directory else status.st_size,
         # Linux does not tell when a file was made: the last change of its state is nearest.
-        created=_time(min(status.st_ctime, status.st_mtime)),
         modified=_time(status.st_mtime),
         mode=f"0o{status.st_mode:o}",
     )

@@ -74,21 +74,25 @@ _replacement = resource(_CHANGEABLE, frozenset({"jobSpecification"}))
 
 def read_job_schedule(body: Document) -> Document:
     """Return the stored properties of a new job schedule: validated, with the service's defaults."""
-    result: Document = _new("", body)
-    return result
+    return _without_empty_schedule(_new("", body))
 
 
 def patched(stored: Document, body: Document) -> Document:
     """Return the stored properties after an update: what the body names is replaced as a whole."""
     changes = _patch("", body)
-    return {**stored, **{name: changes[name] for name in _CHANGEABLE if name in changes}}
+    return _without_empty_schedule({**stored, **{name: changes[name] for name in _CHANGEABLE if name in changes}})
 
 
 def replaced(stored: Document, body: Document) -> Document:
     """Return the stored properties after a replacement: what can be changed and is not named goes."""
     changes = _replacement("", body)
     kept = {name: value for name, value in stored.items() if name not in _CHANGEABLE}
-    return {**kept, **{name: changes[name] for name in _CHANGEABLE if name in changes}}
+    return _without_empty_schedule({**kept, **{name: changes[name] for name in _CHANGEABLE if name in changes}})
+
+
+def _without_empty_schedule(stored: Document) -> Document:
+    """Leave out a schedule that says nothing, as the service does (recording ``GetJobsFromSchedules``)."""
+    return {name: value for name, value in stored.items() if (name, value) != ("schedule", {})}
 
 
 def anchor_of(schedule: Mapping[str, str], default: str) -> str:

@@ -106,7 +106,7 @@ _manager: Final = record(
 
 
 def manager_task(name: str, value: object) -> Document:
-    """Read a job manager task; its defaults are filled in, save those that come from the job."""
+    """Read a job manager task; its defaults are filled in, save its constraints: they come from the job."""
     return {
         "requiredSlots": 1,
         "killJobOnCompletion": True,

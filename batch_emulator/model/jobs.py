@@ -118,12 +118,13 @@ def _with_defaults(job: Document) -> Document:
     job = {**DEFAULTS, **job, "constraints": {**NO_LIMITS, **job.get("constraints", {})}}
     if manager := job.get("jobManagerTask"):
         # A schedule makes its jobs later, when there is nobody to be told.
-        read_task(as_task(manager), TaskRules.of_job(job))
+        task = read_task(as_task(manager), TaskRules.of_job(job))
+        job["jobManagerTask"] = {**manager, "constraints": task["constraints"]}
     return job
 
 
-def job_on_wire(row: JobRow, endpoint: str) -> Document:
-    """Return a job as the service shows it."""
+def job_on_wire(row: JobRow, awaited: int, endpoint: str) -> Document:
+    """Return a job as the service shows it; ``awaited`` is the number of nodes whose release task is still due."""
     job: Document = {
         "id": row.id,
         "url": f"{endpoint}/jobs/{row.id}",
@@ -136,14 +137,25 @@ def job_on_wire(row: JobRow, endpoint: str) -> Document:
     if row.previous_state is not None:
         job["previousState"] = row.previous_state
         job["previousStateTransitionTime"] = row.previous_time
-    return {**job, **json.loads(row.document), "executionInfo": _execution_info(row)}
+    return {**job, **json.loads(row.document), "executionInfo": _execution_info(row, awaited)}
 
 
-def _execution_info(row: JobRow) -> Document:
+def _execution_info(row: JobRow, awaited: int) -> Document:
     info = {
         "startTime": row.created,
         "endTime": row.ended,
         "poolId": row.pool_id,
+        "schedulingError": _awaiting(awaited) if awaited else None,
         "terminateReason": row.terminate_reason,
     }
     return {key: value for key, value in info.items() if value is not None}
+
+
+def _awaiting(nodes: int) -> Document:
+    """Tell what holds up the end of a job (recording ``JobOperations``)."""
+    return {
+        "category": "ServerError",
+        "code": "JobTerminationAwaitingNodeProcessing",
+        "message": "The Job termination operation is waiting for processing from one or more node.",
+        "details": [{"name": "Number of nodes awaiting processing", "value": str(nodes)}],
+    }

@@ -62,10 +62,14 @@ def _data_disk(name: str, value: object) -> Document:
 
 
 def _operating_system_disk(name: str, value: object) -> Document:
-    disk: Document = {"ephemeralOSDiskSettings": {}, **_os_disk(name, value)}
+    disk: Document = {"ephemeralOSDiskSettings": {}, "caching": "None", **_os_disk(name, value)}
     disk["managedDisk"] = {"storageAccountType": _STANDARD_DISK, **disk.get("managedDisk", {})}
     return disk
 
+
+#: Spelled as the service writes them, whatever the case they are sent in.
+_placement = record({"policy": one_of("Regional", "Zonal")})
+_security_profile = record({"securityType": one_of("trustedlaunch", "confidentialvm")})
 
 _EXTENSION: Final = ("name", "publisher", "type")
 _extension = record(dict.fromkeys(_EXTENSION, filled_text), frozenset(_EXTENSION))
@@ -78,6 +82,8 @@ virtual_machine: Final = record(
         "osDisk": _operating_system_disk,
         "dataDisks": list_of(_data_disk),
         "extensions": list_of(_extension),
+        "nodePlacementConfiguration": _placement,
+        "securityProfile": _security_profile,
     },
     frozenset({"imageReference", "nodeAgentSKUId"}),
 )
@@ -95,4 +101,6 @@ def with_user_defaults(pool: Document) -> Document:
         account.setdefault("elevationLevel", "nonadmin")
         if agent.startswith("batch.node.windows"):
             account["windowsUserConfiguration"] = {"loginMode": "batch", **account.get("windowsUserConfiguration", {})}
+        elif account.get("linuxUserConfiguration") == {}:
+            del account["linuxUserConfiguration"]
     return pool

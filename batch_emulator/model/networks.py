@@ -58,6 +58,14 @@ def _subnet_id(name: str, value: object) -> str:
     return subnet
 
 
+_families = list_of(one_of("IPv4", "IPv6"))
+
+
+def _ip_families(name: str, value: object) -> list[str]:
+    """Read the families of a pool's addresses; IPv4 comes first, however they are sent."""
+    return sorted(set(_families(name, value)))
+
+
 _network = record(
     {
         "subnetId": _subnet_id,
@@ -65,8 +73,8 @@ _network = record(
         "dynamicVNetAssignmentScope": one_of("none", "job"),
         "publicIPAddressConfiguration": record(
             {
-                "provision": one_of("batchmanaged", "usermanaged", "nopublicipaddresses"),
-                "ipFamilies": list_of(one_of("IPv4", "IPv6")),
+                "provision": one_of("BatchManaged", "UserManaged", "NoPublicIPAddresses"),
+                "ipFamilies": _ip_families,
             }
         ),
     }

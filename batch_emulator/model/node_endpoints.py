@@ -9,7 +9,8 @@ from typing import Final
 from batch_emulator.model.schema import Document
 from batch_emulator.store.nodes import NodeRow
 
-_SSH_PORT: Final = 22
+#: SSH of Linux, remote desktop of Windows.
+_LOGIN_PORTS: Final = frozenset({22, 3389})
 _FIRST_SSH_FRONTEND: Final = 50_000
 _SSH_FRONTENDS: Final = 5_000
 
@@ -22,20 +23,34 @@ def _public_name(row: NodeRow) -> str:
     return f"dns{row.pool_no}-azurebatch.emulator.invalid"
 
 
-def endpoint_configuration(row: NodeRow, pool: Document) -> Document:
-    """Return a node's inbound endpoints: one for each NAT pool, and the one for remote login."""
-    return {"inboundEndpoints": [*_nat_endpoints(row, pool), _endpoint(row, "SSHRule", "tcp", _SSH_PORT, _ssh(row))]}
+def inbound_endpoints(row: NodeRow, pool: Document) -> list[Document]:
+    """Return a node's inbound endpoints: one for each NAT pool and family of addresses, none without NAT pools.
+
+    Recordings: ``should_get_the_details_of_a_pool_with_endpoint_configuration`` and ``..._with_ipv6_address``.
+    """
+    return [endpoint for nat in _nat_pools(pool) for endpoint in _endpoints(row, pool, nat)]
 
 
-def _nat_endpoints(row: NodeRow, pool: Document) -> Iterator[Document]:
+def _nat_pools(pool: Document) -> list[Document]:
     configuration = pool.get("networkConfiguration", {}).get("endpointConfiguration", {})
-    for nat in configuration.get("inboundNATPools", ()):
-        first, last = int(nat["frontendPortRangeStart"]), int(nat["frontendPortRangeEnd"])
-        port = first + row.no % (last - first + 1)
-        yield _endpoint(row, nat["name"], nat["protocol"].lower(), int(nat["backendPort"]), port)
+    return list(configuration.get("inboundNATPools", ()))
 
 
-def _endpoint(row: NodeRow, name: str, protocol: str, backend: int, frontend: int) -> Document:
+def _endpoints(row: NodeRow, pool: Document, nat: Document) -> Iterator[Document]:
+    name, protocol, backend = nat["name"], nat["protocol"].lower(), int(nat["backendPort"])
+    yield _endpoint(row, name, protocol, (backend, _frontend(row, nat)))
+    if (address := ipv6_address(row, pool)) is not None:
+        ipv6 = _endpoint(row, f"{name}-ipv6", protocol, (backend, _frontend(row, nat)))
+        yield {**ipv6, "publicIPAddress": address}
+
+
+def _frontend(row: NodeRow, nat: Document) -> int:
+    first, last = int(nat["frontendPortRangeStart"]), int(nat["frontendPortRangeEnd"])
+    return first + row.no % (last - first + 1)
+
+
+def _endpoint(row: NodeRow, name: str, protocol: str, ports: tuple[int, int]) -> Document:
+    backend, frontend = ports
     return {
         "name": f"{name}.0",
         "protocol": protocol,
@@ -46,7 +61,11 @@ def _endpoint(row: NodeRow, name: str, protocol: str, backend: int, frontend: in
     }
 
 
-def _ssh(row: NodeRow) -> int:
+def _login_port(row: NodeRow, pool: Document) -> int:
+    """Return the frontend port of the NAT pool for logging on, one of no meaning where the pool has none."""
+    for nat in _nat_pools(pool):
+        if int(nat["backendPort"]) in _LOGIN_PORTS:
+            return _frontend(row, nat)
     return _FIRST_SSH_FRONTEND + row.no % _SSH_FRONTENDS
 
 
@@ -59,7 +78,8 @@ def ipv6_address(row: NodeRow, pool: Document) -> str | None:
 
 def remote_login_settings(row: NodeRow, pool: Document) -> Document:
     """Return where a user would log on to a node."""
-    settings: Document = {"remoteLoginIPAddress": _public_address(row), "remoteLoginPort": _ssh(row)}
+    port = _login_port(row, pool)
+    settings: Document = {"remoteLoginIPAddress": _public_address(row), "remoteLoginPort": port}
     if (address := ipv6_address(row, pool)) is not None:
-        settings |= {"ipv6RemoteLoginIPAddress": address, "ipv6RemoteLoginPort": _ssh(row)}
+        settings |= {"ipv6RemoteLoginIPAddress": address, "ipv6RemoteLoginPort": port}
     return settings

@@ -16,7 +16,6 @@ _AGENT: Final[Document] = {
     "type": "CustomScript",
     "typeHandlerVersion": "2.1",
     "autoUpgradeMinorVersion": True,
-    "settings": {},
 }
 
 
@@ -27,6 +26,7 @@ def extensions_on_wire(pool: PoolRow) -> list[Document]:
 
 
 def _on_wire(extension: Document) -> Document:
+    """Return an extension with its default (recording ``test_batch_compute_node_extensions``)."""
     status = {
         "code": "ProvisioningState/succeeded",
         "level": "Info",
@@ -35,6 +35,6 @@ def _on_wire(extension: Document) -> Document:
     }
     return {
         "provisioningState": "Succeeded",
-        "vmExtension": extension,
+        "vmExtension": {"enableAutomaticUpgrade": False, **extension},
         "instanceView": {"name": extension["name"], "statuses": [status]},
     }

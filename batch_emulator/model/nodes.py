@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import Final
 
-from batch_emulator.model.node_endpoints import endpoint_configuration, ipv6_address
+from batch_emulator.model.node_endpoints import inbound_endpoints, ipv6_address
 from batch_emulator.model.schema import Document, property_names
 from batch_emulator.model.states import NodeState
 from batch_emulator.model.tasks import execution_info
@@ -39,7 +39,6 @@ def node_on_wire(
         "state": row.state,
         "schedulingState": row.scheduling,
         "stateTransitionTime": row.state_time,
-        "lastBootTime": row.boot_time,
         "allocationTime": row.allocation_time,
         "ipAddress": row.ip_address,
         "affinityId": f"TVM:{row.id}",
@@ -49,10 +48,12 @@ def node_on_wire(
         "runningTaskSlotsCount": load[1],
         "totalTasksSucceeded": row.tasks_succeeded,
         "isDedicated": bool(row.dedicated),
-        "endpointConfiguration": endpoint_configuration(row, document),
-        "nodeAgentInfo": {"version": AGENT_VERSION, "lastUpdateTime": row.boot_time},
         "virtualMachineInfo": _virtual_machine(document),
     }
+    if row.has_booted:
+        node |= _agent(row)
+    if endpoints := inbound_endpoints(row, document):
+        node["endpointConfiguration"] = {"inboundEndpoints": endpoints}
     if (address := ipv6_address(row, document)) is not None:
         node["ipv6Address"] = address
     if tasks := [_recent_task(task, job_id, endpoint) for task, job_id in recent]:
@@ -64,6 +65,12 @@ def node_on_wire(
     if row.errors is not None:
         node["errors"] = json.loads(row.errors)
     return node
+
+
+def _agent(row: NodeRow) -> Document:
+    """Return what a node's agent reports; before the first boot there is none (recording of the real service)."""
+    agent = {"version": AGENT_VERSION, "lastUpdateTime": row.boot_time}
+    return {"lastBootTime": row.boot_time, "nodeAgentInfo": agent}
 
 
 def _virtual_machine(pool: Document) -> Document:

@@ -8,7 +8,17 @@ from batch_emulator.model.schema import Document, filled_text, list_of, record
 #: "There is a maximum of 10 Package references on any given Pool" (SDK documentation).
 _MOST: Final = 10
 
-_references = list_of(record({"applicationId": filled_text, "version": filled_text}, frozenset({"applicationId"})))
+
+def _application_id(name: str, value: object) -> str:
+    """Read an application's id, which the service keeps in lower case, or the whole resource id as it is.
+
+    Recording: ``should_add_a_task_with_an_application_package_reference``.
+    """
+    given = filled_text(name, value)
+    return given if "/" in given else given.lower()
+
+
+_references = list_of(record({"applicationId": _application_id, "version": filled_text}, frozenset({"applicationId"})))
 
 
 def package_references(name: str, value: object) -> list[Document]:

@@ -21,6 +21,7 @@ from batch_emulator.model.schema import (
     environment_settings,
     filled_text,
     integer,
+    lowered_text,
     metadata,
     one_of,
     property_names,
@@ -29,7 +30,7 @@ from batch_emulator.model.schema import (
     resource_id,
 )
 from batch_emulator.model.timestamps import etag_of
-from batch_emulator.model.user_identities import user_identity
+from batch_emulator.model.user_identities import DEFAULT_USER, user_identity
 from batch_emulator.store.pools import PoolRow
 
 #: What ``$select`` may name (SDK model BatchPool).
@@ -63,7 +64,7 @@ DEFAULT_SCHEDULING: Final[Mapping[str, str]] = {"nodeFillType": "Spread", "jobDe
 #: How each property of a pool, and of the specification of an automatic pool, is read.
 POOL_READERS: Final[Mapping[str, Reader]] = {
     "displayName": display_name,
-    "vmSize": filled_text,
+    "vmSize": lowered_text,
     "virtualMachineConfiguration": virtual_machine,
     "networkConfiguration": network_configuration,
     "resizeTimeout": resize_timeout,
@@ -125,9 +126,9 @@ def _with_defaults(pool: Document) -> Document:
 def finished(pool: Document) -> Document:
     """Complete a pool's properties as they are read: with the start task's defaults, without secrets."""
     if "startTask" in pool:
-        defaults = {"maxTaskRetryCount": 0, "waitForSuccess": True}
+        defaults = {"userIdentity": DEFAULT_USER, "maxTaskRetryCount": 0, "waitForSuccess": True}
         pool["startTask"] = {**defaults, **pool["startTask"]}
-    return without_secrets(with_user_defaults(pool))
+    return with_user_defaults(without_secrets(pool))
 
 
 def pool_on_wire(row: PoolRow, counts: tuple[int, int], endpoint: str) -> Document:

@@ -136,6 +136,11 @@ def filled_text(name: str, value: object) -> str:
     return result
 
 
+def lowered_text(name: str, value: object) -> str:
+    """Read a name that the service keeps in lower case (recordings: VM sizes)."""
+    return filled_text(name, value).lower()
+
+
 def resource_id(name: str, value: object) -> str:
     """Read an id: 1 to 64 letters, digits, hyphens and underscores."""
     if not _ID.fullmatch(result := text(name, value)):

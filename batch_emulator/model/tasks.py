@@ -26,6 +26,7 @@ from batch_emulator.model.schema import (
     text,
     to_json,
 )
+from batch_emulator.model.states import TaskState
 from batch_emulator.model.subtasks import check_slots, multi_instance_settings
 from batch_emulator.model.task_rules import TaskRules
 from batch_emulator.model.timestamps import etag_of
@@ -138,6 +139,9 @@ def _of_the_service(row: TaskRow, job_id: str, endpoint: str) -> Document:
     if row.previous_state is not None:
         task["previousState"] = row.previous_state
         task["previousStateTransitionTime"] = row.previous_time
+    if row.node_id is None and row.state == TaskState.COMPLETED:
+        # Ended while it waited (recording ``should_terminate_a_task``).
+        task["nodeInfo"] = {}
     if row.node_id is not None:
         task["nodeInfo"] = node_info(row.pool_id or "", row.node_id, job_id, row.id, endpoint)
     return task

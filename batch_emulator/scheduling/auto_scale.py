@@ -13,7 +13,7 @@ from batch_emulator.errors import BatchError, ErrorCode
 from batch_emulator.model.auto_scale import run_on_wire
 from batch_emulator.model.durations import seconds_of
 from batch_emulator.model.schema import Document
-from batch_emulator.model.states import PoolState
+from batch_emulator.model.states import AllocationState, PoolState
 from batch_emulator.model.timestamps import from_wire, to_wire
 from batch_emulator.scheduling.allocation import Resize
 from batch_emulator.scheduling.metrics import pool_metrics
@@ -51,10 +51,16 @@ class AutoScale:
         self.start(row.no)
 
     def disable(self, row: PoolRow, document: Document) -> None:
-        """Leave a pool at its size."""
+        """Leave a pool at its size; a resize under way is stopped.
+
+        It makes no new version of the pool (recording ``should_disable_autoscale``).
+        """
         self._stop(row.no)
-        self.pools.change(row, document)
-        self.pools.nodes.runs.store.pools.set_auto_scale_run(row.no, None)
+        store = self.pools.nodes.runs.store.pools
+        store.change(row.no, json.dumps(document), row.modified)
+        store.set_auto_scale_run(row.no, None)
+        if row.allocation_state == AllocationState.RESIZING:
+            self.pools.stop_resize(row)
 
     def start(self, no: int) -> None:
         """Begin to sample and evaluate a pool; the first evaluation is over when this returns, if it is due."""

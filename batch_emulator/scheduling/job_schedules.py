@@ -206,7 +206,7 @@ def _new_row(schedule_id: str, schedule: Document, now: str) -> JobScheduleRow:
         state_time=now,
         previous_state=None,
         previous_time=None,
-        anchor=anchor_of(schedule["schedule"], now),
+        anchor=anchor_of(schedule.get("schedule", {}), now),
         last_run=None,
         jobs_made=0,
         recent_job=None,

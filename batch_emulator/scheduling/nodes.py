@@ -67,13 +67,19 @@ class NodeLife:
         self._begin(member, partial(self._restart, member, state, option), state)
 
     def deallocate(self, member: Member, option: DeallocationOption) -> None:
-        """Begin to give a node's machine back; ``deallocating`` is visible when this returns."""
+        """Begin to give a node's machine back; ``deallocating`` is visible when this returns.
+
+        It takes no tasks until it has been started again (recording ``should_deallocate_and_then_start``).
+        """
         self.close(member)
+        self.runs.store.nodes.set_scheduling(member.no, SchedulingState.DISABLED)
         self.set_state(member, NodeState.DEALLOCATING)
         self._begin(member, partial(self._deallocate, member, option), "deallocate")
 
     def start(self, member: Member) -> None:
         """Boot a node whose machine was off; ``starting`` is visible when this returns."""
+        if self.state(member) is NodeState.DEALLOCATED:
+            self.runs.store.nodes.set_scheduling(member.no, SchedulingState.ENABLED)
         self.set_state(member, NodeState.STARTING)
         self._begin(member, partial(self._start, member), "start")
 
@@ -144,15 +150,16 @@ class NodeLife:
         """Go from a machine that is off to a node that takes tasks."""
         nodes = self.runs.store.nodes
         self.set_state(member, NodeState.STARTING)
-        nodes.set_booted(member.no, self.runs.clock.stamp())
         nodes.set_errors(member.no, None)
-        nodes.set_start_task_info(member.no, None)
         try:
             await asyncio.to_thread(member.node.place.directory.create, self._mount_paths(member))
         except OSError as exc:
             self.break_down(member, "DiskFull", f"The node's directory cannot be made: {exc.strerror}")
             return
         await asyncio.sleep(_BOOT_STEP)
+        # Until then a node tells of its last boot (recording ``should_deallocate_and_then_start``).
+        nodes.set_booted(member.no, self.runs.clock.stamp())
+        nodes.set_start_task_info(member.no, None)
         if await self._gets_packages(member) and await self._passes_start_task(member):
             self.open(member)
 

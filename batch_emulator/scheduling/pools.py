@@ -51,9 +51,7 @@ class PoolLife:
             auto_scale=pool["enableAutoScale"],
             inter_node=pool["enableInterNodeCommunication"],
         )
-        live = self._open(row)
-        if row.allocation_state != AllocationState.STEADY:
-            self._start_resize(live, Resize())
+        self._start_resize(self._open(row), Resize())
         if pool["enableAutoScale"]:
             self.on_scaled(row.no)
         return row
@@ -136,9 +134,17 @@ class PoolLife:
     def delete(self, row: PoolRow) -> None:
         """Begin to remove a pool and its nodes; ``deleting`` is visible when this returns."""
         if row.state != PoolState.DELETING:
-            runs = self.nodes.runs
-            runs.store.pools.set_state(row.no, PoolState.DELETING, runs.clock.stamp())
+            self._empty(row)
         self.background.start(self._delete(row), f"delete pool {row.id}")
+
+    def _empty(self, row: PoolRow) -> None:
+        """Show a pool that is being deleted as one that resizes to nothing (recordings of many deleted pools)."""
+        store, now = self.nodes.runs.store, self.nodes.runs.clock.stamp()
+        document = {**json.loads(row.document), "targetDedicatedNodes": 0, "targetLowPriorityNodes": 0}
+        with store.transaction():
+            store.pools.change(row.no, json.dumps(document), now)
+            store.pools.set_allocation(row.no, AllocationState.RESIZING, now)
+            store.pools.set_state(row.no, PoolState.DELETING, now)
 
     def _start_resize(self, live: LivePool, resize: Resize) -> None:
         work = self._resize(live, live.resize, resize)
@@ -190,7 +196,6 @@ def _capacity(row: PoolRow) -> Pool:
 
 
 def _new_row(pool_id: str, pool: Document, now: str) -> PoolRow:
-    wants_nodes = pool["targetDedicatedNodes"] or pool["targetLowPriorityNodes"]
     return PoolRow(
         no=0,
         id=pool_id,
@@ -199,6 +204,7 @@ def _new_row(pool_id: str, pool: Document, now: str) -> PoolRow:
         modified=now,
         state=PoolState.ACTIVE,
         state_time=now,
-        allocation_state=AllocationState.RESIZING if wants_nodes else AllocationState.STEADY,
+        # Also where no node is wanted (recordings of every new pool).
+        allocation_state=AllocationState.RESIZING,
         allocation_time=now,
     )

@@ -45,6 +45,12 @@ class Releases:
             work.add_done_callback(lambda _: self._running.pop(row.no, None))
         return self._running[row.no]
 
+    def due(self, row: JobRow) -> int:
+        """Return on how many nodes a release task that was begun has not ended."""
+        if row.no not in self._running or "jobReleaseTask" not in json.loads(row.document):
+            return 0
+        return sum(map(_is_due, self.runs.store.job_nodes.of_job(row.no)))
+
     async def _run(self, row: JobRow) -> None:
         """Return when the release task has ended on every node; nodes that are gone are passed over."""
         job = json.loads(row.document)

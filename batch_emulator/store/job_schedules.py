@@ -102,18 +102,25 @@ class JobSchedules:
         return task_totals(self._database, now, condition, schedule_id, schedule_id)
 
     def set_state(self, no: int, state: JobScheduleState, time: str) -> None:
-        """Change the state; unlike that of jobs and tasks, it counts as a modification."""
+        """Change the state as the user wants it: a new version of the schedule."""
+        self._enter(no, state, time)
+        self._database.execute("UPDATE job_schedules SET modified = ? WHERE no = ?", time, no)
+
+    def complete(self, no: int, time: str) -> None:
+        """Note that a schedule is over: no new version of it."""
+        self._enter(no, JobScheduleState.COMPLETED, time)
+        self._database.execute("UPDATE job_schedules SET ended = ? WHERE no = ?", time, no)
+
+    def _enter(self, no: int, state: JobScheduleState, time: str) -> None:
+        """Enter a state; ``terminating`` is never a previous one (recording ``should_terminate_a_job_schedule``)."""
         self._database.execute(
-            "UPDATE job_schedules SET previous_state = state, previous_time = state_time, "
-            "state = ?1, state_time = ?2, modified = ?2, wake = NULL WHERE no = ?3",
+            "UPDATE job_schedules SET previous_state = iif(state = 'terminating', previous_state, state), "
+            "previous_time = iif(state = 'terminating', previous_time, state_time), "
+            "state = ?1, state_time = ?2, wake = NULL WHERE no = ?3",
             state,
             time,
             no,
         )
-
-    def complete(self, no: int, time: str) -> None:
-        self.set_state(no, JobScheduleState.COMPLETED, time)
-        self._database.execute("UPDATE job_schedules SET ended = ? WHERE no = ?", time, no)
 
     def update(self, no: int, *, document: str, anchor: str, time: str) -> None:
         self._database.execute(

@@ -27,6 +27,11 @@ class NodeRow(NamedTuple):
     tasks_succeeded: int
 
     @property
+    def has_booted(self) -> bool:
+        """Until its first boot, a node carries the time at which it was allocated."""
+        return self.boot_time != self.allocation_time
+
+    @property
     def ip_address(self) -> str:
         """A private address that no other node has."""
         return f"10.{self.no // 62_500 % 250}.{self.no // 250 % 250}.{self.no % 250 + 4}"

@@ -205,10 +205,16 @@ class Tasks:
             "UPDATE tasks SET previous_state = state, previous_time = state_time, "
             "state = 'active', state_time = ?1, started = NULL, ended = NULL, exit_code = NULL, "
             "result = NULL, failure = NULL, retries = 0, last_retry = NULL, files_until = NULL, "
-            "satisfies = 0 WHERE no = ?2",
+            "satisfies = 0, modified = ?1 WHERE no = ?2",
             time,
             no,
         )
+
+    def mark_ended_by_user(self, no: int) -> str:
+        """Make the end of a task a new version of it, and return the time of that version."""
+        self._database.execute("UPDATE tasks SET modified = state_time WHERE no = ?", no)
+        (time,) = self._database.one("SELECT modified FROM tasks WHERE no = ?", no)
+        return str(time)
 
     def replace(self, no: int, document: str, time: str) -> None:
         """Store changed properties."""

@@ -64,7 +64,12 @@ class Batch:
     async def pool(self, nodes: int = 1, **options: Any) -> str:
         pool_id = new_id("pool")
         await self.client.create_pool(pool_options(pool_id, nodes, **options))
+        if nodes == 0:
+            await until(lambda: self._is_steady(pool_id))
         return pool_id
+
+    async def _is_steady(self, pool_id: str) -> bool:
+        return (await self.client.get_pool(pool_id)).allocation_state == "steady"
 
     async def ready_pool(self, nodes: int = 1, **options: Any) -> str:
         pool_id = await self.pool(nodes, **options)

@@ -14,11 +14,20 @@ from azure.batch.models import BatchError
 
 #: Where the service itself differs from the SDK's models, by recordings of the real service.
 SERVICE_DIFFERS = {
+    "BatchApplication.displayName": "required by the model, shown for applications that have one only",
+    "BatchJobSchedulingError.category": "written ServerError; the enumeration is read without case",
+    "BatchNode.endpointConfiguration": "required by the model, shown for nodes of pools with NAT pools only",
     "BatchNode.ipv6Address": "required by the model, shown for nodes of pools with IPv6 only",
+    "BatchNode.lastBootTime": "required by the model, shown when a node has booted",
+    "BatchNode.nodeAgentInfo": "required by the model, shown when a node has booted",
+    "BatchNodePlacementConfiguration.policy": "written Zonal; the enumeration is read without case",
     "BatchOsDisk.caching": "written ReadWrite; the enumeration is read without case",
+    "BatchPublicIpAddressConfiguration.provision": "written BatchManaged; the enumeration is read without case",
     "BatchTaskCreateResult.status": "written Success, Clienterror; the enumeration is read without case",
+    "BatchTaskFailureInfo.category": "written UserError where the service itself ends a task",
     "BatchTaskSchedulingPolicy.nodeFillType": "written Spread, Pack; the enumeration is read without case",
     "OutputFileUploadConfiguration.uploadCondition": "written TaskCompletion; the enumeration is read without case",
+    "SecurityProfile.securityType": "written confidentialvm; the enumeration is read without case",
     "UserAccount.password": "required by the model, never shown",
 }
 

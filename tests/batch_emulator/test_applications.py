@@ -62,9 +62,9 @@ async def own(emulated):
 async def test_applications_are_what_is_in_the_directory(own):
     listed = [found.as_dict() async for found in own.client.list_applications(max_results=1)]
     assert listed == [
-        {"id": "broken", "displayName": "broken", "versions": ["1"]},
-        {"id": "Other_tool", "displayName": "Other_tool", "versions": ["7"]},
-        {"id": "tool", "displayName": "tool", "versions": ["1.0", "2.0-beta"]},
+        {"id": "broken", "versions": ["1"]},
+        {"id": "Other_tool", "versions": ["7"]},
+        {"id": "tool", "versions": ["1.0", "2.0-beta"]},
     ]
     assert (await own.client.get_application("TOOL")).versions == ["1.0", "2.0-beta"]
     with pytest.raises(ResourceNotFoundError) as caught:

@@ -24,6 +24,7 @@ async def test_container_settings_are_shown_without_the_password(batch, idle_job
     assert task.container_settings.as_dict() == {
         "imageName": "ubuntu:24.04",
         "containerRunOptions": "--rm",
+        "workingDirectory": "taskWorkingDirectory",
         "registry": {"username": "me", "registryServer": "registry.example"},
     }
 

@@ -229,7 +229,7 @@ async def test_terminating_a_schedule_ends_its_job_and_its_tasks(batch, url, poo
     assert seen.state in {"terminating", "completed"}
     assert seen.execution_info.next_run_time is None
     schedule = await in_state(batch, schedule_id, "completed")
-    assert schedule.previous_state == "terminating"
+    assert schedule.previous_state == "active"
     job = await batch.client.get_job(job_id)
     assert (job.state, job.execution_info.termination_reason) == ("completed", "TerminateJobSchedule")
     assert (await batch.client.get_task(job_id, "task")).execution_info.failure_info.code == "TaskEnded"

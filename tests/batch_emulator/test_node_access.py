@@ -1,5 +1,6 @@
 """Users, remote login, extensions and logs of nodes: simulated, in the service's shapes."""
 
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -10,6 +11,7 @@ from azure.batch.models import (
     VMExtension,
 )
 
+from batch_emulator.settings import DEFAULT_ACCOUNT
 from tests.batch_emulator.conftest import new_id, pool_options, until
 from tests.batch_emulator.signed import send, values
 from tests.batch_emulator.test_pool_changes import nodes_of, refusal
@@ -71,10 +73,14 @@ async def test_a_pool_with_ipv6_and_a_nat_pool_shows_both_on_its_nodes(url, batc
     }
     assert (await send(url, "POST", "/pools", body=body)).status == 201
     (node,) = await until(lambda: nodes_of(batch, body["id"]))
-    web, ssh = node.endpoint_configuration.inbound_endpoints
+    web, ipv6 = node.endpoint_configuration.inbound_endpoints
     assert (web.name, web.protocol, web.backend_port, 15000 <= web.frontend_port <= 15100) == ("web.0", "tcp", 80, True)
-    assert (ssh.name, ssh.backend_port) == ("SSHRule.0", 22)
-    assert node.ipv6_address
+    # Names: recording ``should_create_a_pool_with_ipv6_address`` of the JavaScript client.
+    assert (ipv6.name, ipv6.frontend_port, ipv6.public_ip_address) == (
+        "web-ipv6.0",
+        web.frontend_port,
+        node.ipv6_address,
+    )
     settings = await batch.client.get_node_remote_login_settings(body["id"], node.id)
     assert settings.ipv6_remote_login_ip_address == node.ipv6_address
 
@@ -104,7 +110,10 @@ async def test_logs_are_uploaded_in_name_only(batch, url, pool, node):
     )
     result = await batch.client.upload_node_logs(pool, node, options)
     assert result.number_of_files_uploaded > 0
-    assert result.virtual_directory_name.startswith(f"{pool}/{node}/")
+    # Recording ``should_upload_pool_node_logs`` of the JavaScript client.
+    assert re.fullmatch(
+        rf"{DEFAULT_ACCOUNT}-[0-9A-F]{{16}}/{pool}/{node}/[0-9a-f-]{{36}}", result.virtual_directory_name
+    )
     body = {"containerUrl": "ftp://secret", "startTime": "2026-01-01T00:00:00Z"}
     answer = await send(url, "POST", f"/pools/{pool}/nodes/{node}/uploadbatchservicelogs", body=body)
     assert (answer.status, values(answer)["PropertyName"]) == (400, "containerUrl")

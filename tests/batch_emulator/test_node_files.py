@@ -45,7 +45,7 @@ async def test_a_file_of_a_node_is_read_by_its_path(batch, node, url):
     assert b"".join([chunk async for chunk in stream]) == b"tent"
     head = await send(url, "HEAD", f"/pools/{pool}/nodes/{node_id}/files/{quote(path, safe='')}")
     assert "ETag" not in head.headers
-    assert head.headers["ocp-batch-file-url"].endswith("%2Fjob-1%2Ftask%2Fstdout.txt")
+    assert head.headers["ocp-batch-file-url"].endswith("%252Fjob-1%252Ftask%252Fstdout.txt")
 
 
 async def test_a_file_that_has_not_changed_is_not_sent_again(node, url):

@@ -171,15 +171,15 @@ async def test_what_no_pool_can_have_is_refused(url, code, properties):
     assert (answer.status, answer.body["code"]) == (400, code)
 
 
-async def test_enumerations_are_taken_in_any_case_and_shown_as_the_sdk_spells_them(url):
+async def test_enumerations_are_taken_in_any_case_and_shown_as_the_service_spells_them(url):
     disk = {"lun": 1, "diskSizeGB": 5, "caching": "ReadOnly", "managedDisk": {"storageAccountType": "StandardSSD_LRS"}}
     machine = await shown(url, "virtualMachineConfiguration", **with_machine(dataDisks=[disk]))
     assert machine["dataDisks"][0]["caching"] == "readonly"
     assert machine["dataDisks"][0]["managedDisk"] == {"storageAccountType": "standardssd_lrs"}
-    given = {"dynamicVNetAssignmentScope": "Job", "publicIPAddressConfiguration": {"provision": "BatchManaged"}}
+    given = {"dynamicVNetAssignmentScope": "Job", "publicIPAddressConfiguration": {"provision": "batchmanaged"}}
     network = await shown(url, "networkConfiguration", networkConfiguration=given)
     assert network["dynamicVNetAssignmentScope"] == "job"
-    assert network["publicIPAddressConfiguration"] == {"provision": "batchmanaged"}
+    assert network["publicIPAddressConfiguration"] == {"provision": "BatchManaged"}
 
 
 async def test_a_subnet_of_any_other_subscription_is_taken(url):

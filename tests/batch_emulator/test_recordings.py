@@ -1,32 +1,17 @@
-"""Headers and server-side defaults as in Microsoft's recordings of the real service.
-
-The recordings: https://github.com/Azure/azure-sdk-assets, python/sdk/batch, made in March 2025 with
-api-version 2024-07-01.20.0. Left out here: Strict-Transport-Security, which plain HTTP cannot have, and Server.
-"""
+"""Headers and versions as in Microsoft's recordings of the real service; ``recorded`` tells which."""
 
 import pytest
-from azure.batch.models import BatchJobDisableOptions
 
-from tests.batch_emulator.conftest import new_id
-from tests.batch_emulator.signed import send
+from tests.batch_emulator.conftest import new_id, until
+from tests.batch_emulator.recorded import ADDRESS, BODY, VERSION, addressed, ask, names
+from tests.batch_emulator.test_pool_changes import nodes_of, steady
 
-COMMON = {"dataserviceversion", "date", "request-id", "x-content-type-options"}
-VERSION = {"etag", "last-modified"}
-BODY = {"content-type"}
-ADDRESS = {"dataserviceid"}
-#: What any server adds to say where an answer ends.
-FRAMING = {"content-length", "transfer-encoding", "server"}
-
-
-def names(answer):
-    return {name.lower() for name in answer.headers} - FRAMING - COMMON
-
-
-async def ask(url, method, path, body=None):
-    answer = await send(url, method, path, body=body)
-    assert answer.status < 300, answer.body
-    assert {name.lower() for name in answer.headers} >= COMMON
-    return answer
+DAILY = {"schedule": {"recurrenceInterval": "P1D"}, "jobSpecification": {"poolInfo": {"poolId": "none"}}}
+#: It waits for the tasks of the nodes that it takes away.
+FORMULA = {
+    "autoScaleFormula": "$TargetDedicatedNodes=0;$NodeDeallocationOption=taskcompletion",
+    "autoScaleEvaluationInterval": "PT6M",
+}
 
 
 async def test_what_is_created_has_an_address_and_a_version(url, pool):
@@ -76,29 +61,106 @@ async def test_a_deletion_says_nothing(url, batch, job):
     assert names(await ask(url, "DELETE", f"/jobs/{job}")) == set()
 
 
-async def test_states_of_passage_are_no_previous_states(batch, job):
-    disabling = BatchJobDisableOptions(disable_tasks="requeue")
-    poller = await batch.client.begin_disable_job(job, disabling, polling_interval=0.02)
-    await poller.result()
-    disabled = await batch.client.get_job(job)
-    assert (disabled.state, disabled.previous_state) == ("disabled", "active")
-    assert disabled.previous_state_transition_time == disabled.creation_time
-    poller = await batch.client.begin_enable_job(job, polling_interval=0.02)
-    await poller.result()
-    enabled = await batch.client.get_job(job)
-    assert (enabled.state, enabled.previous_state) == ("active", "disabled")
-    assert enabled.previous_state_transition_time == disabled.state_transition_time
+async def test_changes_of_a_pool_name_themselves_and_its_version(url, batch):
+    """``should_update_pool_parameters``, ``should_patch_pool_parameters``, ``should_stop_pool_resizing``."""
+    path = f"/pools/{await batch.pool(0)}"
+    metadata = {"metadata": [{"name": "foo", "value": "bar"}]}
+    replacement = {**metadata, "applicationPackageReferences": []}
+    addressed(await ask(url, "PATCH", path, metadata), url, path)
+    addressed(await ask(url, "POST", f"{path}/updateproperties", replacement), url, f"{path}/updateproperties")
+    resize = await ask(url, "POST", f"{path}/resize", {"targetDedicatedNodes": 1})
+    addressed(resize, url, f"{path}/resize")
+    stop = await ask(url, "POST", f"{path}/stopresize")
+    addressed(stop, url, f"{path}/stopresize")
+    assert stop.headers["ETag"] == resize.headers["ETag"]
 
 
-async def test_a_job_has_its_reason_when_it_begins_to_end_and_its_end_time_when_it_has_ended(url, batch, job):
-    await ask(url, "POST", f"/jobs/{job}/terminate", {"terminateReason": "enough"})
-    seen = [await batch.client.get_job(job)]
-    while seen[-1].state != "completed":
-        seen.append(await batch.client.get_job(job))
-    assert {found.execution_info.termination_reason for found in seen} == {"enough"}
-    assert {found.execution_info.end_time for found in seen if found.state == "terminating"} <= {None}
-    assert seen[-1].previous_state == "active"
-    assert seen[-1].execution_info.end_time == seen[-1].state_transition_time
+async def test_an_evaluation_names_itself_and_disabling_autoscale_keeps_the_version_and_stops_the_resize(url, batch):
+    """``should_enable_autoscale``, ``should_evaluate_pool_autoscale``, ``should_disable_autoscale``, ``AutoScale``."""
+    pool_id = await batch.ready_pool(1)
+    path = f"/pools/{pool_id}"
+    await steady(batch, pool_id)
+    job = await batch.job(pool_id)
+    await batch.task(job, "/bin/sleep 60")
+    await batch.state(job, "running")
+    enabled = await ask(url, "POST", f"{path}/enableautoscale", FORMULA)
+    addressed(enabled, url, f"{path}/enableautoscale")
+    run = await ask(url, "POST", f"{path}/evaluateautoscale", {"autoScaleFormula": "$TargetDedicatedNodes=3"})
+    addressed(run, url, f"{path}/evaluateautoscale", set())
+    assert run.body["odata.metadata"] == f"{url}/$metadata#Microsoft.Azure.Batch.Protocol.Entities.AutoScaleRun"
+    before = (await ask(url, "GET", path)).headers["ETag"]
+    disabled = await ask(url, "POST", f"{path}/disableautoscale")
+    addressed(disabled, url, f"{path}/disableautoscale")
+    after = await ask(url, "GET", path)
+    assert before == disabled.headers["ETag"] == after.headers["ETag"]
+    assert after.body["targetDedicatedNodes"] == 0
+    assert not {"autoScaleFormula", "autoScaleEvaluationInterval", "autoScaleRun"} & after.body.keys()
+    await steady(batch, pool_id)
+    stopped = (await ask(url, "GET", path)).body
+    assert [error["code"] for error in stopped["resizeErrors"]] == ["ResizeStopped"]
+    assert stopped["currentDedicatedNodes"] == 1
+
+
+async def test_operations_on_nodes_name_themselves_and_no_version(url, batch):
+    """``should_reboot``, ``should_disable_scheduling``, ``should_add_a_user`` and the like ``..._a_compute_node``."""
+    pool_id = await batch.ready_pool(1)
+    (node,) = await nodes_of(batch, pool_id)
+    path = f"/pools/{pool_id}/nodes/{node.id}"
+    user = await ask(url, "POST", f"{path}/users", {"name": "u", "password": "very secret"})
+    assert names(user) == ADDRESS | {"location"}
+    assert user.headers["DataServiceId"] == user.headers["Location"] == f"{url}{path}/users/u"
+    addressed(await ask(url, "PUT", f"{path}/users/u", {"password": "other"}), url, f"{path}/users/u", set())
+    assert names(await ask(url, "DELETE", f"{path}/users/u")) == set()
+    for action in ("disablescheduling", "enablescheduling", "reboot"):
+        addressed(await ask(url, "POST", f"{path}/{action}"), url, f"{path}/{action}", set())
+    logs = {"containerUrl": "https://account.blob.core.windows.net/logs", "startTime": "2018-02-25T00:00:00Z"}
+    assert names(await ask(url, "POST", f"{path}/uploadbatchservicelogs", logs)) == BODY
+
+
+async def test_changes_of_a_schedule_name_themselves_and_the_new_version(url):
+    """``test_batch_job_schedules`` of the Python client, ``should_terminate_a_job_schedule``."""
+    schedule_id = new_id("recorded")
+    path = f"/jobschedules/{schedule_id}"
+    await ask(url, "POST", "/jobschedules", {"id": schedule_id, **DAILY})
+    for method, action, body in (
+        ("POST", "/disable", None),
+        ("POST", "/enable", None),
+        ("PUT", "", DAILY),
+        ("PATCH", "", {"schedule": {"recurrenceInterval": "PT5H"}}),
+        ("POST", "/terminate", None),
+    ):
+        answer = await ask(url, method, f"{path}{action}", body)
+        addressed(answer, url, f"{path}{action}")
+    ended = await until(lambda: completed(url, path))
+    assert (ended["previousState"], ended["eTag"]) == ("active", answer.headers["ETag"])
+    assert ended["executionInfo"]["endTime"] == ended["stateTransitionTime"]
+    assert names(await ask(url, "DELETE", path)) == set()
+
+
+async def completed(url, path):
+    return (seen := (await ask(url, "GET", path)).body)["state"] == "completed" and seen
+
+
+@pytest.mark.parametrize("command", ["/bin/true", "/bin/sleep 60"], ids=["waiting", "running"])
+async def test_ending_and_reactivating_a_task_make_new_versions_of_it(url, batch, job, idle_job, command):
+    """``should_terminate_a_task``, ``should_reactivate_a_task``, ``TaskReactive``."""
+    is_running = "sleep" in command
+    where = job if is_running else idle_job
+    await batch.task(where, command)
+    await batch.state(where, "running" if is_running else "active")
+    path = f"/jobs/{where}/tasks/task"
+    versions = [(await ask(url, "GET", path)).headers["ETag"]]
+    ended = await ask(url, "POST", f"{path}/terminate")
+    addressed(ended, url, f"{path}/terminate")
+    seen = await ask(url, "GET", path)
+    assert ended.headers["ETag"] == seen.headers["ETag"] == seen.body["eTag"]
+    assert seen.body["lastModified"] == seen.body["stateTransitionTime"] == seen.body["executionInfo"]["endTime"]
+    versions.append(ended.headers["ETag"])
+    again = await ask(url, "POST", f"{path}/reactivate")
+    assert (again.status, names(again)) == (204, VERSION)
+    versions.append(again.headers["ETag"])
+    assert len(set(versions)) == 3
+    assert (await ask(url, "GET", path)).body["eTag"] in versions
 
 
 async def test_deleting_makes_a_new_version_of_a_pool(url, batch):

@@ -68,7 +68,9 @@ async def test_reactivation_forgets_how_the_task_ended_and_keeps_its_last_state(
     assert (task.state, task.previous_state) == ("active", "completed")
     assert task.previous_state_transition_time == ended.state_transition_time
     assert task.execution_info.as_dict() == {"retryCount": 0, "requeueCount": 0}
-    assert task.etag == ended.etag
+    # Recording ``should_reactivate_a_task`` of the JavaScript client.
+    assert task.last_modified == task.state_transition_time
+    assert task.etag != ended.etag
 
 
 async def test_only_failed_tasks_of_open_jobs_are_reactivated(batch, job):

@@ -60,7 +60,7 @@ async def test_properties_come_as_headers(batch, done, url):
     assert answer.headers["ocp-batch-file-isdirectory"] == "False"
     encoded = f"{url}/jobs/{done}/tasks/task/files/stdout.txt".replace(":", "%3A").replace("/", "%2F")
     assert answer.headers["ocp-batch-file-url"] == encoded
-    assert {"ocp-creation-time", "ocp-batch-file-mode", "Last-Modified"} <= set(answer.headers)
+    assert {"ocp-batch-file-mode", "Last-Modified"} <= set(answer.headers)
 
 
 @pytest.mark.parametrize(

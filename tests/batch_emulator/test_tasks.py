@@ -179,7 +179,7 @@ async def test_a_terminated_active_task_never_ran(batch, idle_job):
     task = await batch.client.get_task(idle_job, "task")
     info = task.execution_info
     assert (task.state, info.result, info.failure_info.code) == ("completed", "failure", "TaskEnded")
-    assert (info.start_time, info.exit_code, task.node_info) == (None, None, None)
+    assert (info.start_time, info.exit_code, task.node_info.node_id) == (None, None, None)
     with pytest.raises(ResourceExistsError) as caught:
         await batch.client.terminate_task(idle_job, "task")
     assert caught.value.error.code == "TaskCompleted"
