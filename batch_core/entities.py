@@ -14,11 +14,13 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
+from enum import StrEnum
 from typing import Any
 
 from azure.data.tables import EdmType, EntityProperty, TableEntity
 
 from batch_core.naming import table_keys
+from batch_core.obstacle import Obstacle
 from batch_core.record import DetectedBy, Outcome, TaskRecord, TaskState
 
 logger = logging.getLogger(__name__)
@@ -155,6 +157,8 @@ def to_record(entity: TableEntity) -> Stored:
     values = {name: value for name, value in found.items() if value is not None}
     values["state"] = TaskState(values["state"])
     values["detected_by"] = DetectedBy(values["detected_by"])
+    if "obstacle" in values:
+        values["obstacle"] = Obstacle(values["obstacle"])
     return Stored(record=TaskRecord(**values), etag=str(entity.metadata["etag"]))
 
 
@@ -192,7 +196,7 @@ def _property_value(value: object) -> object:
     # A plain int is sent as 32 bits; sizes and exit codes may need more.
     if isinstance(value, int) and not isinstance(value, bool):
         return EntityProperty(value, EdmType.INT64)
-    return str(value) if isinstance(value, TaskState | DetectedBy) else value
+    return str(value) if isinstance(value, StrEnum) else value
 
 
 def field_value(value: Any) -> Any:  # noqa: ANN401 - a property's type is the field's business

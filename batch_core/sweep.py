@@ -15,7 +15,7 @@ from batch_core.batch_service import MAX_TASKS_PER_CALL
 from batch_core.containers import ListedPage
 from batch_core.errors import Refused
 from batch_core.ledger import SweepPosition
-from batch_core.naming import BlobVersion, task_id
+from batch_core.naming import BlobVersion, fits_receipt, task_id
 from batch_core.record import DetectedBy
 from batch_core.submit import submit
 
@@ -43,7 +43,7 @@ async def sweep(app: App, budget: timedelta = BUDGET) -> SweepReport:
     report = SweepReport()
     position = await app.ledger.sweep_position()
     if position.started_at is None:
-        position = SweepPosition(swept_until=position.swept_until, started_at=app.now())
+        position = replace(position, started_at=app.now())
     while not report.is_complete:
         page = await _page(app, position)
         if not await _submit_missing(app, position, page, report, deadline):
@@ -89,7 +89,9 @@ def _after(position: SweepPosition, page: ListedPage) -> SweepPosition:
     # A file that is still being copied counts from when the copy is done: the next sweep must not pass over it.
     left = [version.last_modified for version in page.pending]
     oldest = min([*left, *([position.oldest_left] if position.oldest_left else [])], default=None)
-    return replace(position, continuation=page.continuation, oldest_left=oldest)
+    long_names = [version.name for version in page.versions if not fits_receipt(version)]
+    long_name = next(iter(long_names), position.long_name_so_far)
+    return replace(position, continuation=page.continuation, oldest_left=oldest, long_name_so_far=long_name)
 
 
 def _is_candidate(app: App, position: SweepPosition, version: BlobVersion) -> bool:
@@ -101,4 +103,5 @@ def _is_candidate(app: App, position: SweepPosition, version: BlobVersion) -> bo
 def _completed(app: App, position: SweepPosition) -> SweepPosition:
     started_at = position.started_at or app.now()
     safe = started_at - app.settings.intake.sweep_grace - CLOCK_SKEW
-    return SweepPosition(swept_until=min([safe, *([position.oldest_left] if position.oldest_left else [])]))
+    swept_until = min([safe, *([position.oldest_left] if position.oldest_left else [])])
+    return SweepPosition(swept_until=swept_until, long_name=position.long_name_so_far)
