@@ -16,7 +16,7 @@ from azure.storage.blob import (
 from azure.storage.blob.aio import BlobClient, BlobServiceClient
 
 from batch_core.errors import BlobNotFound, Missing, NotAFile, NotNow, Refused, ServiceError, Unavailable, translating
-from batch_core.naming import BlobVersion, has_dot_segment, is_ambiguous
+from batch_core.naming import BlobVersion, fits_receipt, has_dot_segment, is_ambiguous
 from batch_core.obstacle import Obstacle
 from batch_core.service_codes import IMPOSSIBLE_NAME
 
@@ -36,11 +36,12 @@ _DELEGATION_KEY_RENEWAL = timedelta(hours=1)
 class ListedPage:
     """A page of the input container: files, files that are still being copied there, and where the next page begins.
 
-    Markers of folders are not among them.
+    Markers of folders are not among them. `long_name` is a listed name that the host's receipt cannot hold.
     """
 
     versions: list[BlobVersion]
     pending: list[BlobVersion]
+    long_name: str | None
     continuation: str | None
 
 
@@ -123,9 +124,11 @@ class InputContainer:
             paged = pages.by_page(continuation_token=continuation)
             found = [self._found(blob) async for blob in await anext(paged)]
             files = [one for one in found if not one.is_folder]
+            names = (one.version.name for one in found)
             return ListedPage(
                 versions=[one.version for one in files if not one.is_pending],
                 pending=[one.version for one in files if one.is_pending],
+                long_name=next((name for name in names if not fits_receipt(self._name, name)), None),
                 continuation=getattr(paged, "continuation_token", None) or None,
             )
 

@@ -58,6 +58,8 @@ class OpenTask:
     is_cancelled: bool = False
     #: Its record is known to say that Batch has it.
     is_verified: bool = False
+    #: Its file cannot be read: it was never handed to Batch, and is in no job yet.
+    is_obstructed: bool = False
     #: The reason for its waiting that was last written to its record.
     explained: str | None = None
 
@@ -83,7 +85,8 @@ def record_entity(record: TaskRecord) -> Entity:
 
 def open_entity(record: TaskRecord) -> Entity:
     values = {"task_id": record.task_id, "blob": record.blob, "job_id": record.job_id, "since": record.recorded_at}
-    return open_key(record.task_id) | _bounded_values(values)
+    obstructed = {"is_obstructed": True} if record.obstacle else {}
+    return open_key(record.task_id) | _bounded_values(values | obstructed)
 
 
 def open_key(task_id: str) -> Entity:
@@ -105,6 +108,7 @@ def to_open_task(entity: TableEntity) -> OpenTask:
         next_attempt_at=field_value(entity.get("next_attempt_at")),
         is_cancelled=entity.get("is_cancelled", False),
         is_verified=entity.get("is_verified", False),
+        is_obstructed=entity.get("is_obstructed", False),
         explained=field_value(entity.get("explained")),
     )
 

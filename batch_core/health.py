@@ -66,7 +66,7 @@ async def _check_file_names(app: App) -> list[Check]:
 
 def _long_name_check(name: str) -> Check:
     detail = (
-        f"blob '{name[:40]}...' has a name of {name_length(name)} characters in {name.count('/') + 1} parts, "
+        f"blob {name[:40] + '...'!r} has a name of {name_length(name)} characters in {name.count('/') + 1} parts, "
         "too long for the receipt that the host writes when it scans the container: Azure Functions stops on it; "
         "rename the file, or set BLOB_TRIGGER_SOURCE to EventGrid"
     )

@@ -145,15 +145,15 @@ def name_length(text: str) -> int:
     return len(text.encode("utf-16-le", errors="surrogatepass")) // 2
 
 
-def fits_receipt(version: BlobVersion) -> bool:
+def fits_receipt(container: str, blob_name: str) -> bool:
     """Tell whether the host can write its receipt for this blob, which it does in scan mode only.
 
     The receipt's name is `blobreceipts/<host id>/Host.Functions.submit_blob/"<ETag>"/<container>/<blob>`: five parts
     and, with a host id of 32 characters, 94 and the container's more than the blob's. If it cannot be written, the
     host stops (BlobReceiptManager in azure-sdk-for-net's Microsoft.Azure.WebJobs.Extensions.Storage.Blobs).
     """
-    segments = version.name.count("/") + 1
-    length = name_length(version.name) + len(version.container) + _RECEIPT_LENGTH
+    segments = blob_name.count("/") + 1
+    length = name_length(blob_name) + len(container) + _RECEIPT_LENGTH
     return length <= MAX_BLOB_NAME_LENGTH and segments + _RECEIPT_SEGMENTS <= MAX_BLOB_NAME_SEGMENTS
 
 

@@ -104,11 +104,15 @@ async def _write_down(app: App, alike: Sequence[Stored], finding: _Finding, trie
         await app.table.close([Closing(task_id=one.record.task_id, outcome=outcome) for one in alike], app.now())
         return []
     if finding.obstacle is None:
-        changes = {"obstacle": None, "reason": finding.reason, "submit_tries": 0, "next_attempt_at": None}
-        changed = await app.table.change(alike, marks={"next_attempt_at": None}, **changes)
+        # The job of the day when it was recorded may be closed by now: a record that waits for months holds no job.
+        both = {"job_id": await app.jobs.current(), "next_attempt_at": None}
+        marks = both | {"is_obstructed": False}
+        changed = await app.table.change(
+            alike, marks=marks, obstacle=None, reason=finding.reason, submit_tries=0, **both
+        )
         return [one for one in changed if one is not None]
     pause = REHYDRATING_PAUSE if finding.obstacle is Obstacle.REHYDRATING else ARCHIVED_PAUSE
-    marks = {"next_attempt_at": app.now() + pause}
+    when = {"next_attempt_at": app.now() + pause}
     changes = {"obstacle": finding.obstacle, "reason": finding.reason, "submit_tries": tries}
-    await app.table.change(alike, marks=marks, **marks, **changes)
+    await app.table.change(alike, marks=when | {"is_obstructed": True}, **when, **changes)
     return []

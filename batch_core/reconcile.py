@@ -80,8 +80,11 @@ class _Tick:
         youngest = self._app.now() - self._app.settings.intake.sweep_grace
         tasks = [task for task in page if task.since <= youngest]
         self.report.looked_at += len(tasks)
-        live = {job_id: await self._live_tasks(job_id) for job_id in {task.job_id for task in tasks}}
-        states = {task.task_id: of_job.get(task.task_id) for task in tasks if (of_job := live[task.job_id]) is not None}
+        obstructed = {task.task_id: None for task in tasks if task.is_obstructed}
+        known = [task for task in tasks if not task.is_obstructed]
+        live = {job_id: await self._live_tasks(job_id) for job_id in {task.job_id for task in known}}
+        states = {task.task_id: of_job.get(task.task_id) for task in known if (of_job := live[task.job_id]) is not None}
+        states |= obstructed
         await self._cancel([task for task in tasks if task.is_cancelled])
         kept = [task for task in tasks if not task.is_cancelled and task.task_id in states]
         await self._explain([task for task in kept if states[task.task_id]], states)

@@ -15,7 +15,7 @@ from batch_core.batch_service import MAX_TASKS_PER_CALL
 from batch_core.containers import ListedPage
 from batch_core.errors import Refused
 from batch_core.ledger import SweepPosition
-from batch_core.naming import BlobVersion, fits_receipt, task_id
+from batch_core.naming import BlobVersion, task_id
 from batch_core.record import DetectedBy
 from batch_core.submit import submit
 
@@ -89,8 +89,7 @@ def _after(position: SweepPosition, page: ListedPage) -> SweepPosition:
     # A file that is still being copied counts from when the copy is done: the next sweep must not pass over it.
     left = [version.last_modified for version in page.pending]
     oldest = min([*left, *([position.oldest_left] if position.oldest_left else [])], default=None)
-    long_names = [version.name for version in page.versions if not fits_receipt(version)]
-    long_name = next(iter(long_names), position.long_name_so_far)
+    long_name = position.long_name_so_far or page.long_name
     return replace(position, continuation=page.continuation, oldest_left=oldest, long_name_so_far=long_name)
 
 

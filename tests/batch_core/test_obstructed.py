@@ -19,6 +19,7 @@ from batch_core.record import DetectedBy, TaskRecord, TaskState
 from batch_core.retry import retry
 from batch_core.submit import submit
 from batch_core.sweep import sweep
+from batch_core.tidy import tidy
 from tests.batch_core.steps import TRIGGER, collected, dropped, later, record_of, recorded_only, submitted, tasks_of
 from tests.batch_core.test_poison import message, records
 
@@ -165,6 +166,22 @@ async def test_one_that_waits_to_be_rehydrated_can_be_cancelled(app):
     await reconcile(later(app, hours=2))
     assert (await record_of(app, record.task_id)).state is TaskState.CANCELLED
     assert await tasks_of(app) == []
+
+
+async def test_one_that_waits_for_days_holds_no_job_and_goes_on_in_a_job_of_its_day(app, calls):
+    record = await waiting(app)
+    await submitted(app, "other.txt")
+    await collected(app, (await submitted(app, "other.txt")).task_id)
+    assert (await tidy(later(app, days=2))).closed == [record.job_id]
+    assert (await tidy(later(app, days=20))).deleted == [record.job_id]
+    calls.clear()
+    await reconcile(later(app, days=20))
+    assert [call for call in calls if call.service == "batch"] == []
+    await set_tier(app, "old.txt", "Hot")
+    await reconcile(later(app, days=21))
+    record_now = await record_of(app, record.task_id)
+    assert record_now.job_id not in {"", record.job_id}
+    assert (await collected(app, record.task_id)).state is TaskState.SUCCEEDED
 
 
 async def test_a_new_attempt_at_a_file_that_was_archived_since_waits(app):
