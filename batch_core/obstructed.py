@@ -1,8 +1,8 @@
 """Queued records whose files cannot be read: what never can be is rejected, what may be waits until it can.
 
 Whether an archived file has been rehydrated is asked for each such record by itself, seldom: nothing in a listing is
-newer after a rehydration, which changes neither Last-Modified nor ETag
-(https://learn.microsoft.com/rest/api/storageservices/set-blob-tier).
+newer after a rehydration, which changes neither the ETag (https://learn.microsoft.com/rest/api/storageservices/set-blob-tier)
+nor Last-Modified (https://learn.microsoft.com/azure/storage/blobs/archive-rehydrate-overview).
 """
 
 import asyncio
