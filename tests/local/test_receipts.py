@@ -93,3 +93,16 @@ async def test_a_receipt_that_storage_never_takes_is_told_once_and_nothing_is_re
         await until(lambda: listed >= 4)
     assert (len(enqueued), tries) == (1, 1)
     assert caplog.text.count("Storage takes no receipt for blob 'a.txt'") == 1
+
+
+async def test_a_name_that_no_url_keeps_has_a_receipt_that_the_next_host_finds(containers):
+    _, hosts = containers
+    await hosts.create_container()
+    message = BlobMessage(function="f", container="receipted", blob="../other/./x", etag='"0x1"')
+    await Receipts(hosts, "testhost", "f").add(message)
+    assert [name async for name in hosts.list_blob_names()] == [
+        'blobreceipts/testhost/f/"0x1"/receipted/%2E%2E/other/%2E/x'
+    ]
+    restarted = Receipts(hosts, "testhost", "f")
+    await restarted.load()
+    assert await restarted.has(message)
