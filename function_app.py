@@ -12,7 +12,7 @@ from batch_core.app import process_app
 from batch_core.arrivals import Arrivals
 from batch_core.cancel import cancel
 from batch_core.collect import collect
-from batch_core.errors import AppError, BlobNotFound, NotNow, SettingsError, Unavailable
+from batch_core.errors import AppError, BlobNotFound, NotAFile, NotNow, SettingsError, Unavailable
 from batch_core.reconcile import reconcile
 from batch_core.record import DetectedBy, TaskState
 from batch_core.replies import Reply, SubmitRequest
@@ -35,8 +35,8 @@ async def submit_blob(blob: BlobClient) -> None:
     core = process_app()
     try:
         version = await core.inputs.version_of(blob.blob_name)
-    except BlobNotFound as exc:
-        logger.info("The blob is gone again: %s", exc)
+    except (BlobNotFound, NotAFile) as exc:
+        logger.info("There is no file to take: %s", exc)
         return
     except NotNow as exc:
         logger.info("The sweep takes it later: %s", exc)
@@ -45,8 +45,8 @@ async def submit_blob(blob: BlobClient) -> None:
         logger.info("The settings say to leave this file alone.", extra={"blob": version.name})
         return
     submission = await arrivals.submit(version)
-    if submission.record.state is TaskState.QUEUED:
-        # The host delivers the event again.
+    if submission.record.state is TaskState.QUEUED and submission.record.obstacle is None:
+        # The host delivers the event again. What waits to be rehydrated waits for no event.
         raise Unavailable(f"submitting blob {version.name!r}", detail=submission.record.reason or "")
 
 

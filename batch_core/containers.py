@@ -15,12 +15,18 @@ from azure.storage.blob import (
 )
 from azure.storage.blob.aio import BlobClient, BlobServiceClient
 
-from batch_core.errors import BlobNotFound, Missing, NotNow, Unavailable, translating
-from batch_core.naming import BlobVersion
+from batch_core.errors import BlobNotFound, Missing, NotAFile, NotNow, Refused, ServiceError, Unavailable, translating
+from batch_core.naming import BlobVersion, fits_receipt, has_dot_segment, is_ambiguous
+from batch_core.obstacle import Obstacle
+from batch_core.service_codes import IMPOSSIBLE_NAME
 
 #: https://learn.microsoft.com/rest/api/storageservices/list-blobs
 MAX_BLOBS_PER_PAGE = 5000
 
+#: Beside what a listing always tells: costs no further call, and no bytes but for blobs that have it.
+_INCLUDED = ["copy", "metadata"]
+#: https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes
+_CUSTOMER_KEY = "BlobUsesCustomerSpecifiedEncryption"
 _TEXT = ContentSettings(content_type="text/plain")
 _DELEGATION_KEY_LIFETIME = timedelta(days=7)
 _DELEGATION_KEY_RENEWAL = timedelta(hours=1)
@@ -28,11 +34,24 @@ _DELEGATION_KEY_RENEWAL = timedelta(hours=1)
 
 @dataclass(frozen=True, kw_only=True)
 class ListedPage:
-    """A page of the input container: files, files that are still being copied there, and where the next page begins."""
+    """A page of the input container: files, files that are still being copied there, and where the next page begins.
+
+    Markers of folders are not among them. `long_name` is a listed name that the host's receipt cannot hold.
+    """
 
     versions: list[BlobVersion]
     pending: list[BlobVersion]
+    long_name: str | None
     continuation: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Found:
+    """A blob of the input container, which may be no file, or not yet."""
+
+    version: BlobVersion
+    is_folder: bool
+    is_pending: bool
 
 
 class InputContainer:
@@ -45,46 +64,77 @@ class InputContainer:
         self._delegation_key_asked = datetime.min.replace(tzinfo=UTC)
 
     async def version_of(self, blob_name: str) -> BlobVersion:
-        """Return the blob's present version; raises `BlobNotFound`, and `NotNow` while it is being copied there."""
-        if _is_ambiguous(blob_name) and not await self._is_listed(blob_name):
-            raise BlobNotFound(f"there is no blob {blob_name!r} in container {self._name!r}")
+        """Return the blob's present version.
+
+        Raises `BlobNotFound`, `NotAFile` for the marker of a folder, and `NotNow` while it is being copied there.
+        """
+        found = await self._find(blob_name)
+        if found.is_folder:
+            raise NotAFile(f"blob {blob_name!r} marks a folder: name a file in it")
+        if found.is_pending:
+            raise NotNow(f"blob {blob_name!r} is still being copied: it can be submitted when it is whole")
+        return found.version
+
+    async def _find(self, blob_name: str) -> _Found:
+        # What a URL would tell of such a name may be another blob's.
+        listed = await self._listed(blob_name) if is_ambiguous(blob_name) else None
+        if listed is not None and has_dot_segment(blob_name):
+            return listed
         try:
             with translating(f"reading the properties of blob {blob_name!r}"):
-                properties = await _properties(self._blob(blob_name))
-                version = self._version(properties)
+                return self._found(await _properties(self._blob(blob_name)))
         except Missing as exc:
-            raise BlobNotFound(f"there is no blob {blob_name!r} in container {self._name!r}") from exc
-        if properties.copy.status == "pending":
-            raise NotNow(f"blob {blob_name!r} is still being copied: it can be submitted when it is whole")
-        return version
+            raise self._not_found(blob_name) from exc
+        except ServiceError as exc:
+            if exc.code == _CUSTOMER_KEY or exc.code in IMPOSSIBLE_NAME:
+                return await self._listed_after(exc, blob_name)
+            raise
 
-    async def _is_listed(self, blob_name: str) -> bool:
+    async def _listed_after(self, error: ServiceError, blob_name: str) -> _Found:
+        """Return what the listing tells of a blob that cannot be asked; raises the error unless that explains it."""
+        listed = await self._listed(blob_name)
+        if listed.version.obstacle is Obstacle.CUSTOMER_KEY:
+            return listed
+        raise error
+
+    async def _listed(self, blob_name: str) -> _Found:
+        """Return what the listing tells of the blob of this very name; raises `BlobNotFound`."""
         with translating(f"looking for blob {blob_name!r}"):
             container = self._client.get_container_client(self._name)
-            # The blob of this very name comes first.
-            listed = container.list_blob_names(name_starts_with=blob_name, results_per_page=1)
-            return await anext(aiter(listed), None) == blob_name
+            # It comes before all others that begin like it.
+            blobs = container.list_blobs(name_starts_with=blob_name, include=_INCLUDED, results_per_page=1)
+            first = await anext(aiter(blobs), None)
+            listed = None if first is None else self._found(first)
+        if listed is None or listed.version.name != blob_name:
+            raise self._not_found(blob_name)
+        return listed
+
+    def _not_found(self, blob_name: str) -> BlobNotFound:
+        return BlobNotFound(f"there is no blob {blob_name!r} in container {self._name!r}")
 
     def url(self, blob_name: str) -> str:
-        """Return the blob's URL, which alone gives no access."""
+        """Return the blob's URL, which alone gives no access; raises `Refused` where it would be another's."""
         return self._blob(blob_name).url
 
     async def list_page(self, continuation: str | None) -> ListedPage:
         """List up to 5,000 blobs from where another page ended."""
         with translating(f"listing container {self._name}"):
             container = self._client.get_container_client(self._name)
-            pages = container.list_blobs(include=["copy"], results_per_page=MAX_BLOBS_PER_PAGE)
+            pages = container.list_blobs(include=_INCLUDED, results_per_page=MAX_BLOBS_PER_PAGE)
             paged = pages.by_page(continuation_token=continuation)
-            blobs = [blob async for blob in await anext(paged)]
+            found = [self._found(blob) async for blob in await anext(paged)]
+            files = [one for one in found if not one.is_folder]
+            names = (one.version.name for one in found)
             return ListedPage(
-                versions=[self._version(blob) for blob in blobs if blob.copy.status != "pending"],
-                pending=[self._version(blob) for blob in blobs if blob.copy.status == "pending"],
+                versions=[one.version for one in files if not one.is_pending],
+                pending=[one.version for one in files if one.is_pending],
+                long_name=next((name for name in names if not fits_receipt(self._name, name)), None),
                 continuation=getattr(paged, "continuation_token", None) or None,
             )
 
     async def sas_url(self, blob_name: str, lifetime: timedelta) -> str:
         """Return a URL with which anybody can read this one blob for this long: a secret."""
-        now = datetime.now(UTC)
+        url, now = self.url(blob_name), datetime.now(UTC)
         account_key = getattr(self._client.credential, "account_key", None)
         delegation_key = None if account_key else await self._user_delegation_key(now)
         expiry = now + lifetime
@@ -99,7 +149,7 @@ class InputContainer:
             permission=BlobSasPermissions(read=True),
             expiry=expiry,
         )
-        return f"{self.url(blob_name)}?{token}"
+        return f"{url}?{token}"
 
     async def ping(self) -> None:
         with translating(f"looking at container {self._name}"):
@@ -113,6 +163,10 @@ class InputContainer:
             self._delegation_key_asked = now
         return self._delegation_key
 
+    def _found(self, properties: BlobProperties) -> _Found:
+        is_pending = properties.copy.status == "pending"
+        return _Found(version=self._version(properties), is_folder=_is_folder(properties), is_pending=is_pending)
+
     def _version(self, properties: BlobProperties) -> BlobVersion:
         return BlobVersion(
             container=self._name,
@@ -120,10 +174,11 @@ class InputContainer:
             etag=properties.etag.strip('"'),
             last_modified=properties.last_modified,
             size=properties.size,
+            obstacle=obstacle_of(properties),
         )
 
     def _blob(self, name: str) -> BlobClient:
-        return self._client.get_blob_client(self._name, name)
+        return _blob_client(self._client, self._name, name)
 
 
 async def _properties(blob: BlobClient) -> BlobProperties:
@@ -141,9 +196,38 @@ def _check_written(answer: Mapping[str, object]) -> None:
         raise ValueError("it does not name the ETag that was written")
 
 
-def _is_ambiguous(blob_name: str) -> bool:
-    """Tell whether the name may lead elsewhere in a URL, where `a/../b` is `b` and a backslash may be a slash."""
-    return "\\" in blob_name or not {".", ".."}.isdisjoint(blob_name.split("/"))
+def obstacle_of(properties: BlobProperties) -> Obstacle | None:
+    """Return what keeps a blob from being read, as far as its properties tell."""
+    is_archived = properties.blob_tier == "Archive"
+    is_broken = properties.copy.status in {"failed", "aborted"} and properties.size == 0
+    obstacles = [
+        (has_dot_segment(properties.name), Obstacle.NAME),
+        (properties.encryption_key_sha256, Obstacle.CUSTOMER_KEY),
+        (properties.copy.incremental_copy, Obstacle.INCREMENTAL_COPY),
+        (is_broken, Obstacle.BROKEN_COPY),
+        (is_archived and properties.archive_status, Obstacle.REHYDRATING),
+        (is_archived, Obstacle.ARCHIVED),
+    ]
+    return next((obstacle for is_so, obstacle in obstacles if is_so), None)
+
+
+def _is_folder(properties: BlobProperties) -> bool:
+    """Tell whether the blob marks a folder, as those of accounts with a hierarchical namespace do.
+
+    https://learn.microsoft.com/azure/storage/blobs/data-lake-storage-known-issues#blob-apis
+    """
+    metadata = {name.lower(): value for name, value in (properties.metadata or {}).items()}
+    return properties.size == 0 and str(metadata.get("hdi_isfolder")).lower() == "true"
+
+
+def _blob_client(client: BlobServiceClient, container: str, blob_name: str) -> BlobClient:
+    """Return the blob's client; raises `Refused` where the name would lead a URL to another blob or container.
+
+    With a shared key the signature would not fit; with an identity or an account SAS nothing else would notice.
+    """
+    if has_dot_segment(blob_name):
+        raise Refused(f"addressing blob {blob_name!r} of container {container}", detail=Obstacle.NAME.sentence)
+    return client.get_blob_client(container, blob_name)
 
 
 class OutputContainer:
@@ -201,4 +285,4 @@ class OutputContainer:
             raise Unavailable(exc.action, status=exc.status, code=exc.code, detail=detail) from exc
 
     def _blob(self, name: str) -> BlobClient:
-        return self._client.get_blob_client(self._name, name)
+        return _blob_client(self._client, self._name, name)

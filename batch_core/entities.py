@@ -14,11 +14,13 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
+from enum import StrEnum
 from typing import Any
 
 from azure.data.tables import EdmType, EntityProperty, TableEntity
 
 from batch_core.naming import table_keys
+from batch_core.obstacle import Obstacle
 from batch_core.record import DetectedBy, Outcome, TaskRecord, TaskState
 
 logger = logging.getLogger(__name__)
@@ -56,6 +58,8 @@ class OpenTask:
     is_cancelled: bool = False
     #: Its record is known to say that Batch has it.
     is_verified: bool = False
+    #: Its file cannot be read: it was never handed to Batch, and is in no job yet.
+    is_obstructed: bool = False
     #: The reason for its waiting that was last written to its record.
     explained: str | None = None
 
@@ -81,7 +85,8 @@ def record_entity(record: TaskRecord) -> Entity:
 
 def open_entity(record: TaskRecord) -> Entity:
     values = {"task_id": record.task_id, "blob": record.blob, "job_id": record.job_id, "since": record.recorded_at}
-    return open_key(record.task_id) | _bounded_values(values)
+    obstructed = {"is_obstructed": True} if record.obstacle else {}
+    return open_key(record.task_id) | _bounded_values(values | obstructed)
 
 
 def open_key(task_id: str) -> Entity:
@@ -103,6 +108,7 @@ def to_open_task(entity: TableEntity) -> OpenTask:
         next_attempt_at=field_value(entity.get("next_attempt_at")),
         is_cancelled=entity.get("is_cancelled", False),
         is_verified=entity.get("is_verified", False),
+        is_obstructed=entity.get("is_obstructed", False),
         explained=field_value(entity.get("explained")),
     )
 
@@ -155,6 +161,8 @@ def to_record(entity: TableEntity) -> Stored:
     values = {name: value for name, value in found.items() if value is not None}
     values["state"] = TaskState(values["state"])
     values["detected_by"] = DetectedBy(values["detected_by"])
+    if "obstacle" in values:
+        values["obstacle"] = Obstacle(values["obstacle"])
     return Stored(record=TaskRecord(**values), etag=str(entity.metadata["etag"]))
 
 
@@ -192,7 +200,7 @@ def _property_value(value: object) -> object:
     # A plain int is sent as 32 bits; sizes and exit codes may need more.
     if isinstance(value, int) and not isinstance(value, bool):
         return EntityProperty(value, EdmType.INT64)
-    return str(value) if isinstance(value, TaskState | DetectedBy) else value
+    return str(value) if isinstance(value, StrEnum) else value
 
 
 def field_value(value: Any) -> Any:  # noqa: ANN401 - a property's type is the field's business

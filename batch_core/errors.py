@@ -4,6 +4,7 @@ AppError
 ├── SettingsError      the app's settings are wrong or missing; lists every problem
 ├── InvalidRequest     a caller asked for something malformed; lists every problem
 ├── BlobNotFound       the named blob is not in the input container
+├── NotAFile           the named blob marks a folder
 ├── RecordNotFound     no task with this id was ever recorded
 ├── NotNow             the state of the task or of its file does not allow what a caller asked for
 ├── OutOfTime          a tick's time is up; the next one goes on
@@ -66,6 +67,10 @@ class InvalidRequest(_ProblemsError):
 
 class BlobNotFound(AppError):
     """The blob is not in the input container."""
+
+
+class NotAFile(AppError):
+    """The blob is in the input container, and marks a folder."""
 
 
 class RecordNotFound(AppError):

@@ -9,6 +9,7 @@ from azure.batch.models import AllocationState, BatchPoolState
 from batch_core.app import App
 from batch_core.batch_service import PoolStatus
 from batch_core.errors import AppError, Missing
+from batch_core.naming import name_length
 
 _PATIENCE_SECONDS = 10
 
@@ -30,7 +31,9 @@ async def check_health(app: App) -> list[Check]:
         ("output container", app.outputs.ping),
         ("table", app.table.ping),
     ]
-    checks = await asyncio.gather(*(_check(name, ping) for name, ping in parts), _check_batch(app))
+    checks = await asyncio.gather(
+        *(_check(name, ping) for name, ping in parts), _check_file_names(app), _check_batch(app)
+    )
     return [settings, *(check for part in checks for check in part)]
 
 
@@ -46,6 +49,28 @@ async def _check(name: str, ping: Callable[[], Awaitable[None]]) -> list[Check]:
     except (AppError, TimeoutError) as exc:
         return [Check(name=name, is_ok=False, detail=_words(exc))]
     return [Check(name=name, is_ok=True, detail="answers")]
+
+
+async def _check_file_names(app: App) -> list[Check]:
+    """Tell of a name that stops the host, if the last sweep saw one; nothing where all is well."""
+    if not app.settings.intake.is_scanned:
+        return []
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            long_name = (await app.ledger.sweep_position()).long_name
+    except (AppError, TimeoutError):
+        # The table's own check says so.
+        return []
+    return [_long_name_check(long_name)] if long_name else []
+
+
+def _long_name_check(name: str) -> Check:
+    detail = (
+        f"blob {name[:40] + '...'!r} has a name of {name_length(name)} characters in {name.count('/') + 1} parts, "
+        "too long for the receipt that the host writes when it scans the container: Azure Functions stops on it; "
+        "rename the file, or set BLOB_TRIGGER_SOURCE to EventGrid"
+    )
+    return Check(name="file names", is_ok=False, detail=detail)
 
 
 async def _check_batch(app: App) -> list[Check]:

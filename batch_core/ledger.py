@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 
 from azure.data.tables import TableEntity, UpdateMode
@@ -23,12 +23,16 @@ class SweepPosition:
 
     `swept_until`: every file that was last modified before it is recorded. `continuation` and `started_at` belong to a
     listing that is not at its end yet, `oldest_left` to the files that it had to leave for the next one.
+    `long_name` is the name of a file that the host can write no receipt for, if the last complete listing had one;
+    `long_name_so_far` belongs to the listing that is not at its end.
     """
 
     swept_until: datetime | None = None
     continuation: str | None = None
     started_at: datetime | None = None
     oldest_left: datetime | None = None
+    long_name: str | None = None
+    long_name_so_far: str | None = None
 
 
 class Ledger:
@@ -83,5 +87,4 @@ class Ledger:
 
 
 def _to_position(entity: TableEntity | Mapping[str, object]) -> SweepPosition:
-    names = ("swept_until", "continuation", "started_at", "oldest_left")
-    return SweepPosition(**{name: field_value(entity.get(name)) for name in names})
+    return SweepPosition(**{f.name: field_value(entity.get(f.name)) for f in fields(SweepPosition)})

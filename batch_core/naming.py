@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from hashlib import sha256
 
+from batch_core.obstacle import Obstacle
+
 #: Batch ids: at most 64 characters of letters, digits, hyphens and underscores, compared without regard to case
 #: (https://learn.microsoft.com/rest/api/batchservice/tasks/create-task).
 MAX_ID_LENGTH = 64
@@ -23,17 +25,25 @@ _TASK_ID = re.compile(r"(?P<day>\d{8})T(?P<time>\d{6})-(?:[a-z0-9-]+-)?[0-9a-f]{
 _SLUG_LENGTH = 24
 _FILE_NAME_LENGTH = 100
 _JOB_POOL_LENGTH = 32
+#: A part of a path that means a place. A backslash may be read as a slash.
+_DOT_SEGMENT = re.compile(r"(?<![^/\\])\.\.?(?![^/\\])")
+_RECEIPT_LENGTH = len('blobreceipts//Host.Functions.submit_blob/"0x8DE1234567890AB"//') + 32
+_RECEIPT_SEGMENTS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
 class BlobVersion:
-    """One version of one blob: `etag` as the service gave it, `last_modified` aware, `size` in bytes."""
+    """One version of one blob: `etag` as the service gave it, `last_modified` aware, `size` in bytes.
+
+    `obstacle` is what kept it from being read when the service was asked.
+    """
 
     container: str
     name: str
     etag: str
     last_modified: datetime
     size: int
+    obstacle: Obstacle | None = None
 
 
 def task_id(version: BlobVersion, attempt: int = 1) -> str:
@@ -92,14 +102,63 @@ def file_name(blob_name: str) -> str:
 
 
 def output_name(blob_name: str, task: str, file: str) -> str:
-    """Return the output blob's name: `<blob name>/<task id>/<file>`, the blob name cut if the whole is too long."""
+    """Return the output blob's name: `<blob name>/<task id>/<file>`, the blob name cut if the whole is too long.
+
+    A part `.` or `..` is written `%2E` or `%2E%2E`, so that the name leads nowhere else in any URL. The task id, which
+    is a hash of the blob's true name, keeps apart what is cut or written alike.
+    """
     tail = f"{task}/{file}"
-    folders = blob_name.split("/")[: MAX_BLOB_NAME_SEGMENTS - 2]
-    return f"{_cut('/'.join(folders), MAX_BLOB_NAME_LENGTH - len(tail) - 1)}/{tail}"
+    folders = "/".join(blob_name.split("/")[: MAX_BLOB_NAME_SEGMENTS - 2])
+    plain = _DOT_SEGMENT.sub(lambda dots: dots[0].replace(".", "%2E"), folders)
+    path = _cut(plain, MAX_BLOB_NAME_LENGTH - len(tail) - 1)
+    # The cut may have left one or two dots of a longer part.
+    return f"{_DOT_SEGMENT.sub('', path)}/{tail}"
+
+
+def has_dot_segment(blob_name: str) -> bool:
+    """Tell whether a URL with this name is another's: `a/../b` is `b`. A backslash counts as a slash.
+
+    It makes no difference to encode the dots or the slashes: clients and Storage itself decode them first
+    (https://github.com/Azure/azure-sdk-for-rust/issues/5275).
+    """
+    return _DOT_SEGMENT.search(blob_name) is not None
+
+
+def is_ambiguous(blob_name: str) -> bool:
+    """Tell whether Storage may keep the name under another, so that only a listing tells what it is called.
+
+    Beside dot segments and backslashes, which become slashes, these are parts that end with a dot: "No path segments
+    should end with a dot" (https://learn.microsoft.com/rest/api/storageservices/
+    naming-and-referencing-containers--blobs--and-metadata); the dots may be dropped.
+    """
+    return "\\" in blob_name or any(part.endswith(".") for part in blob_name.split("/"))
+
+
+def is_blob_name(text: str) -> bool:
+    """Tell whether a blob can have this name: as long as allowed, without U+0000 and halves of surrogate pairs."""
+    is_text = text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text)
+    return is_text and "\0" not in text and 1 <= name_length(text) <= MAX_BLOB_NAME_LENGTH
+
+
+def name_length(text: str) -> int:
+    """Return the length of a name as the service counts: in units of UTF-16."""
+    return len(text.encode("utf-16-le", errors="surrogatepass")) // 2
+
+
+def fits_receipt(container: str, blob_name: str) -> bool:
+    """Tell whether the host can write its receipt for this blob, which it does in scan mode only.
+
+    The receipt's name is `blobreceipts/<host id>/Host.Functions.submit_blob/"<ETag>"/<container>/<blob>`: five parts
+    and, with a host id of 32 characters, 94 and the container's more than the blob's. If it cannot be written, the
+    host stops (BlobReceiptManager in azure-sdk-for-net's Microsoft.Azure.WebJobs.Extensions.Storage.Blobs).
+    """
+    segments = blob_name.count("/") + 1
+    length = name_length(blob_name) + len(container) + _RECEIPT_LENGTH
+    return length <= MAX_BLOB_NAME_LENGTH and segments + _RECEIPT_SEGMENTS <= MAX_BLOB_NAME_SEGMENTS
 
 
 def _cut(text: str, length: int) -> str:
-    """Return the text's beginning, its length counted as the service counts: in units of UTF-16."""
+    """Return the text's beginning of this `name_length`."""
     return text.encode("utf-16-le")[: 2 * length].decode("utf-16-le", errors="ignore")
 
 

@@ -1,18 +1,17 @@
 """Events that the host gave up: it writes them to the queue `webjobs-blobtrigger-poison` after several failures.
 
 Each becomes what the file needs: nothing if its record says where it is (the reconciling tick goes on with it), a
-submission if there is no record, a rejection if the service refuses the very name.
+submission if there is no record.
 """
 
 import json
 import logging
 
 from batch_core.app import App
-from batch_core.errors import BlobNotFound, NotNow, Refused
-from batch_core.naming import BlobVersion
+from batch_core.errors import BlobNotFound, NotAFile, NotNow
+from batch_core.naming import is_blob_name
 from batch_core.record import DetectedBy
-from batch_core.service_codes import IMPOSSIBLE_NAME
-from batch_core.submit import reject, submit
+from batch_core.submit import submit
 
 logger = logging.getLogger(__name__)
 
@@ -26,16 +25,11 @@ async def take_poison(app: App, message: bytes) -> None:
         return
     try:
         version = await app.inputs.version_of(name)
-    except BlobNotFound:
-        logger.warning("The file of a poison message is gone.", extra={"blob": name})
+    except (BlobNotFound, NotAFile) as exc:
+        logger.warning("There is no file for a poison message: %s", exc)
         return
     except NotNow as exc:
         logger.warning("The sweep takes the file of a poison message later: %s", exc, extra={"blob": name})
-        return
-    except Refused as exc:
-        if exc.code not in IMPOSSIBLE_NAME:
-            raise
-        await reject(app, _nameless_version(app, name), str(exc), detected_by=DetectedBy.TRIGGER)
         return
     if not app.settings.intake.takes(version):
         logger.warning("The file of a poison message is none that the app takes by itself.", extra={"blob": name})
@@ -56,13 +50,10 @@ def _blob_name(app: App, message: bytes) -> str | None:
     except (ValueError, LookupError, TypeError):
         logger.exception("A poison message is not what the host writes.", extra={"length": len(message)})
         return None
-    if container != app.settings.input_container or not isinstance(name, str):
+    if not isinstance(name, str) or not is_blob_name(name):
+        logger.warning("A poison message is about %.200r, which no blob is called.", name)
+        return None
+    if container != app.settings.input_container:
         logger.warning("A poison message is about another container.", extra={"container": container})
         return None
     return name
-
-
-def _nameless_version(app: App, name: str) -> BlobVersion:
-    """Return a version for a blob whose properties the service does not tell: the same all day, for the same name."""
-    today = app.now().replace(hour=0, minute=0, second=0, microsecond=0)
-    return BlobVersion(container=app.settings.input_container, name=name, etag="unknown", last_modified=today, size=0)

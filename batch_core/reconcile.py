@@ -85,8 +85,11 @@ class _Tick:
         youngest = self._app.now() - self._app.settings.intake.sweep_grace
         tasks = [task for task in page if task.since <= youngest]
         self.report.looked_at += len(tasks)
-        live = {job_id: await self._live_tasks(job_id) for job_id in {task.job_id for task in tasks}}
-        states = {task.task_id: of_job.get(task.task_id) for task in tasks if (of_job := live[task.job_id]) is not None}
+        obstructed = {task.task_id: None for task in tasks if task.is_obstructed}
+        known = [task for task in tasks if not task.is_obstructed]
+        live = {job_id: await self._live_tasks(job_id) for job_id in {task.job_id for task in known}}
+        states = {task.task_id: of_job.get(task.task_id) for task in known if (of_job := live[task.job_id]) is not None}
+        states |= obstructed
         for task in tasks:
             if task.is_cancelled:
                 await self._or_leave(self._cancel(task))

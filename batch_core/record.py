@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from batch_core.naming import BlobVersion
+from batch_core.obstacle import Obstacle
 
 
 class TaskState(StrEnum):
@@ -74,7 +75,9 @@ class TaskRecord:
     recorded_at: datetime
     #: Why it waits, was rejected, or lost its output: a sentence.
     reason: str | None = None
-    #: How often Batch was asked to take it, and when it will be asked again.
+    #: Why its file could not be read when that was last looked at; nobody hands it to Batch before it can.
+    obstacle: Obstacle | None = None
+    #: How often Batch was asked to take it (or, with an obstacle, was not), and when it will be asked again.
     submit_tries: int = 0
     next_attempt_at: datetime | None = None
     #: How often its output could not be copied.
@@ -105,6 +108,7 @@ class TaskRecord:
             etag=self.blob_etag,
             last_modified=self.blob_last_modified,
             size=self.blob_size,
+            obstacle=self.obstacle,
         )
 
 

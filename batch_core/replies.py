@@ -6,14 +6,15 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from batch_core.errors import AppError, BlobNotFound, InvalidRequest, NotNow, RecordNotFound, SettingsError
+from batch_core.errors import AppError, BlobNotFound, InvalidRequest, NotAFile, NotNow, RecordNotFound, SettingsError
 from batch_core.health import Check
-from batch_core.naming import MAX_BLOB_NAME_LENGTH
+from batch_core.naming import MAX_BLOB_NAME_LENGTH, is_blob_name, name_length
 from batch_core.record import TaskRecord
 from batch_core.submit import Submission
 
 _STATUS: dict[type[AppError], int] = {
     InvalidRequest: 400,
+    NotAFile: 400,
     BlobNotFound: 404,
     RecordNotFound: 404,
     NotNow: 409,
@@ -93,15 +94,11 @@ def _blob_problems(document: Mapping[str, object]) -> list[str]:
     blob = document["blob"]
     if not isinstance(blob, str):
         return [f"'blob' is {_kind(blob)}: it must be a string"]
-    if not 1 <= len(blob) <= MAX_BLOB_NAME_LENGTH:
-        return [f"'blob' has {len(blob)} characters: a blob's name has 1 to {MAX_BLOB_NAME_LENGTH}"]
-    if "\0" in blob or not _is_text(blob):
+    if not 1 <= name_length(blob) <= MAX_BLOB_NAME_LENGTH:
+        return [f"'blob' has {name_length(blob)} characters: a blob's name has 1 to {MAX_BLOB_NAME_LENGTH}"]
+    if not is_blob_name(blob):
         return [f"'blob' is {blob!r}: no name of a blob holds U+0000 or half of a surrogate pair"]
     return []
-
-
-def _is_text(text: str) -> bool:
-    return text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def _other_problems(document: Mapping[str, object]) -> list[str]:

@@ -80,6 +80,8 @@ class IntakeSettings:
     sweep_grace: timedelta
     #: What waits longer gets the pool's state as its reason.
     explain_after: timedelta
+    #: The host finds files by listing the container, not by Event Grid's events.
+    is_scanned: bool
 
     def takes(self, version: BlobVersion) -> bool:
         """Tell whether the app takes this file by itself; a person can still submit it."""
@@ -240,6 +242,7 @@ def _intake(reader: SettingReader) -> IntakeSettings:
         skip_empty=reader.flag("INPUT_SKIP_EMPTY"),
         sweep_grace=reader.duration("SWEEP_GRACE", "PT2M", second, day),
         explain_after=reader.duration("EXPLAIN_AFTER", "PT10M", second, day),
+        is_scanned=reader.raw("BLOB_TRIGGER_SOURCE") != BLOB_TRIGGER_SOURCES[1],
     )
 
 

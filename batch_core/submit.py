@@ -23,6 +23,7 @@ from batch_core.batch_service import MAX_TASKS_PER_CALL, is_closed_job, is_never
 from batch_core.entities import Stored
 from batch_core.errors import Conflict, Refused, ServiceError, Unexpected
 from batch_core.naming import BlobVersion, task_id
+from batch_core.obstructed import readable_among
 from batch_core.record import DetectedBy, Outcome, TaskRecord, TaskState
 from batch_core.table import Closing
 from batch_core.task import batch_task
@@ -81,14 +82,6 @@ async def submit_attempt(
     return Submission(record=done.get(one.record.task_id, one.record), is_new=is_new)
 
 
-async def reject(app: App, version: BlobVersion, reason: str, *, detected_by: DetectedBy) -> TaskRecord:
-    """Record that this version can never be submitted, unless it is recorded already."""
-    (one,), (is_new,) = await _record(app, [version], detected_by, attempt=1)
-    if is_new:
-        await app.table.close([_rejection(one, reason)], app.now())
-    return (await app.table.get(one.record.task_id)).record
-
-
 async def _record(
     app: App,
     versions: Sequence[BlobVersion],
@@ -121,6 +114,7 @@ def _new_record(app: App, version: BlobVersion, detected_by: DetectedBy, attempt
         state=TaskState.QUEUED,
         recorded_at=app.now(),
         reason="recorded; being handed to Batch",
+        obstacle=version.obstacle,
     )
 
 
@@ -134,10 +128,10 @@ async def hand_over(app: App, records: Sequence[Stored], moves: int = 0) -> dict
     One call for each job and 100 records. Raises `ServiceError` when the table itself fails.
     """
     queued = [one for one in records if one.record.state is TaskState.QUEUED and not one.record.cancel_requested_at]
+    readable, done = await readable_among(app, queued)
     by_job: defaultdict[str, list[Stored]] = defaultdict(list)
-    for one in queued:
+    for one in readable:
         by_job[one.record.job_id].append(one)
-    done: dict[str, TaskRecord] = {}
     for job_id, of_job in by_job.items():
         for chunk in batched(of_job, MAX_TASKS_PER_CALL, strict=False):
             done |= await _hand_over_chunk(app, job_id, chunk, moves)

@@ -43,7 +43,7 @@ async def sweep(app: App, budget: timedelta = BUDGET) -> SweepReport:
     report = SweepReport()
     position = await app.ledger.sweep_position()
     if position.started_at is None:
-        position = SweepPosition(swept_until=position.swept_until, started_at=app.now())
+        position = replace(position, started_at=app.now())
     while not report.is_complete:
         page = await _page(app, position)
         if not await _submit_missing(app, position, page, report, deadline):
@@ -89,7 +89,8 @@ def _after(position: SweepPosition, page: ListedPage) -> SweepPosition:
     # A file that is still being copied counts from when the copy is done: the next sweep must not pass over it.
     left = [version.last_modified for version in page.pending]
     oldest = min([*left, *([position.oldest_left] if position.oldest_left else [])], default=None)
-    return replace(position, continuation=page.continuation, oldest_left=oldest)
+    long_name = position.long_name_so_far or page.long_name
+    return replace(position, continuation=page.continuation, oldest_left=oldest, long_name_so_far=long_name)
 
 
 def _is_candidate(app: App, position: SweepPosition, version: BlobVersion) -> bool:
@@ -101,4 +102,5 @@ def _is_candidate(app: App, position: SweepPosition, version: BlobVersion) -> bo
 def _completed(app: App, position: SweepPosition) -> SweepPosition:
     started_at = position.started_at or app.now()
     safe = started_at - app.settings.intake.sweep_grace - CLOCK_SKEW
-    return SweepPosition(swept_until=min([safe, *([position.oldest_left] if position.oldest_left else [])]))
+    swept_until = min([safe, *([position.oldest_left] if position.oldest_left else [])])
+    return SweepPosition(swept_until=swept_until, long_name=position.long_name_so_far)

@@ -68,7 +68,7 @@ async def _busy_jobs(app: App) -> set[str]:
     busy: set[str] = set()
     for day in await app.table.days():
         async for page in app.table.open_work(day):
-            busy |= {task.job_id for task in page}
+            busy |= {task.job_id for task in page if not task.is_obstructed}
     return busy
 
 

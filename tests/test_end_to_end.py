@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
+from azure.storage.blob import StandardBlobTier
 
 from local import functions_host
 from local.functions_host import HostKind
 from local.ports import free_ports
 from local.settings_file import AppSettings
+from tests.raw_blobs import put_raw
 from tests.system import System, running_system, until
 
 COMMAND = """/bin/bash -c 'cat "$INPUT_FILE"; case "$INPUT_BLOB" in fail*) echo sorry >&2; exit 3;; esac'"""
@@ -47,6 +49,41 @@ async def test_a_failing_command_is_failed_with_its_exit_code_and_its_stderr(sys
     assert record["reason"] == "the command ended with exit code 3"
     assert await system.content("fail.txt", task_id) == b"half\n"
     assert await system.content("fail.txt", task_id, "stderr.txt") == b"sorry\n"
+
+
+async def test_what_cannot_be_run_is_told_and_holds_up_nothing(system):
+    await put_raw(system.blobs, "input", "../output/dots.txt", b"dots\n")
+    await system.blobs.get_blob_client("input", "folder").upload_blob(b"", metadata={"hdi_isfolder": "true"})
+    old = system.blobs.get_blob_client("input", "old.txt")
+    await old.upload_blob(b"old\n", standard_blob_tier=StandardBlobTier.ARCHIVE)
+    await system.drop("good.txt", b"good\n")
+    await system.outputs("good.txt")
+    status, told = await system.post({"blob": "folder"})
+    assert (status, told["error"]) == (400, "blob 'folder' marks a folder: name a file in it")
+    dots = await once(system, "../output/dots.txt", "rejected")
+    assert "a part '.' or '..'" in dots["reason"]
+    waiting = await once(system, "old.txt", "queued")
+    assert waiting["reason"].startswith("archived: rehydrate it")
+    await old.set_standard_blob_tier(StandardBlobTier.HOT)
+    await system.post({"blob": "old.txt"})
+    assert await system.content("old.txt", (await system.outputs("old.txt"))[0]) == b"old\n"
+    # Each was taken from one message, and none was given up.
+    queues = {q.name: system.queues.get_queue_client(q.name) async for q in system.queues.list_queues()}
+    counts = {name: (await queue.get_queue_properties()).approximate_message_count for name, queue in queues.items()}
+    assert {name: count for name, count in counts.items() if count} == {}
+    assert not [name async for name in system.blobs.get_container_client("output").list_blob_names() if "dots" in name]
+
+
+async def once(system: System, name: str, state: str) -> dict:
+    """Submit a file by hand that the trigger has recorded, and see that it is in this state."""
+
+    async def recorded() -> dict | None:
+        status, told = await system.post({"blob": name})
+        return told if status == 200 else None
+
+    told = await until(recorded)
+    assert told["state"] == state
+    return told
 
 
 async def test_an_overwritten_file_has_both_outputs(system):

@@ -1,9 +1,11 @@
 """What the functions add to `batch_core`: which files the trigger leaves alone, and the one line that a tick writes."""
 
+import json
 import logging
 from types import SimpleNamespace
 
 import pytest
+from azure.storage.blob import StandardBlobTier
 from azure.storage.blob.aio import BlobClient
 
 import function_app
@@ -16,6 +18,7 @@ from tests.batch_core.steps import dropped, later, record_of, tasks_of
 from tests.batch_core.test_poison import message
 from tests.batch_core.test_sweep import with_intake
 from tests.batch_emulator.control import faults
+from tests.raw_blobs import put_raw
 
 TIMER = SimpleNamespace(past_due=False)
 
@@ -26,7 +29,7 @@ def call(app, monkeypatch):  # noqa: F811
 
     async def call(name, argument, app=app):
         monkeypatch.setattr(function_app, "process_app", lambda: app)
-        await getattr(function_app, name)._function.get_user_function()(argument)
+        return await getattr(function_app, name)._function.get_user_function()(argument)
 
     return call
 
@@ -61,6 +64,42 @@ async def test_a_file_that_is_still_being_copied_is_left_to_the_sweep(app, call,
     assert await tasks_of(app) == []
     # The listing says by then that the copy is done.
     assert (await sweep(later(app, minutes=5))).submitted == 1
+
+
+async def test_an_event_about_a_folder_is_passed_over(app, call):  # noqa: F811
+    folder = app.clients.blobs.get_blob_client(app.settings.input_container, "folder")
+    await folder.upload_blob(b"", metadata={"hdi_isfolder": "true"})
+    await call("submit_blob", event("folder"))
+    assert await tasks_of(app) == []
+    answer = await answered(app, call, "folder")
+    assert answer.status_code == 400
+    assert "'folder' marks a folder" in json.loads(answer.get_body())["error"]
+
+
+async def answered(app, call, name):  # noqa: F811
+    body = json.dumps({"blob": name}).encode()
+    return await call("post_task", SimpleNamespace(get_body=lambda: body, url="http://host/api/tasks"), app)
+
+
+async def test_an_event_about_an_archived_file_is_handled_when_its_record_waits(app, call):  # noqa: F811
+    await dropped(app, "old.txt")
+    blob = app.clients.blobs.get_blob_client(app.settings.input_container, "old.txt")
+    await blob.set_standard_blob_tier(StandardBlobTier.ARCHIVE)
+    await call("submit_blob", event("old.txt"))
+    answer = await answered(app, call, "old.txt")
+    document = json.loads(answer.get_body())
+    assert (answer.status_code, document["state"]) == (200, "queued")
+    assert "rehydrate it" in document["reason"]
+    assert await tasks_of(app) == []
+
+
+async def test_an_event_about_a_name_that_leads_elsewhere_is_handled_by_its_rejection(app, call):  # noqa: F811
+    await put_raw(app.clients.blobs, app.settings.input_container, "../x.txt")
+    await call("submit_blob", event("../x.txt"))
+    answer = await answered(app, call, "../x.txt")
+    document = json.loads(answer.get_body())
+    assert (answer.status_code, document["state"]) == (200, "rejected")
+    assert "rename it" in document["reason"]
 
 
 async def dropped_while_pending(app, pending):  # noqa: F811

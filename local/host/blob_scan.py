@@ -96,7 +96,8 @@ class BlobScan:
 
     async def _enqueue(self, message: BlobMessage) -> None:
         try:
-            await self.enqueue(message)
+            if not self.receipts.is_owed(message):
+                await self.enqueue(message)
             await self.receipts.add(message)
         except AzureError as exc:
             self._warn("Cannot put a blob in the queue; the next listing tries again", exc)

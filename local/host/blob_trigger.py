@@ -11,6 +11,7 @@ from azure.storage.blob.aio import BlobClient, BlobServiceClient
 
 from local.host.bindings import BlobSource, BlobTrigger
 from local.host.blob_message import BlobMessage, quoted
+from local.host.blob_names import properties_of
 from local.host.blob_path import BlobPath
 from local.host.invoker import Invoker
 from local.host.protos import TypedData
@@ -48,11 +49,11 @@ class BlobDispatcher:
             return
         blob = registered.service.get_blob_client(message.container, message.blob)
         try:
-            properties = await blob.get_blob_properties()
+            properties = await properties_of(registered.service, message.container, message.blob)
         except ResourceNotFoundError:
             self._drop("Dropped a message about a blob that is gone", message)
             return
-        if registered.trigger.source is BlobSource.SCAN and properties.etag != message.etag:
+        if registered.trigger.source is BlobSource.SCAN and quoted(properties.etag) != message.etag:
             self._drop("Dropped a message about an older version of a blob", message)
             return
         await self._call(registered, message, blob, properties)

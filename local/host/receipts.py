@@ -5,13 +5,18 @@ With the metadata `Incomplete` it only says that a host began to. The names are 
 host, so neither host repeats what the other did.
 """
 
+import logging
 from collections.abc import Iterable
+from http import HTTPStatus
 
-from azure.core.exceptions import ResourceNotFoundError
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.storage.blob import BlobProperties
 from azure.storage.blob.aio import ContainerClient
 
 from local.host.blob_message import BlobMessage
+from local.host.blob_names import without_dot_segments
+
+_log = logging.getLogger("host.blobs")
 
 _INCOMPLETE = "Incomplete"
 _REMEMBERED = 200_000
@@ -25,6 +30,7 @@ class Receipts:
         self._folder = f"blobreceipts/{host_id}/{function}/"
         self._known: set[str] = set()
         self._overflowed = False
+        self._owed: set[str] = set()
 
     async def load(self) -> None:
         """Read which receipts there are; call once, before `has`."""
@@ -42,15 +48,31 @@ class Receipts:
         self._remember(key)
         return True
 
+    def is_owed(self, message: BlobMessage) -> bool:
+        """Tell whether the message is in the queue and only its receipt is missing."""
+        return _key(message) in self._owed
+
     async def add(self, message: BlobMessage) -> None:
-        """Write the receipt, after the message is in the queue: rather twice than never."""
+        """Write the receipt, after the message is in the queue: rather twice than never.
+
+        One that Storage will never take is told once: the blob is not put in the queue again before this host ends.
+        """
         key = _key(message)
-        await self._container.upload_blob(self._folder + key, b"", overwrite=True)
+        self._owed.add(key)
+        try:
+            await self._container.upload_blob(self._folder + key, b"", overwrite=True)
+        except HttpResponseError as exc:
+            if exc.status_code != HTTPStatus.BAD_REQUEST:
+                raise
+            _log.warning("Storage takes no receipt for blob %r; the real host stops there: %s", message.blob, exc)
+        self._owed.discard(key)
         self._remember(key)
 
     def keep_only(self, messages: Iterable[BlobMessage]) -> None:
         """Forget the receipts of blob versions that are gone: their ETags never come back."""
-        self._known.intersection_update(map(_key, messages))
+        present = set(map(_key, messages))
+        self._known &= present
+        self._owed &= present
 
     def _remember(self, key: str) -> None:
         if len(self._known) < _REMEMBERED:
@@ -67,7 +89,7 @@ class Receipts:
 
 
 def _key(message: BlobMessage) -> str:
-    return f"{message.etag}/{message.container}/{message.blob}"
+    return f"{message.etag}/{message.container}/{without_dot_segments(message.blob)}"
 
 
 def _is_complete(receipt: BlobProperties) -> bool:

@@ -1,9 +1,15 @@
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 
+import pytest
+
+from batch_core import containers
 from batch_core.app import open_app
 from batch_core.health import check_health
 from batch_core.settings import BatchAccount
+from batch_core.sweep import sweep
+from tests.batch_core.steps import dropped
 
 
 async def found(app):
@@ -32,6 +38,37 @@ async def test_each_missing_part_is_named_and_the_others_still_work(app):
     assert [name for name, (is_ok, _) in checks.items() if not is_ok] == ["output container", "table"]
     assert "ContainerNotFound" in checks["output container"][1]
     assert "TableNotFound" in checks["table"][1]
+
+
+LONG_NAMES = {"characters": "n" * 1000 + ".txt", "parts": "/".join("s" * 252)}
+
+
+@pytest.mark.parametrize("kind", LONG_NAMES)
+async def test_a_file_whose_name_stops_the_host_is_told_until_it_is_gone(app, kind, calls, monkeypatch):
+    monkeypatch.setattr(containers, "MAX_BLOBS_PER_PAGE", 1)
+    for name in ("a.txt", LONG_NAMES[kind], "z.txt"):
+        await dropped(app, name)
+    assert "file names" not in await found(app)
+    # A listing that is cut in pieces tells when it is whole.
+    while not (await sweep(app, budget=timedelta(0))).is_complete:
+        assert "file names" not in await found(app)
+    calls.clear()
+    is_ok, detail = (await found(app))["file names"]
+    assert not is_ok
+    assert "BLOB_TRIGGER_SOURCE to EventGrid" in detail
+    assert LONG_NAMES[kind][:40] in detail
+    # Nothing is listed for it.
+    assert [call for call in calls if call.service == "blob" and call.path.count("/") > 2] == []
+    await sweep(app, budget=timedelta(0))
+    assert "file names" in await found(app)
+    with_events = replace(app.settings, intake=replace(app.settings.intake, is_scanned=False))
+    assert "file names" not in await found(replace(app, settings=with_events))
+    container = app.clients.blobs.get_container_client(app.settings.input_container)
+    await container.delete_blob(LONG_NAMES[kind])
+    while not (await sweep(app)).is_complete:
+        pass
+    await sweep(app)
+    assert "file names" not in await found(app)
 
 
 async def test_a_missing_pool_is_not_a_broken_batch(app):

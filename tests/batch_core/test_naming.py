@@ -163,8 +163,50 @@ def test_every_output_name_is_one_that_storage_accepts(version):
     assert output.endswith(f"/{task}/stdout.txt")
 
 
-def test_an_output_stands_under_its_files_name():
-    assert naming.output_name("a/b.txt", "t-1", "stdout.txt") == "a/b.txt/t-1/stdout.txt"
+@pytest.mark.parametrize(
+    ("name", "output"),
+    [
+        ("a/b.txt", "a/b.txt/t-1/stdout.txt"),
+        ("/leading//.hidden/", "/leading//.hidden//t-1/stdout.txt"),
+        ("../x", "%2E%2E/x/t-1/stdout.txt"),
+        ("a/./b/..", "a/%2E/b/%2E%2E/t-1/stdout.txt"),
+        (".../..a/b..", ".../..a/b../t-1/stdout.txt"),
+        ("..\\x", "%2E%2E\\x/t-1/stdout.txt"),
+        # The cut leaves two dots of a longer part.
+        ("n" * 1007 + "/..hidden", "n" * 1007 + "//t-1/stdout.txt"),
+    ],
+)
+def test_an_output_stands_under_its_files_name(name, output):
+    assert naming.output_name(name, "t-1", "stdout.txt") == output
+
+
+@pytest.mark.parametrize(
+    ("name", "is_so"), [("a/../b", True), ("..", True), (".", True), ("a\\.\\b", True), (".../a..b/.c/d.", False)]
+)
+def test_a_part_of_one_or_two_dots_is_recognised(name, is_so):
+    assert naming.has_dot_segment(name) is is_so
+
+
+@pytest.mark.parametrize(
+    ("name", "is_so"), [("a/../b", True), ("a./b", True), ("a...", True), ("a\\b", True), ("a.txt/.b//c", False)]
+)
+def test_a_name_that_storage_may_keep_under_another_is_recognised(name, is_so):
+    assert naming.is_ambiguous(name) is is_so
+
+
+@pytest.mark.parametrize(
+    ("name", "fits"),
+    [
+        ("n" * 925, True),
+        ("n" * 926, False),
+        ("\N{GRINNING FACE}" * 463, False),
+        ("/".join("s" * 249), True),
+        ("/".join("s" * 250), False),
+    ],
+    ids=["longest", "too-long", "astral", "most-parts", "too-many-parts"],
+)
+def test_a_name_that_the_hosts_receipt_cannot_hold_is_recognised(name, fits):
+    assert naming.fits_receipt("input", name) is fits
 
 
 @pytest.mark.parametrize("pool", ["files-pool", "p" * 64])

@@ -1,6 +1,5 @@
 import json
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 
@@ -76,28 +75,19 @@ async def test_a_file_with_its_final_state_is_left_alone(app):
     assert len(await tasks_of(app)) == 1
 
 
-async def test_a_name_that_storage_refuses_is_rejected_once_however_often_the_message_comes(app):
-    refusing = with_blob_trouble(app, Refused("reading the properties", status=400, code="InvalidUri"))
-    midnight = app.now().replace(hour=0, minute=0, second=0, microsecond=0)
-    for hour in (3, 15):
-        refusing = replace(refusing, now=lambda moment=midnight + timedelta(hours=hour): moment)
-        await take_poison(refusing, message(app, "a\\b\x01.txt"))
-    (record,) = await records(app)
-    assert (record.state, record.blob, record.closed_at is not None) == (TaskState.REJECTED, "a\\b\x01.txt", True)
-    assert "InvalidUri" in record.reason
-    assert not await app.table.open_among([record.task_id])
-
-
-async def test_while_storage_is_out_of_reach_the_message_stays(app):
-    with pytest.raises(Unavailable):
-        await take_poison(with_blob_trouble(app, Unavailable("reading", status=503)), message(app, "a.txt"))
+@pytest.mark.parametrize(
+    "error", [Unavailable("reading", status=503), Refused("reading", status=400, code="InvalidUri")], ids=repr
+)
+async def test_while_storage_does_not_tell_what_the_file_is_the_message_stays(app, error):
+    with pytest.raises(type(error)):
+        await take_poison(with_blob_trouble(app, error), message(app, "a.txt"))
     assert await records(app) == []
 
 
 async def test_a_file_that_is_gone_is_only_told(app, caplog):
     await take_poison(app, message(app, "no such file.txt"))
     assert await records(app) == []
-    assert "The file of a poison message is gone." in caplog.text
+    assert "There is no file for a poison message: there is no blob" in caplog.text
 
 
 @pytest.mark.parametrize(

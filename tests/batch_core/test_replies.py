@@ -38,6 +38,8 @@ def test_a_request_names_a_blob():
         (b'{"blob": 5}', ["'blob' is a number"]),
         (b'{"blob": ""}', ["0 characters"]),
         (json.dumps({"blob": "x" * 1025}).encode(), ["1025 characters"]),
+        # Storage counts in units of UTF-16.
+        (json.dumps({"blob": "\N{GRINNING FACE}" * 513}).encode(), ["1026 characters"]),
         (b'{"blob": "x", "force": "yes"}', ["'force' is a string"]),
         (b'{"file": "x", "force": 1}', ["'blob' is missing", "'file' is not known", "'force' is a number"]),
     ],

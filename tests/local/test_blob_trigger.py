@@ -4,6 +4,7 @@ import pytest
 
 from local.host.queue_listener import encoded
 from tests.local.hosts import eventually
+from tests.raw_blobs import put_raw
 
 RECEIPTS = "blobreceipts/testhost/Host.Functions."
 
@@ -45,6 +46,24 @@ async def test_every_blob_is_handled_once_whatever_its_name(running_host, blobs)
     notes = [n["blob"] for n in running_host.notes("client") if n["blob"].startswith("awkward/")]
     # The SDK writes a backslash in a name as a slash.
     assert sorted(notes) == sorted(name.replace("\\", "/") for name in names)
+
+
+async def test_a_name_that_no_url_keeps_is_handled_once_and_costs_next_to_nothing(running_host, blobs, queues):
+    names = ["../faulty/dots.txt", "dots/../x.txt", "dots/./y.txt", "dots/.."]
+    before = running_host.process.log.read_text().count("Cannot")
+    for name in names:
+        await put_raw(blobs, "inbox", name)
+    await eventually(lambda: {n["blob"] for n in running_host.notes("client")} >= set(names))
+    # Some listings later there is still one invocation for each, and no trouble.
+    await asyncio.sleep(2)
+    notes = [n["blob"] for n in running_host.notes("client")]
+    assert [notes.count(name) for name in names] == [1] * len(names)
+    assert running_host.process.log.read_text().count("Cannot") == before
+    queue = queues.get_queue_client("azure-webjobs-blobtrigger-testhost")
+    assert (await queue.get_queue_properties()).approximate_message_count == 0
+    container = blobs.get_container_client("azure-webjobs-hosts")
+    receipts = [r async for r in container.list_blob_names(name_starts_with=f"{RECEIPTS}client/")]
+    assert len([r for r in receipts if r.endswith("/inbox/%2E%2E/faulty/dots.txt")]) == 1
 
 
 async def test_an_overwritten_blob_is_handled_again(running_host, blobs):
