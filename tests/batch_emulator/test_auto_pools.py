@@ -25,8 +25,10 @@ GUID = r"[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}"
 
 def auto_pool(lifetime, **options):
     machine = VirtualMachineConfiguration(
-        image_reference=BatchVmImageReference(publisher="debian", offer="debian-12", sku="12", version="latest"),
-        node_agent_sku_id="batch.node.debian 12",
+        image_reference=BatchVmImageReference(
+            publisher="canonical", offer="ubuntu-24_04-lts", sku="server", version="latest"
+        ),
+        node_agent_sku_id="batch.node.ubuntu 24.04",
     )
     pool = BatchPoolSpecification(vm_size="small", virtual_machine_configuration=machine, target_dedicated_nodes=1)
     specification = BatchAutoPoolSpecification(pool_lifetime_option=lifetime, pool=pool, **options)

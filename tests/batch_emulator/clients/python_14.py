@@ -13,8 +13,10 @@ POOL = models.PoolAddParameter(
     id="python-14",
     vm_size="standard_d2s_v3",
     virtual_machine_configuration=models.VirtualMachineConfiguration(
-        image_reference=models.ImageReference(publisher="debian", offer="debian-12", sku="12", version="latest"),
-        node_agent_sku_id="batch.node.debian 12",
+        image_reference=models.ImageReference(
+            publisher="canonical", offer="ubuntu-24_04-lts", sku="server", version="latest"
+        ),
+        node_agent_sku_id="batch.node.ubuntu 24.04",
     ),
     target_dedicated_nodes=1,
     task_slots_per_node=2,
