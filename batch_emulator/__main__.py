@@ -56,6 +56,12 @@ def _read(arguments: Sequence[str] | None) -> Settings:
     parser.add_argument("--cert", type=Path, metavar="FILE", help="serve HTTPS with this certificate; take tokens")
     parser.add_argument("--key-file", type=Path, metavar="FILE", help="its private key, if it has a file of its own")
     parser.add_argument("--applications", type=Path, metavar="DIR", help="application packages: <id>/<version>.zip")
+    parser.add_argument(
+        *("--skip-api-version-check", "--skipApiVersionCheck"),
+        action="store_true",
+        help="serve unknown versions of the API as the known ones",
+    )
+    parser.add_argument("--strict-images", action="store_true", help="refuse images that the service does not offer")
     given = parser.parse_args(arguments)
     if given.key_file and not given.cert:
         parser.error("--key-file needs --cert")
@@ -70,6 +76,8 @@ def _read(arguments: Sequence[str] | None) -> Settings:
         faults=given.faults,
         storage=given.storage,
         applications=given.applications,
+        skip_api_version_check=given.skip_api_version_check,
+        strict_images=given.strict_images,
     )
 
 

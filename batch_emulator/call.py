@@ -8,10 +8,11 @@ from typing import Final
 from aiohttp import web
 
 from batch_emulator.errors import BatchError, ErrorCode
-from batch_emulator.model.schema import Document, joined, read_body, to_json
+from batch_emulator.model.schema import Document, joined, read_body, stored, to_json
 from batch_emulator.model.timestamps import etag_of, http_date
 from batch_emulator.odata.query import next_link
 from batch_emulator.service import BatchService
+from batch_emulator.versions import NEWEST, ApiVersion
 
 JSON_TYPE: Final = "application/json; odata=minimalmetadata"
 
@@ -34,13 +35,14 @@ class Call:
     endpoint: str
     path: str
     common_headers: Mapping[str, str]
+    version: ApiVersion = NEWEST
     #: Asked for each task of a collection: the error that a fault rule wants for it.
     item_fault: Callable[[], BatchError | None] | None = None
 
     async def body(self) -> Document:
         """Return the JSON object sent. Raises InvalidRequestBody or RequestBodyTooLarge."""
         try:
-            return read_body(await self.request.read())
+            return self.version.read(read_body(await self.request.read()))
         except web.HTTPRequestEntityTooLarge as exc:
             raise BatchError(ErrorCode.REQUEST_BODY_TOO_LARGE, MaxLimit="1048576") from exc
 
@@ -72,6 +74,8 @@ class Call:
         return self._encoded(to_json(document), headers)
 
     def _encoded(self, body: str, headers: Mapping[str, str] | None = None) -> web.Response:
+        if not self.version.has_task_slots:
+            body = to_json(self.version.show(stored(body)))
         headers = {**self.common_headers, "Content-Type": JSON_TYPE, **(headers or {})}
         return web.Response(body=body.encode(), headers=headers)
 

@@ -1,9 +1,12 @@
-"""Makes a self-signed certificate for this machine: ``python -m batch_emulator.certificate [DIR]``.
+"""Makes a self-signed certificate for this machine: ``python -m batch_emulator.certificate [DIR [NAME …]]``.
+
+It holds for localhost, the loopback addresses and the names given, such as those that stand in a hosts file.
 
 It needs the package ``cryptography``, which ``azure-identity`` brings.
 """
 
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -17,8 +20,11 @@ from cryptography.x509.oid import NameOID
 _DAYS: Final = 365
 
 
-def make_certificate(directory: Path) -> tuple[Path, Path]:
-    """Write ``cert.pem`` and ``key.pem``, valid for a year; return their paths."""
+def make_certificate(directory: Path, names: Sequence[str] = ()) -> tuple[Path, Path]:
+    """Write ``cert.pem`` and ``key.pem``, valid for a year and these host names, too; return their paths.
+
+    Raises ValueError for a name that no certificate can hold.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     cert_path, key_path = directory / "cert.pem", directory / "key.pem"
     directory.mkdir(parents=True, exist_ok=True)
@@ -26,14 +32,15 @@ def make_certificate(directory: Path) -> tuple[Path, Path]:
     key_path.write_bytes(
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
-    cert_path.write_bytes(_certificate(key).public_bytes(serialization.Encoding.PEM))
+    cert_path.write_bytes(_certificate(key, names).public_bytes(serialization.Encoding.PEM))
     return cert_path, key_path
 
 
-def _certificate(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
+def _certificate(key: ec.EllipticCurvePrivateKey, hosts: Sequence[str]) -> x509.Certificate:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "batch-emulator")])
     now = datetime.now(UTC)
-    names = [x509.DNSName("localhost"), *[x509.IPAddress(ip_address(host)) for host in ("127.0.0.1", "::1")]]
+    addresses = [x509.IPAddress(ip_address(host)) for host in ("127.0.0.1", "::1")]
+    names = [*map(x509.DNSName, ("localhost", *hosts)), *addresses]
     builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
     builder = builder.serial_number(x509.random_serial_number())
     builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=_DAYS))
@@ -43,6 +50,17 @@ def _certificate(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
     return builder.sign(key, hashes.SHA256())
 
 
-if __name__ == "__main__":
-    cert, private = make_certificate(Path(sys.argv[1] if len(sys.argv) > 1 else "."))
+def main(arguments: Sequence[str]) -> int:
+    """Make the certificate; return the exit code."""
+    directory, *names = arguments or ["."]
+    try:
+        cert, private = make_certificate(Path(directory), names)
+    except (OSError, ValueError) as exc:
+        sys.stderr.write(f"No certificate can be made: {exc}\n")
+        return 1
     sys.stdout.write(f"--cert {cert} --key-file {private}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -58,10 +58,10 @@ class ErrorCode(Enum):
         400,
         "The value provided for one of the HTTP headers was not in the correct format.",
     )
-    UNSUPPORTED_REQUEST_VERSION = (
-        "UnsupportedRequestVersion",
+    UNSUPPORTED_PROPERTY = (
+        "UnsupportedProperty",
         400,
-        "The specified request version is not supported.",
+        "One of the properties specified in the request body is not supported.",
     )
     TASK_DEPENDENCIES_NOT_SPECIFIED_ON_JOB = (
         "TaskDependenciesNotSpecifiedOnJob",

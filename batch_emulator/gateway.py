@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Final
 from urllib.parse import parse_qs
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from batch_emulator.authentication import Authentication
 from batch_emulator.call import JSON_TYPE, Call
@@ -20,32 +20,24 @@ from batch_emulator.errors import BatchError, ErrorCode
 from batch_emulator.faults.injection import perform
 from batch_emulator.host import Host
 from batch_emulator.model.timestamps import Clock
-from batch_emulator.routes import ROUTES, Router
+from batch_emulator.routes import FORMER_ROUTES, ROUTES, Router
 from batch_emulator.service import BatchService
+from batch_emulator.versions import NEWEST, ApiVersion
 
 log = logging.getLogger(__name__)
 
-#: The API versions that living clients send: azure-batch 14 and 15 (Python), the az command line,
-#: @azure/batch (JavaScript), .NET and Java of the same years.
-API_VERSIONS: Final = frozenset(
-    {
-        "2022-10-01.16.0",
-        "2023-05-01.17.0",
-        "2023-11-01.18.0",
-        "2024-02-01.19.0",
-        "2024-07-01.20.0",
-        "2025-06-01",
-    }
-)
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class Gateway:
     """The handler of all requests of one emulator."""
 
-    def __init__(self, host: Host, authentication: Authentication) -> None:
+    def __init__(self, host: Host, authentication: Authentication, *, any_version: bool = False) -> None:
         self._host = host
         self._authentication = authentication
+        self._any_version = any_version
         self._router = Router(ROUTES)
+        self._former = Router(FORMER_ROUTES)
         self._control = Router(CONTROL_ROUTES)
         self._clock = Clock()
 
@@ -79,22 +71,33 @@ class Gateway:
         is_control = path.startswith(CONTROL_PREFIX)
         if not is_control:
             self._authentication.check(request, path, query)
-            _check_version(query)
         elif not is_from_this_machine(request):
             self._authentication.check_signature(request, path, query)
-        operation, parameters = (self._control if is_control else self._router).find(request.method, path)
+        version = NEWEST if is_control else ApiVersion.of(query, any_version=self._any_version)
+        operation, parameters = self._router_of(version, is_control=is_control).find(request.method, path)
+        _meet_expectation(request)
         call = Call(
             request=request,
             service=service,
             parameters=parameters,
-            query=query,
+            query=version.query(query),
             endpoint=f"{request.scheme}://{request.host}",
             path=path,
             common_headers=headers,
+            version=version,
         )
-        if service.controls.faults.any and not is_control:
-            return await perform(service.controls.faults, operation.name, operation.handler, call)
-        return await operation.handler(call)
+        try:
+            if service.controls.faults.any and not is_control:
+                return await perform(service.controls.faults, operation.name, operation.handler, call)
+            return await operation.handler(call)
+        except BatchError as exc:
+            version.tell(exc)
+            raise
+
+    def _router_of(self, version: ApiVersion, *, is_control: bool) -> Router:
+        if is_control:
+            return self._control
+        return self._former if version.lists_node_agents else self._router
 
     def _refusal(self, request: web.BaseRequest, exc: BatchError, headers: dict[str, str]) -> web.Response:
         status = exc.error.status
@@ -134,18 +137,15 @@ def _common_headers(request: web.BaseRequest) -> dict[str, str]:
     return headers
 
 
-def _check_version(query: Mapping[str, str]) -> None:
-    version = query.get("api-version")
-    if version is None:
-        raise BatchError(ErrorCode.MISSING_REQUIRED_QUERY_PARAMETER, QueryParameterName="api-version")
-    if version not in API_VERSIONS:
-        known = ", ".join(sorted(API_VERSIONS))
-        raise BatchError(
-            ErrorCode.UNSUPPORTED_REQUEST_VERSION,
-            QueryParameterName="api-version",
-            QueryParameterValue=version,
-            Reason=f"These versions are supported: {known}",
-        )
+def _meet_expectation(request: web.BaseRequest) -> None:
+    """Let a client go on that waits to be told so before it sends its body; curl and .NET wait a second or less.
+
+    https://www.rfc-editor.org/rfc/rfc9110#name-expect
+    """
+    expectation = request.headers.get("Expect", "").lower()
+    if expectation != "100-continue" or request.version < HttpVersion11 or request.transport is None:
+        return
+    request.transport.write(_CONTINUE)
 
 
 def _error_body(exc: BatchError, endpoint: str, request_id: str, time: str) -> bytes:

@@ -192,6 +192,12 @@ ROUTES: Final = (
 )
 # fmt: on
 
+#: The operations of versions before 2019-06-01.9.0.
+FORMER_ROUTES: Final = (
+    *(operation for operation in ROUTES if operation.name != "list_supported_images"),
+    _operation("list_node_agent_skus", "GET", "/nodeagentskus", account.list_node_agent_skus),
+)
+
 #: The variable part that takes all that is left of a path: files have slashes in their names, and
 #: clients send them encoded or not.
 _REST: Final = "{filePath}"

@@ -20,7 +20,7 @@ from batch_emulator.faults.registry import Faults
 from batch_emulator.gateway import Gateway
 from batch_emulator.host import Host
 from batch_emulator.location import Location
-from batch_emulator.routes import ROUTES
+from batch_emulator.routes import FORMER_ROUTES, ROUTES
 from batch_emulator.service import BatchService
 from batch_emulator.settings import Settings
 from batch_emulator.signing import SharedKey
@@ -67,10 +67,20 @@ async def _serving(
     url = f"http{'s' * bool(tls)}://{_host_in_url(settings.host)}:{listener.getsockname()[1]}"
     storage = StorageAccount.parse(settings.storage) if settings.storage else None
     applications = Applications(root=settings.applications or location.applications)
-    host = Host(location, lambda: BatchService.open(location, settings.account, url, controls, storage, applications))
+    host = Host(
+        location,
+        lambda: BatchService.open(
+            *(location, settings.account, url, controls, storage, applications), strict_images=settings.strict_images
+        ),
+    )
     controls.reset = host.reset
     # No client compresses what it sends; what nobody unpacks cannot be a bomb either.
-    server = web.Server(Gateway(host, authentication), access_log=None, auto_decompress=False, logger=_http_log())
+    server = web.Server(
+        Gateway(host, authentication, any_version=settings.skip_api_version_check),
+        access_log=None,
+        auto_decompress=False,
+        logger=_http_log(),
+    )
     runner = web.ServerRunner(server, shutdown_timeout=_GRACE)
     try:
         await runner.setup()
@@ -95,7 +105,7 @@ def _is_own_mistake(record: logging.LogRecord) -> bool:
 def _controls(settings: Settings) -> Controls:
     """Read what is to go wrong from the start. Raises Invalid, which is a ValueError."""
     controls = Controls(
-        faults=Faults(operations=frozenset(operation.name for operation in ROUTES)),
+        faults=Faults(operations=frozenset(operation.name for operation in (*ROUTES, *FORMER_ROUTES))),
         initial=read_document(settings.faults) if settings.faults else None,
     )
     controls.restore()

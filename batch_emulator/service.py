@@ -15,6 +15,7 @@ from batch_emulator.execution.storage_account import StorageAccount
 from batch_emulator.execution.transfers import Transfers
 from batch_emulator.faults.controls import Controls
 from batch_emulator.faults.quotas import Quotas
+from batch_emulator.images import Images
 from batch_emulator.location import Location
 from batch_emulator.model.states import JobState
 from batch_emulator.model.timestamps import Clock
@@ -59,6 +60,7 @@ class BatchService:
     transfers: Transfers
     controls: Controls
     applications: Applications
+    images: Images
 
     @classmethod
     def open(
@@ -69,6 +71,8 @@ class BatchService:
         controls: Controls,
         storage: StorageAccount | None,
         applications: Applications,
+        *,
+        strict_images: bool = False,
     ) -> Self:
         """Open the state and take up where an earlier process stopped.
 
@@ -113,6 +117,7 @@ class BatchService:
             transfers=runs.transfers,
             controls=controls,
             applications=applications,
+            images=Images(strict=strict_images, now=clock.now),
         )
         runs.on_end = service._run_ended
         runs.on_expiry = service.expiry.expect

@@ -36,6 +36,11 @@ class Settings:
     #: The directory of application packages; None for ``applications`` in the location.
     applications: Path | None = None
 
+    #: Take api-versions that are not known, as if they were the newest, or the oldest where they are older.
+    skip_api_version_check: bool = False
+    #: Refuse pools of images that the service does not offer (any more) in place of warning of them.
+    strict_images: bool = False
+
     @property
     def shown_key(self) -> str:
         """The key if it is the well-known one; a key of the user's own is never shown."""

@@ -147,8 +147,8 @@ def _gets(numbers: Sequence[int]) -> list[Request]:
 
 async def _end_to_end(emulator: Server, tasks: int) -> float:
     """Return how many trivial tasks a second run, from the first request to the last completion."""
-    image = {"publisher": "debian", "offer": "debian-12", "sku": "12"}
-    machine = {"imageReference": image, "nodeAgentSKUId": "batch.node.debian 12"}
+    image = {"publisher": "canonical", "offer": "ubuntu-24_04-lts", "sku": "server"}
+    machine = {"imageReference": image, "nodeAgentSKUId": "batch.node.ubuntu 24.04"}
     pool = {"id": "pool", "vmSize": "s", "targetDedicatedNodes": 2, "taskSlotsPerNode": 8}
     await emulator.ask("POST", "/pools", {**pool, "virtualMachineConfiguration": machine})
     await emulator.ask("POST", "/jobs", {"id": "run", "poolInfo": {"poolId": "pool"}})

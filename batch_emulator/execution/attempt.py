@@ -1,6 +1,7 @@
 """One run of a task from an empty directory to an exit code."""
 
 import asyncio
+import signal
 from dataclasses import dataclass, replace
 
 from batch_emulator.execution.command_line import split_command_line
@@ -18,8 +19,8 @@ from batch_emulator.execution.transfers import Transfers
 from batch_emulator.execution.uploads import Remains
 from batch_emulator.model.schema import Document
 
-#: The exit code that the kernel's SIGKILL makes: what a task ended by the service shows.
-KILLED = 137
+#: The exit code of a command that SIGKILL ended: what a task ended by the service shows.
+KILLED = -signal.SIGKILL
 
 
 @dataclass(frozen=True, kw_only=True)

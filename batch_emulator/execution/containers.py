@@ -1,6 +1,7 @@
 """Lists the blobs of a storage container by its URL, which may carry a SAS token."""
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, urlsplit
 from xml.etree import ElementTree as ET
@@ -9,6 +10,7 @@ import aiohttp
 from yarl import URL
 
 _PAGE: Final = 5000
+_FOLDER_MARK: Final = "hdi_isfolder"
 
 
 class ListingError(Exception):
@@ -30,22 +32,42 @@ def without_query(url: str) -> str:
     return url.partition("?")[0]
 
 
-async def list_blobs(session: aiohttp.ClientSession, container_url: str, prefix: str) -> AsyncIterator[str]:
-    """Yield the names of the blobs that begin with the prefix. Raises ListingError.
+@dataclass(frozen=True, kw_only=True)
+class ListedBlob:
+    """A blob of a container; one that only marks a folder has no content."""
+
+    name: str
+    is_folder: bool
+
+
+async def list_blobs(session: aiohttp.ClientSession, container_url: str, prefix: str) -> AsyncIterator[ListedBlob]:
+    """Yield the blobs whose names begin with the prefix. Raises ListingError.
 
     https://learn.microsoft.com/rest/api/storageservices/list-blobs
     """
     marker: str | None = ""
     while marker is not None:
         page = await _page(session, _listing_address(container_url, prefix, marker))
-        for name in page.iterfind("./Blobs/Blob/Name"):
-            yield name.text or ""
+        for blob in page.iterfind("./Blobs/Blob"):
+            name = blob.findtext("Name") or ""
+            yield ListedBlob(name=name, is_folder=name.endswith("/") or _marks_folder(blob))
         marker = page.findtext("./NextMarker") or None
+
+
+def _marks_folder(blob: ET.Element) -> bool:
+    """Tell whether a blob stands for a directory: in accounts with a hierarchical namespace, or made by their tools.
+
+    https://learn.microsoft.com/azure/storage/blobs/data-lake-storage-introduction
+    """
+    if (blob.findtext("Properties/ResourceType") or "").lower() == "directory":
+        return True
+    marks = (entry.text or "" for entry in blob.iterfind("Metadata/*") if entry.tag.lower() == _FOLDER_MARK)
+    return any(mark.lower() == "true" for mark in marks)
 
 
 def _listing_address(container_url: str, prefix: str, marker: str) -> str:
     parts = urlsplit(container_url)
-    options = f"restype=container&comp=list&maxresults={_PAGE}&prefix={quote(prefix, safe='')}"
+    options = f"restype=container&comp=list&include=metadata&maxresults={_PAGE}&prefix={quote(prefix, safe='')}"
     if marker:
         options += f"&marker={quote(marker, safe='')}"
     return parts._replace(query=f"{parts.query}&{options}" if parts.query else options).geturl()

@@ -10,7 +10,7 @@ from typing import Final
 import aiohttp
 from yarl import URL
 
-from batch_emulator.execution.containers import ListingError, blob_address, list_blobs, without_query
+from batch_emulator.execution.containers import ListedBlob, ListingError, blob_address, list_blobs, without_query
 from batch_emulator.execution.identities import NoAccessError, accessible, auto_storage_url
 from batch_emulator.execution.outcome import blob_failure, file_failure
 from batch_emulator.execution.storage_account import StorageAccount
@@ -40,9 +40,13 @@ class Downloads:
             await self._fetch_file(source, entry["filePath"], working, mode)
             return
         folder = entry.get("filePath", ".")
-        names = list_blobs(self._session, source, entry.get("blobPrefix", ""))
-        async for name in _translated(names, source, folder):
-            await self._fetch_file(blob_address(source, name), f"{folder}/{name}", working, mode)
+        blobs = list_blobs(self._session, source, entry.get("blobPrefix", ""))
+        async for blob in _translated(blobs, source, folder):
+            file_path = f"{folder}/{blob.name}"
+            if blob.is_folder:
+                _make_folder(_target(working, file_path), file_path)
+            else:
+                await self._fetch_file(blob_address(source, blob.name), file_path, working, mode)
 
     def _source(self, entry: Document) -> str:
         """Return the URL to read from, with access. Raises RunError."""
@@ -86,11 +90,18 @@ class Downloads:
                 raise file_failure(code, file_path, exc.strerror or str(exc)) from exc
 
 
-async def _translated(names: AsyncIterator[str], container: str, folder: str) -> AsyncIterator[str]:
+def _make_folder(target: Path, file_path: str) -> None:
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise file_failure("ResourceFileCreateFailed", file_path, exc.strerror or str(exc)) from exc
+
+
+async def _translated(blobs: AsyncIterator[ListedBlob], container: str, folder: str) -> AsyncIterator[ListedBlob]:
     source = without_query(container)
     try:
-        async for name in names:
-            yield name
+        async for blob in blobs:
+            yield blob
     except ListingError as exc:
         raise blob_failure(_code_of(exc.status), source, folder, str(exc)) from exc
     except aiohttp.ClientError as exc:

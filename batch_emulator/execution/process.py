@@ -45,16 +45,16 @@ class TaskProcess:
         return cls(popen, directory.working)
 
     async def wait(self, *, leaving_background: bool = False) -> int:
-        """Return the exit code; 128 + n for an end by signal n, as a shell reports it.
+        """Return the exit code; -n for an end of the command itself by signal n.
 
+        So the service shows it (https://github.com/Azure/Batch/issues/101); 128 + n is what a shell makes of a child.
         What the command left running in its process group is ended, unless it is to be left.
         """
         await self._exited()
         if not leaving_background:
             # The leader is not reaped yet, so its number cannot name another group.
             self._kill_group()
-        code = self._popen.wait()
-        return code if code >= 0 else 128 - code
+        return self._popen.wait()
 
     async def kill(self) -> int:
         """End the command and everything it started; return the exit code."""

@@ -9,7 +9,13 @@ from aiohttp import web
 from batch_emulator.call import Call
 from batch_emulator.errors import invalid_parameter
 from batch_emulator.model.schema import Document
-from batch_emulator.model.supported_images import IMAGE_FILTER, image_values, supported_images
+from batch_emulator.model.supported_images import (
+    AGENT_FILTER,
+    IMAGE_FILTER,
+    image_values,
+    node_agents,
+    supported_images,
+)
 from batch_emulator.model.timestamps import from_wire
 from batch_emulator.model.usage_metrics import INTERVAL, intervals, last_interval, usage_on_wire
 from batch_emulator.odata.matching import read_matcher
@@ -22,6 +28,12 @@ _USAGE_FILTER: Final[dict[str, Property]] = {"poolId": name_property("id")}
 async def list_supported_images(call: Call) -> web.StreamResponse:
     matches = read_matcher(call.query, IMAGE_FILTER)
     return _page(call, "supportedimages", [image for image in supported_images() if matches(image_values(image))])
+
+
+async def list_node_agent_skus(call: Call) -> web.StreamResponse:
+    """List node agents with their images: "list supported images" of versions before 2019-06-01.9.0."""
+    matches = read_matcher(call.query, AGENT_FILTER)
+    return _page(call, "nodeagentskus", [agent for agent in node_agents() if matches(agent)])
 
 
 async def list_pool_usage_metrics(call: Call) -> web.StreamResponse:

@@ -54,7 +54,7 @@ async def create_job_schedule(call: Call) -> web.StreamResponse:
     schedule = read_job_schedule(await call.body())
     schedule_id = schedule.pop("id")
     _check_new(call, schedule_id)
-    _check_packages(call, schedule)
+    _check_pool(call, schedule)
     call.service.controls.quotas.check_new_job(call.service.store)
     row = call.service.job_schedules.create(schedule_id, schedule)
     return call.created(f"/jobschedules/{schedule_id}", row.modified)
@@ -69,8 +69,9 @@ def _check_new(call: Call, schedule_id: str) -> None:
         raise BatchError(ErrorCode.JOB_WITH_SAME_ID_EXISTS)
 
 
-def _check_packages(call: Call, schedule: Document) -> None:
+def _check_pool(call: Call, schedule: Document) -> None:
     call.service.applications.check(auto_pool_packages(schedule["jobSpecification"]))
+    call.service.images.check_job(schedule["jobSpecification"])
 
 
 async def get_job_schedule(call: Call) -> web.StreamResponse:
@@ -119,7 +120,7 @@ async def update_job_schedule(call: Call) -> web.StreamResponse:
     row = _find_for_change(call)
     _check_open(row)
     schedule = patched(json.loads(row.document), body)
-    _check_packages(call, schedule)
+    _check_pool(call, schedule)
     return call.changed(200, call.service.job_schedules.update(row, schedule))
 
 
@@ -128,7 +129,7 @@ async def replace_job_schedule(call: Call) -> web.StreamResponse:
     row = _find_for_change(call)
     _check_open(row)
     schedule = replaced(json.loads(row.document), body)
-    _check_packages(call, schedule)
+    _check_pool(call, schedule)
     return call.changed(200, call.service.job_schedules.update(row, schedule))
 
 

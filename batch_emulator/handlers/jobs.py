@@ -35,6 +35,7 @@ async def create_job(call: Call) -> web.StreamResponse:
     job_id = job.pop("id")
     _check_new(call, job_id, job["poolInfo"].get("poolId"))
     call.service.applications.check(auto_pool_packages(job))
+    call.service.images.check_job(job)
     call.service.controls.quotas.check_new_job(call.service.store)
     with call.service.store.transaction():
         row = call.service.jobs.create(job_id, job, call.service.auto_pools.pool_of(job))
@@ -127,5 +128,7 @@ def check_open(row: JobRow) -> None:
 async def get_job_task_counts(call: Call) -> web.StreamResponse:
     row = find_job(call, call.parameters[0])
     counts = task_counts_on_wire(call.service.store.tasks.counts(row.no))
+    if not call.version.has_task_slots:
+        counts = counts["taskCounts"]
     metadata = f"{call.endpoint}/$metadata#taskcountsresult/@Element"
     return call.json({"odata.metadata": metadata, **counts})

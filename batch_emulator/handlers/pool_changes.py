@@ -55,6 +55,7 @@ def _check_empty(call: Call, row: PoolRow, changes: Document) -> None:
 
 def _change(call: Call, row: PoolRow, changes: Document, status: int) -> web.StreamResponse:
     call.service.applications.check(references_of(changes))
+    call.service.images.check(changes)
     call.service.pools.change(row, changed(json.loads(row.document), changes))
     return answer(call, row, status)
 

@@ -31,6 +31,7 @@ async def create_pool(call: Call) -> web.StreamResponse:
     pool_id = pool.pop("id")
     _check_new(call.service.store.pools.get(pool_id))
     call.service.applications.check(references_of(pool))
+    call.service.images.check(pool)
     call.service.controls.quotas.check_new_pool(call.service.store)
     row = call.service.pools.create(pool_id, pool)
     return call.created(f"/pools/{pool_id}", row.created)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Final
 
@@ -70,7 +71,8 @@ async def create_task_collection(call: Call) -> web.StreamResponse:
     job = find_job(call, call.parameters[0])
     check_open(job)
     call.service.controls.quotas.check_new_tasks(len(bodies))
-    rules = task_rules(job)
+    # https://github.com/Azure/azure-sdk-for-python/issues/42399
+    rules = replace(task_rules(job), without_dependencies=ErrorCode.UNSUPPORTED_PROPERTY)
     with call.service.store.transaction():
         results = [_add_one(call, job, body, rules) for body in bodies]
     call.service.dispatcher.wake(job.pool_id)

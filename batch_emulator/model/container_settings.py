@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from batch_emulator.model.schema import Document, filled_text, list_of, one_of, record, text
+from batch_emulator.model.schema import Document, Reader, filled_text, list_of, one_of, record, text
 
 #: Where a container's command starts if nothing else is said.
 _IN_THE_TASKS: Final = "taskWorkingDirectory"
@@ -27,3 +27,19 @@ def container_settings(name: str, value: object) -> Document:
     settings: Document = {"workingDirectory": _IN_THE_TASKS, **_read(name, value)}
     settings.get("registry", {}).pop("password", None)
     return settings
+
+
+def with_command(read: Reader) -> Reader:
+    """Read a task whose command line is blank only where a container has a command of its own, its entry point.
+
+    https://learn.microsoft.com/azure/batch/batch-docker-container-workloads
+    """
+
+    def read_checked(name: str, value: object) -> Document:
+        task: Document = read(name, value)
+        if "containerSettings" not in task:
+            prefix = f"{name}." if name else ""
+            filled_text(f"{prefix}commandLine", task["commandLine"])
+        return task
+
+    return read_checked

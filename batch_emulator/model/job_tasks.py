@@ -7,7 +7,7 @@ BatchJobPreparationTask and BatchJobReleaseTask.
 from typing import Final
 
 from batch_emulator.errors import BatchError, invalid_property
-from batch_emulator.model.container_settings import container_settings
+from batch_emulator.model.container_settings import container_settings, with_command
 from batch_emulator.model.durations import UNLIMITED, parse_duration
 from batch_emulator.model.output_files import output_files
 from batch_emulator.model.package_references import package_references
@@ -19,10 +19,10 @@ from batch_emulator.model.schema import (
     display_name,
     duration,
     environment_settings,
-    filled_text,
     integer,
     record,
     resource_id,
+    text,
 )
 from batch_emulator.model.task_rules import reserved_ids
 from batch_emulator.model.tasks import DEFAULT_RETENTION, task_constraints, token_settings
@@ -32,7 +32,7 @@ _LONGEST_RELEASE: Final = "PT15M"
 
 _COMMAND: Final[dict[str, Reader]] = {
     "id": resource_id,
-    "commandLine": filled_text,
+    "commandLine": text,
     "containerSettings": container_settings,
     "resourceFiles": resource_files,
     "environmentSettings": environment_settings,
@@ -52,7 +52,7 @@ _preparation: Final = record(
 
 def preparation_task(name: str, value: object) -> Document:
     """Read a job preparation task; its defaults are filled in."""
-    task: Document = _preparation(name, value)
+    task: Document = with_command(_preparation)(name, value)
     limits = {"maxWallClockTime": UNLIMITED, "retentionTime": DEFAULT_RETENTION, "maxTaskRetryCount": 0}
     return {
         "id": "jobpreparation",
@@ -84,7 +84,7 @@ def release_task(name: str, value: object) -> Document:
         "maxWallClockTime": _LONGEST_RELEASE,
         "retentionTime": DEFAULT_RETENTION,
         "userIdentity": DEFAULT_USER,
-        **_release(name, value),
+        **with_command(_release)(name, value),
     }
 
 
@@ -113,7 +113,7 @@ def manager_task(name: str, value: object) -> Document:
         "runExclusive": True,
         "allowLowPriorityNode": True,
         "userIdentity": DEFAULT_USER,
-        **_manager(name, value),
+        **with_command(_manager)(name, value),
     }
 
 

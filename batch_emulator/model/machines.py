@@ -7,9 +7,12 @@ import re
 from typing import Final
 
 from batch_emulator.errors import invalid_property
+from batch_emulator.model.resource_files import identity_reference
 from batch_emulator.model.schema import Document, filled_text, integer, list_of, one_of, record, text
 
 _STANDARD_DISK: Final = "standard_lrs"
+_OS_DISK: Final = "osdisk"
+_KEY: Final = "virtualMachineConfiguration.diskEncryptionConfiguration.customerManagedKey"
 
 _IMAGE_ID: Final = re.compile(
     r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Compute/"
@@ -84,6 +87,12 @@ virtual_machine: Final = record(
         "extensions": list_of(_extension),
         "nodePlacementConfiguration": _placement,
         "securityProfile": _security_profile,
+        "diskEncryptionConfiguration": record(
+            {
+                "targets": list_of(one_of(_OS_DISK, "temporarydisk")),
+                "customerManagedKey": record({"identityReference": identity_reference, "keyUrl": text}),
+            }
+        ),
     },
     frozenset({"imageReference", "nodeAgentSKUId"}),
 )
@@ -92,6 +101,21 @@ virtual_machine: Final = record(
 user_accounts: Final = list_of(
     record({"name": filled_text, "elevationLevel": one_of("nonadmin", "admin")}, frozenset({"name"}))
 )
+
+
+def check_customer_managed_key(pool: Document) -> None:
+    """Refuse a key that the pool could not use.
+
+    "It can be used only when the pool is configured with an identity and OsDisk is set as one of the targets of
+    DiskEncryption" (SDK documentation of DiskEncryptionConfiguration).
+    """
+    encryption = pool.get("virtualMachineConfiguration", {}).get("diskEncryptionConfiguration", {})
+    if "customerManagedKey" not in encryption:
+        return
+    if "identity" not in pool:
+        raise invalid_property(_KEY, "", "A customer-managed key needs a pool with an identity")
+    if _OS_DISK not in encryption.get("targets", ()):
+        raise invalid_property(_KEY, "", "A customer-managed key needs OsDisk among the targets")
 
 
 def with_user_defaults(pool: Document) -> Document:

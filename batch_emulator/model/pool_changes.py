@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from batch_emulator.model.machines import check_customer_managed_key
 from batch_emulator.model.pools import DEFAULT_SCHEDULING, POOL_READERS, finished
 from batch_emulator.model.schema import Document, record
 
@@ -44,5 +45,7 @@ def read_pool_replacement(body: Document) -> Document:
 
 
 def changed(current: Document, changes: Document) -> Document:
-    """Return a pool's properties after changes; what became nothing is left out."""
-    return {name: value for name, value in {**current, **changes}.items() if value not in (None, [])}
+    """Return a pool's properties after changes; what became nothing is left out. Raises InvalidPropertyValue."""
+    pool = {name: value for name, value in {**current, **changes}.items() if value not in (None, [])}
+    check_customer_managed_key(pool)
+    return pool

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from batch_emulator.model.auto_scale import DEFAULT_INTERVAL, check_settings, evaluation_interval, formula
-from batch_emulator.model.container_settings import container_settings
-from batch_emulator.model.machines import user_accounts, virtual_machine, with_user_defaults
+from batch_emulator.model.container_settings import container_settings, with_command
+from batch_emulator.model.machines import check_customer_managed_key, user_accounts, virtual_machine, with_user_defaults
 from batch_emulator.model.mounts import mount_configuration
 from batch_emulator.model.networks import network_configuration
 from batch_emulator.model.package_references import package_references
@@ -19,7 +19,6 @@ from batch_emulator.model.schema import (
     boolean,
     display_name,
     environment_settings,
-    filled_text,
     integer,
     lowered_text,
     metadata,
@@ -28,6 +27,7 @@ from batch_emulator.model.schema import (
     record,
     resource,
     resource_id,
+    text,
 )
 from batch_emulator.model.timestamps import etag_of
 from batch_emulator.model.user_identities import DEFAULT_USER, user_identity
@@ -47,7 +47,7 @@ POOL_PROPERTIES: Final = property_names(
 
 _start_task = record(
     {
-        "commandLine": filled_text,
+        "commandLine": text,
         "containerSettings": container_settings,
         "resourceFiles": resource_files,
         "environmentSettings": environment_settings,
@@ -74,7 +74,7 @@ POOL_READERS: Final[Mapping[str, Reader]] = {
     "autoScaleFormula": formula,
     "autoScaleEvaluationInterval": evaluation_interval,
     "enableInterNodeCommunication": boolean,
-    "startTask": _start_task,
+    "startTask": with_command(_start_task),
     "applicationPackageReferences": package_references,
     "taskSlotsPerNode": integer(1, 256),
     "taskSchedulingPolicy": record(
@@ -120,6 +120,7 @@ def _with_defaults(pool: Document) -> Document:
     check_settings(pool, given)
     if pool["enableAutoScale"]:
         pool.setdefault("autoScaleEvaluationInterval", DEFAULT_INTERVAL)
+    check_customer_managed_key(pool)
     return finished(pool)
 
 

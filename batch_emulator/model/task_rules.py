@@ -16,13 +16,15 @@ _LONGEST_LIST: Final = 64_000
 class TaskRules:
     """The constraints that tasks inherit, and what they may ask for.
 
-    ``reserved`` are the ids, in lower case, that no task may have, each with its error.
+    ``reserved`` are the ids, in lower case, that no task may have, each with its error;
+    ``without_dependencies`` is the error of a task that depends on others in a job that does not allow it.
     """
 
     constraints: Document
     uses_dependencies: bool
     has_exit_actions: bool
     reserved: dict[str, ErrorCode] = field(default_factory=dict)
+    without_dependencies: ErrorCode = ErrorCode.TASK_DEPENDENCIES_NOT_SPECIFIED_ON_JOB
 
     @classmethod
     def of_job(cls, job: Document) -> Self:
@@ -48,8 +50,8 @@ class TaskRules:
             _check_no_action(conditions)
 
     def _check_dependencies(self, depends_on: Document) -> None:
-        if not self.uses_dependencies:
-            raise BatchError(ErrorCode.TASK_DEPENDENCIES_NOT_SPECIFIED_ON_JOB)
+        if not self.uses_dependencies and any(depends_on.get(name) for name in ("taskIds", "taskIdRanges")):
+            raise BatchError(self.without_dependencies, PropertyName="dependsOn")
         if sum(map(len, depends_on.get("taskIds", ()))) > _LONGEST_LIST:
             raise BatchError(ErrorCode.TASK_DEPENDENCY_LIST_TOO_LONG)
 

@@ -3,7 +3,7 @@
 import json
 from typing import Final
 
-from batch_emulator.model.container_settings import container_settings
+from batch_emulator.model.container_settings import container_settings, with_command
 from batch_emulator.model.exit_conditions import depends_on, exit_conditions
 from batch_emulator.model.output_files import output_files
 from batch_emulator.model.package_references import package_references
@@ -13,7 +13,6 @@ from batch_emulator.model.schema import (
     display_name,
     duration,
     environment_settings,
-    filled_text,
     integer,
     joined,
     list_of,
@@ -60,7 +59,7 @@ _task = resource(
     {
         "id": resource_id,
         "displayName": display_name,
-        "commandLine": filled_text,
+        "commandLine": text,
         "exitConditions": exit_conditions,
         "containerSettings": container_settings,
         "resourceFiles": resource_files,
@@ -81,7 +80,7 @@ _task = resource(
 
 def read_task(body: object, rules: TaskRules) -> Document:
     """Return the stored properties of a new task: validated, with the job's and own defaults."""
-    task: Document = _task("", body)
+    task: Document = with_command(_task)("", body)
     rules.check(task)
     check_slots(task)
     given = task.get("constraints", {})

@@ -5,6 +5,7 @@ Rules: SDK documentation of ``BatchAutoPoolSpecification`` and ``BatchPoolLifeti
 
 import json
 from dataclasses import dataclass
+from typing import Final
 from uuid import uuid4
 
 from batch_emulator.model.pool_info import auto_pool
@@ -13,6 +14,10 @@ from batch_emulator.model.states import PoolLifetime, PoolState
 from batch_emulator.scheduling.pools import PoolLife
 from batch_emulator.store.jobs import JobRow
 from batch_emulator.store.state import Store
+
+#: How long the nodes of a pool whose lifetime is over are on their way out, in seconds: the service takes minutes for
+#: it, and Microsoft's samples, which look every five seconds, read the output of tasks meanwhile.
+LINGER: Final = 10.0
 
 
 @dataclass(kw_only=True, eq=False)
@@ -47,7 +52,7 @@ class AutoPools:
         """Begin to remove a pool whose lifetime is over, unless it is to be kept."""
         pool = self.store.pools.get(pool_id)
         if pool is not None and pool.state == PoolState.ACTIVE and not specification["keepAlive"]:
-            self.pools.delete(pool)
+            self.pools.delete(pool, linger=LINGER)
 
     def release_own(self, job: JobRow) -> None:
         """Release the pool that was made for this job alone: the job has ended, or moves elsewhere."""

@@ -131,11 +131,14 @@ class PoolLife:
         live = self._pools.get(row.pool_no)
         return live.members.get(row.no) if live else None
 
-    def delete(self, row: PoolRow) -> None:
-        """Begin to remove a pool and its nodes; ``deleting`` is visible when this returns."""
+    def delete(self, row: PoolRow, *, linger: float = 0) -> None:
+        """Begin to remove a pool and its nodes; ``deleting`` is visible when this returns.
+
+        For ``linger`` seconds its nodes and their files can still be read, while they are leaving.
+        """
         if row.state != PoolState.DELETING:
             self._empty(row)
-        self.background.start(self._delete(row), f"delete pool {row.id}")
+        self.background.start(self._delete(row, linger), f"delete pool {row.id}")
 
     def _empty(self, row: PoolRow) -> None:
         """Show a pool that is being deleted as one that resizes to nothing (recordings of many deleted pools)."""
@@ -160,7 +163,7 @@ class PoolLife:
         await asyncio.sleep(_STOPPING)
         self.allocation.settle(live, [stopped()])
 
-    async def _delete(self, row: PoolRow) -> None:
+    async def _delete(self, row: PoolRow, linger: float) -> None:
         """Requeue what runs, remove the nodes with their files, then the pool itself."""
         self.dispatcher.remove_pool(row.id)
         live = self._pools.pop(row.no)
@@ -171,6 +174,7 @@ class PoolLife:
             self.nodes.set_state(member, NodeState.LEAVING_POOL)
         runs = self.nodes.runs
         await runs.end(runs.of_nodes({member.no for member in members}), Ending.REQUEUE)
+        await asyncio.sleep(linger)
         for member in members:
             await self.allocation.remove(live, member)
         with runs.store.transaction():

@@ -43,8 +43,10 @@ def pool_options(pool_id: str, nodes: int = 1, **options: Any) -> BatchPoolCreat
         id=pool_id,
         vm_size="standard_d2s_v3",
         virtual_machine_configuration=VirtualMachineConfiguration(
-            image_reference=BatchVmImageReference(publisher="debian", offer="debian-12", sku="12", version="latest"),
-            node_agent_sku_id="batch.node.debian 12",
+            image_reference=BatchVmImageReference(
+                publisher="canonical", offer="ubuntu-24_04-lts", sku="server", version="latest"
+            ),
+            node_agent_sku_id="batch.node.ubuntu 24.04",
         ),
         target_dedicated_nodes=nodes,
         **options,

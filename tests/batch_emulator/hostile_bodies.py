@@ -15,8 +15,8 @@ _PACKAGE = {"applicationId": "a", "version": "1"}
 _POOL = {
     "vmSize": "standard_d2s_v3",
     "virtualMachineConfiguration": {
-        "imageReference": {"publisher": "debian", "offer": "debian-12", "sku": "12", "version": "latest"},
-        "nodeAgentSKUId": "batch.node.debian 12",
+        "imageReference": {"publisher": "canonical", "offer": "ubuntu-24_04-lts", "sku": "server", "version": "latest"},
+        "nodeAgentSKUId": "batch.node.ubuntu 24.04",
     },
     "targetDedicatedNodes": 0,
     "targetLowPriorityNodes": 0,

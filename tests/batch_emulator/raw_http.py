@@ -55,13 +55,18 @@ class RawConnection:
         return answer
 
     async def _read(self, method):
-        head = (await self._reader.readuntil(b"\r\n\r\n")).decode().splitlines()
+        head = await self._read_head()
+        while head[0].split()[1] == "100":
+            head = await self._read_head()
         headers = dict(line.lower().split(": ", 1) for line in head[1:] if line)
         body = b"" if method == "HEAD" else await self._body(headers)
         is_json = "application/json" in headers.get("content-type", "")
         return SimpleNamespace(
             status=int(head[0].split()[1]), headers=headers, body=strict_json(body) if is_json and body else body
         )
+
+    async def _read_head(self):
+        return (await self._reader.readuntil(b"\r\n\r\n")).decode().splitlines()
 
     async def _body(self, headers):
         if headers.get("transfer-encoding") == "chunked":

@@ -21,6 +21,28 @@ async def test_supported_images_can_be_filtered_and_paged(batch):
     assert [image async for image in batch.client.list_supported_images(filter=none)] == []
 
 
+async def test_supported_images_are_those_of_the_recording(url):
+    images = (await send(url, "GET", "/supportedimages")).body["value"]
+    assert len(images) == 62
+    assert images[0] == {
+        "imageReference": {
+            "publisher": "almalinux",
+            "offer": "almalinux-hpc",
+            "sku": "8-hpc-gen1",
+            "version": "latest",
+        },
+        "verificationType": "unverified",
+        "nodeAgentSKUId": "batch.node.el 8",
+        "capabilities": ["DockerCompatible", "SupportsRDMAOnly", "IntelMPIRuntimeInstalled"],
+        "osType": "linux",
+    }
+    ends = {image["nodeAgentSKUId"]: image.get("batchSupportEndOfLife") for image in images}
+    assert {agent: end for agent, end in ends.items() if end} == {
+        "batch.node.ubuntu 20.04": "2025-04-23T00:00:00Z",
+        "batch.node.mariner 2.0": "2025-07-30T00:00:00Z",
+    }
+
+
 @pytest.mark.parametrize("query", ["sku eq 'x'", "osType gt 'linux'", "osType eq 'solaris'", "osType eq"])
 async def test_images_cannot_be_filtered_by_just_anything(url, query):
     answer = await send(url, "GET", "/supportedimages", {"$filter": query})

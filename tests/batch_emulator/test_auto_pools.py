@@ -1,4 +1,6 @@
+import asyncio
 import re
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,6 +16,7 @@ from azure.batch.models import (
     VirtualMachineConfiguration,
 )
 
+from batch_emulator.scheduling.auto_pools import LINGER
 from tests.batch_emulator.conftest import new_id, until
 from tests.batch_emulator.signed import send, values
 
@@ -22,8 +25,10 @@ GUID = r"[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}"
 
 def auto_pool(lifetime, **options):
     machine = VirtualMachineConfiguration(
-        image_reference=BatchVmImageReference(publisher="debian", offer="debian-12", sku="12", version="latest"),
-        node_agent_sku_id="batch.node.debian 12",
+        image_reference=BatchVmImageReference(
+            publisher="canonical", offer="ubuntu-24_04-lts", sku="server", version="latest"
+        ),
+        node_agent_sku_id="batch.node.ubuntu 24.04",
     )
     pool = BatchPoolSpecification(vm_size="small", virtual_machine_configuration=machine, target_dedicated_nodes=1)
     specification = BatchAutoPoolSpecification(pool_lifetime_option=lifetime, pool=pool, **options)
@@ -53,11 +58,21 @@ async def pool_of(batch, job_id):
     return (await batch.client.get_job(job_id)).execution_info.pool_id
 
 
+async def going(url, pool_id):
+    """Wait until a pool is on its way out, or gone already."""
+
+    async def look():
+        answer = await send(url, "GET", f"/pools/{pool_id}")
+        return answer.status == 404 or answer.body["state"] == "deleting"
+
+    await until(look)
+
+
 async def gone(url, pool_id):
     async def look():
         return (await send(url, "HEAD", f"/pools/{pool_id}")).status == 404
 
-    await until(look)
+    await until(look, LINGER + 15)
 
 
 async def test_a_job_gets_a_pool_of_its_own_that_ends_with_it(batch, url):
@@ -71,8 +86,28 @@ async def test_a_job_gets_a_pool_of_its_own_that_ends_with_it(batch, url):
     assert task.node_info.pool_id == pool_id
     assert await batch.output(job_id) == f"{pool_id}\n"
     await batch.terminate(job_id)
-    await gone(url, pool_id)
+    await going(url, pool_id)
     assert (await batch.client.get_job(job_id)).execution_info.pool_id == pool_id
+
+
+async def test_the_nodes_of_such_a_pool_can_be_read_while_they_leave(batch, url):
+    """Samples of Microsoft look every five seconds whether a job is done, and read its output then."""
+    job_id = await add_job(batch)
+    pool_id = await pool_of(batch, job_id)
+    await batch.run(job_id, "/bin/echo still here")
+    ended = time.monotonic()
+    await batch.terminate(job_id)
+    await going(url, pool_id)
+    while time.monotonic() < ended + 6:
+        nodes = (await send(url, "GET", f"/pools/{pool_id}/nodes")).body["value"]
+        assert [node["state"] for node in nodes] == ["leavingpool"]
+        node = await batch.client.get_node(pool_id, nodes[0]["id"])
+        path = f"workitems/{job_id}/job-1/task/stdout.txt"
+        stream = await batch.client.download_node_file(pool_id, node.id, path)
+        assert b"".join([chunk async for chunk in stream]) == b"still here\n"
+        assert await batch.output(job_id) == "still here\n"
+        await asyncio.sleep(0.5)
+    await gone(url, pool_id)
 
 
 async def test_a_deleted_job_takes_its_pool_with_it(batch, url):
@@ -80,7 +115,7 @@ async def test_a_deleted_job_takes_its_pool_with_it(batch, url):
     pool_id = await pool_of(batch, job_id)
     assert re.fullmatch(GUID, pool_id)
     await send(url, "DELETE", f"/jobs/{job_id}")
-    await gone(url, pool_id)
+    await going(url, pool_id)
 
 
 async def test_a_pool_that_is_to_be_kept_stays(batch):
@@ -97,7 +132,7 @@ async def test_the_jobs_of_a_schedule_share_a_pool_that_ends_with_it(batch, url)
     await until_next_job(batch, schedule_id)
     assert await pool_of(batch, f"{schedule_id}:job-2") == pool_id
     await send(url, "POST", f"/jobschedules/{schedule_id}/terminate")
-    await gone(url, pool_id)
+    await going(url, pool_id)
 
 
 async def test_each_job_of_a_schedule_may_have_a_pool_of_its_own(batch, url):
@@ -107,9 +142,9 @@ async def test_each_job_of_a_schedule_may_have_a_pool_of_its_own(batch, url):
     await until_next_job(batch, schedule_id)
     second = await pool_of(batch, f"{schedule_id}:job-2")
     assert first != second
-    await gone(url, first)
+    await going(url, first)
     await send(url, "DELETE", f"/jobschedules/{schedule_id}")
-    await gone(url, second)
+    await going(url, second)
 
 
 async def until_next_job(batch, schedule_id):
@@ -176,4 +211,4 @@ async def test_of_a_jobs_own_pool_only_keep_alive_can_change(batch, url):
     moved = {"poolInfo": {"poolId": "elsewhere"}}
     assert (await send(url, "PATCH", f"/jobs/{job_id}", body=moved)).status == 200
     assert await pool_of(batch, job_id) == "elsewhere"
-    await gone(url, pool_id)
+    await going(url, pool_id)

@@ -2,7 +2,8 @@ import pytest
 from azure.batch.models import BatchStartTask, BatchTaskContainerSettings, ContainerRegistryReference
 from azure.core.exceptions import HttpResponseError
 
-from tests.batch_emulator.conftest import until
+from tests.batch_emulator.conftest import new_id, until
+from tests.batch_emulator.signed import send, values
 
 SETTINGS = BatchTaskContainerSettings(
     image_name="ubuntu:24.04",
@@ -33,6 +34,55 @@ async def test_an_image_must_be_named(batch, idle_job):
     with pytest.raises(HttpResponseError) as refused:
         await batch.task(idle_job, "true", container_settings={"containerRunOptions": "--rm"})
     assert refused.value.error.code == "MissingRequiredProperty"
+
+
+IMAGE = {"imageName": "ubuntu:24.04"}
+POOL = {"poolId": "no-such-pool"}
+
+
+def job_with(task_kind, task, **more):
+    return {"id": new_id("job"), "poolInfo": POOL, **more, task_kind: task}
+
+
+def with_command(line):
+    """Return a path and a body for each kind of task, all of them in a container."""
+    task = {"id": "t", "commandLine": line, "containerSettings": IMAGE}
+    return [
+        ("/jobs", job_with("jobManagerTask", task)),
+        ("/jobs", job_with("jobPreparationTask", task)),
+        ("/jobs", job_with("jobReleaseTask", {**task, "id": "r"}, jobPreparationTask={"commandLine": "true"})),
+        ("/pools", {"id": new_id("pool"), "vmSize": "small", "startTask": task}),
+    ]
+
+
+@pytest.mark.parametrize("kind", range(4))
+@pytest.mark.parametrize("line", ["", " "])
+async def test_a_container_may_run_its_own_command(url, kind, line):
+    path, body = with_command(line)[kind]
+    assert (await send(url, "POST", path, body=body)).status == 201
+
+
+async def test_a_task_in_a_container_may_run_the_containers_own_command(url, idle_job):
+    task = {"id": "t", "commandLine": "", "containerSettings": IMAGE}
+    assert (await send(url, "POST", f"/jobs/{idle_job}/tasks", body=task)).status == 201
+    shown = (await send(url, "GET", f"/jobs/{idle_job}/tasks/t")).body
+    assert (shown["commandLine"], shown["containerSettings"]) == ("", IMAGE)
+    many = [{**task, "id": "u"}, {**task, "id": "v", "containerSettings": None}]
+    answer = await send(url, "POST", f"/jobs/{idle_job}/addtaskcollection", body={"value": many})
+    assert [each["status"] for each in answer.body["value"]] == ["Success", "clienterror"]
+
+
+@pytest.mark.parametrize("kind", range(4))
+async def test_without_a_container_a_command_is_needed(url, kind):
+    path, body = with_command(" ")[kind]
+    name = next(
+        name for name in ("jobManagerTask", "jobReleaseTask", "jobPreparationTask", "startTask") if name in body
+    )
+    del body[name]["containerSettings"]
+    answer = await send(url, "POST", path, body=body)
+    assert (answer.status, values(answer)["PropertyName"]) == (400, f"{name}.commandLine")
+    del body[name]["commandLine"]
+    assert (await send(url, "POST", path, body=body)).body["code"] == "MissingRequiredProperty"
 
 
 async def test_a_start_task_in_a_container_fails(batch):

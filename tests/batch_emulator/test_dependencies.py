@@ -186,3 +186,32 @@ def test_the_scheduler_does_not_look_at_tasks_that_wait_for_others():
             assert store.jobs.waiting("pool") == []
             assert store.tasks.waiting(JOB, 1, 10) == []
         assert time.monotonic() - started < 1
+
+
+async def test_in_a_collection_a_task_with_dependencies_that_the_job_does_not_use_is_refused_alone(batch, url):
+    job_id = await batch.job("no-such-pool")
+    tasks = [
+        {"id": "first", "commandLine": "true"},
+        {"id": "second", "commandLine": "true", "dependsOn": {"taskIds": ["first"]}},
+        {"id": "third", "commandLine": "true", "dependsOn": {"taskIdRanges": [{"start": 1, "end": 2}]}},
+    ]
+    answer = await send(url, "POST", f"/jobs/{job_id}/addtaskcollection", body={"value": tasks})
+    assert [(each["taskId"], each["status"]) for each in answer.body["value"]] == [
+        ("first", "Success"),
+        ("second", "clienterror"),
+        ("third", "clienterror"),
+    ]
+    error = answer.body["value"][1]["error"]
+    assert error["code"] == "UnsupportedProperty"
+    assert error["message"]["value"].startswith("One of the properties specified in the request body is not supported.")
+
+
+@pytest.mark.parametrize("depends_on", [{}, {"taskIds": []}, {"taskIdRanges": []}, {"taskIds": [], "taskIdRanges": []}])
+async def test_a_task_that_depends_on_nothing_needs_no_leave_and_runs(batch, url, pool, depends_on):
+    job_id = await batch.job(pool)
+    one = {"id": "one", "commandLine": "/bin/true", "dependsOn": depends_on}
+    assert (await send(url, "POST", f"/jobs/{job_id}/tasks", body=one)).status == 201
+    answer = await send(url, "POST", f"/jobs/{job_id}/addtaskcollection", body={"value": [{**one, "id": "two"}]})
+    assert [each["status"] for each in answer.body["value"]] == ["Success"]
+    await batch.state(job_id, "completed", "one")
+    await batch.state(job_id, "completed", "two")

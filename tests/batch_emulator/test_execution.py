@@ -128,9 +128,25 @@ async def test_binary_output_is_kept_byte_for_byte(batch, job):
     assert await batch.file(job, "stdout.txt") == b"\x00\xff\r\n"
 
 
-async def test_a_command_killed_by_a_signal_shows_128_plus_its_number(batch, job):
-    info = (await batch.run(job, "/bin/sh -c 'kill -9 $$'")).execution_info
-    assert (info.exit_code, info.failure_info.code) == (137, "FailureExitCode")
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("/bin/sh -c 'kill -9 $$'", -9),
+        ("/bin/sh -c 'kill -TERM $$'", -15),
+        ("/bin/sh -c '/bin/sh -c \"kill -9 \\$\\$\"; exit $?'", 137),
+    ],
+)
+async def test_a_signal_to_the_command_is_a_negative_exit_code_and_one_to_a_shells_child_is_not(
+    batch, job, command, code
+):
+    info = (await batch.run(job, command)).execution_info
+    assert (info.exit_code, info.failure_info.code) == (code, "FailureExitCode")
+
+
+async def test_tasks_are_found_by_a_negative_exit_code(batch, job):
+    await batch.run(job, "/bin/sh -c 'kill -9 $$'")
+    found = batch.client.list_tasks(job, filter="executionInfo/exitCode eq -9")
+    assert [task.id async for task in found] == ["task"]
 
 
 async def test_a_task_over_its_time_limit_is_ended_with_all_it_started(batch, job):
@@ -165,7 +181,7 @@ async def test_a_terminated_task_leaves_no_process_behind(batch, job):
     await batch.client.terminate_task(job, "task")
     task = await batch.client.get_task(job, "task")
     info = task.execution_info
-    assert (task.state, info.exit_code, info.failure_info.code) == ("completed", 137, "TaskEnded")
+    assert (task.state, info.exit_code, info.failure_info.code) == ("completed", -9, "TaskEnded")
     await ended(*pids)
 
 

@@ -46,7 +46,7 @@ def failed(code):
         (Outcome(exit_code=0, failure=UPLOAD), {"fileUploadError": DISABLE}, ("disable", "satisfy")),
         (Outcome(exit_code=0, failure=UPLOAD), {"default": DISABLE}, ("disable", "satisfy")),
         (Outcome(exit_code=3, failure=UPLOAD), CODES | {"fileUploadError": {}}, ("disable", "satisfy")),
-        (Outcome(exit_code=137, failure=ended_by_time_limit()), {"default": DISABLE}, ("disable", "satisfy")),
+        (Outcome(exit_code=-9, failure=ended_by_time_limit()), {"default": DISABLE}, ("disable", "satisfy")),
     ],
 )
 def test_the_condition_that_holds_decides(outcome, conditions, expected):

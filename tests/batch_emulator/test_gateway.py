@@ -1,9 +1,14 @@
+import asyncio
+import json
 import re
+from email.utils import formatdate
+from urllib.parse import urlsplit
 
 import pytest
 
 from batch_emulator.routes import ROUTES
-from tests.batch_emulator.signed import send, values
+from tests.batch_emulator.conftest import new_id
+from tests.batch_emulator.signed import send, signature, values
 
 
 def test_the_table_holds_the_72_operations_once():
@@ -42,18 +47,6 @@ async def test_hostile_paths_get_a_clean_refusal(url, path):
     answer = await send(url, "GET", path)
     assert answer.status in {400, 404}
     assert answer.body["code"] in {"ResourceNotFound", "InvalidUri", "PoolNotFound", "JobNotFound"}
-
-
-@pytest.mark.parametrize("version", ["2022-10-01.16.0", "2024-02-01.19.0", "2024-07-01.20.0", "2025-06-01"])
-async def test_the_versions_of_living_clients_are_taken(url, version):
-    assert (await send(url, "GET", "/pools", {"api-version": version})).status == 200
-
-
-async def test_an_unknown_or_missing_version_is_refused(url):
-    unknown = await send(url, "GET", "/pools", {"api-version": "1999-01-01"})
-    assert (unknown.status, unknown.body["code"]) == (400, "UnsupportedRequestVersion")
-    missing = await send(url, "GET", "/pools", {"api-version": None})
-    assert (missing.status, missing.body["code"]) == (400, "MissingRequiredQueryParameter")
 
 
 async def test_the_client_request_id_comes_back_only_when_asked_for(url):
@@ -144,3 +137,35 @@ async def test_a_client_cannot_say_what_only_the_service_knows(url):
         assert shown.get("executionInfo") != 7
         assert not {"nodeInfo"} & set(shown)
         assert shown.get("currentDedicatedNodes", 0) == 0
+
+
+@pytest.mark.parametrize("expectation", ["100-continue", "100-Continue"])
+async def test_a_client_that_waits_to_be_told_to_go_on_is_told_at_once(url, idle_job, expectation):
+    body = json.dumps({"id": new_id("task"), "commandLine": "true"}).encode()
+    path, query = f"/jobs/{idle_job}/tasks", {"api-version": "2025-06-01"}
+    headers = {
+        "Content-Length": str(len(body)),
+        "Content-Type": "application/json",
+        "ocp-date": formatdate(usegmt=True),
+    }
+    headers |= {"Authorization": signature("POST", path, query, headers), "Host": urlsplit(url).netloc}
+    headers["Expect"] = expectation
+    lines = [f"POST {path}?api-version=2025-06-01 HTTP/1.1", *[f"{name}: {value}" for name, value in headers.items()]]
+    reader, writer = await asyncio.open_connection(urlsplit(url).hostname, urlsplit(url).port)
+    writer.write("\r\n".join([*lines, "", ""]).encode())
+    async with asyncio.timeout(5):
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(body)
+        assert (await reader.readline()).split()[1] == b"201"
+    writer.close()
+
+
+async def test_a_client_whose_request_is_refused_is_not_told_to_go_on(url):
+    reader, writer = await asyncio.open_connection(urlsplit(url).hostname, urlsplit(url).port)
+    writer.write(
+        b"POST /jobs?api-version=2025-06-01 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n"
+        b"Expect: 100-continue\r\n\r\n"
+    )
+    async with asyncio.timeout(5):
+        assert (await reader.readline()).split()[1] in {b"401", b"403"}
+    writer.close()

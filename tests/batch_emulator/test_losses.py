@@ -25,8 +25,8 @@ async def _emulator(monkeypatch):
     opened = []
     real = BatchService.open
 
-    def keep(*args):
-        opened.append(real(*args))
+    def keep(*args, **options):
+        opened.append(real(*args, **options))
         return opened[0]
 
     monkeypatch.setattr(BatchService, "open", keep)

@@ -193,3 +193,37 @@ async def test_a_mount_is_an_empty_directory_on_the_nodes(url, batch):
     job = await batch.job(pool_id)
     await batch.run(job, "/bin/sh -c 'ls -d $AZ_BATCH_NODE_MOUNTS_DIR/data/in && ls $AZ_BATCH_NODE_MOUNTS_DIR/data/in'")
     assert (await batch.output(job)).endswith("/fsmounts/data/in\n")
+
+
+KEY = {"keyUrl": "https://vault.example/keys/k/1", "identityReference": {"resourceId": "/identities/i"}}
+
+
+@pytest.mark.parametrize(
+    ("targets", "more", "reason"),
+    [
+        (["osdisk"], {}, "A customer-managed key needs a pool with an identity"),
+        (["temporarydisk"], {"identity": {"type": "UserAssigned"}}, "needs OsDisk among the targets"),
+        (None, {"identity": {"type": "UserAssigned"}}, "needs OsDisk among the targets"),
+    ],
+)
+async def test_a_customer_managed_key_that_the_pool_cannot_use_is_refused(url, targets, more, reason):
+    encryption = {"customerManagedKey": KEY} | ({"targets": targets} if targets else {})
+    machine = LINUX | {"diskEncryptionConfiguration": encryption}
+    _, answer = await create(url, virtualMachineConfiguration=machine, **more)
+    assert (answer.status, answer.body["code"]) == (400, "InvalidPropertyValue")
+    assert values(answer)["PropertyName"].endswith("diskEncryptionConfiguration.customerManagedKey")
+    assert reason in values(answer)["Reason"]
+
+
+async def test_a_pool_that_can_use_a_customer_managed_key_is_taken(url):
+    machine = LINUX | {"diskEncryptionConfiguration": {"customerManagedKey": KEY, "targets": ["OsDisk"]}}
+    _, answer = await create(url, virtualMachineConfiguration=machine, identity={"type": "UserAssigned"})
+    assert answer.status == 201
+
+
+async def test_a_change_gives_no_pool_a_key_that_it_cannot_use(url):
+    pool_id, _ = await create(url, virtualMachineConfiguration=LINUX)
+    machine = LINUX | {"diskEncryptionConfiguration": {"customerManagedKey": KEY, "targets": ["osdisk"]}}
+    change = {"virtualMachineConfiguration": machine}
+    assert (await send(url, "PATCH", f"/pools/{pool_id}", body=change)).status == 400
+    assert (await send(url, "PATCH", f"/pools/{pool_id}", body={"virtualMachineConfiguration": LINUX})).status == 200

@@ -1,7 +1,12 @@
+import re
 from pathlib import Path
 
+import pytest
+
 import batch_emulator
+from batch_emulator.__main__ import main
 from batch_emulator.routes import ROUTES
+from batch_emulator.versions import SERVED
 from tests.batch_emulator.az_tour.__main__ import read_steps
 
 README = (Path(batch_emulator.__file__).parent / "README.md").read_text()
@@ -14,6 +19,19 @@ def test_the_readme_tells_of_every_operation_whether_it_is_real_or_how_it_is_sim
     assert [row[:3] for row in told] == [(each.name, each.method, each.path) for each in ROUTES]
     assert len(told) == 72
     assert [row for row in told if row[3] != "real" and not row[3].startswith("simulated: ")] == []
+
+
+def test_the_readme_names_the_versions_that_are_served():
+    _, _, rest = README.partition("\n## Versions\n")
+    told = re.findall(r"\d{4}-\d{2}-\d{2}(?:\.\d+\.\d+)?", rest.partition("\n\n")[0])
+    assert tuple(told) == SERVED
+
+
+def test_the_readme_names_every_option(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    options = set(re.findall(r"--[a-zA-Z-]+", capsys.readouterr().out)) - {"--help"}
+    assert {option for option in options if f"`{option}" not in README} == set()
 
 
 def test_the_tour_with_az_is_a_list_of_commands_and_what_they_print():

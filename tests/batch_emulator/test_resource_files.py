@@ -11,7 +11,7 @@ SAS = "sv=2024-01-01&sig=abc%2Bdef%3D%3D"
 
 
 @pytest.fixture(scope="module")
-async def storage():
+async def source_url():
     """Blobs by path; a blob whose signature does not come as it was given is denied."""
     blobs = {"/box/in.txt": b"hello", "/box/dir/a b.txt": b"spaced", "/box/dir/deep/c": b"deep", "/box/..%2Fevil": b"x"}
     failures = {"/box/flaky": 2}
@@ -34,11 +34,14 @@ async def storage():
         return web.Response(status=404) if body is None else web.Response(body=body, headers=headers)
 
     def listing(request):
-        names = {"dir/": ["dir/a b.txt", "dir/deep/c"], "evil": ["../evil"]}.get(request.query["prefix"], [])
+        names = {"dir/": ["dir/a b.txt", "dir/deep/c"], "evil": ["../evil"], "gen2": ["gen2"]}.get(
+            request.query["prefix"], []
+        )
         first = "marker" not in request.query
         shown = names[:1] if first else names[1:]
         marker = "<NextMarker>more</NextMarker>" if first and names[1:] else "<NextMarker />"
-        items = "".join(f"<Blob><Name>{name}</Name></Blob>" for name in shown)
+        properties = "<Properties><ResourceType>directory</ResourceType></Properties>" * (names == ["gen2"])
+        items = "".join(f"<Blob><Name>{name}</Name>{properties}</Blob>" for name in shown)
         xml = f'<?xml version="1.0"?><EnumerationResults><Blobs>{items}</Blobs>{marker}</EnumerationResults>'
         return web.Response(text=xml, content_type="application/xml")
 
@@ -50,40 +53,63 @@ async def storage():
     await runner.cleanup()
 
 
-async def test_a_file_is_downloaded_as_it_is_with_its_mode(batch, job, storage):
+async def test_a_file_is_downloaded_as_it_is_with_its_mode(batch, job, source_url):
     files = [
-        ResourceFile(http_url=f"{storage}/in.txt?{SAS}", file_path="in/put.txt"),
-        ResourceFile(http_url=f"{storage}/dir/a%20b.txt?{SAS}", file_path="b c", file_mode="0640"),
+        ResourceFile(http_url=f"{source_url}/in.txt?{SAS}", file_path="in/put.txt"),
+        ResourceFile(http_url=f"{source_url}/dir/a%20b.txt?{SAS}", file_path="b c", file_mode="0640"),
     ]
     await batch.run(job, "/bin/sh -c 'cat in/put.txt; stat -c %a in/put.txt \"b c\"'", resource_files=files)
     assert await batch.output(job) == "hello770\n640\n"
 
 
-async def test_a_passing_fault_is_tried_again(batch, job, storage):
-    files = [ResourceFile(http_url=f"{storage}/flaky?{SAS}", file_path="x")]
+async def test_a_passing_fault_is_tried_again(batch, job, source_url):
+    files = [ResourceFile(http_url=f"{source_url}/flaky?{SAS}", file_path="x")]
     task = await batch.run(job, "/bin/cat x", resource_files=files)
     assert (task.execution_info.result, await batch.output(job)) == ("success", "at last")
 
 
-async def test_a_container_keeps_its_structure(batch, job, storage):
-    files = [ResourceFile(storage_container_url=f"{storage}?{SAS}", blob_prefix="dir/", file_path="to")]
+async def test_a_container_keeps_its_structure(batch, job, source_url):
+    files = [ResourceFile(storage_container_url=f"{source_url}?{SAS}", blob_prefix="dir/", file_path="to")]
     await batch.run(job, "/usr/bin/find . -type f -printf '%p=%s\\n'", resource_files=files)
     assert sorted((await batch.output(job)).split("\n")) == ["", "./to/dir/a b.txt=6", "./to/dir/deep/c=4"]
+
+
+async def test_folder_markers_of_a_container_become_folders(batch, job, boxes):
+    """As tools leave them: a blob whose name ends with a slash, and one with the metadata of HDInsight and Gen2."""
+    container = await boxes.container(**{"by-name/": b"", "by-name/a.txt": b"a", "empty/": b"", "by-mark/b.txt": b"b"})
+    marker = boxes.client.get_blob_client(container, "by-mark")
+    await marker.upload_blob(b"", metadata={"hdi_isfolder": "true"})
+    files = [ResourceFile(storage_container_url=boxes.signed(container, "rl"), file_path="to")]
+    task = await batch.run(job, "/usr/bin/find to -mindepth 1 -printf '%p %y\\n'", resource_files=files)
+    assert task.execution_info.result == "success", task.execution_info.failure_info
+    assert sorted((await batch.output(job)).splitlines()) == [
+        "to/by-mark d",
+        "to/by-mark/b.txt f",
+        "to/by-name d",
+        "to/by-name/a.txt f",
+        "to/empty d",
+    ]
+
+
+async def test_directories_of_a_hierarchical_namespace_become_folders(batch, job, source_url):
+    files = [ResourceFile(storage_container_url=f"{source_url}?{SAS}", blob_prefix="gen2", file_path="to")]
+    await batch.run(job, "/usr/bin/find to -mindepth 1 -printf '%p %y\\n'", resource_files=files)
+    assert await batch.output(job) == "to/gen2 d\n"
 
 
 @pytest.mark.parametrize(
     ("source", "code"),
     [
-        ({"http_url": "{storage}/missing?{SAS}"}, "BlobNotFound"),
-        ({"http_url": "{storage}/in.txt?sig=other"}, "BlobAccessDenied"),
-        ({"http_url": "{storage}/broken?{SAS}"}, "BlobDownloadMiscError"),
+        ({"http_url": "{source_url}/missing?{SAS}"}, "BlobNotFound"),
+        ({"http_url": "{source_url}/in.txt?sig=other"}, "BlobAccessDenied"),
+        ({"http_url": "{source_url}/broken?{SAS}"}, "BlobDownloadMiscError"),
         ({"http_url": "http://127.0.0.1:9/nobody?{SAS}"}, "BlobDownloadMiscError"),
-        ({"storage_container_url": "{storage}?sig=other"}, "BlobAccessDenied"),
-        ({"storage_container_url": "{storage}?{SAS}", "blob_prefix": "evil"}, "ResourceFileCreateFailed"),
+        ({"storage_container_url": "{source_url}?sig=other"}, "BlobAccessDenied"),
+        ({"storage_container_url": "{source_url}?{SAS}", "blob_prefix": "evil"}, "ResourceFileCreateFailed"),
     ],
 )
-async def test_a_failed_download_is_explained_without_the_signature(batch, job, storage, source, code):
-    source = {name: text.format(storage=storage, SAS=SAS) for name, text in source.items()}
+async def test_a_failed_download_is_explained_without_the_signature(batch, job, source_url, source, code):
+    source = {name: text.format(source_url=source_url, SAS=SAS) for name, text in source.items()}
     path = {} if "blob_prefix" in source else {"file_path": "x"}
     task = await batch.run(job, "/bin/true", resource_files=[ResourceFile(**source, **path)])
     info = task.execution_info
@@ -92,10 +118,10 @@ async def test_a_failed_download_is_explained_without_the_signature(batch, job, 
     assert "sig=" not in str(info.failure_info.as_dict())
 
 
-async def test_a_file_where_a_directory_should_be_fails_the_task(batch, job, storage):
+async def test_a_file_where_a_directory_should_be_fails_the_task(batch, job, source_url):
     files = [
-        ResourceFile(http_url=f"{storage}/in.txt?{SAS}", file_path="a"),
-        ResourceFile(http_url=f"{storage}/in.txt?{SAS}", file_path="a/b"),
+        ResourceFile(http_url=f"{source_url}/in.txt?{SAS}", file_path="a"),
+        ResourceFile(http_url=f"{source_url}/in.txt?{SAS}", file_path="a/b"),
     ]
     task = await batch.run(job, "/bin/true", resource_files=files)
     assert task.execution_info.failure_info.code == "ResourceFileCreateFailed"

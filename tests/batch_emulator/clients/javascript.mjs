@@ -38,8 +38,8 @@ async function text(response) {
 }
 
 const machine = {
-  imageReference: { publisher: "debian", offer: "debian-12", sku: "12", version: "latest" },
-  nodeAgentSKUId: "batch.node.debian 12",
+  imageReference: { publisher: "canonical", offer: "ubuntu-24_04-lts", sku: "server", version: "latest" },
+  nodeAgentSKUId: "batch.node.ubuntu 24.04",
 };
 const pool = { id: ID, vmSize: "standard_d2s_v3", virtualMachineConfiguration: machine, targetDedicatedNodes: 1 };
 

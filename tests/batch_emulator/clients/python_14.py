@@ -4,38 +4,23 @@ Runs in an environment of its own (see __main__.py), so it imports nothing of th
 """
 
 import sys
-import time
 
 from azure.batch import BatchServiceClient, models
 from azure.batch.batch_auth import SharedKeyCredentials
+from expectations import code_of, until
 
 POOL = models.PoolAddParameter(
     id="python-14",
     vm_size="standard_d2s_v3",
     virtual_machine_configuration=models.VirtualMachineConfiguration(
-        image_reference=models.ImageReference(publisher="debian", offer="debian-12", sku="12", version="latest"),
-        node_agent_sku_id="batch.node.debian 12",
+        image_reference=models.ImageReference(
+            publisher="canonical", offer="ubuntu-24_04-lts", sku="server", version="latest"
+        ),
+        node_agent_sku_id="batch.node.ubuntu 24.04",
     ),
     target_dedicated_nodes=1,
     task_slots_per_node=2,
 )
-
-
-def until(look, expected, seconds=20):
-    """Wait for a value; fail with what was seen last."""
-    deadline = time.monotonic() + seconds
-    while (seen := look()) != expected:
-        assert time.monotonic() < deadline, f"expected {expected!r}, last seen: {seen!r}"
-        time.sleep(0.05)
-
-
-def code_of(call, *arguments):
-    """Return the error code that a call is refused with."""
-    try:
-        call(*arguments)
-    except models.BatchErrorException as exc:
-        return exc.error.code
-    raise AssertionError("it was not refused")
 
 
 def pools(client):
