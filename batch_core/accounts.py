@@ -100,7 +100,7 @@ def read_batch_account(reader: SettingReader) -> BatchAccount:
 
 def _check_account_name(reader: SettingReader, name: str, endpoint: str) -> None:
     rule = "the name of the Batch account that the key belongs to"
-    at_azure = re.match(r"https://([^./]+)\.[^/]*\bbatch\.", endpoint)
+    at_azure = re.match(r"https://([A-Za-z0-9-]+)\.[^/]*\bbatch\.", endpoint)
     if not name:
         reader.problems.append(f"BATCH_ACCOUNT_NAME is missing: set it to {rule}")
     elif not is_account_name(name):

@@ -86,7 +86,7 @@ class SettingReader:
         if not value:
             self.problems.append(f"{name} is missing: set it to a URL such as {example}")
         elif problem := url_problem(value, service=service):
-            self.problems.append(f"{name} is {shown(value)}, which {problem}, such as {example}")
+            self.problems.append(f"{name} is {shown(value)}, which {problem} (right would be {example})")
         return value
 
 

@@ -145,7 +145,7 @@ class Settings:
             f"{shown(name)} is no setting of this app: did you mean {meant}?" for name, meant in misspelled(env).items()
         ]
         if reader.problems:
-            raise SettingsError(reader.problems)
+            raise SettingsError(list(dict.fromkeys(reader.problems)))
         return settings
 
 
