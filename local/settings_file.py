@@ -15,6 +15,7 @@ from batch_core.errors import SettingsError
 from batch_core.local_settings import LocalSettings
 from batch_core.service_url import is_this_machine
 from batch_core.setting_names import SETTING_NAMES
+from batch_core.settings import INPUT_CONTAINER, OUTPUT_CONTAINER
 from batch_core.storage_connection import ConnectionStringError, parse_connection_string
 from local.azurite import StoragePorts
 from local.emulator import BatchAccount
@@ -26,6 +27,7 @@ _EXAMPLE = CHECKOUT / "local.settings.json.example"
 
 _STORAGE_SETTINGS = ("AzureWebJobsStorage", "DATA_STORAGE")
 _DEFAULT_HOST_PORT = 7071
+_CONTAINERS = {"INPUT_CONTAINER": INPUT_CONTAINER, "OUTPUT_CONTAINER": OUTPUT_CONTAINER}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +97,9 @@ def _read(path: Path) -> AppSettings:
         raise SettingsFileError(f"there is no {path}") from exc
     except SettingsError as exc:
         raise SettingsFileError(f"{exc} (as {_EXAMPLE.name} has it)") from exc
-    return AppSettings(file=path, values=read.values, host_port=read.host_port)
+    # The stack's own tools use these two, and the app has defaults for them.
+    containers = {name: read.values.get(name, "").strip() or default for name, default in _CONTAINERS.items()}
+    return AppSettings(file=path, values={**read.values, **containers}, host_port=read.host_port)
 
 
 def _is_setting(name: str) -> bool:

@@ -65,7 +65,8 @@ def test_the_file_is_read_as_core_tools_read_it(tmp_path):
         '\ufeff{"Values": {"A": 1, /* no */ "B": null, "C": true,}, // yes\n "Host": {"LocalHttpPort": 7075}}'
     )
     own = AppSettings.read(file)
-    assert (own.values, own.host_port) == ({"A": "1", "C": "true"}, 7075)
+    defaults = {"INPUT_CONTAINER": "input", "OUTPUT_CONTAINER": "output"}
+    assert (own.values, own.host_port) == ({"A": "1", "C": "true", **defaults}, 7075)
 
 
 @pytest.mark.parametrize("proxy", ["", ";", ";DevelopmentStorageProxyUri=http://localhost/"])
