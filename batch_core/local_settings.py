@@ -1,6 +1,6 @@
 """Reads `local.settings.json`, as Azure Functions Core Tools and editors write it.
 
-Core Tools read it with Newtonsoft.Json: comments and trailing commas are taken, numbers and truth values become texts,
+Core Tools read it with Newtonsoft.Json (`AppSettingsFile.cs` of azure-functions-core-tools): comments and trailing commas are taken, numbers and truth values become texts,
 and null means that a value is not set.
 https://learn.microsoft.com/azure/azure-functions/functions-develop-local#local-settings-file
 """
@@ -90,7 +90,7 @@ def _section(document: Mapping[str, object], name: str) -> object:
 
 
 def _values(document: Mapping[str, object]) -> dict[str, str]:
-    if _section(document, "IsEncrypted") is True:
+    if str(_section(document, "IsEncrypted")).lower() == "true":
         raise ValueError("it is encrypted: `func settings decrypt` makes it readable")
     values = _section(document, "Values")
     if not isinstance(values, dict):

@@ -59,6 +59,7 @@ def test_sections_are_found_in_any_spelling_and_others_are_left_alone(tmp_path):
         ('{"Values": {"A": ["hidden"]}}', "A must be a text"),
         ('{"Values": {"A": "hidden", "A": "b"}}', "has A twice"),
         ('{"IsEncrypted": true, "Values": {"A": "hidden"}}', "func settings decrypt"),
+        ('{"isencrypted": "True", "Values": {}}', "func settings decrypt"),
         ('{"Values": {}, "Host": {"LocalHttpPort": 99999}}', "1 to 65535"),
         ('{"Values": {}, "Host": {"LocalHttpPort": "x"}}', "1 to 65535"),
         ('{"Values": {}, "Host": []', "line 1"),
