@@ -17,7 +17,8 @@ from batch_core.reconcile import reconcile
 from batch_core.record import DetectedBy, TaskState
 from batch_core.replies import Reply, SubmitRequest
 from batch_core.retry import retry
-from batch_core.settings import DATA_STORAGE, BindingExpressions
+from batch_core.setting_names import DATA_STORAGE
+from batch_core.settings import BindingExpressions
 from batch_core.submit import submit, submit_again
 from batch_core.sweep import sweep
 from batch_core.tidy import tidy

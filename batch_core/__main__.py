@@ -1,31 +1,30 @@
 """Command line: `setup` makes what is missing, `teardown` removes it all, `tidy` closes and deletes old jobs.
 
 Settings come from the environment and, as with `func start`, from the `local.settings.json` of this folder if there is
-one; the environment wins.
+one; the environment wins. Which accounts that leads to, and by which of the two, is said first.
 """
 
 import argparse
 import asyncio
-import json
-import os
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 from batch_core import provision
 from batch_core.app import App, open_app
 from batch_core.errors import AppError, SettingsError
+from batch_core.local_settings import LOCAL_SETTINGS
+from batch_core.origin import Origin
 from batch_core.settings import Settings
 from batch_core.tidy import tidy
-
-LOCAL_SETTINGS = Path("local.settings.json")
 
 
 def main() -> int:
     """Run the command; 0 done, 1 a service failed, 2 wrong settings or arguments."""
     arguments = _parser().parse_args()
     try:
-        settings = Settings.from_env(_local_values(LOCAL_SETTINGS) | os.environ)
+        origin = Origin.of(arguments.settings)
+        settings = Settings.from_env(origin.values)
+        print(*origin.accounts(settings), sep="\n", file=sys.stderr, flush=True)
         asyncio.run(_run(arguments, settings))
     except SettingsError as exc:
         print("These settings are wrong:", *exc.problems, sep="\n  ", file=sys.stderr)
@@ -41,6 +40,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("command", choices=["setup", "teardown", "tidy"])
     parser.add_argument("--dry-run", action="store_true", help="tidy: only tell what would be done")
     parser.add_argument("--yes", action="store_true", help="teardown: remove everything without asking")
+    file = f"instead of {LOCAL_SETTINGS}; '-' for the environment alone"
+    parser.add_argument("--settings", default=LOCAL_SETTINGS, type=Path, metavar="FILE", help=file)
     return parser
 
 
@@ -90,19 +91,6 @@ async def _tidy(app: App, *, is_dry_run: bool) -> None:
 async def _is_wanted(question: str) -> bool:
     answer = await asyncio.to_thread(input, f"{question} [Y/n] ")
     return answer.strip().lower() in {"", "y", "yes"}
-
-
-def _local_values(path: Path) -> dict[str, str]:
-    if not path.exists():
-        return {}
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        values = document["Values"]
-    except (ValueError, LookupError, TypeError) as exc:
-        raise SettingsError([f"{path} is not valid: it must be JSON with an object 'Values' ({exc})"]) from exc
-    if not isinstance(values, Mapping):
-        raise SettingsError([f"{path} is not valid: 'Values' must be an object of names and values"])
-    return {str(name): str(value) for name, value in values.items()}
 
 
 if __name__ == "__main__":

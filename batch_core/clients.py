@@ -15,8 +15,9 @@ from azure.data.tables.aio import TableServiceClient
 from azure.identity.aio import DefaultAzureCredential
 from azure.storage.blob.aio import BlobServiceClient
 
+from batch_core.accounts import BatchAccount, StorageConnection
 from batch_core.errors import note_answer
-from batch_core.settings import BatchAccount, Settings, StorageConnection
+from batch_core.settings import Settings
 
 #: One block of an upload, and the most that is sent in a single call, in bytes.
 BLOCK_SIZE = 4 * 1024 * 1024

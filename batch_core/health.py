@@ -25,7 +25,7 @@ class Check:
 
 async def check_health(app: App) -> list[Check]:
     """Ask every service once, all at the same time; a part that does not answer in 10 seconds counts as broken."""
-    settings = Check(name="settings", is_ok=True, detail="all valid")
+    settings = Check(name="settings", is_ok=True, detail="; ".join(["all valid", *app.settings.warnings]))
     parts: list[tuple[str, Callable[[], Awaitable[None]]]] = [
         ("input container", app.inputs.ping),
         ("output container", app.outputs.ping),

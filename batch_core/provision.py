@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from azure.batch.models import BatchPoolCreateOptions, BatchVmImageReference, VirtualMachineConfiguration
-from azure.core.exceptions import ResourceNotFoundError
 
 from batch_core.app import App
 from batch_core.errors import Conflict, Missing, ServiceError, translating
@@ -13,7 +12,8 @@ from batch_core.settings import PoolSettings
 type _Step = Callable[[], Awaitable[object]]
 
 _POLLING_SECONDS = 2
-_BEING_DELETED = frozenset({"ContainerBeingDeleted", "TableBeingDeleted", "PoolBeingDeleted"})
+#: The codes with which the services say so; any other conflict (one in deletion, a quota) is an error.
+_EXISTS = frozenset({"ContainerAlreadyExists", "PoolExists", "TableAlreadyExists"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ async def make(resource: Resource) -> bool:
         with translating(f"creating {resource.description}"):
             await resource.create()
     except Conflict as exc:
-        if exc.code in _BEING_DELETED:
+        if exc.code not in _EXISTS:
             raise
         return False
     return True
@@ -112,7 +112,7 @@ async def _delete_table(app: App) -> None:
     name = app.settings.table_name
     # The SDK says nothing about a table that is not there.
     if not [one async for one in app.clients.tables.query_tables("TableName eq @name", parameters={"name": name})]:
-        raise ResourceNotFoundError(f"there is no table {name}")
+        raise Missing(f"deleting table {name}", status=404, code="TableNotFound", detail="there is no such table")
     await app.clients.tables.delete_table(name)
 
 

@@ -3,16 +3,19 @@
 `local.settings.json.example` shows every one with its default; the README explains them.
 """
 
-import base64
-import binascii
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from batch_core.accounts import BatchAccount, StorageConnection, read_batch_account, read_storage
 from batch_core.errors import SettingsError
 from batch_core.naming import BlobVersion
+from batch_core.schedule import CronSchedule
+from batch_core.secrets_in_text import shown
+from batch_core.setting_names import DATA_STORAGE, misspelled
 from batch_core.setting_reader import SettingReader
+from batch_core.task_command import command_problem, command_warnings
 
 INPUT_CONTAINER = "input"
 OUTPUT_CONTAINER = "output"
@@ -27,33 +30,22 @@ SCHEDULES = {
     "TIDY_SCHEDULE": TIDY_SCHEDULE,
 }
 BLOB_TRIGGER_SOURCES = ("LogsAndContainerScan", "EventGrid")
-DATA_STORAGE = "DATA_STORAGE"
 
 _BATCH_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _JOB_PREFIX = re.compile(r"[A-Za-z0-9_-]{1,16}")
-_CONTAINER_NAME = re.compile(r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*")
-_TABLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{2,62}")
-_NOT_EMPTY = re.compile(r".+", re.DOTALL)
+# A host keeps its own state in containers that begin with azure-webjobs.
+_CONTAINER_NAME = re.compile(r"(?!azure-webjobs)(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*")
+# https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model#table-names
+_TABLE_NAME = re.compile(r"(?!tables$)[A-Za-z][A-Za-z0-9]{2,62}", re.IGNORECASE)
 _IMAGE = re.compile(r"[^:\s]+:[^:\s]+:[^:\s]+:[^:\s]+")
-_A_CONTAINER_NAME = "3 to 63 lower-case letters, digits and single hyphens"
-
-
-@dataclass(frozen=True, kw_only=True)
-class StorageConnection:
-    """Either a connection string with an account key, or the account's service URIs (then: identity)."""
-
-    connection_string: str = field(default="", repr=False)
-    blob_uri: str = ""
-    table_uri: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class BatchAccount:
-    """Where Batch answers; without a key the app identifies itself by DefaultAzureCredential."""
-
-    endpoint: str
-    name: str = ""
-    key: str = field(default="", repr=False)
+_A_CONTAINER_NAME = "3 to 63 lower-case letters, digits and single hyphens (azure-webjobs... is the host's)"
+_A_TABLE_NAME = "3 to 63 letters and digits, a letter first, and not the reserved word tables"
+_VM_SIZE = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_AGENT_SKU = re.compile(r"[A-Za-z0-9._-]+( [A-Za-z0-9._-]+)*")
+_IDENTITY = re.compile(
+    r"|/subscriptions/[^/\s]+/resourcegroups/[^/\s]+/providers/microsoft\.managedidentity/userassignedidentities/[^/\s]+",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,16 +112,24 @@ class Settings:
     task: TaskSettings
     pool: PoolSettings
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is valid and probably not meant, a sentence each."""
+        return command_warnings(self.task.command_line)
+
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "Settings":
-        """Read and check everything; raises `SettingsError` with every problem at once."""
+        """Read and check everything; raises `SettingsError` with every problem at once.
+
+        A value is valid when what uses it takes it: the SDKs' own readers have read it when this returns.
+        """
         reader = SettingReader(env)
         settings = cls(
-            storage=_storage(reader),
+            storage=read_storage(reader),
             input_container=reader.text("INPUT_CONTAINER", _CONTAINER_NAME, _A_CONTAINER_NAME, INPUT_CONTAINER),
             output_container=reader.text("OUTPUT_CONTAINER", _CONTAINER_NAME, _A_CONTAINER_NAME, OUTPUT_CONTAINER),
-            table_name=reader.text("TABLE_NAME", _TABLE_NAME, "3 to 63 letters and digits, a letter first", TABLE_NAME),
-            batch=_batch_account(reader),
+            table_name=reader.text("TABLE_NAME", _TABLE_NAME, _A_TABLE_NAME, TABLE_NAME),
+            batch=read_batch_account(reader),
             job_prefix=reader.text("JOB_PREFIX", _JOB_PREFIX, "1 to 16 letters, digits, hyphens, underscores", "files"),
             job_retention_time=reader.duration("JOB_RETENTION_TIME", "P7D", timedelta(0), timedelta(days=3650)),
             intake=_intake(reader),
@@ -139,12 +139,15 @@ class Settings:
         )
         if settings.input_container == settings.output_container:
             reader.problems.append(
-                f"INPUT_CONTAINER and OUTPUT_CONTAINER are both {settings.input_container!r}: "
+                f"INPUT_CONTAINER and OUTPUT_CONTAINER are both {shown(settings.input_container)}: "
                 "they must differ, or every output would be taken as a new input"
             )
         _check_triggers(reader)
+        reader.problems += [
+            f"{shown(name)} is no setting of this app: did you mean {meant}?" for name, meant in misspelled(env).items()
+        ]
         if reader.problems:
-            raise SettingsError(reader.problems)
+            raise SettingsError(list(dict.fromkeys(reader.problems)))
         return settings
 
 
@@ -163,67 +166,28 @@ class BindingExpressions:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "BindingExpressions":
-        container = "%INPUT_CONTAINER%" if env.get("INPUT_CONTAINER") else INPUT_CONTAINER
-        source = env.get("BLOB_TRIGGER_SOURCE", "")
+        source = env.get("BLOB_TRIGGER_SOURCE", "").strip()
         return cls(
-            input_path=container + "/{name}",
+            input_path=_expression(env, "INPUT_CONTAINER", INPUT_CONTAINER) + "/{name}",
             blob_source=source if source in BLOB_TRIGGER_SOURCES else BLOB_TRIGGER_SOURCES[0],
-            collect_schedule="%COLLECT_SCHEDULE%" if env.get("COLLECT_SCHEDULE") else COLLECT_SCHEDULE,
-            sweep_schedule="%SWEEP_SCHEDULE%" if env.get("SWEEP_SCHEDULE") else SWEEP_SCHEDULE,
-            tidy_schedule="%TIDY_SCHEDULE%" if env.get("TIDY_SCHEDULE") else TIDY_SCHEDULE,
+            collect_schedule=_expression(env, "COLLECT_SCHEDULE", COLLECT_SCHEDULE),
+            sweep_schedule=_expression(env, "SWEEP_SCHEDULE", SWEEP_SCHEDULE),
+            tidy_schedule=_expression(env, "TIDY_SCHEDULE", TIDY_SCHEDULE),
         )
 
 
-def _storage(reader: SettingReader) -> StorageConnection:
-    connection_string = reader.raw(DATA_STORAGE)
-    if connection_string:
-        if (
-            "accountkey=" not in connection_string.lower()
-            and "usedevelopmentstorage=true" not in connection_string.lower()
-        ):
-            reader.problems.append(
-                f"{DATA_STORAGE} has no AccountKey: use the connection string of the account's access keys, "
-                f"or {DATA_STORAGE}__blobServiceUri and {DATA_STORAGE}__tableServiceUri with a managed identity"
-            )
-        return StorageConnection(connection_string=connection_string)
-    blob, table = f"{DATA_STORAGE}__blobServiceUri", f"{DATA_STORAGE}__tableServiceUri"
-    if not reader.raw(blob) and not reader.raw(table):
-        reader.problems.append(f"{DATA_STORAGE} is missing: set it to a connection string, or set {blob} and {table}")
-        return StorageConnection()
-    return StorageConnection(
-        blob_uri=reader.url(blob, "https://ACCOUNT.blob.core.windows.net"),
-        table_uri=reader.url(table, "https://ACCOUNT.table.core.windows.net"),
-    )
-
-
-def _batch_account(reader: SettingReader) -> BatchAccount:
-    endpoint = reader.url("BATCH_ENDPOINT", "https://ACCOUNT.REGION.batch.azure.com")
-    key = reader.raw("BATCH_ACCOUNT_KEY")
-    if not key:
-        if endpoint.startswith("http://"):
-            reader.problems.append(
-                "BATCH_ACCOUNT_KEY is missing: without a key BATCH_ENDPOINT must begin with https://, "
-                "because tokens are never sent unencrypted"
-            )
-        return BatchAccount(endpoint=endpoint)
-    if not _is_base64(key):
-        reader.problems.append("BATCH_ACCOUNT_KEY is not base64: copy one of the account's two access keys as it is")
-    name = reader.text("BATCH_ACCOUNT_NAME", _NOT_EMPTY, "the name of the Batch account that the key belongs to")
-    return BatchAccount(endpoint=endpoint, name=name, key=key)
-
-
-def _is_base64(text: str) -> bool:
-    try:
-        base64.b64decode(text, validate=True)
-    except binascii.Error:
-        return False
-    return True
+def _expression(env: Mapping[str, str], name: str, default: str) -> str:
+    # A host takes a value with the blanks around it, which the app does not count: then the value itself stands there.
+    value = env.get(name, "")
+    if value and value == value.strip():
+        return f"%{name}%"
+    return value.strip() or default
 
 
 def _task(reader: SettingReader) -> TaskSettings:
     minute, week, half_year = timedelta(minutes=1), timedelta(days=7), timedelta(days=180)
     return TaskSettings(
-        command_line=reader.text("TASK_COMMAND_LINE", _NOT_EMPTY, "a command line", COMMAND_LINE),
+        command_line=_command_line(reader),
         max_wall_clock_time=reader.duration("TASK_MAX_WALL_CLOCK_TIME", "P1D", timedelta(seconds=1), half_year),
         retention_time=reader.duration("TASK_RETENTION_TIME", "P7D", minute, half_year),
         # A user-delegation key, and so every SAS that it signs, lives at most 7 days
@@ -231,8 +195,17 @@ def _task(reader: SettingReader) -> TaskSettings:
         input_sas_lifetime=reader.duration(
             "INPUT_SAS_LIFETIME", "P7D", minute, week if _is_identity(reader) else half_year
         ),
-        identity_resource_id=reader.raw("POOL_IDENTITY_RESOURCE_ID"),
+        identity_resource_id=reader.text(
+            "POOL_IDENTITY_RESOURCE_ID", _IDENTITY, "the ARM id of a managed identity", ""
+        ),
     )
+
+
+def _command_line(reader: SettingReader) -> str:
+    command_line = reader.raw("TASK_COMMAND_LINE") or COMMAND_LINE
+    if problem := command_problem(command_line):
+        reader.problems.append(f"TASK_COMMAND_LINE {problem}")
+    return command_line
 
 
 def _intake(reader: SettingReader) -> IntakeSettings:
@@ -259,9 +232,9 @@ def _pool(reader: SettingReader) -> PoolSettings:
             "the id of a pool: 1 to 64 letters, digits, hyphens, underscores",
         ),
         node_count=reader.number("POOL_NODE_COUNT", 2, 0, 1000),
-        vm_size=reader.text("POOL_VM_SIZE", _NOT_EMPTY, "a VM size", "STANDARD_D2S_V3"),
+        vm_size=reader.text("POOL_VM_SIZE", _VM_SIZE, "a VM size", "STANDARD_D2S_V3"),
         image=reader.text("POOL_IMAGE", _IMAGE, f"publisher:offer:sku:version, such as {ubuntu}", ubuntu),
-        node_agent_sku=reader.text("POOL_NODE_AGENT_SKU", _NOT_EMPTY, "a node agent SKU", "batch.node.ubuntu 24.04"),
+        node_agent_sku=reader.text("POOL_NODE_AGENT_SKU", _AGENT_SKU, "a node agent SKU", "batch.node.ubuntu 24.04"),
         task_slots_per_node=reader.number("POOL_TASK_SLOTS_PER_NODE", 1, 1, 256),
     )
 
@@ -269,10 +242,11 @@ def _pool(reader: SettingReader) -> PoolSettings:
 def _check_triggers(reader: SettingReader) -> None:
     source = reader.raw("BLOB_TRIGGER_SOURCE")
     if source and source not in BLOB_TRIGGER_SOURCES:
-        reader.problems.append(f"BLOB_TRIGGER_SOURCE is {source!r}: it must be {' or '.join(BLOB_TRIGGER_SOURCES)}")
+        reader.refuse("BLOB_TRIGGER_SOURCE", source, " or ".join(BLOB_TRIGGER_SOURCES))
     for name, default in SCHEDULES.items():
-        schedule = reader.raw(name)
-        if schedule and len(schedule.split()) != 6:
-            reader.problems.append(
-                f"{name} is {schedule!r}: it must be an NCRONTAB expression of six fields, such as {default!r}"
-            )
+        schedule = reader.raw(name) or default
+        try:
+            CronSchedule.parse(schedule)
+        except ValueError as exc:
+            rule = f"an NCRONTAB expression of six fields, such as {default!r}: {exc}"
+            reader.refuse(name, schedule, rule)

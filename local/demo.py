@@ -104,7 +104,7 @@ class _Demo:
         finished: dict[Path, Finished] = {}
         progress = Progress()
         deadline = time.monotonic() + _DEADLINE_SECONDS
-        service = BlobServiceClient.from_connection_string(self._settings.values["DATA_STORAGE"])
+        service = BlobServiceClient.from_connection_string(self._settings.connection_string("DATA_STORAGE"))
         async with service, aiohttp.ClientSession() as http:
             outputs = service.get_container_client(self._settings.values["OUTPUT_CONTAINER"])
             while len(finished) < len(files):

@@ -16,7 +16,7 @@ async def drop(file: Path, settings: AppSettings) -> str:
     """
     container = settings.values["INPUT_CONTAINER"]
     try:
-        async with BlobServiceClient.from_connection_string(settings.values["DATA_STORAGE"]) as storage:
+        async with BlobServiceClient.from_connection_string(settings.connection_string("DATA_STORAGE")) as storage:
             blob = storage.get_blob_client(container, file.name)
             with file.open("rb") as content:
                 await blob.upload_blob(content, overwrite=True)

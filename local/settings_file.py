@@ -5,13 +5,18 @@ the variables of the terminal, so that a variable set for a real account never l
 stack there.
 """
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
+from batch_core.errors import SettingsError
+from batch_core.local_settings import LocalSettings
+from batch_core.service_url import is_this_machine
+from batch_core.setting_names import SETTING_NAMES
+from batch_core.settings import INPUT_CONTAINER, OUTPUT_CONTAINER
+from batch_core.storage_connection import ConnectionStringError, parse_connection_string
 from local.azurite import StoragePorts
 from local.emulator import BatchAccount
 from local.errors import SettingsFileError
@@ -21,8 +26,8 @@ _OWN = CHECKOUT / "local.settings.json"
 _EXAMPLE = CHECKOUT / "local.settings.json.example"
 
 _STORAGE_SETTINGS = ("AzureWebJobsStorage", "DATA_STORAGE")
-_THIS_MACHINE = {"127.0.0.1", "localhost"}
 _DEFAULT_HOST_PORT = 7071
+_CONTAINERS = {"INPUT_CONTAINER": INPUT_CONTAINER, "OUTPUT_CONTAINER": OUTPUT_CONTAINER}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,29 +75,47 @@ class AppSettings:
         return replace(self, values=values, host_port=host_port)
 
     def environment(self) -> dict[str, str]:
-        """Return the environment of a process of the app: this process's and the settings."""
-        return {**os.environ, **self.values, "AZURE_FUNCTIONS_ENVIRONMENT": "Development"}
+        """Return the environment of a process of the app: the settings, and of this process what is no setting.
+
+        A setting that the file leaves out has its default, not a value of the terminal.
+        """
+        others = {name: value for name, value in os.environ.items() if not _is_setting(name)}
+        return {**others, **self.values, "AZURE_FUNCTIONS_ENVIRONMENT": "Development"}
+
+    def connection_string(self, name: str) -> str:
+        """Return a setting's connection string in the form that every SDK takes; raise SettingsFileError."""
+        try:
+            return parse_connection_string(self.values.get(name, ""))
+        except ConnectionStringError as exc:
+            raise SettingsFileError(f"{name} of {self.file} is no connection string that can be used: {exc}") from exc
 
 
 def _read(path: Path) -> AppSettings:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        values = {str(name): str(value) for name, value in document["Values"].items()}
-        port = int(document.get("Host", {}).get("LocalHttpPort", _DEFAULT_HOST_PORT))
+        read = LocalSettings.read(path)
     except FileNotFoundError as exc:
         raise SettingsFileError(f"there is no {path}") from exc
-    except (ValueError, LookupError, TypeError, AttributeError) as exc:
-        raise SettingsFileError(
-            f"{path} cannot be used ({exc!r}): it must be JSON with an object `Values` of texts, as"
-            f" {_EXAMPLE.name} has it"
-        ) from exc
-    return AppSettings(file=path, values=values, host_port=port)
+    except SettingsError as exc:
+        raise SettingsFileError(f"{exc} (as {_EXAMPLE.name} has it)") from exc
+    # The stack's own tools use these two, and the app has defaults for them.
+    containers = {name: read.values.get(name, "").strip() or default for name, default in _CONTAINERS.items()}
+    return AppSettings(file=path, values={**read.values, **containers}, host_port=read.host_port)
+
+
+def _is_setting(name: str) -> bool:
+    # With this prefix a host finds a connection, its own storage and the one of its functions.
+    return name in SETTING_NAMES or name.startswith(
+        ("DATA_STORAGE__", "AzureWebJobsStorage", "AzureWebJobsDATA_STORAGE")
+    )
 
 
 def _storage_ports(connection_string: str) -> StoragePorts | None:
-    if connection_string.strip().lower().startswith("usedevelopmentstorage=true"):
-        return StoragePorts()
-    parts = dict(part.partition("=")[::2] for part in connection_string.split(";"))
+    try:
+        parsed = parse_connection_string(connection_string)
+    except ConnectionStringError:
+        # Told where it is used: it places nothing on this machine.
+        return None
+    parts = dict(part.partition("=")[::2] for part in parsed.split(";"))
     urls = [_local_url(parts.get(f"{name}Endpoint", "")) for name in ("Blob", "Queue", "Table")]
     blob, queue, table = (url.port if url else None for url in urls)
     if blob and queue and table:
@@ -101,5 +124,8 @@ def _storage_ports(connection_string: str) -> StoragePorts | None:
 
 
 def _local_url(text: str) -> SplitResult | None:
-    url = urlsplit(text)
-    return url if url.hostname in _THIS_MACHINE and url.port else None
+    try:
+        url = urlsplit(text)
+        return url if is_this_machine(url.hostname) and url.port else None
+    except ValueError:
+        return None

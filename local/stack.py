@@ -115,7 +115,8 @@ def _emulator(plan: Plan, port: int) -> emulator.RunningEmulator:
 
 async def set_up(plan: Plan) -> None:
     """Make what the app needs in Storage and Batch, which must be running; raise StackError."""
-    command = [sys.executable, "-m", "batch_core", "setup"]
+    # The stack's settings are in its environment: the checkout's own file must add none.
+    command = [sys.executable, "-m", "batch_core", "setup", "--settings", "-"]
     async with await ChildProcess.start(
         "the set-up (python -m batch_core setup)",
         command,

@@ -47,7 +47,8 @@ class StorageAccount:
         """
         parts = _parts(connection_string)
         if parts.get("UseDevelopmentStorage", "").lower() == "true":
-            parts = _parts(_AZURITE)
+            proxy = parts.get("DevelopmentStorageProxyUri", "http://127.0.0.1").rstrip("/")
+            parts = _parts(_AZURITE.replace("http://127.0.0.1", proxy))
         name, key = parts.get("AccountName"), parts.get("AccountKey")
         if not name or not key:
             raise ValueError("The storage connection string needs AccountName and AccountKey")

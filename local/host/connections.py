@@ -13,6 +13,7 @@ from azure.identity.aio import DefaultAzureCredential
 from azure.storage.blob.aio import BlobServiceClient
 from azure.storage.queue.aio import QueueServiceClient
 
+from batch_core.storage_connection import ConnectionStringError, parse_connection_string
 from local.host.errors import BindingError
 
 #: The connection in which a host keeps its own state.
@@ -50,14 +51,21 @@ class Connections:
         return self._queues[connection]
 
     def _open_blobs(self, connection: str) -> BlobServiceClient:
-        if text := self._settings.get(connection):
+        if text := self._connection_string(connection):
             return BlobServiceClient.from_connection_string(text)
         return BlobServiceClient(self._url(connection, "blob"), credential=self._identity())
 
     def _open_queues(self, connection: str) -> QueueServiceClient:
-        if text := self._settings.get(connection):
+        if text := self._connection_string(connection):
             return QueueServiceClient.from_connection_string(text)
         return QueueServiceClient(self._url(connection, "queue"), credential=self._identity())
+
+    def _connection_string(self, connection: str) -> str:
+        text = self._settings.get(connection, "")
+        try:
+            return parse_connection_string(text) if text else ""
+        except ConnectionStringError as exc:
+            raise BindingError(f"the app setting {connection} is no connection string that can be used: {exc}") from exc
 
     def _url(self, connection: str, service: str) -> str:
         for name in (f"{connection}__{service}ServiceUri", f"{connection}__serviceUri"):

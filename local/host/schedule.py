@@ -1,5 +1,8 @@
 """When a timer runs: NCRONTAB expressions with seconds first, or a fixed period `hh:mm:ss`.
 
+Expressions are read by the app's own reader, which reads what the real host's library reads, and handed to croniter as
+plain numbers: it has more words than that library, and counts Sunday twice.
+
 https://learn.microsoft.com/azure/azure-functions/functions-bindings-timer#ncrontab-expressions
 """
 
@@ -8,12 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from croniter import croniter
-from croniter.croniter import CroniterError
 
+from batch_core.schedule import CronSchedule
 from local.host.errors import BindingError
 
-_PERIOD = re.compile(r"(?:(\d+)\.)?(\d{1,2}):(\d{2}):(\d{2})")
-_FIELDS_WITHOUT_SECONDS = 5
+_PERIOD = re.compile(r"(?:([0-9]{1,5})\.)?([0-9]{1,2}):([0-5][0-9]):([0-5][0-9])")
+_HOURS_OF_A_DAY = 24
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,24 +32,13 @@ class Schedule:
         if match := _PERIOD.fullmatch(text.strip()):
             days, hours, minutes, seconds = (int(group or 0) for group in match.groups())
             period = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
-            return cls._checked(cls(period=period), text)
-        fields = text.split()
-        if len(fields) == _FIELDS_WITHOUT_SECONDS:
-            fields = ["0", *fields]
-        return cls._checked(cls(expression=" ".join(fields)), text)
-
-    @classmethod
-    def _checked(cls, schedule: "Schedule", text: str) -> "Schedule":
+            if not period or hours >= _HOURS_OF_A_DAY:
+                raise _refusal(text, "a period must be longer than nothing, and .NET reads 24:00:00 as 24 days")
+            return cls(period=period)
         try:
-            if schedule.period or croniter.is_valid(schedule.expression, second_at_beginning=True):
-                schedule.next_after(datetime.now().astimezone())
-                return schedule
-        except CroniterError:
-            pass
-        raise BindingError(
-            f"{text!r} is no timer schedule: six fields"
-            " {second} {minute} {hour} {day} {month} {day of week}, or hh:mm:ss"
-        )
+            return cls(expression=CronSchedule.parse(text).as_numbers())
+        except ValueError as exc:
+            raise _refusal(text, str(exc)) from exc
 
     def next_after(self, moment: datetime) -> datetime:
         """Return the first time of the schedule after an aware moment, in local time."""
@@ -63,3 +55,8 @@ class Schedule:
         """Tell whether the next two runs are less than a minute apart."""
         first = self.next_after(moment)
         return self.next_after(first) - first < timedelta(minutes=1)
+
+
+def _refusal(text: str, reason: str) -> BindingError:
+    fields = "{second} {minute} {hour} {day} {month} {day of week}"
+    return BindingError(f"{text!r} is no timer schedule: {reason} (six fields {fields}, or hh:mm:ss)")

@@ -129,8 +129,14 @@ async def test_tidy_closes_old_jobs_and_a_dry_run_only_tells(run, environment, t
 async def test_settings_come_from_the_folder_like_those_of_func_and_the_environment_wins(run, environment, tmp_path):
     file = {"Values": environment | {"TABLE_NAME": "fromfile"}}
     (tmp_path / "local.settings.json").write_text(json.dumps(file))
-    code, output, _ = await run(["setup"], {"INPUT_CONTAINER": environment["INPUT_CONTAINER"] + "-env"}, tmp_path)
+    more = {"INPUT_CONTAINER": environment["INPUT_CONTAINER"] + "-env"}
+    code, output, told = await run(["setup"], more, tmp_path)
+    blobs = environment["DATA_STORAGE"].partition("BlobEndpoint=")[2].partition(";")[0]
     assert code == 0
+    assert told.splitlines()[:2] == [
+        f"Storage account devstoreaccount1 at {blobs} (DATA_STORAGE of local.settings.json)",
+        f"Batch account devbatchaccount1 at {environment['BATCH_ENDPOINT']} (BATCH_ENDPOINT of local.settings.json)",
+    ]
     assert "table fromfile: " in output
     assert f"input container {environment['INPUT_CONTAINER']}-env" in output
 
@@ -143,6 +149,17 @@ async def test_a_broken_settings_file_is_named(run, environment, tmp_path, conte
     assert "local.settings.json is not valid" in complaints
 
 
+async def test_another_settings_file_can_be_named_and_none(run, environment, tmp_path):
+    (tmp_path / "local.settings.json").write_text("{")
+    (tmp_path / "other.json").write_text(json.dumps({"Values": environment}))
+    code, output, told = await run(["tidy", "--settings", "other.json"], {}, tmp_path)
+    assert (code, "DATA_STORAGE of other.json" in told) == (1, True), output
+    code, _, told = await run(["tidy", "--settings", "-"], environment, tmp_path)
+    assert (code, "DATA_STORAGE of the environment" in told) == (1, True)
+    code, _, told = await run(["tidy", "--settings", "gone.json"], environment, tmp_path)
+    assert (code, "there is no file gone.json" in told) == (2, True)
+
+
 async def test_wrong_settings_are_listed(tmp_path):
     code, _, complaints = await process(["setup"], {}, tmp_path)
     assert code == 2
@@ -153,7 +170,7 @@ async def test_wrong_settings_are_listed(tmp_path):
 async def test_a_wrong_key_is_said_to_be_one(environment, tmp_path):
     code, _, complaints = await process(["setup"], environment | {"BATCH_ACCOUNT_KEY": "d3Jvbmc="}, tmp_path)
     assert code == 1
-    assert complaints.startswith(
+    assert complaints.splitlines()[2].startswith(
         f"creating pool {environment['BATCH_POOL_ID']} failed (HTTP 403, AuthenticationFailed)"
     )
     assert "d3Jvbmc=" not in complaints

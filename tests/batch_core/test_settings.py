@@ -1,12 +1,14 @@
 import json
 import re
-from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from batch_core.errors import SettingsError
+from batch_core.setting_names import SETTING_NAMES
 from batch_core.settings import SCHEDULES, BindingExpressions, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -24,6 +26,14 @@ def problems_of(env: dict[str, str]) -> tuple[str, ...]:
     with pytest.raises(SettingsError) as caught:
         Settings.from_env(env)
     return caught.value.problems
+
+
+def told_of(env: dict[str, str]) -> str:
+    """What a person may see of settings, be they right or wrong."""
+    try:
+        return repr(Settings.from_env(env))
+    except SettingsError as exc:
+        return str(exc)
 
 
 def test_the_example_is_valid_and_says_the_defaults():
@@ -48,18 +58,28 @@ def test_the_defaults_that_the_readme_tells_are_the_real_ones():
     assert Settings.from_env(NEEDED | told) == Settings.from_env(NEEDED)
 
 
-def test_every_setting_that_is_read_stands_in_the_example():
+IDENTITY = {
+    **{name: value for name, value in NEEDED.items() if name != "DATA_STORAGE"},
+    **{
+        f"DATA_STORAGE__{service}ServiceUri": f"https://a.{service}.core.windows.net"
+        for service in ("blob", "queue", "table")
+    },
+}
+
+
+def test_every_setting_that_is_read_stands_in_the_example_and_among_the_known_names():
     class Spy(dict):
         def get(self, name, default=None):
             read.add(name)
             return super().get(name, default)
 
     read: set[str] = set()
-    for env in (NEEDED, {**NEEDED, "DATA_STORAGE": ""}):
-        with suppress(SettingsError):
-            Settings.from_env(Spy(env))
-    in_place_of_one = {f"DATA_STORAGE__{kind}ServiceUri" for kind in ("blob", "table")}
-    assert read - in_place_of_one == set(EXAMPLE) - {"AzureWebJobsStorage", "FUNCTIONS_WORKER_RUNTIME"}
+    for env in (NEEDED, IDENTITY):
+        Settings.from_env(Spy(env))
+    read.remove("AzureWebJobsDATA_STORAGE")
+    assert read - set(IDENTITY) == set(EXAMPLE) - set(IDENTITY) - {"AzureWebJobsStorage", "FUNCTIONS_WORKER_RUNTIME"}
+    assert read <= SETTING_NAMES
+    assert {name for name in SETTING_NAMES - read if not name.startswith("DATA_STORAGE__")} == set()
 
 
 def test_what_only_must_be_set_is_enough():
@@ -90,7 +110,8 @@ def test_nothing_set_names_everything_that_is_missing():
         ("POOL_TASK_SLOTS_PER_NODE", "257", "1 to 256"),
         ("POOL_IMAGE", "ubuntu", "publisher:offer:sku:version"),
         ("BLOB_TRIGGER_SOURCE", "eventgrid", "EventGrid"),
-        ("COLLECT_SCHEDULE", "*/5 * * * *", "six fields"),
+        ("COLLECT_SCHEDULE", "0 0 0 ? * FRI", "'?' is no day of the month"),
+        ("TIDY_SCHEDULE", "00:00:30", "App Service plan"),
         ("SWEEP_SCHEDULE", "hourly", "six fields"),
         ("INPUT_NOT_BEFORE", "yesterday", "2026-11-23T08:00:00Z"),
         ("INPUT_SKIP_EMPTY", "yes", "true or false"),
@@ -112,11 +133,37 @@ def test_all_problems_are_told_at_once():
     assert len(problems_of({"POOL_NODE_COUNT": "x", "TABLE_NAME": "-"})) == 5
 
 
-def test_no_secret_is_shown_when_it_is_wrong_nor_in_the_repr():
-    secret = "DefaultEndpointsProtocol=https;AccountName=a;SharedAccessSignature=sig=verysecret"
-    told = " ".join(problems_of(NEEDED | {"DATA_STORAGE": secret, "BATCH_ACCOUNT_KEY": "not base64!"}))
+SECRETS = [
+    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==",
+    "DefaultEndpointsProtocol=https;AccountName=a;SharedAccessSignature=sv=2022&sig=verysecret",
+    "AccountName=a;AccountKey=verysecret;",
+    "https://a.blob.core.windows.net/input?sv=2022-11-02&sig=verysecret",
+    "https://me:verysecret@a.blob.core.windows.net",
+    "not base64! verysecret password",
+]
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+@pytest.mark.parametrize("name", sorted(SETTING_NAMES - {"TASK_COMMAND_LINE"}))
+def test_a_secret_in_the_wrong_setting_is_never_shown(name, secret):
+    env = (IDENTITY if name.startswith("DATA_STORAGE__") else NEEDED) | {name: secret}
+    told = told_of(env)
+    assert secret not in told
     assert "verysecret" not in told
-    assert "not base64!" not in told
+    assert name in told or name in {"BATCH_ACCOUNT_KEY", *UNREAD}
+
+
+#: Of the host, which the app leaves to it.
+UNREAD = {f"DATA_STORAGE__{name}" for name in ("serviceUri", "accountName", "credential", "clientId")}
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_a_secret_in_the_command_is_not_shown_in_a_problem_with_it(secret):
+    for command in (f"run '{secret}", f"run {secret}; other", f"run >{secret}"):
+        assert secret not in str(problems_of(NEEDED | {"TASK_COMMAND_LINE": command}))
+
+
+def test_no_secret_stands_in_the_repr():
     assert "a2V5" not in repr(Settings.from_env(NEEDED))
 
 
@@ -127,23 +174,101 @@ def test_without_a_key_the_endpoint_must_be_encrypted():
 
 
 def test_storage_can_be_reached_by_identity():
-    env = NEEDED | {
-        "DATA_STORAGE": "",
-        "DATA_STORAGE__blobServiceUri": "https://a.blob.core.windows.net",
-        "DATA_STORAGE__tableServiceUri": "https://a.table.core.windows.net/",
+    assert Settings.from_env(IDENTITY).storage.table_uri == "https://a.table.core.windows.net"
+    with_slash = IDENTITY | {"DATA_STORAGE__tableServiceUri": "https://a.table.core.windows.net/"}
+    assert Settings.from_env(with_slash) == Settings.from_env(IDENTITY)
+
+
+@pytest.mark.parametrize("service", ["blob", "queue", "table"])
+def test_with_an_identity_each_service_has_its_url(service):
+    name = f"DATA_STORAGE__{service}ServiceUri"
+    (problem,) = problems_of(IDENTITY | {name: ""})
+    assert problem.startswith(f"{name} is missing")
+    (problem,) = problems_of(IDENTITY | {name: "https://a.file.core.windows.net"})
+    assert "is the URL of a File service" in problem
+    assert f"{name} must begin with https://: tokens are never sent unencrypted" in str(
+        problems_of(IDENTITY | {name: "http://127.0.0.1:10000/devstoreaccount1"})
+    )
+
+
+def test_what_the_host_would_take_in_place_of_the_storage_is_named():
+    assert problems_of(IDENTITY | {"DATA_STORAGE": ""})[0].startswith("DATA_STORAGE is empty beside")
+    assert problems_of(NEEDED | {"AzureWebJobsDATA_STORAGE": "x"})[0].startswith("AzureWebJobsDATA_STORAGE is set")
+    assert problems_of(NEEDED | {"DATA_STORAGE": NEEDED["DATA_STORAGE"] + "\n"})[0].startswith("DATA_STORAGE is no")
+
+
+@pytest.mark.parametrize(
+    "name", ["TASK_COMAND_LINE", "task_command_line", "BATCH_ENDPIONT", "DATA_STORAGE:blobServiceUri", "TABLE_NAMES"]
+)
+def test_a_name_that_was_meant_to_be_a_setting_is_told(name):
+    (problem,) = problems_of(NEEDED | {name: "value"})
+    assert problem.startswith(f"{name!r} is no setting of this app: did you mean ")
+
+
+def test_what_others_set_is_no_misspelled_setting():
+    theirs = {
+        *("INPUT_TOKEN", "INPUT_PATH", "INPUT_FILE", "BATCH_SIZE", "BATCH_TASK_INDEX", "TASK_NAME", "TASK_ID"),
+        *("JOB_NAME", "JOB_ID", "POOL_SIZE", "TABLE", "TASK_DISPLAYNAME", "OUTPUT", "AZURE_BATCH_ENDPOINT"),
+        *("AZURE_BATCH_ACCOUNT", "AZ_BATCH_POOL_ID", "AZ_BATCH_ACCOUNT_NAME", "APPSETTING_TASK_COMMAND_LINE"),
+        *("WEBSITE_SITE_NAME", "AzureWebJobsStorage", "AzureWebJobsStorage__accountName", "FUNCTIONS_WORKER_RUNTIME"),
+        *("AzureWebJobsFeatureFlags", "AzureWebJobs.submit_blob.Disabled", "APPLICATIONINSIGHTS_CONNECTION_STRING"),
+        *("DATA_STORAGE__credential", "DATA_STORAGE__clientId", "AZURE_CLIENT_ID", "PATH", "IMAGE", "NODE_COUNT"),
     }
-    assert Settings.from_env(env).storage.table_uri == "https://a.table.core.windows.net"
-    (problem,) = problems_of(env | {"DATA_STORAGE__tableServiceUri": ""})
-    assert problem.startswith("DATA_STORAGE__tableServiceUri is missing")
+    assert Settings.from_env(NEEDED | dict.fromkeys(theirs, "value")) == Settings.from_env(NEEDED)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("INPUT_SAS_LIFETIME", "P9999999999999D", "from PT1M to P180D"),
+        ("OUTPUT_PATIENCE", "PT0S", "from PT1S to P7D"),
+        ("TASK_MAX_WALL_CLOCK_TIME", "P365D", "from PT1S to P180D"),
+        ("JOB_RETENTION_TIME", "P100Y", "from P0D to P3650D"),
+        ("POOL_NODE_COUNT", "9" * 5000, "from 0 to 1000"),
+        ("POOL_NODE_COUNT", "\u0663", "from 0 to 1000"),
+        ("INPUT_NOT_BEFORE", "0001-01-01T00:00:00+14:00", "a date or a time"),
+        ("INPUT_CONTAINER", "azure-webjobs-hosts", "is the host's"),
+        ("TABLE_NAME", "Tables", "reserved"),
+        ("BATCH_ENDPOINT", "https://[account].region.batch.azure.com", "host or port cannot be read"),
+        ("BATCH_ENDPOINT", "https://127.0.0.1:99999", "host or port cannot be read"),
+        ("BATCH_ENDPOINT", "https://a b.batch.azure.com", "must be a URL"),
+        ("BATCH_ENDPOINT", "https://ms.portal.azure.com/#home", "a page of ms.portal.azure.com"),
+        ("BATCH_ENDPOINT", "/subscriptions/s/resourceGroups/g/providers/Microsoft.Batch/batchAccounts/a", "ARM id"),
+        ("BATCH_ENDPOINT", "https://a.blob.core.windows.net", "the URL of a Blob service"),
+        ("BATCH_ENDPOINT", "http://a.westeurope.batch.azure.com", "must begin with https://"),
+        ("BATCH_ENDPOINT", "http://10.0.0.4:10003", "must begin with https://"),
+        ("BATCH_ENDPOINT", "https://devbatchaccount1.region.batch.azure.com/pools", "without a path"),
+        ("BATCH_ENDPOINT", "https://other.region.batch.azure.com", "that of account other"),
+        ("BATCH_ACCOUNT_KEY", "schlüsselschlüssel", "not base64"),
+        ("BATCH_ACCOUNT_NAME", "two\nlines", "the name of the Batch account"),
+        ("BATCH_POOL_ID", "pool\udcff", "not UTF-8"),
+        ("POOL_IDENTITY_RESOURCE_ID", "my-identity", "ARM id of a managed identity"),
+        ("POOL_VM_SIZE", "STANDARD D2S", "VM size"),
+        ("TASK_COMMAND_LINE", '/bin/bash -c \'cat "$INPUT_FILE"', "not closed"),
+        ("TASK_COMMAND_LINE", "wc -l input > count", "'>', which no shell reads"),
+        ("DATA_STORAGE", "AccountKey=a2V5;EndpointSuffix=core.windows.net", "no AccountName"),
+    ],
+)
+def test_what_the_services_would_not_take_is_named(name, value, words):
+    (problem,) = {problem for problem in problems_of(NEEDED | {name: value}) if words in problem}
+    assert name in problem
+
+
+@given(st.sampled_from(sorted(SETTING_NAMES)), st.text(st.characters(exclude_categories=["Cs"])))
+def test_any_value_is_taken_or_named(name, value):
+    for env in (NEEDED, IDENTITY):
+        told = told_of(env | {name: value})
+        assert told.startswith("Settings(") or name in told or "DATA_STORAGE" in told
+
+
+def test_a_command_that_means_a_variable_without_a_shell_is_warned_of():
+    assert Settings.from_env(NEEDED).warnings == ()
+    (warning,) = Settings.from_env(NEEDED | {"TASK_COMMAND_LINE": "wc $INPUT_FILE"}).warnings
+    assert warning.startswith("TASK_COMMAND_LINE names $INPUT_FILE without a shell")
 
 
 def test_a_user_delegation_sas_cannot_be_asked_for_longer_than_its_key_lives():
-    env = NEEDED | {
-        "DATA_STORAGE": "",
-        "DATA_STORAGE__blobServiceUri": "https://a.blob.core.windows.net",
-        "DATA_STORAGE__tableServiceUri": "https://a.table.core.windows.net",
-    }
-    assert problems_of(env | {"INPUT_SAS_LIFETIME": "P8D"})[0].startswith("INPUT_SAS_LIFETIME")
+    assert problems_of(IDENTITY | {"INPUT_SAS_LIFETIME": "P8D"})[0].startswith("INPUT_SAS_LIFETIME")
     assert Settings.from_env(NEEDED | {"INPUT_SAS_LIFETIME": "P8D"}).task.input_sas_lifetime == timedelta(days=8)
 
 
@@ -162,4 +287,11 @@ def test_bindings_fall_back_to_defaults_where_the_host_could_not_resolve_them():
         sweep_schedule="%SWEEP_SCHEDULE%",
         tidy_schedule="%TIDY_SCHEDULE%",
     )
-    assert BindingExpressions.from_env({"BLOB_TRIGGER_SOURCE": "EventGrid"}).blob_source == "EventGrid"
+    assert BindingExpressions.from_env({"BLOB_TRIGGER_SOURCE": " EventGrid "}).blob_source == "EventGrid"
+
+
+def test_bindings_say_a_value_without_the_blanks_that_the_host_would_keep():
+    env = {"INPUT_CONTAINER": " in ", "COLLECT_SCHEDULE": "  ", "SWEEP_SCHEDULE": "0 * * * * *\n"}
+    bindings = BindingExpressions.from_env(env)
+    assert (bindings.input_path, bindings.collect_schedule) == ("in/{name}", "*/30 * * * * *")
+    assert bindings.sweep_schedule == "0 * * * * *"

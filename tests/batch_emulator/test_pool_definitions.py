@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.batch_emulator.conftest import new_id
+from tests.batch_emulator.conftest import new_id, until
 from tests.batch_emulator.signed import send, values
 
 LINUX = {
@@ -223,6 +223,11 @@ async def test_a_pool_that_can_use_a_customer_managed_key_is_taken(url):
 
 async def test_a_change_gives_no_pool_a_key_that_it_cannot_use(url):
     pool_id, _ = await create(url, virtualMachineConfiguration=LINUX)
+
+    async def is_steady() -> bool:
+        return (await send(url, "GET", f"/pools/{pool_id}")).body["allocationState"] == "steady"
+
+    await until(is_steady)
     machine = LINUX | {"diskEncryptionConfiguration": {"customerManagedKey": KEY, "targets": ["osdisk"]}}
     change = {"virtualMachineConfiguration": machine}
     assert (await send(url, "PATCH", f"/pools/{pool_id}", body=change)).status == 400

@@ -26,6 +26,8 @@ def in_berlin(monkeypatch):
         ("0 0 9 * * MON-FRI", "2026-11-20T10:00:00+00:00", "2026-11-23T08:00:00+00:00"),
         ("00:00:30", "2026-11-22T10:00:01+00:00", "2026-11-22T10:00:31+00:00"),
         ("1.00:00:00", "2026-11-22T10:00:01+00:00", "2026-11-23T10:00:01+00:00"),
+        ("0 0 9 * January sun", "2026-11-22T10:00:01+00:00", "2027-01-03T08:00:00+00:00"),
+        ("0-0 0 9 31 * MON", "2026-11-22T10:00:01+00:00", "2027-05-31T07:00:00+00:00"),
     ],
 )
 def test_the_next_run_is_counted_in_local_time(in_berlin, text, after, following):
@@ -46,7 +48,9 @@ def test_a_daily_timer_keeps_its_hour_when_summer_time_begins(in_berlin):
     ]
 
 
-@pytest.mark.parametrize("text", ["", "every minute", "* * *", "99 * * * * *", "00:00:00"])
+@pytest.mark.parametrize(
+    "text", ["", "every minute", "* * *", "99 * * * * *", "00:00:00", "24:00:00", "0 0 0 ? * FRI", "@daily", "00:61:00"]
+)
 def test_what_is_no_schedule_is_refused(text):
     with pytest.raises(BindingError, match="no timer schedule"):
         Schedule.parse(text)

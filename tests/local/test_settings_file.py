@@ -46,9 +46,53 @@ def test_keys_are_not_shown(tmp_path):
     assert "c2VjcmV0" not in repr(own) + repr(own.batch_account)
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"Values": []}', '{"IsEncrypted": false}'])
+@pytest.mark.parametrize("text", ["", "[]", '{"Values": []}', '{"IsEncrypted": false}', '{"IsEncrypted": true}'])
 def test_a_file_that_cannot_be_used_is_named(tmp_path, text):
     file = tmp_path / "odd.json"
     file.write_text(text)
-    with pytest.raises(SettingsFileError, match=r"odd\.json cannot be used"):
+    with pytest.raises(SettingsFileError, match=r"odd\.json is not valid"):
         AppSettings.read(file)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(SettingsFileError, match=r"there is no .*gone\.json"):
+        AppSettings.read(tmp_path / "gone.json")
+
+
+def test_the_file_is_read_as_core_tools_read_it(tmp_path):
+    file = tmp_path / "local.settings.json"
+    file.write_text(
+        '\ufeff{"Values": {"A": 1, /* no */ "B": null, "C": true,}, // yes\n "Host": {"LocalHttpPort": 7075}}'
+    )
+    own = AppSettings.read(file)
+    defaults = {"INPUT_CONTAINER": "input", "OUTPUT_CONTAINER": "output"}
+    assert (own.values, own.host_port) == ({"A": "1", "C": "true", **defaults}, 7075)
+
+
+@pytest.mark.parametrize("proxy", ["", ";", ";DevelopmentStorageProxyUri=http://localhost/"])
+def test_the_development_account_is_at_the_usual_ports_in_every_spelling(tmp_path, proxy):
+    own = settings(tmp_path, DATA_STORAGE=f"UseDevelopmentStorage=true{proxy}")
+    assert own.storage_ports == StoragePorts()
+    host = "localhost" if "localhost" in proxy else "127.0.0.1"
+    assert f"TableEndpoint=http://{host}:10002/" in own.connection_string("DATA_STORAGE")
+
+
+def test_an_azurite_of_another_machine_is_not_started_here(tmp_path):
+    own = settings(tmp_path, DATA_STORAGE="UseDevelopmentStorage=true;DevelopmentStorageProxyUri=http://10.1.2.3")
+    assert own.storage_ports is None
+
+
+@pytest.mark.parametrize("value", ["nonsense", "http://[account]/", "http://127.0.0.1:99999", "http://127.0.0.1:x"])
+def test_what_names_no_place_starts_nothing_here(tmp_path, value):
+    own = settings(tmp_path, DATA_STORAGE=f"BlobEndpoint={value}", BATCH_ENDPOINT=value)
+    assert (own.storage_ports, own.batch_port) == (None, None)
+    with pytest.raises(SettingsFileError, match=r"DATA_STORAGE of .* is no connection string"):
+        own.connection_string("DATA_STORAGE")
+
+
+def test_a_setting_of_the_terminal_never_leads_the_stack_elsewhere(tmp_path, monkeypatch):
+    for name in ("TASK_COMMAND_LINE", "DATA_STORAGE__blobServiceUri", "AzureWebJobsStorage__accountName", "OTHER"):
+        monkeypatch.setenv(name, "terminal")
+    environment = settings(tmp_path, BATCH_POOL_ID="file").environment()
+    assert [name for name, value in environment.items() if value == "terminal"] == ["OTHER"]
+    assert environment["BATCH_POOL_ID"] == "file"

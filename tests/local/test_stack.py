@@ -12,10 +12,13 @@ from pathlib import Path
 
 from azure.storage.blob.aio import BlobServiceClient
 
+from local import stack
 from local.azurite import StoragePorts
+from local.functions_host import HostKind
 from local.ports import free_ports, is_free
 from local.processes import ChildProcess
 from local.settings_file import AppSettings
+from local.stack import Plan
 from tests.local.hosts import CHECKOUT, eventually
 
 
@@ -131,3 +134,15 @@ async def test_the_demo_runs_three_files_and_leaves_nothing(tmp_path):
         assert f"Standard output:\n{sample.read_text()}" in text
     assert re.search(r"Elapsed time: 0:\d\d:\d\d\n$", text)
     assert list(tmp_path.glob("local-demo-*")) == []
+
+
+async def test_the_set_up_reads_the_settings_of_its_stack_and_no_file_beside_it(
+    environment, batch_endpoint, tmp_path, monkeypatch
+):
+    (tmp_path / "local.settings.json").write_text("{")
+    monkeypatch.setenv("PYTHONPATH", str(stack.CHECKOUT))
+    monkeypatch.setattr(stack, "CHECKOUT", tmp_path)
+    own = AppSettings(file=tmp_path / "own", values=environment | {"BATCH_ENDPOINT": batch_endpoint})
+    plan = Plan(settings=own, folder=tmp_path, host=HostKind.EMBEDDED)
+    await stack.set_up(plan)
+    assert f"table {environment['TABLE_NAME']}: created" in (plan.logs / "setup.log").read_text()

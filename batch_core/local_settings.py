@@ -1,0 +1,116 @@
+"""Reads `local.settings.json`, as Azure Functions Core Tools and editors write it.
+
+Core Tools read it with Newtonsoft.Json (`AppSettingsFile.cs` of azure-functions-core-tools): comments and trailing commas
+are taken, numbers and truth values become texts, and null means that a value is not set.
+https://learn.microsoft.com/azure/azure-functions/functions-develop-local#local-settings-file
+"""
+
+import codecs
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from batch_core.errors import SettingsError
+
+LOCAL_SETTINGS = Path("local.settings.json")
+_DEFAULT_HOST_PORT = 7071
+
+_TEXT = r'"(?:\\.|[^"\\])*"'
+_COMMENT = re.compile(rf"{_TEXT}|//[^\r\n]*|/\*.*?\*/", re.DOTALL)
+_TRAILING_COMMA = re.compile(rf"{_TEXT}|,(?=\s*[}}\]])", re.DOTALL)
+# What editors on Windows write; PowerShell's `>` writes UTF-16.
+_ENCODINGS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalSettings:
+    """The `Values` of a file, and the port that its `Host` section may name."""
+
+    file: Path
+    values: Mapping[str, str] = field(repr=False)
+    host_port: int = _DEFAULT_HOST_PORT
+
+    @classmethod
+    def read(cls, file: Path) -> "LocalSettings":
+        """Read a file; raise FileNotFoundError when there is none, SettingsError when it cannot be used.
+
+        A problem names the file and the setting, and repeats no value.
+        """
+        try:
+            document = _parsed(_text(file))
+            values = _values(document)
+            port = _port(document)
+        except FileNotFoundError:
+            raise
+        except OSError as exc:
+            raise SettingsError([f"{file} cannot be read: {exc.strerror}"]) from exc
+        except RecursionError as exc:
+            raise SettingsError([f"{file} is not valid: it is nested too deep"]) from exc
+        except ValueError as exc:
+            raise SettingsError([f"{file} is not valid: {exc}"]) from exc
+        return cls(file=file, values=values, host_port=port)
+
+
+def _text(file: Path) -> str:
+    content = file.read_bytes()
+    encoding = next((name for bom, name in _ENCODINGS.items() if content.startswith(bom)), "utf-8")
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as exc:
+        raise ValueError("it is not UTF-8: save it in this encoding") from exc
+
+
+def _parsed(text: str) -> dict[str, object]:
+    # Blanked, not removed, so that an error tells the right line and column.
+    for pattern in (_COMMENT, _TRAILING_COMMA):
+        text = pattern.sub(_blanked, text)
+    document = json.loads(text, object_pairs_hook=_unique, parse_int=str, parse_float=str, parse_constant=str)
+    if not isinstance(document, dict):
+        raise ValueError("it must be JSON with an object 'Values'")  # noqa: TRY004 - a fault of the file
+    return document
+
+
+def _blanked(match: re.Match[str]) -> str:
+    found = match.group()
+    return found if found.startswith('"') else re.sub(r"[^\r\n]", " ", found)
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    names = [name for name, _ in pairs]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise ValueError(f"it has {min(twice)} twice")
+    return dict(pairs)
+
+
+def _section(document: Mapping[str, object], name: str) -> object:
+    # Core Tools find the sections in any spelling.
+    return next((value for key, value in document.items() if key.lower() == name.lower()), None)
+
+
+def _values(document: Mapping[str, object]) -> dict[str, str]:
+    if str(_section(document, "IsEncrypted")).lower() == "true":
+        raise ValueError("it is encrypted: `func settings decrypt` makes it readable")
+    values = _section(document, "Values")
+    if not isinstance(values, dict):
+        raise ValueError("'Values' must be an object of names and values")  # noqa: TRY004 - a fault of the file
+    return {name: _as_text(name, value) for name, value in values.items() if value is not None}
+
+
+def _as_text(name: str, value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if not isinstance(value, str):
+        raise ValueError(f"{name} must be a text, not a list or an object")  # noqa: TRY004 - a fault of the file
+    return value
+
+
+def _port(document: Mapping[str, object]) -> int:
+    host = _section(document, "Host") or {}
+    if not isinstance(host, dict):
+        raise ValueError("'Host' must be an object")  # noqa: TRY004 - a fault of the file
+    port = str(_section(host, "LocalHttpPort") or _DEFAULT_HOST_PORT)
+    if not re.fullmatch(r"[0-9]{1,5}", port) or not 0 < int(port) < 65536:
+        raise ValueError("'LocalHttpPort' must be a port: a number from 1 to 65535")
+    return int(port)
