@@ -1,7 +1,7 @@
 """Reads `local.settings.json`, as Azure Functions Core Tools and editors write it.
 
-Core Tools read it with Newtonsoft.Json (`AppSettingsFile.cs` of azure-functions-core-tools): comments and trailing commas
-are taken, numbers and truth values become texts, and null means that a value is not set.
+Core Tools read it with Newtonsoft.Json (`AppSettingsFile.cs` of azure-functions-core-tools): comments and trailing
+commas are taken, numbers and truth values become texts, and null means that a value is not set.
 https://learn.microsoft.com/azure/azure-functions/functions-develop-local#local-settings-file
 """
 
