@@ -16,6 +16,7 @@ from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoun
 
 from batch_core import provision
 from batch_core.app import App, app_on
+from batch_core.cancel import UNDER_WAY
 from batch_core.collect import collect
 from batch_core.entities import to_record
 from batch_core.errors import Unavailable
@@ -239,7 +240,7 @@ class World:
         try:
             found = await sweep(self.app)
             # By then no call is under way that could still add a task whose cancellation was asked for.
-            await reconcile(later(self.app, minutes=11))
+            await reconcile(later(self.app, seconds=UNDER_WAY.total_seconds() + 30))
             await collect(self.app)
         except Unavailable:
             # A tick that failed is followed by another.
