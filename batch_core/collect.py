@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import batched
 
 from batch_core.app import App
@@ -42,6 +42,7 @@ _AT_ONCE = 16
 _LARGE_AT_ONCE = 2
 _LARGE_SHARE = 1 / 4
 _FILES = ("stdout.txt", "stderr.txt")
+_BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(kw_only=True)
