@@ -23,7 +23,7 @@ from batch_core.submit import KNOWN_FOR, hand_over
 from tests.batch_core.steps import dropped, later, record_of, recorded_only, tasks_of
 
 SERVICES = ("blob", "table", "batch")
-OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\n"
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nocp-batch-file-mode: 0o100644\r\n"
 
 
 def pipelines(app: App) -> dict[str, Any]:
@@ -206,7 +206,7 @@ async def test_an_identity_that_gives_no_token_is_not_waited_for_and_not_asked_a
     uris = StorageConnection(blob_uri="https://127.0.0.1:9", table_uri="https://127.0.0.1:9")
     app = open_app(replace(settings, storage=uris, batch=BatchAccount(endpoint="https://127.0.0.1:9")))
     try:
-        for ping in (app.inputs.ping, app.table.ping, lambda: app.batch.get_pool("p")):
+        for ping in (app.inputs.ping, app.table.ping, lambda: app.batch.pool_status("p")):
             with pytest.raises(ServiceError, match="no token within"):
                 await ping()
     finally:
