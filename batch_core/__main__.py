@@ -63,6 +63,9 @@ async def _setup(app: App) -> None:
     for resource in provision.resources(app):
         is_new = await provision.make(resource)
         print(f"{resource.description}: {'created' if is_new else 'is there'}", flush=True)
+    for day in await app.table.unnoted_days():
+        await app.table.note_day(day)
+        print(f"day {day}: has open tasks and was not noted; it is noted again", flush=True)
 
 
 async def _teardown(app: App, *, is_sure: bool) -> None:

@@ -26,6 +26,7 @@ from azure.core.exceptions import HttpResponseError
 from azure.core.pipeline import PipelineResponse
 from azure.core.rest import AsyncHttpResponse
 
+from batch_core.clients import within_a_try
 from batch_core.errors import (
     Conflict,
     Missing,
@@ -263,7 +264,8 @@ class BatchService:
                 if exc.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and error_code(exc) == "InvalidRange":
                     return b""
                 raise
-            content: bytes = await answer.content(length)
+            async with within_a_try("reading the body"):
+                content: bytes = await answer.content(length)
             return content
 
     async def file_facts(self, job_id: str, task_id: str, file: str) -> FileFacts:

@@ -6,17 +6,22 @@ if Batch never had it, from the reconciling tick, when no call can be under way 
 tick also finishes whatever stops in between.
 """
 
-from datetime import timedelta
-
 from batch_core.app import App
+from batch_core.clients import LONGEST_CALL
+from batch_core.clocks import CLOCK_MARGIN
 from batch_core.entities import Stored
 from batch_core.errors import NotNow
 from batch_core.record import Outcome, TaskRecord, TaskState
+from batch_core.submit import KNOWN_FOR
 from batch_core.table import Closing
 
-#: Longer than a submission that began before the wish takes to its last call: five tries to make the job and five to
-#: add the task, each of at most 50 seconds and a pause of 10 (see `clients.py`).
-UNDER_WAY = timedelta(minutes=10)
+#: Calls that are made from the moment at which a record was last without the wish to the one at which Batch takes its
+#: task, but for those within `KNOWN_FOR` (which makes the job, or gets a delegation key): the table's own that read or
+#: wrote the record, since its answer may be late, and the one that adds the task.
+_CALLS = 2
+#: Longer than a submission that has not seen the wish can be under way. The clocks are those of two of the app's own
+#: processes: the one that noted the wish and the one that looks at it.
+UNDER_WAY = KNOWN_FOR + _CALLS * LONGEST_CALL + CLOCK_MARGIN
 _TRIES = 5
 
 

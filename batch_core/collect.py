@@ -28,7 +28,7 @@ from batch_core.table import Closing
 
 logger = logging.getLogger(__name__)
 
-#: How far the watermark stays behind: clocks differ, and a list may lag behind a completion.
+#: How far the watermark stays behind: a list may lag behind a completion.
 OVERLAP = timedelta(minutes=2)
 #: A tick ends cleanly in this time; what is left is the next tick's.
 BUDGET = timedelta(minutes=4)
@@ -113,6 +113,9 @@ class _Tick:
             # Also of one that is being deleted, say: the others go on.
             self._leave("Not all of the job is collected", exc, job_id=job.job_id)
             return
+        if listed:
+            # This machine's clock may be ahead of Batch's: what completes from now on must not seem to be listed.
+            safe = min(safe, max(listed) - OVERLAP)
         await self._move_watermark(job, safe, listed)
 
     async def collect_large(self, deadline: float) -> None:
@@ -202,13 +205,15 @@ class _Tick:
             return _output_lost(outcome, error)
         stored = await self._app.table.get(task.task_id)
         tries = stored.record.output_tries + 1
-        ended = outcome.ended_at or _BEGINNING
-        is_old = self._app.now() - ended > self._app.settings.output_patience
+        # Measured by the app's own clocks alone, since the first try that failed.
+        failing_since = task.failing_since or self._app.now()
+        is_old = self._app.now() - failing_since > self._app.settings.output_patience
         if (is_out_of_reach(error) or isinstance(error, Refused)) and tries >= MIN_OUTPUT_TRIES and is_old:
             return _output_lost(outcome, error)
         logger.warning("Output not copied yet: %s", error, extra={"task_id": task.task_id, "code": error.code})
         reason = f"it has run; its output is not copied yet: {error}"
-        await self._app.table.change([stored], marks={"explained": reason}, reason=reason, output_tries=tries)
+        marks = {"explained": reason, "failing_since": failing_since}
+        await self._app.table.change([stored], marks=marks, reason=reason, output_tries=tries)
         return None
 
     async def _move_watermark(self, job: JobEntry, safe: datetime, listed: Sequence[datetime]) -> None:

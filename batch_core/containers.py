@@ -15,6 +15,7 @@ from azure.storage.blob import (
 )
 from azure.storage.blob.aio import BlobClient, BlobServiceClient
 
+from batch_core.clocks import CLOCK_MARGIN
 from batch_core.errors import BlobNotFound, Missing, NotAFile, NotNow, Refused, ServiceError, Unavailable, translating
 from batch_core.naming import BlobVersion, fits_receipt, has_dot_segment, is_ambiguous
 from batch_core.obstacle import Obstacle
@@ -28,7 +29,9 @@ _INCLUDED = ["copy", "metadata"]
 #: https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes
 _CUSTOMER_KEY = "BlobUsesCustomerSpecifiedEncryption"
 _TEXT = ContentSettings(content_type="text/plain")
-_DELEGATION_KEY_LIFETIME = timedelta(days=7)
+#: Storage refuses a key that would live longer than 7 days by its own clock, and what began in its future: so the
+#: margin is taken off both ends (https://learn.microsoft.com/rest/api/storageservices/get-user-delegation-key).
+_DELEGATION_KEY_LIFETIME = timedelta(days=7) - CLOCK_MARGIN
 _DELEGATION_KEY_RENEWAL = timedelta(hours=1)
 
 
@@ -133,11 +136,15 @@ class InputContainer:
             )
 
     async def sas_url(self, blob_name: str, lifetime: timedelta) -> str:
-        """Return a URL with which anybody can read this one blob for this long: a secret."""
+        """Return a URL with which anybody can read this one blob for at least this long: a secret.
+
+        A key of an identity ends it after 7 days less the margin for clocks. It has no start, which could lie in the
+        future of Storage's clock (https://learn.microsoft.com/azure/storage/common/storage-sas-overview).
+        """
         url, now = self.url(blob_name), datetime.now(UTC)
         account_key = getattr(self._client.credential, "account_key", None)
         delegation_key = None if account_key else await self._user_delegation_key(now)
-        expiry = now + lifetime
+        expiry = now + lifetime + CLOCK_MARGIN
         if delegation_key is not None:
             expiry = min(expiry, self._delegation_key_asked + _DELEGATION_KEY_LIFETIME)
         token = generate_blob_sas(
@@ -157,9 +164,12 @@ class InputContainer:
 
     async def _user_delegation_key(self, now: datetime) -> UserDelegationKey:
         # Asked for once an hour at most: every SAS of that hour is signed with the same key.
-        if self._delegation_key is None or now - self._delegation_key_asked > _DELEGATION_KEY_RENEWAL:
+        is_young = timedelta(0) <= now - self._delegation_key_asked <= _DELEGATION_KEY_RENEWAL
+        if self._delegation_key is None or not is_young:
             with translating("asking for a user delegation key"):
-                self._delegation_key = await self._client.get_user_delegation_key(now, now + _DELEGATION_KEY_LIFETIME)
+                self._delegation_key = await self._client.get_user_delegation_key(
+                    now - CLOCK_MARGIN, now + _DELEGATION_KEY_LIFETIME
+                )
             self._delegation_key_asked = now
         return self._delegation_key
 

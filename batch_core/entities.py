@@ -5,14 +5,16 @@ One table:
     PartitionKey   RowKey               what
     20261123       918955-report-3f…    the record of a task; the newest of a day come first
     20261123       open-918955-report…  stands beside it while the task is not final: the index of open work
+    20261123       noted                stands there while the day is noted: no record is written without it
     days           20261123             a day that may have open work
     jobs           files-pool-2026…-1   a job that tasks were added to, and how far it has been collected
     sweep          position             how far the listing of the input container has come
 """
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Any
@@ -32,6 +34,8 @@ MAX_TEXT_LENGTH = 2000
 
 DAYS = "days"
 JOBS = "jobs"
+#: Between the records of a day, whose rows begin with a digit, and its index of open work.
+NOTED = "noted"
 
 type Entity = dict[str, Any]
 
@@ -42,6 +46,8 @@ class Stored:
 
     record: TaskRecord
     etag: str
+    #: When that was, in seconds of `time.monotonic`.
+    read_at: float = field(default_factory=time.monotonic, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +68,8 @@ class OpenTask:
     is_obstructed: bool = False
     #: The reason for its waiting that was last written to its record.
     explained: str | None = None
+    #: When its output could not be copied for the first time.
+    failing_since: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +102,16 @@ def open_key(task_id: str) -> Entity:
     return {"PartitionKey": keys.partition, "RowKey": keys.open_row}
 
 
+def day_entity(day: str) -> Entity:
+    """Return what lists a day among those that may have open work."""
+    return {"PartitionKey": DAYS, "RowKey": day}
+
+
+def noted_entity(day: str) -> Entity:
+    """Return what stands in a day that is listed."""
+    return {"PartitionKey": day, "RowKey": NOTED}
+
+
 def mark_entity(task_id: str, marks: Mapping[str, Any]) -> Entity:
     """Return what a mark merges into an index entity."""
     return open_key(task_id) | _merged(marks)
@@ -110,6 +128,7 @@ def to_open_task(entity: TableEntity) -> OpenTask:
         is_verified=entity.get("is_verified", False),
         is_obstructed=entity.get("is_obstructed", False),
         explained=field_value(entity.get("explained")),
+        failing_since=field_value(entity.get("failing_since")),
     )
 
 

@@ -3,15 +3,19 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from azure.batch.models import AllocationState, BatchPoolState
 
 from batch_core.app import App
 from batch_core.batch_service import PoolStatus
+from batch_core.clocks import CLOCK_TOLERANCE, SHARED_KEY_LIMIT, ServiceClock
 from batch_core.errors import AppError, Missing
 from batch_core.naming import name_length
 
 _PATIENCE_SECONDS = 10
+#: Days that are looked at though they are not listed: most files are of today.
+_RECENT_DAYS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,9 +36,10 @@ async def check_health(app: App) -> list[Check]:
         ("table", app.table.ping),
     ]
     checks = await asyncio.gather(
-        *(_check(name, ping) for name, ping in parts), _check_file_names(app), _check_batch(app)
+        *(_check(name, ping) for name, ping in parts), _check_file_names(app), _check_batch(app), _check_notes(app)
     )
-    return [settings, *(check for part in checks for check in part)]
+    # Last, because every reply tells its service's time, one that refuses us for the time among them.
+    return [settings, *(check for part in checks for check in part), clocks_check(app.clients.clocks, app.now())]
 
 
 def settings_check(problems: Sequence[str]) -> Check:
@@ -93,6 +98,50 @@ def _pool_check(pool: PoolStatus) -> Check:
     if is_ok and not pool.nodes and pool.allocation_state == AllocationState.STEADY:
         is_ok, detail = False, f"{detail}: tasks wait until the pool has nodes"
     return Check(name="pool", is_ok=is_ok, detail="; ".join([detail, *pool.errors]))
+
+
+def clocks_check(clocks: Sequence[ServiceClock], now: datetime) -> Check:
+    """Compare this machine's clock with those of the services that have answered so far."""
+    ahead = {clock.service: difference for clock in clocks if (difference := clock.ahead(now)) is not None}
+    told = ", ".join(f"{_apart(difference)} {service}'s" for service, difference in ahead.items())
+    detail = f"this machine's clock is {told}" if told else "no service has told its time yet"
+    is_ok = all(abs(difference) <= CLOCK_TOLERANCE for difference in ahead.values())
+    advice = "" if is_ok else f": set it right; beyond {SHARED_KEY_LIMIT} minutes Azure refuses what a key signs"
+    return Check(name="clock", is_ok=is_ok, detail=detail + advice)
+
+
+def _apart(difference: timedelta) -> str:
+    seconds = round(difference.total_seconds())
+    # A header has whole seconds, and some time passes on its way.
+    if abs(seconds) <= 1:
+        return "within a second of"
+    return f"{abs(seconds)} seconds {'ahead of' if seconds > 0 else 'behind'}"
+
+
+async def _check_notes(app: App) -> list[Check]:
+    """See that all open work is found by the ticks: its days and its jobs are listed in the table."""
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            check = await _notes_check(app)
+            # A day may have been listed since the list was read: what is wrong is so twice.
+            return [check if check.is_ok else await _notes_check(app)]
+    except (AppError, TimeoutError) as exc:
+        return [Check(name="open work", is_ok=False, detail=_words(exc))]
+
+
+async def _notes_check(app: App) -> Check:
+    listed, jobs = await app.table.days(), {job.job_id for job in await app.ledger.jobs()}
+    recent = {f"{app.now() - timedelta(days=ago):%Y%m%d}" for ago in range(_RECENT_DAYS)}
+    problems: list[str] = []
+    for day in sorted({*listed, *recent}, reverse=True):
+        some = await app.table.some_open_work(day)
+        if some and day not in listed:
+            problems.append(f"day {day} has open tasks and is not listed: `python -m batch_core setup` lists it")
+        lost = sorted({task.job_id for task in some} - jobs)
+        problems += [
+            f"job {job_id} has open tasks and is not listed: the next reconciling tick lists it" for job_id in lost
+        ]
+    return Check(name="open work", is_ok=not problems, detail="; ".join(problems) or "its days and jobs are listed")
 
 
 def _words(exc: Exception) -> str:

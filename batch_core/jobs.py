@@ -5,18 +5,26 @@ is never a job for a single file.
 """
 
 import asyncio
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import date, datetime
 
 from batch_core.batch_service import BatchService
 from batch_core.entities import JobEntry
 from batch_core.ledger import Ledger
-from batch_core.naming import job_id
+from batch_core.naming import job_day, job_id
+
+logger = logging.getLogger(__name__)
 
 
 class Jobs:
-    """The jobs that tasks are added to. What is known is kept in memory; the table has it for everybody."""
+    """The jobs that tasks are added to.
+
+    What is known is kept in memory; the table has it for everybody. Neither need be true for long: a job that is gone
+    says so when a task is added to it (then the next is taken), and a table that was made again lists no job, until the
+    reconciling tick finds it named by open records.
+    """
 
     def __init__(
         self, ledger: Ledger, batch: BatchService, *, prefix: str, pool_id: str, now: Callable[[], datetime]
@@ -53,6 +61,13 @@ class Jobs:
                     await self._ledger.change_job(replace(job, is_open=False))
             self._current = await self._find(self._now().date())
             return self._current.job_id
+
+    async def note_again(self, job_ids: Iterable[str]) -> None:
+        """Note jobs that open records name and the table does not list: it may have been made again."""
+        for lost in job_ids:
+            day, number = job_day(lost) or (self._now().date(), 0)
+            logger.warning("Job %s was not noted in the table; it is noted again.", lost)
+            await self._ledger.add_job(JobEntry(job_id=lost, day=day, number=number, is_open=True))
 
     async def _find(self, day: date) -> JobEntry:
         """Return the open job of this day with the highest number, else note the next one."""

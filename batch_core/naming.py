@@ -22,6 +22,7 @@ MAX_BLOB_NAME_LENGTH = 1024
 MAX_BLOB_NAME_SEGMENTS = 254
 
 _TASK_ID = re.compile(r"(?P<day>\d{8})T(?P<time>\d{6})-(?:[a-z0-9-]+-)?[0-9a-f]{16}(?:-r(?P<attempt>\d{1,4}))?")
+_JOB_ID = re.compile(r"[A-Za-z0-9_-]+-(?P<day>\d{8})-(?P<number>\d{1,6})", re.ASCII)
 _SLUG_LENGTH = 24
 _FILE_NAME_LENGTH = 100
 _JOB_POOL_LENGTH = 32
@@ -89,6 +90,19 @@ def table_keys(task: str) -> TableKeys:
 def job_id(prefix: str, pool: str, day: date, number: int) -> str:
     """Return the id of the `number`th job of this day on this pool."""
     return f"{prefix}-{_shortened(pool, _JOB_POOL_LENGTH)}-{day:%Y%m%d}-{number}"
+
+
+def job_day(job: str) -> tuple[date, int] | None:
+    """Return the day and the number that `job_id` wrote into this id, None if it cannot have made it."""
+    match = _JOB_ID.fullmatch(job)
+    try:
+        return (
+            (datetime.strptime(match["day"], "%Y%m%d").replace(tzinfo=UTC).date(), int(match["number"]))
+            if match
+            else None
+        )
+    except ValueError:
+        return None
 
 
 def file_name(blob_name: str) -> str:

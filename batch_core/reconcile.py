@@ -8,8 +8,10 @@ For each open task that is not brand-new:
     Batch has completed it       collect takes it; if collect has passed it, it is sent back
     a person cancelled it        it is terminated again, or closed if Batch does not have it and will not get it
 
-Cost: one query for 1,000 open tasks, one list for 1,000 tasks that Batch has not completed, one look at each job in
-which tasks wait, and a few calls for each task in which the two differ.
+A job that open records name and the table does not list is noted again: the table may have been made again.
+
+Cost: one query for the jobs, one for 1,000 open tasks, one list for 1,000 tasks that Batch has not completed, one look
+at each job in which tasks wait, and a few calls for each task in which the two differ.
 """
 
 import logging
@@ -66,6 +68,7 @@ class _Tick:
         self._app = app
         self._live: dict[str, dict[str, str] | None] = {}
         self._reasons: dict[str, str] = {}
+        self._noted_jobs: set[str] = set()
         self.report = ReconcileReport()
 
     async def reconcile_or_leave(self, page: Sequence[OpenTask]) -> None:
@@ -84,6 +87,7 @@ class _Tick:
     async def reconcile(self, page: Sequence[OpenTask]) -> None:
         youngest = self._app.now() - self._app.settings.intake.sweep_grace
         tasks = [task for task in page if task.since <= youngest]
+        await self._note_jobs({task.job_id for task in page})
         self.report.looked_at += len(tasks)
         obstructed = {task.task_id: None for task in tasks if task.is_obstructed}
         known = [task for task in tasks if not task.is_obstructed]
@@ -96,6 +100,13 @@ class _Tick:
         kept = [task for task in tasks if not task.is_cancelled and task.task_id in states]
         await self._explain([task for task in kept if states[task.task_id]], states)
         await self._finish([task for task in kept if not states[task.task_id]])
+
+    async def _note_jobs(self, job_ids: set[str]) -> None:
+        """Note jobs again that the table has lost: collect looks at no others."""
+        if job_ids - self._noted_jobs:
+            self._noted_jobs |= {job.job_id for job in await self._app.ledger.jobs()}
+            await self._app.jobs.note_again(job_ids - self._noted_jobs)
+            self._noted_jobs |= job_ids
 
     async def _live_tasks(self, job_id: str) -> dict[str, str] | None:
         """Return the job's tasks that are not completed; None if it does not tell now."""

@@ -9,10 +9,11 @@ task: so a task is never added twice, wherever the process stops.
 """
 
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import batched
 
 from azure.batch.models import BatchTaskCreateOptions
@@ -30,6 +31,8 @@ from batch_core.task import batch_task
 
 logger = logging.getLogger(__name__)
 
+#: A record that was read longer ago is read again before Batch is given its task: somebody may have cancelled it.
+KNOWN_FOR = timedelta(minutes=1)
 #: More jobs than this are not closed under a submission's feet without something being wrong.
 _MAX_MOVES = 5
 #: Calls to add tasks of one chunk that may end in an answer that decides nothing: enough to find three tasks of a
@@ -127,8 +130,7 @@ async def hand_over(app: App, records: Sequence[Stored], moves: int = 0) -> dict
 
     One call for each job and 100 records. Raises `ServiceError` when the table itself fails.
     """
-    queued = [one for one in records if one.record.state is TaskState.QUEUED and not one.record.cancel_requested_at]
-    readable, done = await readable_among(app, queued)
+    readable, done = await readable_among(app, [one for one in records if _is_wanted(one.record)])
     by_job: defaultdict[str, list[Stored]] = defaultdict(list)
     for one in readable:
         by_job[one.record.job_id].append(one)
@@ -147,6 +149,29 @@ async def _hand_over_chunk(app: App, job_id: str, chunk: Sequence[Stored], moves
     return await _Addition(app, job_id, tasks, moves).add(chunk)
 
 
+async def _as_known_now(
+    app: App, job_id: str, chunk: Sequence[Stored]
+) -> tuple[Sequence[Stored], dict[str, TaskRecord]]:
+    """Return those that are still to be handed over to this job, none known for long, and what became of the others.
+
+    There may have been many records before them, a job or a key to be made, and bad weather: `cancel.UNDER_WAY` relies
+    on this.
+    """
+    if all(_is_fresh(one) for one in chunk):
+        return chunk, {}
+    again = (await app.table.records_among(one.record.task_id for one in chunk)).values()
+    due = [one for one in again if _is_fresh(one) and _is_wanted(one.record) and one.record.job_id == job_id]
+    return due, {one.record.task_id: one.record for one in again if one not in due}
+
+
+def _is_fresh(one: Stored) -> bool:
+    return time.monotonic() - one.read_at <= KNOWN_FOR.total_seconds()
+
+
+def _is_wanted(record: TaskRecord) -> bool:
+    return record.state is TaskState.QUEUED and not record.cancel_requested_at
+
+
 class _Addition:
     """Adds up to 100 tasks to a job, and finds the few that spoil the call for the others by halving.
 
@@ -163,6 +188,10 @@ class _Addition:
 
     async def add(self, chunk: Sequence[Stored]) -> dict[str, TaskRecord]:
         """Add the tasks of these records; returns what each became, by task id."""
+        due, changed = await _as_known_now(self._app, self._job_id, chunk)
+        return changed | (await self._add(due) if due else {})
+
+    async def _add(self, chunk: Sequence[Stored]) -> dict[str, TaskRecord]:
         try:
             errors = await self._app.batch.add_tasks(self._job_id, [self._tasks[one.record.task_id] for one in chunk])
         except ServiceError as exc:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from batch_core.app import App
 from batch_core.batch_service import MAX_TASKS_PER_CALL
+from batch_core.clocks import CLOCK_MARGIN
 from batch_core.containers import ListedPage
 from batch_core.errors import Refused
 from batch_core.ledger import SweepPosition
@@ -22,8 +23,6 @@ from batch_core.submit import submit
 logger = logging.getLogger(__name__)
 
 BUDGET = timedelta(minutes=4)
-#: How far the clocks of this machine and of Storage may differ; files of this time are looked up once more.
-CLOCK_SKEW = timedelta(minutes=10)
 _BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
@@ -101,6 +100,7 @@ def _is_candidate(app: App, position: SweepPosition, version: BlobVersion) -> bo
 
 def _completed(app: App, position: SweepPosition) -> SweepPosition:
     started_at = position.started_at or app.now()
-    safe = started_at - app.settings.intake.sweep_grace - CLOCK_SKEW
+    # Storage's clock decides when a file was modified: files of the margin are looked up once more.
+    safe = started_at - app.settings.intake.sweep_grace - CLOCK_MARGIN
     swept_until = min([safe, *([position.oldest_left] if position.oldest_left else [])])
     return SweepPosition(swept_until=swept_until, long_name=position.long_name_so_far)

@@ -3,6 +3,8 @@
 - A record is created together with its index entity; a second creation of the same task fails.
 - A change that leaves a record open is accepted only on the ETag that was read.
 - A final state is written in one transaction with the removal of the index entity: whoever removes it decides.
+- A record is created only in a day that is noted, which the same transaction makes sure of: nothing that a process
+  remembers can differ from the table, not even if that is deleted and made again.
 """
 
 from collections import defaultdict
@@ -17,12 +19,15 @@ from azure.data.tables.aio import TableClient
 
 from batch_core.entities import (
     DAYS,
+    NOTED,
     Entity,
     OpenTask,
     Stored,
     bounded,
     change_entity,
+    day_entity,
     mark_entity,
+    noted_entity,
     open_entity,
     open_key,
     outcome_entity,
@@ -34,12 +39,10 @@ from batch_core.entities import (
 from batch_core.errors import Conflict, Missing, RecordNotFound, translating
 from batch_core.naming import OPEN_PREFIX, is_task_id, table_keys
 from batch_core.record import Outcome, TaskRecord
-from batch_core.service_codes import ABSENT_ENTITY
-from batch_core.transactions import Operation, Unit, apply_units
+from batch_core.service_codes import ABSENT_ENTITY, CONDITION_FAILED
+from batch_core.transactions import Guard, Operation, Unit, apply_units
 
-#: A day is noted again when this process did so longer ago than this ...
-DAY_RENEWAL = timedelta(hours=1)
-#: ... and forgotten only when nobody noted it for longer than this, so that no work can begin in a forgotten day.
+#: A day without open work is forgotten when no record was written in it for so long: to note it again costs some calls.
 DAY_PATIENCE = timedelta(hours=2)
 
 
@@ -59,13 +62,14 @@ class StateTable:
 
     def __init__(self, client: TableClient) -> None:
         self._client = client
-        self._noted_days: dict[str, datetime] = {}
+        self._noted = Guard(
+            operation=lambda day: ("update", noted_entity(day), {"mode": UpdateMode.MERGE}), restore=self.note_day
+        )
 
     async def insert(self, records: Sequence[TaskRecord]) -> list[Stored | None]:
         """Create the records with their index entities; None for each that was there already."""
-        await self._note_days(records)
         units: list[Unit] = [[("create", record_entity(r)), ("create", open_entity(r))] for r in records]
-        etags = await apply_units(self._client, units)
+        etags = await apply_units(self._client, units, self._noted)
         return [
             None if etag is None else Stored(record=record, etag=etag)
             for record, etag in zip(records, etags, strict=True)
@@ -172,18 +176,71 @@ class StateTable:
             async for page in pages:
                 yield readable([entity async for entity in page], to_open_task)
 
+    async def unnoted_days(self) -> list[str]:
+        """Return days with open work that are not listed: one or two queries for each day that has records at all."""
+        listed, lost, day = set(await self.days()), [], ""
+        while day := await self._day_after(day):
+            if day not in listed and await self.some_open_work(day):
+                lost.append(day)
+        return lost
+
+    async def _day_after(self, day: str) -> str:
+        """Return the next day that has records; empty if there is none."""
+        with translating(f"looking for days after {day or 'the beginning'}"):
+            found = self._client.query_entities(
+                "PartitionKey gt @day and PartitionKey lt @days",
+                # Letters stand behind digits: so does every other partition.
+                parameters={"day": day, "days": "a"},
+                select=["PartitionKey"],
+                results_per_page=1,
+            )
+            return str((await anext(aiter(found), {"PartitionKey": ""}))["PartitionKey"])
+
+    async def some_open_work(self, day: str) -> list[OpenTask]:
+        """Return up to 1,000 open tasks of a day."""
+        async for page in self.open_work(day):
+            if page:
+                return page
+        return []
+
+    async def note_day(self, day: str) -> None:
+        """List the day among those that may have open work, if it is not."""
+        with translating(f"noting day {day}"):
+            # This entity's ETag changes: who is about to forget the day finds that out.
+            await self._client.upsert_entity(day_entity(day))
+        try:
+            with translating(f"noting day {day}"):
+                await self._client.create_entity(noted_entity(day))
+        except Conflict as exc:
+            if exc.code not in CONDITION_FAILED:
+                raise
+
     async def forget_day(self, day: str, now: datetime) -> None:
-        """Forget a day without open work, unless somebody noted it lately: work may be about to begin in it."""
+        """Forget a day without open work, unless a record was written in it lately.
+
+        Every insertion changes the ETag of the entity that stands in the day. It is read before the open work is looked
+        at, and must still be the same when it is removed; from then on an insertion finds that the day is not noted.
+        """
         try:
             with translating(f"forgetting day {day}"):
-                entity = await self._client.get_entity(DAYS, day)
-                if now - entity["noted_at"] > DAY_PATIENCE:
-                    await self._client.delete_entity(
-                        entity, etag=entity.metadata["etag"], match_condition=MatchConditions.IfNotModified
-                    )
-        except (Missing, Conflict):
+                noted = await self._client.get_entity(day, NOTED)
+                if now - (noted.metadata["timestamp"] or now) > DAY_PATIENCE:
+                    await self._forget_day(noted, await self._client.get_entity(DAYS, day))
+        except Missing as exc:
+            if exc.code not in ABSENT_ENTITY:
+                raise
+            # Left half noted: whole again, it can be forgotten when its time has come.
+            await self.note_day(day)
+        except Conflict:
             return
-        self._noted_days.pop(day, None)
+
+    async def _forget_day(self, noted: TableEntity, listed: TableEntity) -> None:
+        if await self.some_open_work(listed["RowKey"]):
+            return
+        for entity in (noted, listed):
+            await self._client.delete_entity(
+                entity, etag=entity.metadata["etag"], match_condition=MatchConditions.IfNotModified
+            )
 
     async def ping(self) -> None:
         """Read one entity that need not be there."""
@@ -207,16 +264,6 @@ class StateTable:
                     select=select,
                 ):
                     yield entity
-
-    async def _note_days(self, records: Iterable[TaskRecord]) -> None:
-        # Before the work itself, so that no open work stands in a day that nobody knows of.
-        for record in {table_keys(record.task_id).partition: record for record in records}.values():
-            day, now = table_keys(record.task_id).partition, record.recorded_at
-            noted = self._noted_days.get(day)
-            if noted is None or now - noted > DAY_RENEWAL:
-                with translating(f"noting day {day}"):
-                    await self._client.upsert_entity({"PartitionKey": DAYS, "RowKey": day, "noted_at": now})
-                self._noted_days[day] = now
 
 
 def _merge_if_unchanged(stored: Stored, changes: Mapping[str, object]) -> Operation:

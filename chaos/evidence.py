@@ -14,6 +14,7 @@ from chaos.system import System
 
 #: In every partition that is named after a day, this begins the row of a record that is not final.
 _OPEN = "open-"
+_NOTED = "noted"
 _AT_ONCE = 16
 
 
@@ -83,7 +84,7 @@ async def gather(
 async def read_table(system: System) -> tuple[list[Recorded], frozenset[str]]:
     """Return the records, and the task ids of the index of open work."""
     entities = [entity async for entity in system.table.list_entities()]
-    tasks = [entity for entity in entities if entity["PartitionKey"].isdigit()]
+    tasks = [entity for entity in entities if entity["PartitionKey"].isdigit() and entity["RowKey"] != _NOTED]
     records = [_recorded(entity) for entity in tasks if not entity["RowKey"].startswith(_OPEN)]
     return records, frozenset(entity["task_id"] for entity in tasks if entity["RowKey"].startswith(_OPEN))
 

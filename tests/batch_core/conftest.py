@@ -5,7 +5,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from azure.core.pipeline.transport import AioHttpTransport
+from azure.core.pipeline.transport import AioHttpTransport, AsyncHttpTransport
 
 from batch_core import backoff, provision
 from batch_core.app import App, open_app
@@ -95,5 +95,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     async def no_sleep(self, duration):
         asked.append(duration)
 
-    monkeypatch.setattr(AioHttpTransport, "sleep", no_sleep)
+    # What is made of a client asks a wrapper around the transport for its pauses.
+    for transport in (AsyncHttpTransport, AioHttpTransport):
+        monkeypatch.setattr(transport, "sleep", no_sleep)
     return asked

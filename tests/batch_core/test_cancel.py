@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from batch_core.app import App
-from batch_core.cancel import cancel
+from batch_core.cancel import UNDER_WAY, cancel
 from batch_core.errors import NotNow, RecordNotFound, Unavailable
 from batch_core.reconcile import reconcile
 from batch_core.record import TaskState
@@ -25,6 +25,7 @@ from tests.batch_core.steps import (
 )
 from tests.batch_emulator.control import faults
 
+ALMOST, OVER = UNDER_WAY.total_seconds() - 30, UNDER_WAY.total_seconds() + 30
 LONG = "/bin/bash -c 'echo begun; sleep 600'"
 
 
@@ -55,9 +56,9 @@ async def test_a_queued_task_is_never_handed_over_and_cancelled_when_no_call_can
     record = await cancel(app, stored.record.task_id)
     assert (record.state, record.reason) == (TaskState.QUEUED, "being cancelled on request")
     await submit(app, [version], detected_by=TRIGGER)
-    await reconcile(later(app, minutes=9))
+    await reconcile(later(app, seconds=ALMOST))
     assert (await record_of(app, record.task_id)).state is TaskState.QUEUED
-    await reconcile(later(app, minutes=11))
+    await reconcile(later(app, seconds=OVER))
     record = await record_of(app, record.task_id)
     assert (record.state, record.reason) == (TaskState.CANCELLED, "cancelled before it ran")
     assert await tasks_of(app) == []
@@ -135,7 +136,7 @@ async def test_many_wishes_at_once_make_one_cancellation(app):
     stored = await recorded_only(app, await dropped(app, "a.txt"))
     records = await asyncio.gather(*(cancel(app, stored.record.task_id) for _ in range(5)))
     assert {one.reason for one in records} == {"being cancelled on request"}
-    await asyncio.gather(*(reconcile(later(app, minutes=11)) for _ in range(3)))
+    await asyncio.gather(*(reconcile(later(app, seconds=OVER)) for _ in range(3)))
     assert (await record_of(app, stored.record.task_id)).state is TaskState.CANCELLED
 
 
@@ -175,7 +176,7 @@ async def test_a_submission_that_adds_the_task_after_the_wish_and_then_dies_leav
     with pytest.raises(asyncio.CancelledError):
         await submit(with_command(app, LONG), [version], detected_by=TRIGGER)
     await running(app, stored.record.task_id)
-    await reconcile(later(app, minutes=11))
+    await reconcile(later(app, seconds=OVER))
     await completed(app, [stored.record.task_id])
     record = await collected(app, stored.record.task_id)
     assert (record.state, record.reason) == (TaskState.CANCELLED, "cancelled on request")
@@ -191,7 +192,7 @@ async def test_a_wish_that_stopped_before_the_termination_is_finished_by_the_nex
         await running(app, task_id)
     await wished_only(app, task_id, monkeypatch)
     assert (await record_of(app, task_id)).reason == "being cancelled on request"
-    await reconcile(later(app, minutes=11))
+    await reconcile(later(app, seconds=OVER))
     assert (await collected(app, task_id)).state is TaskState.CANCELLED
 
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from azure.batch.models import BatchJobDisableOptions, DisableBatchJobOption
+from azure.core.pipeline.transport import AioHttpTransport
 
 from batch_core import collect as collect_module
 from batch_core.app import App
@@ -241,8 +242,8 @@ async def test_a_tick_that_finds_all_as_it_should_be_changes_nothing(app, calls)
     calls.clear()
     await reconcile(later(app, minutes=5))
     assert {call.method for call in calls} == {"GET"}
-    # The days, the day's open work, what is live in its job.
-    assert len(calls) == 3
+    # The days, the day's open work, the jobs that are noted, what is live in the task's.
+    assert len(calls) == 4
 
 
 async def test_a_day_without_open_work_is_forgotten_when_nobody_noted_it_for_long(app):
@@ -263,16 +264,25 @@ async def test_work_that_begins_in_a_forgotten_day_is_found(app):
     assert await states_of(app, [stored]) == [TaskState.SUBMITTED]
 
 
-async def test_a_day_that_was_noted_meanwhile_is_not_forgotten(app, monkeypatch):
+@pytest.mark.parametrize("call", range(1, 7))
+async def test_a_day_in_which_work_begins_while_it_is_being_forgotten_is_not(app, monkeypatch, call):
     await collected(app, (await submitted(app)).task_id)
+    version = await dropped(app, "b.txt")
     much_later = later(app, hours=3)
-    get_entity = app.table._client.get_entity
+    send, calls, stored = AioHttpTransport.send, [], []
 
-    async def noted_after_reading(*args, **kwargs):
-        entity = await get_entity(*args, **kwargs)
-        await app.table._client.upsert_entity({**entity, "noted_at": much_later.now()})
-        return entity
+    async def send_after_an_insertion(self, request, **options):
+        calls.append(request)
+        if len(calls) == call:
+            stored.append(await recorded_only(app, version))
+        return await send(self, request, **options)
 
-    monkeypatch.setattr(app.table._client, "get_entity", noted_after_reading)
-    await reconcile(much_later)
-    assert len(await app.table.days()) == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(AioHttpTransport, "send", send_after_an_insertion)
+        await app.table.forget_day((await app.table.days())[0], much_later.now())
+    if not stored:
+        # After the last of its calls: the day is forgotten, and noted again.
+        assert (len(calls), await app.table.days()) == (5, [])
+        stored.append(await recorded_only(app, version))
+    await reconcile(later(app, minutes=5))
+    assert await states_of(app, stored) == [TaskState.SUBMITTED]

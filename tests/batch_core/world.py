@@ -16,8 +16,9 @@ from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoun
 
 from batch_core import provision
 from batch_core.app import App, app_on
+from batch_core.cancel import UNDER_WAY
 from batch_core.collect import collect
-from batch_core.entities import to_record
+from batch_core.entities import NOTED, to_record
 from batch_core.errors import Unavailable
 from batch_core.naming import BlobVersion, task_id
 from batch_core.reconcile import reconcile
@@ -195,6 +196,7 @@ class World:
         """Read the whole table, and see that what became of each record since the last look is allowed."""
         table = self.app.clients.tables.get_table_client(self.app.settings.table_name)
         entities = [one async for one in table.list_entities() if one["PartitionKey"].isdigit()]
+        entities = [one for one in entities if one["RowKey"] != NOTED]
         open_ids = {one["task_id"] for one in entities if one["RowKey"].startswith("open-")}
         records = [to_record(one).record for one in entities if not one["RowKey"].startswith("open-")]
         for record in records:
@@ -239,7 +241,7 @@ class World:
         try:
             found = await sweep(self.app)
             # By then no call is under way that could still add a task whose cancellation was asked for.
-            await reconcile(later(self.app, minutes=11))
+            await reconcile(later(self.app, seconds=UNDER_WAY.total_seconds() + 30))
             await collect(self.app)
         except Unavailable:
             # A tick that failed is followed by another.
