@@ -156,7 +156,8 @@ async def test_an_unknown_task_is_not_found(system, task_id):
 async def test_health_tells_that_everything_works(system):
     status, document = await system.get("health")
     assert (status, document["status"]) == (200, "ok")
-    assert list(document["checks"]) == ["settings", "input container", "output container", "table", "batch", "pool"]
+    services = ["settings", "input container", "output container", "table", "batch", "pool"]
+    assert list(document["checks"]) == [*services, "open work", "clock"]
 
 
 async def test_wrong_settings_break_nothing_but_are_told_by_every_call(storage, tmp_path):

@@ -4,7 +4,7 @@ import pytest
 
 from batch_emulator.server import running
 from batch_emulator.settings import Settings
-from tests.batch_emulator.conftest import new_id
+from tests.batch_emulator.conftest import new_id, until
 from tests.batch_emulator.signed import send, values
 
 OFFERED = ("canonical", "ubuntu-24_04-lts", "server", "batch.node.ubuntu 24.04")
@@ -77,6 +77,11 @@ async def test_strictly_every_way_to_a_pool_is_looked_at(strict):
     assert (await send(strict, "POST", "/jobschedules", body=schedule)).status == 400
     offered = pool_of(machine(*OFFERED))
     assert (await send(strict, "POST", "/pools", body=offered)).status == 201
+
+    async def is_steady() -> bool:
+        return (await send(strict, "GET", f"/pools/{offered['id']}")).body["allocationState"] == "steady"
+
+    await until(is_steady)
     change = {"virtualMachineConfiguration": machine(*ENDED)}
     assert (await send(strict, "PATCH", f"/pools/{offered['id']}", body=change)).status == 400
 
