@@ -13,6 +13,7 @@ from batch_core.arrivals import Arrivals
 from batch_core.cancel import cancel
 from batch_core.collect import collect
 from batch_core.errors import AppError, BlobNotFound, NotAFile, NotNow, SettingsError, Unavailable
+from batch_core.log_text import figures, quieten_sdks
 from batch_core.reconcile import reconcile
 from batch_core.record import DetectedBy, TaskState
 from batch_core.replies import Reply, SubmitRequest
@@ -24,6 +25,7 @@ from batch_core.sweep import sweep
 from batch_core.tidy import tidy
 
 logger = logging.getLogger("batch_core")
+quieten_sdks()
 bindings = BindingExpressions.from_env(os.environ)
 arrivals = Arrivals(lambda versions: submit(process_app(), versions, detected_by=DetectedBy.TRIGGER))
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
@@ -43,7 +45,7 @@ async def submit_blob(blob: BlobClient) -> None:
         logger.info("The sweep takes it later: %s", exc)
         return
     if not core.settings.intake.takes(version):
-        logger.info("The settings say to leave this file alone.", extra={"blob": version.name})
+        logger.info("The settings say to leave blob %r alone.", version.name)
         return
     submission = await arrivals.submit(version)
     if submission.record.state is TaskState.QUEUED and submission.record.obstacle is None:
@@ -56,7 +58,7 @@ async def submit_blob(blob: BlobClient) -> None:
 async def collect_outputs(timer: func.TimerRequest) -> None:
     """Copy the output of completed tasks and close their records."""
     report = await collect(process_app())
-    logger.info("Collected.", extra=vars(report) | {"is_past_due": timer.past_due})
+    _tell("Collected", report, timer)
 
 
 @app.function_name("sweep_files")
@@ -64,7 +66,7 @@ async def collect_outputs(timer: func.TimerRequest) -> None:
 async def sweep_files(timer: func.TimerRequest) -> None:
     """Submit files whose event never came."""
     report = await sweep(process_app())
-    logger.info("Swept.", extra=vars(report) | {"is_past_due": timer.past_due})
+    _tell("Swept", report, timer)
 
 
 @app.function_name("reconcile_tasks")
@@ -72,7 +74,7 @@ async def sweep_files(timer: func.TimerRequest) -> None:
 async def reconcile_tasks(timer: func.TimerRequest) -> None:
     """Finish what stopped in between."""
     report = await reconcile(process_app())
-    logger.info("Reconciled.", extra=vars(report) | {"is_past_due": timer.past_due})
+    _tell("Reconciled", report, timer)
 
 
 @app.function_name("tidy_jobs")
@@ -80,14 +82,14 @@ async def reconcile_tasks(timer: func.TimerRequest) -> None:
 async def tidy_jobs(timer: func.TimerRequest) -> None:
     """Close jobs of past days in which nothing is open, and delete them some time later."""
     report = await tidy(process_app())
-    logger.info("Tidied.", extra=vars(report) | {"is_past_due": timer.past_due})
+    _tell("Tidied", report, timer)
 
 
 @app.function_name("take_poison_message")
 @app.queue_trigger("message", poison.QUEUE, DATA_STORAGE)
 async def take_poison_message(message: func.QueueMessage) -> None:
     """Take an event that the host gave up."""
-    await poison.take_poison(process_app(), message.get_body())
+    await poison.take_or_leave(process_app, message.get_body())
 
 
 @app.function_name("post_task")
@@ -123,6 +125,10 @@ async def retry_task(req: func.HttpRequest) -> func.HttpResponse:
 async def get_health(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the binding's parameter
     """Tell what works and what does not."""
     return await _answer(_get_health())
+
+
+def _tell(done: str, report: object, timer: func.TimerRequest) -> None:
+    logger.info("%s: %s", done, figures(vars(report) | {"is_past_due": timer.past_due}))
 
 
 async def _post_task(req: func.HttpRequest) -> Reply:

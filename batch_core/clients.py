@@ -14,6 +14,7 @@ from typing import Any
 
 from azure.batch.aio import BatchClient
 from azure.core.credentials import AccessToken, AccessTokenInfo, AzureNamedKeyCredential, TokenRequestOptions
+from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import AzureError, ClientAuthenticationError, ServiceResponseTimeoutError
 from azure.core.pipeline import PipelineResponse
 from azure.core.pipeline.policies import AsyncRetryPolicy
@@ -21,7 +22,7 @@ from azure.core.pipeline.policies._utils import parse_retry_after
 from azure.core.pipeline.transport._aiohttp import AioHttpTransport
 from azure.data.tables.aio import TableServiceClient
 from azure.data.tables.aio._policies_async import AsyncTablesRetryPolicy
-from azure.identity.aio import DefaultAzureCredential
+from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
 from azure.storage.blob.aio import BlobServiceClient, ExponentialRetry
 
 from batch_core.accounts import BatchAccount, StorageConnection
@@ -152,6 +153,20 @@ class BriefIdentity(DefaultAzureCredential):
             return await super().get_token_info(*scopes, options=options)
 
 
+class BriefAssignedIdentity(ManagedIdentityCredential):
+    """Asks for tokens of a user-assigned identity, but not for longer than `LONGEST_TOKEN`."""
+
+    async def get_token(self, *scopes: str, **options: Any) -> AccessToken:  # noqa: ANN401 - as the SDK has it
+        async with _within_a_token():
+            token: AccessToken = await super().get_token(*scopes, **options)
+        return token
+
+    async def get_token_info(self, *scopes: str, options: TokenRequestOptions | None = None) -> AccessTokenInfo:
+        async with _within_a_token():
+            token: AccessTokenInfo = await super().get_token_info(*scopes, options=options)
+        return token
+
+
 @asynccontextmanager
 async def _within_a_token() -> AsyncIterator[None]:
     try:
@@ -185,7 +200,7 @@ class Clients:
 def open_clients(settings: Settings) -> Clients:
     """Make the clients; nothing is sent yet. Must be called where an event loop runs."""
     # Made always and asked only where no key is set: it does nothing until the first token is needed.
-    identity = BriefIdentity()
+    identity = _identity(settings.identity_client_id)
     clocks = tuple(ServiceClock(service=name) for name in ("Blob Storage", "Table Storage", "Batch"))
     for_blobs, for_tables, for_batch = (BriefTransport(clock) for clock in clocks)
     blobs = _blob_client(settings.storage, identity, for_blobs)
@@ -195,8 +210,13 @@ def open_clients(settings: Settings) -> Clients:
     return Clients(blobs=blobs, tables=tables, batch=batch, clocks=clocks, _closers=closers)
 
 
+def _identity(client_id: str) -> BriefIdentity | BriefAssignedIdentity:
+    """Return what the app is without keys: the identity that the bindings are, if the settings name one."""
+    return BriefAssignedIdentity(client_id=client_id) if client_id else BriefIdentity()
+
+
 def _blob_client(
-    connection: StorageConnection, identity: DefaultAzureCredential, transport: BriefTransport
+    connection: StorageConnection, identity: AsyncTokenCredential, transport: BriefTransport
 ) -> BlobServiceClient:
     options: dict[str, Any] = {
         "max_block_size": BLOCK_SIZE,
@@ -211,7 +231,7 @@ def _blob_client(
 
 
 def _table_client(
-    connection: StorageConnection, identity: DefaultAzureCredential, transport: BriefTransport
+    connection: StorageConnection, identity: AsyncTokenCredential, transport: BriefTransport
 ) -> TableServiceClient:
     options: dict[str, Any] = {"transport": transport, **_NO_REDIRECTS}
     if connection.connection_string:
@@ -219,7 +239,7 @@ def _table_client(
     return _BriefTables(connection.table_uri, credential=identity, **options)
 
 
-def _batch_client(account: BatchAccount, identity: DefaultAzureCredential, transport: BriefTransport) -> BatchClient:
+def _batch_client(account: BatchAccount, identity: AsyncTokenCredential, transport: BriefTransport) -> BatchClient:
     credential = AzureNamedKeyCredential(account.name, account.key) if account.key else identity
     options: dict[str, Any] = {"transport": transport, **_NO_REDIRECTS}
     return BatchClient(account.endpoint, credential, retry_policy=BriefRetries(**_RETRIES), **options)

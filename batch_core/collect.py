@@ -20,6 +20,7 @@ from batch_core.app import App
 from batch_core.batch_service import CompletedPage, CompletedTask, is_gone, is_out_of_reach
 from batch_core.entities import JobEntry, OpenTask
 from batch_core.errors import AppError, Missing, OutOfTime, RecordNotFound, Refused, ServiceError
+from batch_core.log_text import figures
 from batch_core.naming import output_name
 from batch_core.outcome import has_run
 from batch_core.output import TaskFile
@@ -107,7 +108,7 @@ class _Tick:
                 if self._is_over():
                     return
         except Missing:
-            logger.info("The job is not there (yet, or any more).", extra={"job_id": job.job_id})
+            logger.info("Job %s does not exist (yet, or any more).", job.job_id)
             return
         except ServiceError as exc:
             # Also of one that is being deleted, say: the others go on.
@@ -184,7 +185,7 @@ class _Tick:
             for source, name in one.files():
                 await self._app.copier.copy(source, name, self._is_over)
         except OutOfTime as exc:
-            logger.info("%s", exc, extra={"task_id": one.open.task_id})
+            logger.info("Task %s goes on in the next tick: %s", one.open.task_id, exc)
             return False
         return True
 
@@ -210,7 +211,7 @@ class _Tick:
         is_old = self._app.now() - failing_since > self._app.settings.output_patience
         if (is_out_of_reach(error) or isinstance(error, Refused)) and tries >= MIN_OUTPUT_TRIES and is_old:
             return _output_lost(outcome, error)
-        logger.warning("Output not copied yet: %s", error, extra={"task_id": task.task_id, "code": error.code})
+        logger.warning("The output of task %s is not copied yet: %s", task.task_id, error)
         reason = f"it has run; its output is not copied yet: {error}"
         marks = {"explained": reason, "failing_since": failing_since}
         await self._app.table.change([stored], marks=marks, reason=reason, output_tries=tries)
@@ -223,7 +224,7 @@ class _Tick:
 
     def _leave(self, what: str, error: AppError, **ids: str) -> None:
         """Leave it for the next tick."""
-        logger.warning("%s: %s", what, error, extra=ids)
+        logger.warning("%s (%s): %s", what, figures(ids), error)
         self.report.is_complete = False
 
     def _is_over(self) -> bool:

@@ -116,7 +116,7 @@ class _Tick:
             except Missing:
                 self._live[job_id] = {}
             except ServiceError as exc:
-                logger.warning("The job does not tell its tasks now: %s", exc, extra={"job_id": job_id})
+                logger.warning("Job %s does not tell its tasks now: %s", job_id, exc)
                 self._live[job_id] = None
         return self._live[job_id]
 
@@ -206,6 +206,6 @@ class _Tick:
                 self.report.done["sent_back"] += 1
 
     async def _close(self, task: OpenTask, outcome: Outcome) -> None:
-        logger.warning("%s", outcome.reason, extra={"task_id": task.task_id, "state": outcome.state})
+        logger.warning("Task %s is %s: %s", task.task_id, outcome.state, outcome.reason)
         (is_first,) = await self._app.table.close([Closing(task_id=task.task_id, outcome=outcome)], self._app.now())
         self.report.done[outcome.state] += is_first

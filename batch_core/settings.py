@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from batch_core.accounts import BatchAccount, StorageConnection, read_batch_account, read_storage
 from batch_core.errors import SettingsError
+from batch_core.identity import client_id_of, identity_problems
 from batch_core.naming import BlobVersion
 from batch_core.schedule import CronSchedule
 from batch_core.secrets_in_text import shown
@@ -99,6 +100,8 @@ class Settings:
     """All settings, valid."""
 
     storage: StorageConnection
+    #: The user-assigned identity that the app is wherever it has no key; empty: what DefaultAzureCredential finds.
+    identity_client_id: str
     input_container: str
     output_container: str
     table_name: str
@@ -126,6 +129,7 @@ class Settings:
         reader = SettingReader(env)
         settings = cls(
             storage=read_storage(reader),
+            identity_client_id=client_id_of(env, DATA_STORAGE),
             input_container=reader.text("INPUT_CONTAINER", _CONTAINER_NAME, _A_CONTAINER_NAME, INPUT_CONTAINER),
             output_container=reader.text("OUTPUT_CONTAINER", _CONTAINER_NAME, _A_CONTAINER_NAME, OUTPUT_CONTAINER),
             table_name=reader.text("TABLE_NAME", _TABLE_NAME, _A_TABLE_NAME, TABLE_NAME),
@@ -146,6 +150,7 @@ class Settings:
         reader.problems += [
             f"{shown(name)} is no setting of this app: did you mean {meant}?" for name, meant in misspelled(env).items()
         ]
+        reader.problems += identity_problems(env, DATA_STORAGE)
         if reader.problems:
             raise SettingsError(list(dict.fromkeys(reader.problems)))
         return settings

@@ -212,7 +212,7 @@ class _Addition:
 
 async def _move(app: App, closed_job_id: str, chunk: Sequence[Stored], moves: int) -> dict[str, TaskRecord]:
     """Take the records to the next job, but for those whose task the closed one has after all."""
-    logger.info("The job takes no more tasks; going on with the next.", extra={"job_id": closed_job_id})
+    logger.info("Job %s takes no more tasks; %d go on to the next.", closed_job_id, len(chunk))
     try:
         there = [one for one in chunk if await app.batch.has_task(closed_job_id, one.record.task_id)]
     except ServiceError as exc:
@@ -280,7 +280,7 @@ async def _accept(app: App, accepted: Sequence[Stored]) -> dict[str, TaskRecord]
 
 async def _still_queued(app: App, chunk: Sequence[Stored], error: ServiceError) -> dict[str, TaskRecord]:
     """Note why Batch has not accepted the records, and when to ask again."""
-    logger.warning("Batch has not accepted the tasks: %s", error, extra={"tasks": len(chunk), "code": error.code})
+    logger.warning("Batch has not accepted %d tasks, %s first: %s", len(chunk), chunk[0].record.task_id, error)
     by_tries: defaultdict[int, list[Stored]] = defaultdict(list)
     for one in chunk:
         by_tries[one.record.submit_tries + 1].append(one)
@@ -295,7 +295,7 @@ async def _still_queued(app: App, chunk: Sequence[Stored], error: ServiceError) 
 async def _reject(app: App, refused: Sequence[tuple[Stored, ServiceError]]) -> dict[str, TaskRecord]:
     closings = [_rejection(one, str(error)) for one, error in refused]
     for closing in closings:
-        logger.error("Batch rejected the task: %s", closing.outcome.reason, extra={"task_id": closing.task_id})
+        logger.error("Batch rejected task %s: %s", closing.task_id, closing.outcome.reason)
     await app.table.close(closings, app.now())
     return await _reread(app, [one for one, _ in refused])
 

@@ -61,7 +61,9 @@ async def _page(app: App, position: SweepPosition) -> ListedPage:
     except Refused:
         if position.continuation is None:
             raise
-        logger.warning("The listing cannot be continued; it starts again.")
+        logger.warning(
+            "The listing of container %s cannot be continued; it starts again.", app.settings.input_container
+        )
         return await app.inputs.list_page(None)
 
 
@@ -78,7 +80,7 @@ async def _submit_missing(
         if start and time.monotonic() >= deadline:
             return False
         together = missing[start : start + MAX_TASKS_PER_CALL]
-        logger.warning("Files without a record are submitted.", extra={"files": len(together)})
+        logger.warning("Submitting %d files without a record, %r first.", len(together), together[0].name)
         await submit(app, together, detected_by=DetectedBy.SWEEP)
         report.submitted += len(together)
     return True

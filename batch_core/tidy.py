@@ -47,7 +47,7 @@ async def tidy(app: App, *, is_dry_run: bool = False, budget: timedelta = BUDGET
             await _tidy_job(app, job, report, is_dry_run=is_dry_run)
         except ServiceError as exc:
             # The others go on.
-            logger.warning("The job is not tidied: %s", exc, extra={"job_id": job.job_id, "code": exc.code})
+            logger.warning("Job %s is not tidied: %s", job.job_id, exc)
             report.is_complete = False
     return report
 

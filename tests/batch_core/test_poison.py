@@ -4,11 +4,12 @@ from dataclasses import replace
 import pytest
 
 from batch_core.app import App
-from batch_core.errors import Refused, Unavailable
+from batch_core.errors import Refused, SettingsError, Unavailable
 from batch_core.naming import task_id
-from batch_core.poison import take_poison
+from batch_core.poison import take_or_leave, take_poison
 from batch_core.record import DetectedBy, TaskRecord, TaskState
-from tests.batch_core.steps import collected, dropped, record_of, recorded_only, submitted, tasks_of
+from batch_core.sweep import sweep
+from tests.batch_core.steps import collected, dropped, later, record_of, recorded_only, submitted, tasks_of
 from tests.batch_emulator.control import faults
 
 
@@ -82,6 +83,26 @@ async def test_while_storage_does_not_tell_what_the_file_is_the_message_stays(ap
     with pytest.raises(type(error)):
         await take_poison(with_blob_trouble(app, error), message(app, "a.txt"))
     assert await records(app) == []
+
+
+async def test_the_handler_does_not_fail_for_trouble_but_tells_of_it_and_the_sweep_takes_the_file(app, caplog):
+    version = await dropped(app, "a.txt")
+    out_of_reach = with_blob_trouble(app, Unavailable("reading the properties", status=503))
+    await take_or_leave(lambda: out_of_reach, message(app, "a.txt"))
+    assert "a.txt" in caplog.text
+    assert "reading the properties failed (HTTP 503)" in caplog.text
+    assert await records(app) == []
+    await sweep(later(app, minutes=5))
+    assert (await record_of(app, task_id(version))).state is TaskState.SUBMITTED
+
+
+async def test_the_handler_does_not_fail_for_wrong_settings_either(caplog):
+    def process_app():
+        raise SettingsError(["BATCH_ENDPOINT is missing"])
+
+    await take_or_leave(process_app, b'{"BlobName": "a\nb.txt"}')
+    assert "BATCH_ENDPOINT is missing" in caplog.text
+    assert r"a\nb.txt" in caplog.text
 
 
 async def test_a_file_that_is_gone_is_only_told(app, caplog):

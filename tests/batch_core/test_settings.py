@@ -21,6 +21,8 @@ NEEDED = {
     "BATCH_POOL_ID": "files-pool",
 }
 
+WITHOUT_KEY = {name: value for name, value in NEEDED.items() if name != "DATA_STORAGE"}
+
 
 def problems_of(env: dict[str, str]) -> tuple[str, ...]:
     with pytest.raises(SettingsError) as caught:
@@ -77,6 +79,7 @@ def test_every_setting_that_is_read_stands_in_the_example_and_among_the_known_na
     for env in (NEEDED, IDENTITY):
         Settings.from_env(Spy(env))
     read.remove("AzureWebJobsDATA_STORAGE")
+    read -= {f"DATA_STORAGE__{part}" for part in ("serviceUri", "credential", "clientId")}
     assert read - set(IDENTITY) == set(EXAMPLE) - set(IDENTITY) - {"AzureWebJobsStorage", "FUNCTIONS_WORKER_RUNTIME"}
     assert read <= SETTING_NAMES
     assert {name for name in SETTING_NAMES - read if not name.startswith("DATA_STORAGE__")} == set()
@@ -212,7 +215,7 @@ def test_what_others_set_is_no_misspelled_setting():
         *("AZURE_BATCH_ACCOUNT", "AZ_BATCH_POOL_ID", "AZ_BATCH_ACCOUNT_NAME", "APPSETTING_TASK_COMMAND_LINE"),
         *("WEBSITE_SITE_NAME", "AzureWebJobsStorage", "AzureWebJobsStorage__accountName", "FUNCTIONS_WORKER_RUNTIME"),
         *("AzureWebJobsFeatureFlags", "AzureWebJobs.submit_blob.Disabled", "APPLICATIONINSIGHTS_CONNECTION_STRING"),
-        *("DATA_STORAGE__credential", "DATA_STORAGE__clientId", "AZURE_CLIENT_ID", "PATH", "IMAGE", "NODE_COUNT"),
+        *("AZURE_CLIENT_ID", "PATH", "IMAGE", "NODE_COUNT"),
     }
     assert Settings.from_env(NEEDED | dict.fromkeys(theirs, "value")) == Settings.from_env(NEEDED)
 

@@ -1,0 +1,37 @@
+"""What the app's log says: the text alone, because nothing else arrives.
+
+The worker hands the host the formatted message of a record and nothing more, so that keys given as `extra=` never
+reach Application Insights (`on_logging` in workers/proxy_worker/dispatcher.py of
+https://github.com/Azure/azure-functions-python-worker). Whatever a reader or a query needs, figures and ids, stands in
+the message, as `name=value` where a query may look for it.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Mapping
+
+#: Everything that logs below these tells of each call: two records at INFO, which is the level of the worker's root.
+#: `azure.functions` is not among them: that is the worker's own.
+_SDKS = ("azure.batch", "azure.core", "azure.data", "azure.identity", "azure.storage", "msal")
+
+
+def quieten_sdks() -> None:
+    """Let the SDKs' loggers tell of warnings and worse only; host.json does not filter loggers of Python."""
+    for name in _SDKS:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def figures(values: Mapping[str, object]) -> str:
+    """Return `jobs=3 states=failed:1,succeeded:9 is_complete=true` for the fields of a tick's report."""
+    return " ".join(f"{name}={_told(value)}" for name, value in values.items())
+
+
+def _told(value: object) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case Counter():
+            return ",".join(f"{name}:{count}" for name, count in sorted(value.items()) if count) or "none"
+        case list():
+            return ",".join(map(str, value)) or "none"
+    return str(value)
