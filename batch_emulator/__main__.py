@@ -5,13 +5,23 @@ import asyncio
 import gc
 import logging
 import os
+import re
 import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from batch_emulator.access import read_allowed
 from batch_emulator.server import running
-from batch_emulator.settings import DEFAULT_ACCOUNT, DEFAULT_KEY, STORAGE_VARIABLE, Settings
+from batch_emulator.settings import (
+    ALLOWED_HOSTS_VARIABLE,
+    AZURITE_KEY,
+    DEFAULT_ACCOUNT,
+    DEFAULT_KEY,
+    KEY_VARIABLE,
+    STORAGE_VARIABLE,
+    Settings,
+)
 from batch_emulator.store.database import StoreError
 
 log = logging.getLogger("batch_emulator")
@@ -38,20 +48,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _read(arguments: Sequence[str] | None) -> Settings:
-    parser = argparse.ArgumentParser(prog="batch_emulator", description="An emulator of the Azure Batch service")
+    # Without abbreviations: --ke would be a way around the refusal of --key.
+    parser = argparse.ArgumentParser(
+        prog="batch_emulator", description="An emulator of the Azure Batch service", allow_abbrev=False
+    )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=10003, help="0 takes any free port")
     place = parser.add_mutually_exclusive_group()
     place.add_argument("--location", type=Path, default=Path(".batch-emulator"), metavar="DIR")
     place.add_argument("--in-memory", action="store_true", help="keep nothing after the end")
     parser.add_argument("--account", default=DEFAULT_ACCOUNT, metavar="NAME")
-    parser.add_argument("--key", default=DEFAULT_KEY, metavar="BASE64")
+    parser.add_argument(
+        "--account-key-file",
+        type=Path,
+        metavar="FILE",
+        help=f"holds the account key, in base64; or set {KEY_VARIABLE}: arguments stand in the list of processes",
+    )
+    parser.add_argument("--key", help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        metavar="NAME",
+        help=f"another name by which clients reach the emulator; again for more, or set {ALLOWED_HOSTS_VARIABLE}",
+    )
     parser.add_argument("--faults", type=Path, metavar="FILE", help="fault rules in force from the start")
     parser.add_argument(
         "--storage",
-        default=os.environ.get(STORAGE_VARIABLE),
         metavar="CONNECTION_STRING",
-        help=f"the storage account for identities and auto-storage; better set {STORAGE_VARIABLE}, which no list shows",
+        help=f"the storage account for identities and auto-storage; for a key of your own set {STORAGE_VARIABLE}",
     )
     parser.add_argument("--cert", type=Path, metavar="FILE", help="serve HTTPS with this certificate; take tokens")
     parser.add_argument("--key-file", type=Path, metavar="FILE", help="its private key, if it has a file of its own")
@@ -65,20 +89,57 @@ def _read(arguments: Sequence[str] | None) -> Settings:
     given = parser.parse_args(arguments)
     if given.key_file and not given.cert:
         parser.error("--key-file needs --cert")
+    if given.key is not None:
+        parser.error(
+            f"--key is no option any more, since every user of this machine can read it in the list of processes: "
+            f"set {KEY_VARIABLE}, or name a file with --account-key-file"
+        )
+    if given.storage and _holds_secret(given.storage):
+        parser.error(
+            f"--storage holds a key or signature, which every user of this machine can read in the list of processes: "
+            f"set {STORAGE_VARIABLE} instead"
+        )
+    try:
+        key, allowed_hosts = _key(given.account_key_file), read_allowed(_hosts(given.allow_host))
+    except ValueError as exc:
+        parser.error(str(exc))
     return Settings(
         host=given.host,
         port=given.port,
         location=None if given.in_memory else given.location,
         account=given.account,
-        key=given.key,
+        key=key,
+        allowed_hosts=allowed_hosts,
         cert=given.cert,
         key_file=given.key_file,
         faults=given.faults,
-        storage=given.storage,
+        storage=given.storage or os.environ.get(STORAGE_VARIABLE),
         applications=given.applications,
         skip_api_version_check=given.skip_api_version_check,
         strict_images=given.strict_images,
     )
+
+
+def _key(file: Path | None) -> str:
+    """Return the account key: from the file, else from the environment, else the known one. Raises ValueError."""
+    if file is None:
+        return os.environ.get(KEY_VARIABLE) or DEFAULT_KEY
+    try:
+        return file.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ValueError(f"--account-key-file {file}: it cannot be read as text in base64") from exc
+
+
+def _hosts(arguments: Sequence[str] | None) -> list[str]:
+    named = re.split(r"[,\s]+", os.environ.get(ALLOWED_HOSTS_VARIABLE, ""))
+    return [name for name in (*(arguments or ()), *named) if name]
+
+
+def _holds_secret(connection_string: str) -> bool:
+    """Tell whether a connection string has a signature, or a key other than the one that everybody knows."""
+    parts = dict(part.strip().partition("=")[::2] for part in connection_string.split(";"))
+    values = {name.lower(): value for name, value in parts.items()}
+    return "sharedaccesssignature" in values or values.get("accountkey", AZURITE_KEY) != AZURITE_KEY
 
 
 async def _serve(settings: Settings) -> None:

@@ -89,6 +89,21 @@ class ErrorCode(Enum):
         401,
         "Server failed to authenticate the request. Make sure the value of Authorization header is formed correctly.",
     )
+    # The next three are the emulator's own: the service has no browsers to fear, and cuts off who is too slow.
+    HOST_NOT_ALLOWED = (
+        "HostNotAllowed",
+        403,
+        (
+            "The Host header names neither this machine nor a name that was allowed. If that name is yours, start the "
+            "emulator with --allow-host NAME; if it is not, a web page may have tried to reach the emulator."
+        ),
+    )
+    ORIGIN_NOT_ALLOWED = (
+        "OriginNotAllowed",
+        403,
+        "The request comes from a web page of another origin. The emulator answers programs, and no other pages.",
+    )
+    REQUEST_TIMED_OUT = ("RequestTimedOut", 408, "The request did not arrive as a whole in time.")
     RESOURCE_NOT_FOUND = ("ResourceNotFound", 404, "The specified resource does not exist.")
     POOL_NOT_FOUND = ("PoolNotFound", 404, "The specified pool does not exist.")
     NODE_NOT_FOUND = ("NodeNotFound", 404, "The specified node does not exist.")

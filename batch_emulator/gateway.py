@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 
 from aiohttp import HttpVersion11, web
 
+from batch_emulator.access import Access
 from batch_emulator.authentication import Authentication
 from batch_emulator.call import JSON_TYPE, Call
 from batch_emulator.control.access import CONTROL_PREFIX, is_from_this_machine
@@ -29,11 +30,18 @@ log = logging.getLogger(__name__)
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
+#: No operation has more than a dozen.
+MAX_PARAMETERS: Final = 64
+
+
 class Gateway:
     """The handler of all requests of one emulator."""
 
-    def __init__(self, host: Host, authentication: Authentication, *, any_version: bool = False) -> None:
+    def __init__(
+        self, host: Host, authentication: Authentication, access: Access, *, any_version: bool = False
+    ) -> None:
         self._host = host
+        self._access = access
         self._authentication = authentication
         self._any_version = any_version
         self._router = Router(ROUTES)
@@ -45,6 +53,7 @@ class Gateway:
         headers = _common_headers(request)
         service = None
         try:
+            self._access.check(request)
             service = self._host.service
             return await self._answer(request, service, headers)
         except BatchError as exc:
@@ -105,7 +114,8 @@ class Gateway:
             headers = {**headers, "Retry-After": str(exc.retry_after)}
         if request.method == "HEAD" or status == HTTPStatus.NOT_MODIFIED:
             return web.Response(status=status, headers=headers)
-        endpoint = f"{request.scheme}://{request.host}"
+        # As it was sent, if it was: the server would look for a name of its own instead.
+        endpoint = f"{request.scheme}://{request.headers.get('Host', '')}"
         body = _error_body(exc, endpoint, headers["request-id"], self._clock.stamp())
         return web.Response(status=status, body=body, headers={**headers, "Content-Type": JSON_TYPE})
 
@@ -118,9 +128,14 @@ def _is_gone(request: web.BaseRequest) -> bool:
 def _parse_query(raw_query: str) -> Mapping[str, str]:
     """Return the first value of each parameter, blank ones left out: as clients sign them.
 
-    Clients that poll send the same query again and again, hence the cache.
+    Clients that poll send the same query again and again, hence the cache. Raises InvalidUri.
     """
-    return MappingProxyType({name: values[0] for name, values in parse_qs(raw_query).items()})
+    try:
+        parsed = parse_qs(raw_query, max_num_fields=MAX_PARAMETERS)
+    except ValueError as exc:
+        reason = f"More than {MAX_PARAMETERS} query parameters"
+        raise BatchError(ErrorCode.INVALID_URI, Reason=reason) from exc
+    return MappingProxyType({name: values[0] for name, values in parsed.items()})
 
 
 def _request_id() -> str:

@@ -11,6 +11,7 @@ from typing import Final
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
+from batch_emulator.access import Access, read_allowed
 from batch_emulator.applications import Applications
 from batch_emulator.authentication import Authentication
 from batch_emulator.execution.storage_account import StorageAccount
@@ -65,6 +66,8 @@ async def _serving(
 ) -> AsyncIterator[str]:
     tls = _tls(settings.cert, settings.key_file) if settings.cert else None
     url = f"http{'s' * bool(tls)}://{_host_in_url(settings.host)}:{listener.getsockname()[1]}"
+    # Who was told to listen on an address is reached by it, too.
+    access = Access(allowed=settings.allowed_hosts | read_allowed([settings.host]))
     storage = StorageAccount.parse(settings.storage) if settings.storage else None
     applications = Applications(root=settings.applications or location.applications)
     host = Host(
@@ -76,7 +79,7 @@ async def _serving(
     controls.reset = host.reset
     # No client compresses what it sends; what nobody unpacks cannot be a bomb either.
     server = web.Server(
-        Gateway(host, authentication, any_version=settings.skip_api_version_check),
+        Gateway(host, authentication, access, any_version=settings.skip_api_version_check),
         access_log=None,
         auto_decompress=False,
         logger=_http_log(),

@@ -13,6 +13,16 @@ DEFAULT_KEY: Final = "u+OhrmOvQIdtH326o1XZ1h02bGWKaILaJ6CJz8NEVBijlorYx6aJHkUrqm
 #: the list of processes.
 STORAGE_VARIABLE: Final = "BATCH_EMULATOR_STORAGE"
 
+#: The key of the Storage emulator's account, which everybody knows, too:
+#: https://learn.microsoft.com/azure/storage/common/storage-connect-azurite
+AZURITE_KEY: Final = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+
+#: The environment variable that may hold the account key (base64): an argument would stand in the list of processes.
+KEY_VARIABLE: Final = "BATCH_EMULATOR_KEY"
+
+#: The environment variable that may hold allowed hosts, with commas between them.
+ALLOWED_HOSTS_VARIABLE: Final = "BATCH_EMULATOR_ALLOW_HOSTS"
+
 LOOPBACK_HOSTS: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -40,6 +50,9 @@ class Settings:
     skip_api_version_check: bool = False
     #: Refuse pools of images that the service does not offer (any more) in place of warning of them.
     strict_images: bool = False
+
+    #: Names by which clients reach the emulator, apart from those that always mean this machine.
+    allowed_hosts: frozenset[str] = frozenset()
 
     @property
     def shown_key(self) -> str:

@@ -53,7 +53,7 @@ async def running(
     """
     command = _command(port or free_ports(1)[0], location, account)
     # Not an argument: the list of processes shows arguments to everybody on this machine.
-    env = {**os.environ, "BATCH_EMULATOR_STORAGE": storage or ""}
+    env = {**os.environ, "BATCH_EMULATOR_STORAGE": storage or "", "BATCH_EMULATOR_KEY": account.key if account else ""}
     async with await ChildProcess.start("the Batch emulator", command, log=log, cwd=_CHECKOUT, env=env) as process:
         ready = await process.wait_for_line(_READY, seconds=_START_SECONDS)
         yield Emulator(endpoint=ready[0], process=process)
@@ -62,4 +62,4 @@ async def running(
 def _command(port: int, location: Path, account: BatchAccount | None) -> list[str]:
     location.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "batch_emulator", "--port", str(port), "--location", str(location.resolve())]
-    return [*command, "--account", account.name, "--key", account.key] if account else command
+    return [*command, "--account", account.name] if account else command

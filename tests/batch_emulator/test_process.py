@@ -1,6 +1,7 @@
 """The emulator as its users start it: a process of its own."""
 
 import asyncio
+import os
 import re
 import signal
 import socket
@@ -21,19 +22,20 @@ from tests.batch_emulator.test_execution import directory_of, ended, is_alive, p
 CHECKOUT = Path(__file__).parents[2]
 
 
-async def start(*arguments):
+async def start(*arguments, **environment):
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "batch_emulator", "--port", "0", *arguments),
         cwd=CHECKOUT,
+        env=os.environ | environment,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
 
 
 @asynccontextmanager
-async def emulator(*arguments, credential=CREDENTIAL):
+async def emulator(*arguments, credential=CREDENTIAL, **environment):
     """Yield the process, its first line and a client of it."""
-    process = await start(*arguments)
+    process = await start(*arguments, **environment)
     try:
         line = (await asyncio.wait_for(process.stdout.readline(), 15)).decode()
         url = re.search(r"http://[\d.]+:\d+", line)[0]
@@ -56,17 +58,49 @@ async def test_one_line_tells_where_it_listens_and_the_known_key(tmp_path):
     assert (out, err, process.returncode) == (b"", b"", 0)
 
 
-async def test_a_key_of_ones_own_is_used_and_never_shown():
+@pytest.mark.parametrize("place", ["environment", "file"])
+async def test_a_key_of_ones_own_is_used_and_never_shown(tmp_path, place):
     key = "bXkgb3duIGtleQ=="
     credential = AzureNamedKeyCredential("mine", key)
-    arguments = ("--in-memory", "--account", "mine", "--key", key)
-    async with emulator(*arguments, credential=credential) as (process, line, batch):
+    (file := tmp_path / "key").write_text(f"{key}\n")
+    given = {"BATCH_EMULATOR_KEY": key} if place == "environment" else {}
+    arguments = ("--in-memory", "--account", "mine", *([] if given else ["--account-key-file", str(file)]))
+    async with emulator(*arguments, credential=credential, **given) as (process, line, batch):
         assert key not in line
+        assert key.encode() not in await asyncio.to_thread(Path(f"/proc/{process.pid}/cmdline").read_bytes)
         assert [pool async for pool in batch.client.list_pools()] == []
         process.send_signal(signal.SIGINT)
         out, err = await process.communicate()
         assert key.encode() not in out + err
     assert process.returncode == 0
+
+
+OWN_STORAGE = "DefaultEndpointsProtocol=https;AccountName=mine;AccountKey=c2VjcmV0;EndpointSuffix=core.windows.net"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "instead"),
+    [
+        (("--key", "c2VjcmV0"), "BATCH_EMULATOR_KEY"),
+        (("--key=c2VjcmV0",), "--account-key-file"),
+        (("--storage", OWN_STORAGE), "BATCH_EMULATOR_STORAGE"),
+        (("--storage", "BlobEndpoint=http://h;SharedAccessSignature=sig=c2VjcmV0"), "BATCH_EMULATOR_STORAGE"),
+    ],
+)
+async def test_a_secret_among_the_arguments_is_refused_and_not_repeated(arguments, instead):
+    process = await start("--in-memory", *arguments)
+    out, err = await process.communicate()
+    assert (process.returncode, out) == (2, b"")
+    assert instead in err.decode()
+    assert "c2VjcmV0" not in err.decode()
+
+
+@pytest.mark.parametrize("name", ["http://a.example", "a.example:80", "*", "a b"])
+async def test_an_allowed_host_that_is_no_name_is_refused(name):
+    process = await start("--in-memory", "--allow-host", name)
+    _, err = await process.communicate()
+    assert process.returncode == 2
+    assert "cannot be an allowed host" in err.decode()
 
 
 async def test_a_taken_port_is_said_in_one_line():
@@ -80,7 +114,7 @@ async def test_a_taken_port_is_said_in_one_line():
 
 @pytest.mark.parametrize("key", ["not base64!"])
 async def test_a_key_that_is_not_base64_is_said(key):
-    process = await start("--in-memory", "--key", key)
+    process = await start("--in-memory", BATCH_EMULATOR_KEY=key)
     _, err = await process.communicate()
     assert process.returncode == 1
     assert err.decode().splitlines() == ["The emulator cannot start: The account key is not base64"]
