@@ -160,6 +160,11 @@ class BatchService:
     async def has_task(self, job_id: str, task_id: str) -> bool:
         return await self.completion_of(job_id, task_id) is not None
 
+    async def get_task(self, job_id: str, task_id: str) -> BatchTask:
+        """Return what can be told of a task: its state, node and times."""
+        with translating(f"looking at task {task_id} in job {job_id}"):
+            return await self._client.get_task(job_id, task_id, select=["state", *_COMPLETED_TASK_FIELDS])
+
     async def live_tasks(self, job_id: str) -> dict[str, str]:
         """List the tasks of a job that are not completed: id and state (active, preparing, running)."""
         with translating(f"listing tasks of job {job_id}"):
