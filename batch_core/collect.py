@@ -198,7 +198,7 @@ class _Tick:
     async def _stderr_end(self, one: _Completed) -> bytes:
         *_, (stderr, _) = one.files()
         try:
-            if outcome_of(one.task).state is TaskState.FAILED:
+            if one.task.outcome.state is TaskState.FAILED:
                 return await self._app.copier.end_of(stderr, WINDOW)
         except ServiceError as exc:
             logger.info("The record goes without the end of stderr: %s", exc, extra={"task_id": one.open.task_id})

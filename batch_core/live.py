@@ -8,16 +8,15 @@ import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 
-from azure.batch.models import BatchTask, BatchTaskState
-
 from batch_core.app import App
-from batch_core.batch_service import word
 from batch_core.errors import ServiceError
 from batch_core.record import TaskRecord, TaskState
 from batch_core.waiting import AT_WORK, why_waiting
 
 #: How long an answer waits for Batch, in seconds.
 PATIENCE_SECONDS = 5.0
+
+_REASONS = AT_WORK | {"completed": "it has ended; its output is about to be collected"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,20 +45,11 @@ async def live_task(app: App, record: TaskRecord) -> Live | None:
 
 
 async def _ask(app: App, record: TaskRecord) -> Live:
-    task = await app.batch.get_task(record.job_id, record.task_id)
-    state = word(task.state or "unknown")
-    reason = _reason(task, state) or await why_waiting(app, record.job_id)
-    execution, node = task.execution_info, task.node_info
-    is_at_work = state in AT_WORK
+    task = await app.batch.task_now(record.job_id, record.task_id)
+    reason = _REASONS.get(task.state) or await why_waiting(app, record.job_id)
     return Live(
-        state=state,
+        state=task.state,
         reason=reason,
-        node_id=node.node_id if node and (is_at_work or task.state == BatchTaskState.COMPLETED) else None,
-        started_at=execution.start_time if execution and state != "preparing" else None,
+        node_id=task.node_id if task.state in _REASONS else None,
+        started_at=task.started_at if task.state != "preparing" else None,
     )
-
-
-def _reason(task: BatchTask, state: str) -> str | None:
-    if task.state == BatchTaskState.COMPLETED:
-        return "it has ended; its output is about to be collected"
-    return AT_WORK.get(state)

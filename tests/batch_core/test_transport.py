@@ -24,7 +24,7 @@ async def test_a_refused_connection_of_this_machine_is_told_at_once_in_plain_wor
     (port,) = free_ports(1)
     app = open_app(refused(environment, host, port))
     began = time.monotonic()
-    for call in (app.inputs.ping, app.table.ping, lambda: app.batch.get_pool("p")):
+    for call in (app.inputs.ping, app.table.ping, lambda: app.batch.pool_status("p")):
         with pytest.raises(NothingListens) as raised:
             await call()
         assert f"failed: nothing listens on {host}:{port}: is the local stack up?" in str(raised.value)
@@ -46,7 +46,7 @@ async def test_a_connection_that_is_lost_is_tried_again(environment, pauses):
     server = await asyncio.start_server(hang_up, "127.0.0.1", 0, family=socket.AF_INET)
     app = open_app(refused(environment, "127.0.0.1", server.sockets[0].getsockname()[1]))
     with pytest.raises(Unavailable) as raised:
-        await app.batch.get_pool("p")
+        await app.batch.pool_status("p")
     await app.clients.close()
     server.close()
     assert not isinstance(raised.value, NothingListens)
@@ -57,7 +57,7 @@ async def test_a_connection_that_is_lost_is_tried_again(environment, pauses):
 async def test_no_error_of_a_plain_address_speaks_of_ssl(environment, pauses):
     app = open_app(refused(environment, "no-such-host.invalid", 1))
     with pytest.raises(Unavailable, match=r"no-such-host\.invalid:1") as raised:
-        await app.batch.get_pool("p")
+        await app.batch.pool_status("p")
     await app.clients.close()
     assert "ssl:default" not in str(raised.value)
 
