@@ -112,8 +112,10 @@ def _teardown(settings: Settings, *, is_dry_run: bool, is_sure: bool) -> int:
 
 async def _tell_what_is_there(app: App) -> list[Found]:
     found = await _inventory(app)
-    print("There is nothing to delete." if not found else "This is there to be deleted:")
-    print(*(f"  {one}" for one in found), sep="\n", flush=True)
+    lines = (
+        ["This is there to be deleted:", *(f"  {one}" for one in found)] if found else ["There is nothing to delete."]
+    )
+    print(*lines, sep="\n", flush=True)
     if open_tasks := sum(one.open_tasks for one in found):
         print(f"\n{open_tasks} of the tasks still run, or their output is not collected: it would be lost.", flush=True)
     return found
