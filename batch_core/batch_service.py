@@ -109,7 +109,7 @@ class PoolStatus:
 
 @dataclass(frozen=True, kw_only=True)
 class TaskNow:
-    """A task that need not be completed: its state in the service's word, its node and when it was started, if it was."""
+    """A task that need not be completed: its state in the service's word, its node and start, if it has them."""
 
     state: str
     node_id: str | None

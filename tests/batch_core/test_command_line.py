@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
@@ -188,7 +189,8 @@ async def test_ctrl_c_at_a_question_deletes_nothing_and_shows_no_traceback(envir
         ending = asyncio.create_task(process.communicate())
         while not ending.done():
             # One that comes between the prompt and the wait for an answer is only seen with the answer.
-            process.send_signal(signal.SIGINT)
+            with suppress(ProcessLookupError):
+                process.send_signal(signal.SIGINT)
             await asyncio.wait({ending}, timeout=0.5)
         _, complaints = await ending
     finally:
