@@ -22,12 +22,12 @@ from local.stack import Plan
 from tests.local.hosts import CHECKOUT, eventually
 
 
-def own_settings(folder: Path) -> tuple[Path, dict[str, int]]:
+def own_settings(folder: Path, **values: str) -> tuple[Path, dict[str, int]]:
     ports = dict(zip(("blob", "queue", "table", "batch", "host"), free_ports(5), strict=True))
     storage = StoragePorts(blob=ports["blob"], queue=ports["queue"], table=ports["table"])
     moved = AppSettings.example().moved_to(storage, f"http://127.0.0.1:{ports['batch']}", ports["host"])
     file = folder / "own.settings.json"
-    file.write_text(json.dumps({"Values": dict(moved.values), "Host": {"LocalHttpPort": ports["host"]}}))
+    file.write_text(json.dumps({"Values": {**moved.values, **values}, "Host": {"LocalHttpPort": ports["host"]}}))
     return file, ports
 
 
@@ -76,6 +76,21 @@ async def test_up_tells_every_address_brings_a_file_through_and_ends_with_a_proc
             process.tail(),
         )
         await nothing_is_left(pids, ports)
+
+
+async def test_nothing_is_left_when_up_is_killed_not_even_a_task_that_runs(tmp_path):
+    file, ports = own_settings(tmp_path, TASK_COMMAND_LINE=f"/bin/bash -c 'echo $$ > {tmp_path}/task.pid; sleep 600'")
+    async with up(tmp_path, file) as process:
+        pids = children(process.pid)
+        await drop(tmp_path, file)
+        task = int(await eventually(lambda: _text(tmp_path / "task.pid"), seconds=30))
+        os.kill(process.pid, signal.SIGKILL)
+        await eventually(lambda: process.exit_code is not None)
+    await nothing_is_left(pids | {"task": task}, ports)
+
+
+def _text(file: Path) -> str:
+    return file.read_text().strip() if file.exists() else ""
 
 
 async def drop(folder: Path, settings: Path) -> None:
