@@ -72,7 +72,6 @@ def require_free(wanted: Mapping[str, int]) -> None:
             "these ports of 127.0.0.1 are taken:\n"
             + "\n".join(taken)
             + "\nEnd what listens there (perhaps a stack that is already up), or choose others in"
-            " local.settings.json."
         )
 
 

@@ -57,7 +57,8 @@ async def nothing_is_left(pids: dict[str, int], ports: dict[str, int]) -> None:
 
 
 async def test_up_tells_every_address_brings_a_file_through_and_ends_with_a_process_that_dies(tmp_path):
-    file, ports = own_settings(tmp_path)
+    shell = """/bin/bash -c 'cat "$INPUT_FILE"; case $INPUT_BLOB in *bad*) echo oh no >&2; exit 3;; esac'"""
+    file, ports = own_settings(tmp_path, TASK_COMMAND_LINE=shell)
     async with up(tmp_path, file) as process:
         pids = children(process.pid)
         assert len(pids) == 3
@@ -66,6 +67,8 @@ async def test_up_tells_every_address_brings_a_file_through_and_ends_with_a_proc
         assert "AccountKey" not in text
         await drop(tmp_path, file)
         await output_is(AppSettings.read(file), "dropped file.txt", b"hello from up\n")
+        assert f" -m local drop --settings {file} " in text
+        await what_became_of_files_is_told(tmp_path, file)
 
         os.kill(pids["batch_emulator"], signal.SIGKILL)
         await eventually(lambda: process.exit_code is not None, seconds=30)
@@ -87,6 +90,37 @@ async def test_nothing_is_left_when_up_is_killed_not_even_a_task_that_runs(tmp_p
         os.kill(process.pid, signal.SIGKILL)
         await eventually(lambda: process.exit_code is not None)
     await nothing_is_left(pids | {"task": task}, ports)
+
+
+async def what_became_of_files_is_told(folder: Path, settings: Path) -> None:
+    for name in ("files/good.txt", "files/sub/bad.txt"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("text\n")
+    code, text = await dropped(folder, settings, "--wait", str(folder / "files" / "good.txt"))
+    assert code == 0
+    assert re.search(r"good\.txt: succeeded\n  task    (\S+)\n  stdout  good\.txt/\1/stdout\.txt\n", text)
+    code, text = await dropped(folder, settings, "--wait", str(folder / "files"))
+    assert code == 1
+    assert "sub/bad.txt: failed, the command ended with exit code 3\n" in text
+    assert "  it said last:\n    oh no\n" in text
+    assert text.endswith("not every file was processed: their records say why\n")
+
+
+async def dropped(folder: Path, settings: Path, *arguments: str) -> tuple[int | None, str]:
+    line = command("drop", settings, *arguments)
+    async with await ChildProcess.start("drop", line, log=folder / "drop.log", cwd=CHECKOUT) as process:
+        await process.ended()
+    return process.exit_code, process.log.read_text()
+
+
+async def test_dropping_where_nothing_is_up_is_told_at_once_with_the_settings_that_were_used(tmp_path):
+    file, ports = own_settings(tmp_path)
+    (tmp_path / "a.txt").write_text("")
+    code, text = await dropped(tmp_path, file, str(tmp_path / "a.txt"))
+    assert code == 1
+    assert f"nothing listens on 127.0.0.1:{ports['blob']}" in text
+    assert f"`python -m local up --settings {file}`" in text
+    assert "Traceback" not in text
 
 
 def _text(file: Path) -> str:
@@ -134,7 +168,7 @@ async def test_taken_ports_are_named_before_anything_is_started(tmp_path):
     assert process.exit_code == 1
     assert f"  {ports['queue']}  for Azurite's Queue service\n" in process.tail()
     assert f"  {ports['host']}  for the Functions host (embedded)\n" in process.tail()
-    assert not (tmp_path / "state").exists()
+    assert [file.name for file in (tmp_path / "state").iterdir()] == ["stack.lock"]
 
 
 async def test_the_demo_runs_three_files_and_leaves_nothing(tmp_path):
