@@ -13,6 +13,7 @@ from batch_core.arrivals import Arrivals
 from batch_core.cancel import cancel
 from batch_core.collect import collect
 from batch_core.errors import AppError, BlobNotFound, NotAFile, NotNow, SettingsError, Unavailable
+from batch_core.live import live_task
 from batch_core.log_text import figures, quieten_sdks
 from batch_core.reconcile import reconcile
 from batch_core.record import DetectedBy, TaskState
@@ -154,8 +155,9 @@ async def _retry_task(req: func.HttpRequest) -> Reply:
 
 
 async def _get_task(req: func.HttpRequest) -> Reply:
-    stored = await process_app().table.get(req.route_params["task_id"])
-    return replies.record_reply(stored.record)
+    core = process_app()
+    record = (await core.table.get(req.route_params["task_id"])).record
+    return replies.record_reply(record, live=await live_task(core, record))
 
 
 async def _get_health() -> Reply:

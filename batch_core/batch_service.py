@@ -108,6 +108,15 @@ class PoolStatus:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TaskNow:
+    """A task that need not be completed: its state in the service's word, its node and start, if it has them."""
+
+    state: str
+    node_id: str | None
+    started_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class CompletedTask:
     """A completed task: when it completed (or was changed last, as the service says) and how it ended."""
 
@@ -159,6 +168,17 @@ class BatchService:
 
     async def has_task(self, job_id: str, task_id: str) -> bool:
         return await self.completion_of(job_id, task_id) is not None
+
+    async def task_now(self, job_id: str, task_id: str) -> TaskNow:
+        """Look at a task; raises `Missing` if the job or the task does not exist."""
+        with translating(f"looking at task {task_id} in job {job_id}"):
+            task = await self._client.get_task(job_id, task_id, select=["state", *_COMPLETED_TASK_FIELDS])
+            _check_id(task.id, task_id)
+            return TaskNow(
+                state=word(_text(task.state)),
+                node_id=task.node_info.node_id if task.node_info else None,
+                started_at=task.execution_info.start_time if task.execution_info else None,
+            )
 
     async def live_tasks(self, job_id: str) -> dict[str, str]:
         """List the tasks of a job that are not completed: id and state (active, preparing, running)."""

@@ -19,7 +19,6 @@ from azure.core.exceptions import AzureError, ClientAuthenticationError, Service
 from azure.core.pipeline import PipelineResponse
 from azure.core.pipeline.policies import AsyncRetryPolicy
 from azure.core.pipeline.policies._utils import parse_retry_after
-from azure.core.pipeline.transport._aiohttp import AioHttpTransport
 from azure.data.tables.aio import TableServiceClient
 from azure.data.tables.aio._policies_async import AsyncTablesRetryPolicy
 from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
@@ -29,6 +28,7 @@ from batch_core.accounts import BatchAccount, StorageConnection
 from batch_core.clocks import ServiceClock
 from batch_core.errors import note_answer
 from batch_core.settings import Settings
+from batch_core.transport import PromptTransport
 
 #: One block of an upload, and the most that is sent in a single call, in bytes.
 BLOCK_SIZE = 4 * 1024 * 1024
@@ -73,7 +73,7 @@ async def within_a_try(doing: str) -> AsyncIterator[None]:
         raise ServiceResponseTimeoutError(f"{doing} was not done within {LONGEST_TRY} seconds") from exc
 
 
-class BriefTransport(AioHttpTransport):
+class BriefTransport(PromptTransport):
     """Sends requests, keeps each try short, and reads the service's clock from every reply.
 
     It notes that an answer has come, so that what goes wrong in reading it is told from an error of this program.

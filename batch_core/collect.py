@@ -25,6 +25,7 @@ from batch_core.naming import output_name
 from batch_core.outcome import has_run
 from batch_core.output import TaskFile
 from batch_core.record import Outcome, TaskState
+from batch_core.stderr_end import WINDOW, readable_end
 from batch_core.table import Closing
 
 logger = logging.getLogger(__name__)
@@ -73,8 +74,8 @@ class _Completed:
             yield source, output_name(self.open.blob, self.open.task_id, name)
 
 
-#: Copies a task's output; False if it is left for later.
-type _Copy = Callable[[_Completed], Awaitable[bool]]
+#: Copies a task's output; returns the end of what it wrote to standard error, None if the output is left for later.
+type _Copy = Callable[[_Completed], Awaitable[bytes | None]]
 
 
 async def collect(app: App, budget: timedelta = BUDGET) -> CollectReport:
@@ -165,29 +166,44 @@ class _Tick:
         outcome = _as_asked(one.task.outcome, one.open)
         try:
             async with at_once:
-                is_copied = await copy(one)
+                end = await copy(one)
         except ServiceError as exc:
             lost = await self._lost_or_noted(one.open, outcome, exc)
             return Closing(task_id=one.open.task_id, outcome=lost) if lost else None
         stdout, stderr = [name for _, name in one.files()]
-        outcome = replace(outcome, stdout=stdout, stderr=stderr)
-        return Closing(task_id=one.open.task_id, outcome=outcome) if is_copied else None
+        if end is None:
+            return None
+        said = readable_end(end) if outcome.state is TaskState.FAILED else None
+        outcome = replace(outcome, stdout=stdout, stderr=stderr, stderr_end=said)
+        return Closing(task_id=one.open.task_id, outcome=outcome)
 
-    async def _copy_small(self, one: _Completed) -> bool:
+    async def _copy_small(self, one: _Completed) -> bytes | None:
+        content: bytes | None = b""
         for source, name in one.files():
-            if not await self._app.copier.copy_small(source, name):
+            content = await self._app.copier.copy_small(source, name)
+            if content is None:
                 self._large.append(one)
-                return False
-        return True
+                return None
+        # Standard error comes last.
+        return content
 
-    async def _copy_large(self, one: _Completed) -> bool:
+    async def _copy_large(self, one: _Completed) -> bytes | None:
         try:
             for source, name in one.files():
                 await self._app.copier.copy(source, name, self._is_over)
         except OutOfTime as exc:
             logger.info("Task %s goes on in the next tick: %s", one.open.task_id, exc)
-            return False
-        return True
+            return None
+        return await self._stderr_end(one)
+
+    async def _stderr_end(self, one: _Completed) -> bytes:
+        *_, (stderr, _) = one.files()
+        try:
+            if one.task.outcome.state is TaskState.FAILED:
+                return await self._app.copier.end_of(stderr, WINDOW)
+        except ServiceError as exc:
+            logger.info("The record of task %s goes without the end of stderr: %s", one.open.task_id, exc)
+        return b""
 
     async def _lost_or_noted(self, task: OpenTask, outcome: Outcome, error: ServiceError) -> Outcome | None:
         try:

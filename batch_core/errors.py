@@ -10,6 +10,7 @@ AppError
 ├── OutOfTime          a tick's time is up; the next one goes on
 └── ServiceError       Storage, the table or Batch did not do what it was asked
     ├── Unavailable    for now: throttled, down, timed out or out of reach; trying again helps
+    │   └── NothingListens  a connection to this machine is refused
     ├── Unexpected     the answer is not one that the service gives: whether the request took effect is not known
     ├── Missing        404 with a code of the service that says so: the thing does not exist
     ├── Conflict       409 or 412: the thing already exists, or is in another state
@@ -109,6 +110,19 @@ class Unavailable(ServiceError):
     """The service is throttling, down, slow or out of reach: the same request may succeed later."""
 
 
+class NothingListens(Unavailable):
+    """Nothing listens at this address of this machine.
+
+    No `AzureError` when it is raised, which is what the SDKs' retry policies catch: nobody waits for what only the
+    person who waits can start.
+    """
+
+    def __init__(self, address: str, action: str | None = None) -> None:
+        detail = f"nothing listens on {address}: is the local stack up? `make up` starts it"
+        super().__init__(action or f"connecting to {address}", detail=detail)
+        self.address = address
+
+
 class Unexpected(ServiceError):
     """The answer is not one that the service gives: whether the request took effect is not known."""
 
@@ -157,6 +171,8 @@ def translating(action: str) -> Iterator[None]:
     _exchange.set(exchange)
     try:
         yield
+    except NothingListens as exc:
+        raise NothingListens(exc.address, action) from exc
     except (AzureError, *_MISREAD) as exc:
         if not isinstance(exc, AzureError) and not exchange.is_answered:
             raise
@@ -245,5 +261,5 @@ def _message(exc: HttpResponseError) -> str:
 
 
 def _first_line(text: str) -> str:
-    # The services append request id and time on lines of their own.
-    return text.strip().split("\n", 1)[0]
+    # The services append request id and time on lines of their own. aiohttp says `ssl:default` of plain HTTP, too.
+    return text.strip().split("\n", 1)[0].replace(" ssl:default", "")

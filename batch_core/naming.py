@@ -24,6 +24,7 @@ MAX_BLOB_NAME_SEGMENTS = 254
 _TASK_ID = re.compile(r"(?P<day>\d{8})T(?P<time>\d{6})-(?:[a-z0-9-]+-)?[0-9a-f]{16}(?:-r(?P<attempt>\d{1,4}))?")
 _JOB_ID = re.compile(r"[A-Za-z0-9_-]+-(?P<day>\d{8})-(?P<number>\d{1,6})", re.ASCII)
 _SLUG_LENGTH = 24
+_DIGEST_LENGTH = 16
 _FILE_NAME_LENGTH = 100
 _JOB_POOL_LENGTH = 32
 #: A part of a path that means a place. A backslash may be read as a slash.
@@ -51,7 +52,7 @@ def task_id(version: BlobVersion, attempt: int = 1) -> str:
     """Return the Batch task id of this attempt at this version: the same input always gives the same id."""
     # A JSON list keeps the parts apart: no two different inputs give the same text.
     identity = json.dumps([version.container, version.name, version.etag.strip('"'), attempt])
-    digest = sha256(identity.encode()).hexdigest()[:16]
+    digest = sha256(identity.encode()).hexdigest()[:_DIGEST_LENGTH]
     moment = version.last_modified.astimezone(UTC).strftime("%Y%m%dT%H%M%S")
     suffix = "" if attempt == 1 else f"-r{attempt}"
     return "-".join(part for part in (moment, _slug(version.name), digest) if part) + suffix
@@ -85,6 +86,21 @@ def table_keys(task: str) -> TableKeys:
         raise ValueError(f"not a task id: {task!r}")
     inverted = 999_999 - int(match["time"])
     return TableKeys(partition=match["day"], row=f"{inverted:06}-{task[len('yyyymmddThhmmss-') :]}")
+
+
+#: More attempts at one version have no id.
+MAX_ATTEMPT = 9999
+
+
+def attempt_rows(version: BlobVersion) -> tuple[TableKeys, str]:
+    """Return the first key and the last row between which all attempts at this version stand.
+
+    Only what follows the slug differs from attempt to attempt: the digest, whose digits all come before `g`. Files of
+    the same second whose names begin alike may stand between them.
+    """
+    first = table_keys(task_id(version))
+    beginning = first.row[:-_DIGEST_LENGTH]
+    return TableKeys(partition=first.partition, row=beginning), f"{beginning}g"
 
 
 def job_id(prefix: str, pool: str, day: date, number: int) -> str:

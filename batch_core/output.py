@@ -33,14 +33,23 @@ class OutputCopier:
         self._batch = batch
         self._outputs = outputs
 
-    async def copy_small(self, file: TaskFile, blob_name: str) -> bool:
-        """Copy the file if it is small; False if it is not. Raises the `ServiceError` that fits."""
+    async def copy_small(self, file: TaskFile, blob_name: str) -> bytes | None:
+        """Copy the file if it is small; None if it is not. Raises the `ServiceError` that fits.
+
+        Returns its content; nothing if it was copied before and is gone from its node.
+        """
+        content = b""
         async with self._unless_copied(blob_name):
             content = await self._batch.read_range(file.job_id, file.task_id, file.name, 0, SMALL)
             if len(content) == SMALL:
-                return False
+                return None
             await self._outputs.write(blob_name, content)
-        return True
+        return content
+
+    async def end_of(self, file: TaskFile, length: int) -> bytes:
+        """Return the last bytes of a large file: two calls. Raises the `ServiceError` that fits."""
+        size = (await self._facts(file)).size
+        return await self._batch.read_range(file.job_id, file.task_id, file.name, max(0, size - length), length)
 
     async def copy(self, file: TaskFile, blob_name: str, is_out_of_time: Callable[[], bool]) -> None:
         """Copy the file in blocks; raises the `ServiceError` that fits, and `OutOfTime` between two of them."""

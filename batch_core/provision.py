@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from azure.batch.models import BatchPoolCreateOptions, BatchVmImageReference, VirtualMachineConfiguration
+from azure.batch.models import BatchJob, BatchPoolCreateOptions, BatchVmImageReference, VirtualMachineConfiguration
 
 from batch_core.app import App
 from batch_core.errors import Conflict, Missing, ServiceError, translating
@@ -67,13 +67,13 @@ async def remove(resource: Resource) -> bool:
     return True
 
 
-async def find_jobs(app: App) -> list[Resource]:
+async def find_jobs(app: App) -> list[tuple[Resource, BatchJob]]:
     """List the jobs that this app made on its pool, as things to remove."""
     with translating("listing jobs"):
         prefix = f"{app.settings.job_prefix}-"
         listed = app.clients.batch.list_jobs(filter=f"startswith(id,'{prefix}')", select=["id", "poolInfo"])
-        ids = [job.id async for job in listed if job.pool_info and job.pool_info.pool_id == app.settings.pool.id]
-    return [_job(app, job_id) for job_id in ids]
+        jobs = [job async for job in listed if job.pool_info and job.pool_info.pool_id == app.settings.pool.id]
+    return [(_job(app, job.id), job) for job in jobs]
 
 
 def pool_options(pool: PoolSettings) -> BatchPoolCreateOptions:

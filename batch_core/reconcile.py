@@ -28,13 +28,11 @@ from batch_core.errors import Missing, RecordNotFound, ServiceError
 from batch_core.record import Outcome, TaskState
 from batch_core.submit import hand_over, send_on
 from batch_core.table import Closing
-from batch_core.waiting import why_waiting
+from batch_core.waiting import AT_WORK, why_waiting
 
 logger = logging.getLogger(__name__)
 
 BUDGET = timedelta(minutes=4)
-#: What Batch's words for a task that has its node mean.
-_AT_WORK = {"running": "it is running", "preparing": "it has a node, which is getting its input"}
 
 
 @dataclass(kw_only=True)
@@ -130,11 +128,11 @@ class _Tick:
     async def _explain(self, tasks: Sequence[OpenTask], states: dict[str, str | None]) -> None:
         """Note that Batch has the tasks, and why those wait that have waited for long."""
         await self._verify([task for task in tasks if not task.is_verified])
-        ended = await self._send_on([task for task in tasks if states[task.task_id] not in _AT_WORK])
+        ended = await self._send_on([task for task in tasks if states[task.task_id] not in AT_WORK])
         old = [task for task in tasks if task.since <= self._app.now() - self._app.settings.intake.explain_after]
-        for word, reason in _AT_WORK.items():
+        for word, reason in AT_WORK.items():
             await self._app.table.explain([task for task in old if states[task.task_id] == word], reason)
-        waiting = [task for task in old if states[task.task_id] not in _AT_WORK and task.job_id not in ended]
+        waiting = [task for task in old if states[task.task_id] not in AT_WORK and task.job_id not in ended]
         for job_id in {task.job_id for task in waiting}:
             of_job = [task for task in waiting if task.job_id == job_id]
             await self._app.table.explain(of_job, await self._why_waiting(job_id))

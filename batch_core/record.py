@@ -97,6 +97,8 @@ class TaskRecord:
     #: Names in the output container.
     stdout: str | None = None
     stderr: str | None = None
+    #: Of a failed one: what it wrote to standard error last, at most 2,000 characters.
+    stderr_end: str | None = None
     #: When the record reached its final state.
     closed_at: datetime | None = None
 
@@ -127,3 +129,4 @@ class Outcome:
     failure_message: str | None = None
     stdout: str | None = None
     stderr: str | None = None
+    stderr_end: str | None = None

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from batch_core.errors import AppError, BlobNotFound, InvalidRequest, NotAFile, NotNow, RecordNotFound, SettingsError
 from batch_core.health import Check
+from batch_core.live import Live
 from batch_core.naming import MAX_BLOB_NAME_LENGTH, is_blob_name, name_length
 from batch_core.record import TaskRecord
 from batch_core.submit import Submission
@@ -68,8 +69,16 @@ def submission_reply(submission: Submission, request_url: str) -> Reply:
     return Reply(status=202 if submission.is_new else 200, document=document)
 
 
-def record_reply(record: TaskRecord, status: int = 200) -> Reply:
-    return Reply(status=status, document=asdict(record))
+def record_reply(record: TaskRecord, status: int = 200, live: Live | None = None) -> Reply:
+    """Return the whole record; `live` is what Batch says now of a task that it has, and null of any other.
+
+    Its reason takes the place of one that was written down minutes ago. Not of what the app is doing itself: stopping
+    the task, or fetching output that is hard to get.
+    """
+    document = asdict(record) | {"live": asdict(live) if live else None}
+    if live and live.state != "unknown" and not record.cancel_requested_at and not record.output_tries:
+        document["reason"] = live.reason
+    return Reply(status=status, document=document)
 
 
 def health_reply(checks: Sequence[Check]) -> Reply:

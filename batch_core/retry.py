@@ -6,10 +6,10 @@ one new attempt, and one that stopped in between is finished by the next.
 
 from batch_core.app import App
 from batch_core.entities import Stored
-from batch_core.errors import NotNow, RecordNotFound
+from batch_core.errors import NotNow
 from batch_core.naming import task_id
 from batch_core.record import DetectedBy
-from batch_core.submit import Submission, submit_attempt
+from batch_core.submit import Submission, next_attempt, submit_attempt
 
 _TRIES = 5
 
@@ -40,27 +40,12 @@ async def _claim(app: App, stored: Stored) -> int:
         record = stored.record
         if record.retried_as is not None:
             return _attempt_of(record.retried_as)
-        attempt = await _free_attempt(app, stored)
+        attempt = await next_attempt(app, record.version)
         (changed,) = await app.table.change([stored], retried_as=task_id(record.version, attempt))
         if changed is not None:
             return attempt
         stored = await app.table.get(record.task_id)
     raise NotNow(f"task {stored.record.task_id} is changing all the time: try again")
-
-
-async def _free_attempt(app: App, stored: Stored) -> int:
-    attempt = stored.record.attempt + 1
-    while await _exists(app, task_id(stored.record.version, attempt)):
-        attempt += 1
-    return attempt
-
-
-async def _exists(app: App, task: str) -> bool:
-    try:
-        await app.table.get(task)
-    except RecordNotFound:
-        return False
-    return True
 
 
 def _attempt_of(task: str) -> int:

@@ -22,8 +22,8 @@ from batch_core.app import App
 from batch_core.backoff import backoff
 from batch_core.batch_service import MAX_TASKS_PER_CALL, is_closed_job, is_never_accepted
 from batch_core.entities import Stored
-from batch_core.errors import Conflict, Refused, ServiceError, Unexpected
-from batch_core.naming import BlobVersion, task_id
+from batch_core.errors import Conflict, NotNow, Refused, ServiceError, Unexpected
+from batch_core.naming import MAX_ATTEMPT, BlobVersion, task_id
 from batch_core.obstructed import readable_among
 from batch_core.record import DetectedBy, Outcome, TaskRecord, TaskState
 from batch_core.table import Closing
@@ -67,13 +67,26 @@ async def submit(
 
 
 async def submit_again(app: App, version: BlobVersion, *, detected_by: DetectedBy) -> Submission:
-    """Make a new attempt at this version, whatever became of the earlier ones."""
-    attempt = 1
+    """Make a new attempt at this version, whatever became of the earlier ones; raises `NotNow` if there are too many.
+
+    One look finds the newest; each further one belongs to somebody else who made an attempt in the same moment.
+    """
     while True:
+        attempt = await next_attempt(app, version)
         submission = await submit_attempt(app, version, attempt, detected_by=detected_by)
         if submission.is_new:
             return submission
-        attempt += 1
+
+
+async def next_attempt(app: App, version: BlobVersion) -> int:
+    """Return the number after the highest attempt at this version: a gap that somebody left is not filled.
+
+    Batch may still have the task whose record was removed, and would take its id for done. Raises `NotNow`.
+    """
+    attempt = await app.table.newest_attempt(version) + 1
+    if attempt > MAX_ATTEMPT:
+        raise NotNow(f"blob {version.name!r} has {MAX_ATTEMPT} attempts: write it again, and it starts with the first")
+    return attempt
 
 
 async def submit_attempt(

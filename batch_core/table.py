@@ -26,6 +26,7 @@ from batch_core.entities import (
     bounded,
     change_entity,
     day_entity,
+    field_value,
     mark_entity,
     noted_entity,
     open_entity,
@@ -37,7 +38,7 @@ from batch_core.entities import (
     to_record,
 )
 from batch_core.errors import Conflict, Missing, RecordNotFound, translating
-from batch_core.naming import OPEN_PREFIX, is_task_id, table_keys
+from batch_core.naming import OPEN_PREFIX, BlobVersion, attempt_rows, is_task_id, table_keys
 from batch_core.record import Outcome, TaskRecord
 from batch_core.service_codes import ABSENT_ENTITY, CONDITION_FAILED
 from batch_core.transactions import Guard, Operation, Unit, apply_units
@@ -160,6 +161,18 @@ class StateTable:
         wanted = {task_id for task_id in task_ids if is_task_id(task_id)}
         rows = ((table_keys(task_id).partition, table_keys(task_id).row) for task_id in wanted)
         return {entity["task_id"] async for entity in self._between(rows, select=["task_id"])} & wanted
+
+    async def newest_attempt(self, version: BlobVersion) -> int:
+        """Return the highest attempt at this version that is recorded, 0 if none is: one query, whatever is missing."""
+        first, last = attempt_rows(version)
+        # By ETag and not by name: a name of 1,024 characters may be too long for a URL.
+        query = "PartitionKey eq @partition and RowKey ge @first and RowKey lt @last and blob_etag eq @etag"
+        values = {"partition": first.partition, "first": first.row, "last": last, "etag": version.etag.strip('"')}
+        fields = ["attempt", "blob", "container"]
+        with translating(f"looking for attempts at blob {version.name!r}"):
+            found = [one async for one in self._client.query_entities(query, parameters=values, select=fields)]
+        blob = (version.name, version.container)
+        return max([field_value(one["attempt"]) for one in found if (one["blob"], one["container"]) == blob], default=0)
 
     async def days(self) -> list[str]:
         """List the days that may have open work, the oldest first."""

@@ -10,6 +10,9 @@ from batch_core.app import App
 from batch_core.batch_service import NodeCounts, PoolStatus
 from batch_core.errors import Missing, ServiceError
 
+#: What Batch's words for a task that has its node mean.
+AT_WORK = {"running": "it is running", "preparing": "it has a node, which is getting its input"}
+
 
 async def why_waiting(app: App, job_id: str) -> str:
     """Ask for the job, the pool and its nodes (three calls), and return the likeliest reason."""

@@ -37,6 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the emulator until it is told to stop; return the exit code."""
     settings = _read(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    if settings.log_requests:
+        logging.getLogger("batch_emulator.request_log").setLevel(logging.INFO)
     if settings.is_exposed:
         log.warning(_EXPOSED_WITH_TOKENS if settings.cert else _EXPOSED, settings.host)
     try:
@@ -53,7 +55,7 @@ def _read(arguments: Sequence[str] | None) -> Settings:
         prog="batch_emulator", description="An emulator of the Azure Batch service", allow_abbrev=False
     )
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=10003, help="0 takes any free port")
+    parser.add_argument("--port", type=_port, default=10003, help="0 takes any free port")
     place = parser.add_mutually_exclusive_group()
     place.add_argument("--location", type=Path, default=Path(".batch-emulator"), metavar="DIR")
     place.add_argument("--in-memory", action="store_true", help="keep nothing after the end")
@@ -86,6 +88,7 @@ def _read(arguments: Sequence[str] | None) -> Settings:
         help="serve unknown versions of the API as the known ones",
     )
     parser.add_argument("--strict-images", action="store_true", help="refuse images that the service does not offer")
+    parser.add_argument("--log-requests", action="store_true", help="write a line for each request to standard error")
     given = parser.parse_args(arguments)
     if given.key_file and not given.cert:
         parser.error("--key-file needs --cert")
@@ -117,6 +120,7 @@ def _read(arguments: Sequence[str] | None) -> Settings:
         applications=given.applications,
         skip_api_version_check=given.skip_api_version_check,
         strict_images=given.strict_images,
+        log_requests=given.log_requests,
     )
 
 
@@ -140,6 +144,12 @@ def _holds_secret(connection_string: str) -> bool:
     parts = dict(part.strip().partition("=")[::2] for part in connection_string.split(";"))
     values = {name.lower(): value for name, value in parts.items()}
     return "sharedaccesssignature" in values or values.get("accountkey", AZURITE_KEY) != AZURITE_KEY
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: there are 0 to 65535")
+    return int(text)
 
 
 async def _serve(settings: Settings) -> None:

@@ -21,6 +21,7 @@ from batch_emulator.faults.registry import Faults
 from batch_emulator.gateway import Gateway
 from batch_emulator.host import Host
 from batch_emulator.location import Location
+from batch_emulator.request_log import RequestLog
 from batch_emulator.routes import FORMER_ROUTES, ROUTES
 from batch_emulator.service import BatchService
 from batch_emulator.settings import Settings
@@ -78,12 +79,9 @@ async def _serving(
     )
     controls.reset = host.reset
     # No client compresses what it sends; what nobody unpacks cannot be a bomb either.
-    server = web.Server(
-        Gateway(host, authentication, access, any_version=settings.skip_api_version_check),
-        access_log=None,
-        auto_decompress=False,
-        logger=_http_log(),
-    )
+    gateway = Gateway(host, authentication, access, any_version=settings.skip_api_version_check)
+    handler = RequestLog(gateway) if settings.log_requests else gateway
+    server = web.Server(handler, access_log=None, auto_decompress=False, logger=_http_log())
     runner = web.ServerRunner(server, shutdown_timeout=_GRACE)
     try:
         await runner.setup()

@@ -45,6 +45,8 @@ class Settings:
 
     #: The directory of application packages; None for ``applications`` in the location.
     applications: Path | None = None
+    #: Whether each request gets a line in the log.
+    log_requests: bool = False
 
     #: Take api-versions that are not known, as if they were the newest, or the oldest where they are older.
     skip_api_version_check: bool = False

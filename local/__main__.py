@@ -19,6 +19,8 @@ from local.functions_host import HostKind
 from local.settings_file import CHECKOUT, AppSettings
 from local.stack import Plan
 
+_ENDING = "\nEnding..."
+
 
 def main() -> int:
     """Run one command; return 0, 1 with a message on standard error, or 130 after Ctrl-C."""
@@ -50,7 +52,8 @@ def _parser() -> argparse.ArgumentParser:
     state = "where state and logs are kept (.stack)"
     starting[0].add_argument("--state", type=Path, default=CHECKOUT / ".stack", help=state)
     dropping = commands.add_parser("drop")
-    dropping.add_argument("files", nargs="+", type=Path)
+    dropping.add_argument("files", nargs="+", type=Path, help="files, and folders with all that is in them")
+    dropping.add_argument("--wait", action="store_true", help="wait for their tasks; exit code 1 unless all succeed")
     for command in (starting[0], dropping):
         command.add_argument("--settings", type=Path, help="instead of local.settings.json")
     return parser
@@ -63,13 +66,12 @@ def _command(arguments: argparse.Namespace) -> Coroutine[object, object, None]:
             return up.run(Plan(settings=settings, folder=arguments.state.resolve(), host=host))
         case "demo":
             return demo.run(HostKind.chosen(arguments.host))
-    return _drop_all(arguments.files, AppSettings.read(arguments.settings))
+    return _drop_all(arguments.files, AppSettings.read(arguments.settings), is_awaited=arguments.wait)
 
 
-async def _drop_all(files: list[Path], settings: AppSettings) -> None:
-    for file in files:
-        name = await drop.drop(file, settings)
-        print(f"{name} -> {settings.values['INPUT_CONTAINER']}")
+async def _drop_all(files: list[Path], settings: AppSettings, *, is_awaited: bool) -> None:
+    if not await drop.drop_all(files, settings, is_awaited=is_awaited):
+        raise StackError("not every file was processed: their records say why")
 
 
 async def _until_signal(command: Coroutine[object, object, None]) -> int | None:
@@ -82,7 +84,7 @@ async def _until_signal(command: Coroutine[object, object, None]) -> int | None:
 
     def stop(number: signal.Signals) -> None:
         if not caught:
-            print("\nEnding the stack...", flush=True)
+            print(_ENDING, flush=True)
             work.cancel()
         caught.append(number)
 

@@ -94,12 +94,17 @@ async def running(
         yield Azurite(ports=ports, process=process)
 
 
+def require_installed() -> None:
+    """Raise NotInstalledError unless this checkout has its Azurite."""
+    if not _SCRIPT.exists():
+        raise NotInstalledError(f"Azurite is not installed (no {_SCRIPT}): run `make setup`")
+
+
 def _command(ports: StoragePorts, location: Path | None) -> list[str]:
     node = shutil.which("node")
     if node is None:
         raise NotInstalledError("Azurite needs Node.js 20 or newer: there is no `node` on PATH")
-    if not _SCRIPT.exists():
-        raise NotInstalledError(f"Azurite is not installed (no {_SCRIPT}): run `make setup`")
+    require_installed()
     # The SDKs send a newer x-ms-version than Azurite 3.35 knows; it answers them all the same.
     command = [node, str(_SCRIPT), "--silent", "--disableTelemetry", "--skipApiVersionCheck"]
     for service in ("blob", "queue", "table"):

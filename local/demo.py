@@ -19,7 +19,7 @@ from azure.storage.blob.aio import BlobServiceClient, ContainerClient
 
 from local import stack
 from local.drop import drop
-from local.errors import DemoFailedError, StackError
+from local.errors import DemoFailedError, FolderError, StackError
 from local.functions_host import HostKind
 from local.progress import Progress
 from local.stack import Plan, Stack
@@ -41,7 +41,7 @@ class Finished:
 
 async def run(host: HostKind) -> None:
     """Run the demo in a throwaway folder, which is kept when it fails; raise StackError."""
-    folder = Path(tempfile.mkdtemp(prefix="local-demo-"))
+    folder = _throwaway_folder()
     try:
         await _run_in(folder, host)
     except StackError as exc:
@@ -50,6 +50,13 @@ async def run(host: HostKind) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     shutil.rmtree(folder)
+
+
+def _throwaway_folder() -> Path:
+    try:
+        return Path(tempfile.mkdtemp(prefix="local-demo-"))
+    except OSError as exc:
+        raise FolderError(f"there is no folder for throwaway files: {exc.strerror or exc}; set TMPDIR to one") from exc
 
 
 async def _run_in(folder: Path, host: HostKind) -> None:

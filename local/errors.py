@@ -4,6 +4,7 @@ StackError
 ├── NotInstalledError     a program the stack needs is missing
 ├── PortsTakenError       something else listens where the stack would
 ├── SettingsFileError     local.settings.json or host.json cannot be used
+├── FolderError           the folder of the state cannot be used, or another stack uses it
 ├── NotReadyError         a process runs and did not become ready in time
 ├── ProcessEndedError     a process of the stack ended by itself
 ├── StopRequestedError    the stack was asked to end while it was starting
@@ -25,6 +26,10 @@ class PortsTakenError(StackError):
 
 class SettingsFileError(StackError):
     """A settings file cannot be used."""
+
+
+class FolderError(StackError):
+    """The folder of the state cannot be written, or another stack uses it."""
 
 
 class NotReadyError(StackError):

@@ -4,12 +4,14 @@ import asyncio
 import atexit
 import secrets
 import socket
+from argparse import ArgumentTypeError
 from collections.abc import Iterator, Mapping
 from itertools import islice
 
 from local.errors import PortsTakenError
 
 ADDRESS = "127.0.0.1"
+LAST_PORT = 65_535
 
 # Below what Linux (32768) and macOS (49152) give to outgoing connections, so that no client socket
 # takes a port between the moment it is found free and the moment a server binds it.
@@ -43,6 +45,13 @@ def _draw() -> Iterator[int]:
 _own_ports = _draw()
 
 
+def port_number(text: str) -> int:
+    """Return the port that a command line names; raise ArgumentTypeError when there is none of this number."""
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= LAST_PORT:
+        raise ArgumentTypeError(f"{text!r} is no port: there are 1 to {LAST_PORT}")
+    return int(text)
+
+
 def is_free(port: int) -> bool:
     """Tell whether a server could listen on this port of 127.0.0.1 now."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
@@ -63,7 +72,6 @@ def require_free(wanted: Mapping[str, int]) -> None:
             "these ports of 127.0.0.1 are taken:\n"
             + "\n".join(taken)
             + "\nEnd what listens there (perhaps a stack that is already up), or choose others in"
-            " local.settings.json."
         )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
+from local import guarding
 from local.errors import NotInstalledError, NotReadyError, ProcessEndedError
 
 _GRACE_SECONDS = 15.0
@@ -53,6 +54,7 @@ class ChildProcess:
                 )
             except FileNotFoundError as exc:
                 raise NotInstalledError(f"{name}: there is no program {command[0]!r}") from exc
+        guarding.guard(process.pid)
         return cls(name, log, process)
 
     async def __aenter__(self) -> Self:
@@ -131,6 +133,7 @@ class ChildProcess:
         """End the process and its whole group at once, as a crash would."""
         self._signal_group(signal.SIGKILL)
         await self._process.wait()
+        guarding.forget(self.pid)
 
     def _signal_group(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):

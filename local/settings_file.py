@@ -6,6 +6,7 @@ stack there.
 """
 
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -67,6 +68,12 @@ class AppSettings:
         """The account that the emulator must play for the app; None when no key is set."""
         name, key = self.values.get("BATCH_ACCOUNT_NAME"), self.values.get("BATCH_ACCOUNT_KEY")
         return BatchAccount(name=name, key=key) if name and key else None
+
+    @property
+    def option(self) -> str:
+        """What has a command use this very file: nothing where it would anyway."""
+        is_default = self.file == (_OWN if _OWN.exists() else _EXAMPLE)
+        return "" if is_default else f" --settings {shlex.quote(str(self.file))}"
 
     def moved_to(self, storage: StoragePorts, batch_endpoint: str, host_port: int) -> "AppSettings":
         """Return the same settings for a stack that listens elsewhere."""

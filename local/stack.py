@@ -7,11 +7,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from local import azurite, emulator, functions_host
+from local import azurite, emulator, functions_host, preflight
 from local.azurite import StoragePorts
 from local.errors import ProcessEndedError
 from local.functions_host import FunctionsHost, HostKind
-from local.ports import ADDRESS, free_ports, require_free
+from local.lock import locked
+from local.ports import ADDRESS, free_ports
 from local.processes import ChildProcess
 from local.settings_file import CHECKOUT, AppSettings
 
@@ -78,10 +79,13 @@ class Stack:
 @asynccontextmanager
 async def running(plan: Plan, say: Say) -> AsyncIterator[Stack]:
     """Run the stack until the block is left, telling each step; raise StackError."""
-    require_free(plan.wanted_ports())
     settings = plan.settings
     processes: list[ChildProcess] = []
     async with AsyncExitStack() as running_parts:
+        preflight.check_folder(plan.folder)
+        # First of all: who starts a stack twice is told that, and not which of its ports are taken.
+        running_parts.enter_context(locked(plan.folder))
+        await preflight.check(settings, plan.wanted_ports())
         if ports := settings.storage_ports:
             say("Starting Azurite...")
             storage = await running_parts.enter_async_context(_azurite(plan, ports))

@@ -27,7 +27,7 @@ def summary(running: Stack) -> str:
         f"  Logs           {_shown(plan.logs)}",
         "",
         f"Drop a file into the container {plan.settings.values.get('INPUT_CONTAINER')!r}:",
-        f"  {python} -m local drop local/samples/recipe.txt",
+        f"  {python} -m local drop{plan.settings.option} local/samples/recipe.txt",
         "",
     ]
     return "\n".join(lines)

@@ -53,7 +53,9 @@ async def shown(system: System, task_id: str, field: str, words: str) -> dict:
 
 async def test_a_running_task_is_cancelled_and_its_record_says_so_in_the_end(system):
     task_id = await posted(system, "long.txt")
-    await shown(system, task_id, "reason", "it is running")
+    record = await shown(system, task_id, "reason", "it is running")
+    assert (record["live"]["state"], record["node_id"]) == ("running", None)
+    assert record["live"]["node_id"].startswith("tvmps_")
     status, told = await system.post(path=f"tasks/{task_id}/cancel")
     assert (status, told["reason"]) == (202, "being cancelled on request")
     record = await system.closed(task_id)

@@ -15,12 +15,13 @@ from local.errors import StackError
 from local.host import logs
 from local.host.host_settings import HostSettings
 from local.host.running import running
+from local.ports import port_number
 
 
 def main() -> int:
     """Run the host until SIGINT or SIGTERM; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m local.host", description=__doc__)
-    parser.add_argument("--port", type=int, default=7071, help="where to listen (7071)")
+    parser.add_argument("--port", type=port_number, default=7071, help="where to listen (7071)")
     parser.add_argument("--app", type=Path, default=Path.cwd(), help="the app's folder (here)")
     arguments = parser.parse_args()
     try:

@@ -2,21 +2,27 @@ import asyncio
 import io
 import json
 import os
+import signal
 import sys
+import time
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 from unittest import mock
 
 import pytest
-from azure.batch.models import BatchPoolState
 
+from batch_core import patience
 from batch_core.__main__ import main
 from batch_core.app import open_app
 from batch_core.entities import JobEntry
+from batch_core.inventory import take_inventory
 from batch_core.record import DetectedBy
 from batch_core.settings import Settings
 from batch_core.submit import submit
-from tests.batch_core.steps import dropped
+from tests.batch_core.steps import dropped, with_command
+from tests.batch_emulator.control import faults
 
 
 @pytest.fixture
@@ -24,15 +30,20 @@ def environment(environment, batch_endpoint):
     return environment | {"BATCH_ENDPOINT": batch_endpoint}
 
 
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
 @pytest.fixture
 def run(monkeypatch, capsys):
     """Run the command line as `process` does, but in this process, whose SDKs are imported."""
 
-    async def run(arguments, environment, cwd, answers=""):
+    async def run(arguments, environment, cwd, answers=None):
         capsys.readouterr()
         with monkeypatch.context() as patch, mock.patch.dict(os.environ, environment, clear=True):
             patch.setattr(sys, "argv", ["batch_core", *arguments])
-            patch.setattr(sys, "stdin", io.StringIO(answers))
+            patch.setattr(sys, "stdin", io.StringIO() if answers is None else Terminal(answers))
             patch.chdir(cwd)
             # It brings an event loop of its own.
             code = await asyncio.to_thread(main)
@@ -41,17 +52,23 @@ def run(monkeypatch, capsys):
     return run
 
 
-async def process(arguments, environment, cwd):
-    """Run `python -m batch_core`; returns exit code, output and complaints."""
+async def started(arguments, environment, cwd, **options):
+    """Start `python -m batch_core`."""
     paths = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path.cwd())}
-    process = await asyncio.create_subprocess_exec(
+    return await asyncio.create_subprocess_exec(
         *[sys.executable, "-m", "batch_core", *arguments],
         cwd=cwd,
         env=environment | paths,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        **options,
     )
-    output, complaints = await process.communicate()
+
+
+async def process(arguments, environment, cwd, written=b""):
+    """Run `python -m batch_core` without a terminal; returns exit code, output and complaints."""
+    process = await started(arguments, environment, cwd, stdin=asyncio.subprocess.PIPE)
+    output, complaints = await process.communicate(written)
     return process.returncode, output.decode(), complaints.decode()
 
 
@@ -81,33 +98,136 @@ async def test_the_pool_is_made_as_the_settings_say(run, environment, tmp_path):
     assert pool.virtual_machine_configuration.node_agent_sku_id == "batch.node.ubuntu 24.04"
 
 
-async def test_teardown_removes_everything_jobs_included_without_asking_if_told_so(run, environment, tmp_path):
+@pytest.fixture
+async def filled(run, environment, tmp_path):
+    """Everything that `setup` makes, two files in it, and a job whose one task still runs."""
     await run(["setup"], environment, tmp_path)
     app = open_app(Settings.from_env(environment))
-    record = (await submit(app, [await dropped(app, "a", b"a")], detected_by=DetectedBy.TRIGGER))[0].record
-    code, output, _ = await run(["teardown", "--yes"], environment, tmp_path)
-    assert code == 0
-    assert [line.split(": ")[1] for line in output.splitlines()] == ["deleted"] * 5
-    assert output.startswith(f"job {record.job_id}")
-    assert record.job_id not in [job.id async for job in app.clients.batch.list_jobs()]
-    assert app.settings.pool.id not in [pool.id async for pool in app.clients.batch.list_pools()]
-    assert app.settings.input_container not in [one.name async for one in app.clients.blobs.list_containers()]
+    long = with_command(app, "/bin/sleep 600")
+    record = (await submit(long, [await dropped(app, "a", b"a")], detected_by=DetectedBy.TRIGGER))[0].record
+    await dropped(app, "b", b"b")
+    yield SimpleNamespace(app=app, job_id=record.job_id)
     await app.clients.close()
+
+
+async def left(app) -> set[str]:
+    """What there is of the app's resources."""
+    return {found.resource.description.split(" ")[0] for found in await take_inventory(app)}
+
+
+EVERYTHING = {"job", "pool", "input", "output", "table"}
+
+
+async def test_teardown_names_accounts_and_counts_what_will_go_before_it_removes_all_if_told_so(
+    run, environment, tmp_path, filled
+):
+    names = [environment[name] for name in ("BATCH_POOL_ID", "INPUT_CONTAINER", "OUTPUT_CONTAINER", "TABLE_NAME")]
+    code, output, accounts = await run(["teardown", "--yes"], environment, tmp_path)
+    assert code == 0
+    lines = output.splitlines()
+    assert accounts.startswith("Storage account devstoreaccount1 at http://127.0.0.1:")
+    assert f"\nBatch account devbatchaccount1 at {environment['BATCH_ENDPOINT']} (" in accounts
+    assert [line.strip() for line in lines[1:6]] == [
+        f"job {filled.job_id} (1 not ended)",
+        f"pool {names[0]} (2 nodes)",
+        f"input container {names[1]} (2 blobs)",
+        f"output container {names[2]} (0 blobs)",
+        f"table {names[3]} (1 record, 1 of them open)",
+    ]
+    assert lines[7] == "1 of the tasks still run, or their output is not collected: it would be lost."
+    assert [line.split(": ")[1] for line in lines[8:]] == ["deleted"] * 5
+    assert await left(filled.app) == set()
     code, output, _ = await run(["teardown", "--yes"], environment, tmp_path)
-    assert (code, output.count("was not there")) == (0, 4)
+    assert (code, output.splitlines()[-1]) == (0, "There is nothing to delete.")
 
 
-async def test_teardown_asks_about_each_and_yes_is_the_default(run, environment, tmp_path):
+@pytest.mark.parametrize("arguments", [["--dry-run"], ["--dry-run", "--yes"], ["--yes", "--dry-run"]])
+async def test_a_dry_run_of_teardown_deletes_nothing_whatever_else_is_said(
+    run, environment, tmp_path, filled, arguments
+):
+    code, output, _ = await run(["teardown", *arguments], environment, tmp_path, answers="y\n" * 9)
+    assert code == 0
+    assert f"job {filled.job_id} (1 not ended)" in output
+    assert await left(filled.app) == EVERYTHING
+
+
+@pytest.mark.parametrize("answers", ["\n" * 5, "n\nno\nnope\nyeah\n \n"])
+async def test_no_is_the_default_of_every_question(run, environment, tmp_path, filled, answers):
+    code, output, _ = await run(["teardown"], environment, tmp_path, answers=answers)
+    assert (code, output.count("[y/N]")) == (0, 5)
+    assert output.endswith("Nothing was deleted.\n")
+    assert await left(filled.app) == EVERYTHING
+
+
+async def test_teardown_removes_what_is_answered_with_yes(run, environment, tmp_path, filled):
+    code, _, _ = await run(["teardown"], environment, tmp_path, answers="n\n\nY\nno\nyes\n")
+    assert code == 0
+    assert await left(filled.app) == {"job", "pool", "output"}
+
+
+async def test_no_answer_deletes_nothing_not_even_what_was_answered_with_yes(run, environment, tmp_path, filled):
+    code, _, complaints = await run(["teardown"], environment, tmp_path, answers="y\ny\n")
+    assert code == 1
+    assert complaints.endswith("\n\nNothing was deleted: there was no answer.\n")
+    assert await left(filled.app) == EVERYTHING
+
+
+@pytest.mark.parametrize("answers", [b"", b"y\ny\ny\ny\ny\n"])
+async def test_without_a_terminal_teardown_tells_and_deletes_nothing(environment, tmp_path, filled, answers):
+    code, output, complaints = await process(["teardown"], environment, tmp_path, answers)
+    assert code == 2
+    assert "(2 blobs)" in output
+    assert "\nNothing was deleted: teardown asks before it deletes, and there is no terminal" in complaints
+    assert await left(filled.app) == EVERYTHING
+
+
+async def test_ctrl_c_at_a_question_deletes_nothing_and_shows_no_traceback(environment, tmp_path, filled):
+    leader, follower = os.openpty()
+    try:
+        process = await started(["teardown"], environment, tmp_path, stdin=follower, start_new_session=True)
+        output = await process.stdout.readuntil(b"[y/N] ")
+        ending = asyncio.create_task(process.communicate())
+        while not ending.done():
+            # One that comes between the prompt and the wait for an answer is only seen with the answer.
+            with suppress(ProcessLookupError):
+                process.send_signal(signal.SIGINT)
+            await asyncio.wait({ending}, timeout=0.5)
+        _, complaints = await ending
+    finally:
+        os.close(leader)
+        os.close(follower)
+    assert b"Delete job" in output
+    assert process.returncode == 130
+    assert complaints.endswith(b")\n\nstopped by Ctrl-C\n")
+    assert await left(filled.app) == EVERYTHING
+
+
+async def test_a_dry_run_of_setup_only_tells(run, environment, tmp_path):
+    code, output, _ = await run(["setup", "--dry-run"], environment, tmp_path)
+    assert (code, output.count(": would be created")) == (0, 4)
     await run(["setup"], environment, tmp_path)
-    code, output, _ = await run(["teardown"], environment, tmp_path, answers="n\n\nY\nno\n")
+    code, output, _ = await run(["setup", "--dry-run"], environment, tmp_path)
+    assert (code, output.count(": is there")) == (0, 4)
+
+
+async def test_what_is_slow_says_what_it_waits_for(run, environment, batch_endpoint, tmp_path, monkeypatch):
+    monkeypatch.setattr(patience, "FIRST", 0.1)
+    async with faults(batch_endpoint, {"operation": "create_pool", "delay": 1}):
+        code, _, complaints = await run(["setup"], environment, tmp_path)
     assert code == 0
-    assert output.count("[Y/n]") == 4
-    app = open_app(Settings.from_env(environment))
-    assert (await app.batch.pool_status(app.settings.pool.id)).state == BatchPoolState.ACTIVE
-    containers = [one.name async for one in app.clients.blobs.list_containers()]
-    await app.table.ping()
-    await app.clients.close()
-    assert not {app.settings.input_container, app.settings.output_container} & set(containers)
+    assert f"  still creating pool {environment['BATCH_POOL_ID']} (0 s)...\n" in complaints
+
+
+@pytest.mark.parametrize("arguments", [["setup"], ["teardown"], ["tidy"], ["setup", "--dry-run"]])
+async def test_with_nothing_listening_every_command_says_so_within_two_seconds(run, environment, tmp_path, arguments):
+    storage = "DefaultEndpointsProtocol=http;AccountName=a;AccountKey=a2V5;BlobEndpoint=http://127.0.0.1:9/a;"
+    nowhere = {"DATA_STORAGE": f"{storage}TableEndpoint=http://127.0.0.1:9/a;", "BATCH_ENDPOINT": "http://127.0.0.1:9"}
+    began = time.monotonic()
+    code, _, complaints = await run(arguments, environment | nowhere, tmp_path)
+    assert time.monotonic() - began < 2
+    assert code == 1
+    assert "failed: nothing listens on 127.0.0.1:9: is the local stack up?" in complaints
+    assert "ssl" not in complaints
 
 
 async def test_tidy_closes_old_jobs_and_a_dry_run_only_tells(run, environment, tmp_path):

@@ -8,12 +8,12 @@ import pytest
 
 from batch_core.app import open_app
 from batch_core.clocks import CLOCK_MARGIN
-from batch_core.errors import Unavailable
-from batch_core.naming import task_id
+from batch_core.errors import NotNow, Unavailable
+from batch_core.naming import MAX_ATTEMPT, BlobVersion, table_keys, task_id
 from batch_core.record import DetectedBy, TaskState
 from batch_core.replies import record_reply
 from batch_core.settings import Settings
-from batch_core.submit import submit, submit_again
+from batch_core.submit import _new_record, submit, submit_again
 from batch_core.task import batch_task
 from tests.batch_core.steps import TRIGGER, accepted_only, closed, deleted, dropped, recorded_only, tasks_of
 
@@ -165,15 +165,14 @@ async def test_a_task_that_a_closed_job_has_already_is_not_added_to_the_next(app
     assert len(await tasks_of(app)) == 1
 
 
-async def test_while_batch_is_out_of_reach_the_file_stays_queued_with_the_reason(app, environment, monkeypatch):
+async def test_while_batch_is_out_of_reach_the_file_stays_queued_with_the_reason(app, environment):
     version = await dropped(app, "a.txt", b"text")
     cut_off = open_app(replace(app.settings, batch=Settings.from_env(environment).batch))
-    monkeypatch.setattr(cut_off.clients.batch._config.retry_policy, "total_retries", 0)
     (submission,) = await submit(cut_off, [version], detected_by=TRIGGER)
     await cut_off.clients.close()
     assert submission.record.state is TaskState.QUEUED
     assert submission.record.reason.startswith("creating job")
-    assert "Cannot connect" in submission.record.reason
+    assert "nothing listens on 127.0.0.1:9" in submission.record.reason
     assert submission.record.submit_tries == 1
     assert submission.record.next_attempt_at > submission.record.recorded_at
     # Before its time, only a person has it tried again.
@@ -222,3 +221,59 @@ async def test_a_table_out_of_reach_is_an_error_and_nothing_is_submitted(app):
         await submit(app, [version], detected_by=TRIGGER)
     assert not isinstance(caught.value, Unavailable)
     assert await tasks_of(app) == []
+
+
+async def test_the_tenth_force_costs_as_many_calls_as_the_third(app, calls):
+    version = await dropped(app, "a.txt")
+    costs = []
+    for _ in range(10):
+        calls.clear()
+        await submit_again(app, version, detected_by=DetectedBy.HTTP)
+        costs.append(len(calls))
+    assert len(set(costs[2:])) == 1
+    assert (await app.table.newest_attempt(version)) == 10
+
+
+async def test_a_removed_attempt_leaves_a_gap_that_no_later_one_fills(app):
+    """Batch has the task of the removed record still: the same id would count as run."""
+    version = await dropped(app, "a.txt")
+    for _ in range(3):
+        await submit_again(app, version, detected_by=DetectedBy.HTTP)
+    keys = table_keys(task_id(version, 2))
+    table = app.clients.tables.get_table_client(app.settings.table_name)
+    await table.delete_entity(keys.partition, keys.row)
+    assert (await submit_again(app, version, detected_by=DetectedBy.HTTP)).record.attempt == 4
+
+
+async def test_many_forces_at_once_make_as_many_attempts(app):
+    version = await dropped(app, "a.txt")
+    made = await asyncio.gather(*(submit_again(app, version, detected_by=DetectedBy.HTTP) for _ in range(5)))
+    assert sorted(one.record.attempt for one in made) == [1, 2, 3, 4, 5]
+    assert len(await tasks_of(app)) == 5
+
+
+@pytest.mark.parametrize("name", ["a'b.txt", "ü&%25+ x.txt", "日本.txt", "😀" * 400])
+async def test_attempts_are_told_from_those_at_other_files_of_the_same_second(storage_app, name):
+    app = storage_app
+    moment = datetime(2026, 11, 23, 8, 1, 2, tzinfo=UTC)
+    facts = {"container": "c", "last_modified": moment, "size": 1}
+    one, other = [BlobVersion(name=name, etag=etag, **facts) for etag in ("0x8D'E1", "0x8DE2")]
+    namesake = BlobVersion(name=f"{name}x", etag=one.etag, **facts)
+    records = [
+        _new_record(app, version, TRIGGER, attempt, "job") for version, attempt in _attempts(one, other, namesake)
+    ]
+    await app.table.insert(records)
+    found = [await app.table.newest_attempt(version) for version in (one, other, namesake)]
+    assert found == [12, 2, 30]
+    assert await app.table.newest_attempt(BlobVersion(name=name, etag="0x8DE3", **facts)) == 0
+
+
+def _attempts(one: BlobVersion, other: BlobVersion, namesake: BlobVersion) -> list[tuple[BlobVersion, int]]:
+    return [*((one, number) for number in range(1, 13)), (other, 1), (other, 2), (namesake, 30)]
+
+
+async def test_more_attempts_than_an_id_can_tell_are_refused_with_a_sentence(storage_app):
+    version = await dropped(storage_app, "a.txt")
+    await storage_app.table.insert([_new_record(storage_app, version, TRIGGER, MAX_ATTEMPT, "job")])
+    with pytest.raises(NotNow, match=r"'a\.txt' has 9999 attempts"):
+        await submit_again(storage_app, version, detected_by=DetectedBy.HTTP)

@@ -22,12 +22,12 @@ from local.stack import Plan
 from tests.local.hosts import CHECKOUT, eventually
 
 
-def own_settings(folder: Path) -> tuple[Path, dict[str, int]]:
+def own_settings(folder: Path, **values: str) -> tuple[Path, dict[str, int]]:
     ports = dict(zip(("blob", "queue", "table", "batch", "host"), free_ports(5), strict=True))
     storage = StoragePorts(blob=ports["blob"], queue=ports["queue"], table=ports["table"])
     moved = AppSettings.example().moved_to(storage, f"http://127.0.0.1:{ports['batch']}", ports["host"])
     file = folder / "own.settings.json"
-    file.write_text(json.dumps({"Values": dict(moved.values), "Host": {"LocalHttpPort": ports["host"]}}))
+    file.write_text(json.dumps({"Values": {**moved.values, **values}, "Host": {"LocalHttpPort": ports["host"]}}))
     return file, ports
 
 
@@ -57,7 +57,8 @@ async def nothing_is_left(pids: dict[str, int], ports: dict[str, int]) -> None:
 
 
 async def test_up_tells_every_address_brings_a_file_through_and_ends_with_a_process_that_dies(tmp_path):
-    file, ports = own_settings(tmp_path)
+    shell = """/bin/bash -c 'cat "$INPUT_FILE"; case $INPUT_BLOB in *bad*) echo oh no >&2; exit 3;; esac'"""
+    file, ports = own_settings(tmp_path, TASK_COMMAND_LINE=shell)
     async with up(tmp_path, file) as process:
         pids = children(process.pid)
         assert len(pids) == 3
@@ -66,6 +67,8 @@ async def test_up_tells_every_address_brings_a_file_through_and_ends_with_a_proc
         assert "AccountKey" not in text
         await drop(tmp_path, file)
         await output_is(AppSettings.read(file), "dropped file.txt", b"hello from up\n")
+        assert f" -m local drop --settings {file} " in text
+        await what_became_of_files_is_told(tmp_path, file)
 
         os.kill(pids["batch_emulator"], signal.SIGKILL)
         await eventually(lambda: process.exit_code is not None, seconds=30)
@@ -76,6 +79,52 @@ async def test_up_tells_every_address_brings_a_file_through_and_ends_with_a_proc
             process.tail(),
         )
         await nothing_is_left(pids, ports)
+
+
+async def test_nothing_is_left_when_up_is_killed_not_even_a_task_that_runs(tmp_path):
+    file, ports = own_settings(tmp_path, TASK_COMMAND_LINE=f"/bin/bash -c 'echo $$ > {tmp_path}/task.pid; sleep 600'")
+    async with up(tmp_path, file) as process:
+        pids = children(process.pid)
+        await drop(tmp_path, file)
+        task = int(await eventually(lambda: _text(tmp_path / "task.pid"), seconds=30))
+        os.kill(process.pid, signal.SIGKILL)
+        await eventually(lambda: process.exit_code is not None)
+    await nothing_is_left(pids | {"task": task}, ports)
+
+
+async def what_became_of_files_is_told(folder: Path, settings: Path) -> None:
+    for name in ("files/good.txt", "files/sub/bad.txt"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("text\n")
+    code, text = await dropped(folder, settings, "--wait", str(folder / "files" / "good.txt"))
+    assert code == 0
+    assert re.search(r"good\.txt: succeeded\n  task    (\S+)\n  stdout  good\.txt/\1/stdout\.txt\n", text)
+    code, text = await dropped(folder, settings, "--wait", str(folder / "files"))
+    assert code == 1
+    assert "sub/bad.txt: failed, the command ended with exit code 3\n" in text
+    assert "  it said last:\n    oh no\n" in text
+    assert text.endswith("not every file was processed: their records say why\n")
+
+
+async def dropped(folder: Path, settings: Path, *arguments: str) -> tuple[int | None, str]:
+    line = command("drop", settings, *arguments)
+    async with await ChildProcess.start("drop", line, log=folder / "drop.log", cwd=CHECKOUT) as process:
+        await process.ended()
+    return process.exit_code, process.log.read_text()
+
+
+async def test_dropping_where_nothing_is_up_is_told_at_once_with_the_settings_that_were_used(tmp_path):
+    file, ports = own_settings(tmp_path)
+    (tmp_path / "a.txt").write_text("")
+    code, text = await dropped(tmp_path, file, str(tmp_path / "a.txt"))
+    assert code == 1
+    assert f"nothing listens on 127.0.0.1:{ports['blob']}" in text
+    assert f"`python -m local up --settings {file}`" in text
+    assert "Traceback" not in text
+
+
+def _text(file: Path) -> str:
+    return file.read_text().strip() if file.exists() else ""
 
 
 async def drop(folder: Path, settings: Path) -> None:
@@ -119,7 +168,7 @@ async def test_taken_ports_are_named_before_anything_is_started(tmp_path):
     assert process.exit_code == 1
     assert f"  {ports['queue']}  for Azurite's Queue service\n" in process.tail()
     assert f"  {ports['host']}  for the Functions host (embedded)\n" in process.tail()
-    assert not (tmp_path / "state").exists()
+    assert [file.name for file in (tmp_path / "state").iterdir()] == ["stack.lock"]
 
 
 async def test_the_demo_runs_three_files_and_leaves_nothing(tmp_path):

@@ -1,0 +1,59 @@
+"""What a failed command said last, as a person may read it in a record: short, printable, without secrets."""
+
+import re
+import unicodedata
+
+#: Of a record's `stderr_end`, in characters.
+MAX_CHARACTERS = 2000
+#: What is looked at to find them, in bytes: more than they need, so that a secret is seen whole before it is cut.
+WINDOW = 16 * 1024
+_EDGE = 2048
+
+#: Colours and cursor movements (ECMA-48), and titles of windows.
+_TERMINAL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+_HIDDEN = "***"
+_SECRETS = (
+    # The signature of a SAS (https://learn.microsoft.com/rest/api/storageservices/create-service-sas), and keys.
+    re.compile(
+        r"((?:\bsig|\baccountkey|\bsharedaccesssignature|\bcode|\bpassword|\bpwd)=)[^\s&;\"'<>]+", re.IGNORECASE
+    ),
+    re.compile(r"(\bbearer\s+)[^\s\"']+", re.IGNORECASE),
+    re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s/@:]*:)[^\s/@]+(?=@)", re.IGNORECASE),
+)
+
+
+def readable_end(content: bytes) -> str | None:
+    """Return the end of what a command wrote to standard error: at most 2,000 characters, None if it wrote nothing.
+
+    `content` is all of it or its last bytes. Whole lines where that is possible; what is no text becomes U+FFFD.
+    """
+    text = content[-WINDOW:].decode("utf-8", errors="replace")
+    if len(content) >= WINDOW:
+        # It may begin within a secret: nothing of it is long enough to reach further than this.
+        text = text[_EDGE:]
+    text = _without_secrets(_printable(text)).strip()
+    return _last_lines(text) or None
+
+
+def _printable(text: str) -> str:
+    text = _TERMINAL.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
+    return "".join(char if char in "\n\t" or not _is_control(char) else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
+def _is_control(char: str) -> bool:
+    # Marks of direction, too, could make a line read as another one.
+    return unicodedata.category(char) == "Cc" or char in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+
+
+def _without_secrets(text: str) -> str:
+    for secret in _SECRETS:
+        text = secret.sub(rf"\1{_HIDDEN}", text)
+    return text
+
+
+def _last_lines(text: str) -> str:
+    if len(text) <= MAX_CHARACTERS:
+        return text
+    kept = text[-MAX_CHARACTERS:]
+    first, _, rest = kept.partition("\n")
+    return rest if rest and len(first) < MAX_CHARACTERS // 2 else kept

@@ -1,0 +1,35 @@
+"""One stack at a time in a folder: two would write the same files."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from local.errors import FolderError
+
+_NAME = "stack.lock"
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the folder until the block is left, or the process is gone; raise FolderError, which says who holds it.
+
+    The lock is the operating system's, so that none is left behind; the process id in the file is for people. The file
+    stays: who removed it could hold a lock on a file that others no longer see.
+    """
+    with (folder / _NAME).open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            file.seek(0)
+            holder = file.read().strip() or "of which nothing is known"
+            raise FolderError(
+                f"a stack is up already in {folder} (process {holder}): end that one, or choose another folder with"
+                " --state"
+            ) from exc
+        file.seek(0)
+        file.truncate()
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield

@@ -1,0 +1,54 @@
+"""What `python -m local drop` makes of paths."""
+
+import os
+
+import pytest
+
+from local.drop import Dropping, plan
+from local.errors import StackError
+
+
+@pytest.fixture
+def tree(tmp_path):
+    for name in ("a/same.txt", "b/same.txt", "b/deep/er/x.txt", "b/.hidden", "one.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    (tmp_path / "empty").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    return tmp_path
+
+
+def names(tree, *paths):
+    return {one.name: str(one.file.relative_to(tree)) for one in plan([tree / path for path in paths])}
+
+
+def test_a_file_goes_under_its_own_name_and_a_folders_files_under_their_paths_below_it(tree):
+    assert plan([tree / "one.txt"]) == [Dropping(file=tree / "one.txt", name="one.txt")]
+    assert names(tree, "b") == {
+        ".hidden": "b/.hidden",
+        "deep/er/x.txt": "b/deep/er/x.txt",
+        "same.txt": "b/same.txt",
+    }
+    assert {"a/same.txt", "b/same.txt"} < names(tree, ".").keys()
+    assert names(tree, "one.txt", "one.txt") == {"one.txt": "one.txt"}
+
+
+@pytest.mark.parametrize("paths", [("a/same.txt", "b/same.txt"), ("a", "b"), ("a/same.txt", "b")])
+def test_two_files_that_would_be_one_blob_are_refused_by_name_and_neither_is_dropped(tree, paths):
+    with pytest.raises(StackError, match=r"nothing was dropped: .*a/same\.txt and .*b/same\.txt would both be"):
+        names(tree, *paths)
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [("nowhere.txt", "there is no such file"), ("empty", "holds no file"), ("pipe", "is no file or folder")],
+)
+def test_what_cannot_be_dropped_is_told_in_a_sentence(tree, path, words):
+    with pytest.raises(StackError, match=words):
+        names(tree, path)
+
+
+def test_a_name_that_no_blob_can_have_is_told(tmp_path):
+    (tmp_path / "odd-\udcff.txt").write_text("")
+    with pytest.raises(StackError, match="not UTF-8"):
+        plan([tmp_path])
