@@ -102,7 +102,8 @@ async def _records(app: App, resource: Resource) -> Found | None:
     if rows is None:
         return None
     still_open = len([row for row in rows if row.startswith(OPEN_PREFIX)])
-    records = len(rows) - still_open
+    # Beside them stands a note that the day is listed.
+    records = len([row for row in rows if row[0].isdigit()])
     contents = _counted(records, "record") + (f", {still_open} of them open" if still_open else "")
     return Found(resource=resource, contents=contents, open_tasks=still_open)
 

@@ -221,6 +221,7 @@ async def test_what_is_slow_says_what_it_waits_for(run, environment, batch_endpo
 @pytest.mark.parametrize("arguments", [["setup"], ["teardown"], ["tidy"], ["setup", "--dry-run"]])
 async def test_with_nothing_listening_every_command_says_so_within_two_seconds(run, environment, tmp_path, arguments):
     storage = "DefaultEndpointsProtocol=http;AccountName=a;AccountKey=a2V5;BlobEndpoint=http://127.0.0.1:9/a;"
+    storage += "QueueEndpoint=http://127.0.0.1:9/a;"
     nowhere = {"DATA_STORAGE": f"{storage}TableEndpoint=http://127.0.0.1:9/a;", "BATCH_ENDPOINT": "http://127.0.0.1:9"}
     began = time.monotonic()
     code, _, complaints = await run(arguments, environment | nowhere, tmp_path)

@@ -14,8 +14,9 @@ from local.ports import free_ports
 def refused(environment: dict[str, str], host: str, port: int) -> Settings:
     """Settings of services of this machine on whose port nothing listens."""
     endpoint = f"http://{host}:{port}"
-    storage = f"DefaultEndpointsProtocol=http;AccountName=a;AccountKey=a2V5;BlobEndpoint={endpoint}/a;"
-    services = {"DATA_STORAGE": f"{storage}TableEndpoint={endpoint}/a;", "BATCH_ENDPOINT": endpoint}
+    storage = f"DefaultEndpointsProtocol=http;AccountName=a;AccountKey=a2V5;"
+    storage += "".join(f"{service}Endpoint={endpoint}/a;" for service in ("Blob", "Queue", "Table"))
+    services = {"DATA_STORAGE": storage, "BATCH_ENDPOINT": endpoint}
     return Settings.from_env(environment | services)
 
 
@@ -55,8 +56,8 @@ async def test_a_connection_that_is_lost_is_tried_again(environment, pauses):
 
 
 async def test_no_error_of_a_plain_address_speaks_of_ssl(environment, pauses):
-    app = open_app(refused(environment, "no-such-host.invalid", 1))
-    with pytest.raises(Unavailable, match=r"no-such-host\.invalid:1") as raised:
+    app = open_app(refused(environment, "no-such-host.localhost", 1))
+    with pytest.raises(Unavailable, match=r"no-such-host\.localhost:1") as raised:
         await app.batch.pool_status("p")
     await app.clients.close()
     assert "ssl:default" not in str(raised.value)

@@ -165,9 +165,9 @@ async def test_a_bad_filter_is_explained_by_the_service(url, idle_job):
 async def test_the_next_link_comes_back_to_the_host_that_was_asked(url, batch, idle_job):
     await batch.client.create_tasks(idle_job, [options(f"t{number}") for number in range(3)])
     path = f"/jobs/{idle_job}/tasks"
-    answer = await send(url, "GET", path, {"maxresults": "2", "$select": "id"}, headers={"Host": "batch.test:99"})
+    answer = await send(url, "GET", path, {"maxresults": "2", "$select": "id"}, headers={"Host": "batch.localhost:99"})
     assert [task["id"] for task in answer.body["value"]] == ["t0", "t1"]
-    assert answer.body["odata.nextLink"].startswith(f"http://batch.test:99{path}?")
+    assert answer.body["odata.nextLink"].startswith(f"http://batch.localhost:99{path}?")
     listed = batch.client.list_tasks(idle_job, max_results=2)
     assert [task.id async for task in listed] == ["t0", "t1", "t2"]
     assert "odata.nextLink" not in (await send(url, "GET", path, {"maxresults": "3"})).body

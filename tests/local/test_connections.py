@@ -23,7 +23,7 @@ async def test_a_connection_is_read_as_the_app_reads_it(text):
 async def test_a_host_whose_own_storage_cannot_be_read_says_so_and_no_key():
     key = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
     host = await asyncio.create_subprocess_exec(
-        *[sys.executable, "-m", "local.host", "--port", "0", "--app", str(CHECKOUT / "tests/local/apps/triggers")],
+        *[sys.executable, "-m", "local.host", "--port", "1", "--app", str(CHECKOUT / "tests/local/apps/triggers")],
         cwd=CHECKOUT,
         env={
             **os.environ,

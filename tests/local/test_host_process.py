@@ -107,7 +107,7 @@ async def test_apps_that_cannot_be_served_are_refused_with_the_reason(tmp_path):
 
 async def refusal(folder: Path, source: str | None) -> str:
     write_app(folder, source)
-    command = [sys.executable, "-m", "local.host", "--port", "0", "--app", str(folder)]
+    command = [sys.executable, "-m", "local.host", "--port", "1", "--app", str(folder)]
     log = folder / "host.log"
     async with await ChildProcess.start("the host", command, log=log, cwd=CHECKOUT) as process:
         with pytest.raises(ProcessEndedError, match="exit code 1"):
