@@ -14,7 +14,7 @@ from local.ports import free_ports
 def refused(environment: dict[str, str], host: str, port: int) -> Settings:
     """Settings of services of this machine on whose port nothing listens."""
     endpoint = f"http://{host}:{port}"
-    storage = f"DefaultEndpointsProtocol=http;AccountName=a;AccountKey=a2V5;"
+    storage = "DefaultEndpointsProtocol=http;AccountName=a;AccountKey=a2V5;"
     storage += "".join(f"{service}Endpoint={endpoint}/a;" for service in ("Blob", "Queue", "Table"))
     services = {"DATA_STORAGE": storage, "BATCH_ENDPOINT": endpoint}
     return Settings.from_env(environment | services)
