@@ -12,10 +12,13 @@ from batch_core.batch_service import PoolStatus
 from batch_core.clocks import CLOCK_TOLERANCE, SHARED_KEY_LIMIT, ServiceClock
 from batch_core.errors import AppError, Missing
 from batch_core.naming import name_length
+from batch_core.record import TaskRecord, TaskState
 
 _PATIENCE_SECONDS = 10
 #: Days that are looked at though they are not listed: most files are of today.
 _RECENT_DAYS = 3
+#: Files that wait for Batch to accept them are counted up to this many.
+_MOST_WAITING = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +39,11 @@ async def check_health(app: App) -> list[Check]:
         ("table", app.table.ping),
     ]
     checks = await asyncio.gather(
-        *(_check(name, ping) for name, ping in parts), _check_file_names(app), _check_batch(app), _check_notes(app)
+        *(_check(name, ping) for name, ping in parts),
+        _check_file_names(app),
+        _check_batch(app),
+        _check_notes(app),
+        _check_waiting(app),
     )
     # Last, because every reply tells its service's time, one that refuses us for the time among them.
     return [settings, *(check for part in checks for check in part), clocks_check(app.clients.clocks, app.now())]
@@ -142,6 +149,37 @@ async def _notes_check(app: App) -> Check:
             f"job {job_id} has open tasks and is not listed: the next reconciling tick lists it" for job_id in lost
         ]
     return Check(name="open work", is_ok=not problems, detail="; ".join(problems) or "its days and jobs are listed")
+
+
+async def _check_waiting(app: App) -> list[Check]:
+    """Tell of files that Batch has not accepted for long; nothing where there are none."""
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            waiting = await _not_accepted(app)
+    except (AppError, TimeoutError):
+        # The table's own check says so.
+        return []
+    return [_waiting_check(waiting)] if waiting else []
+
+
+async def _not_accepted(app: App) -> list[TaskRecord]:
+    """Return up to 100 records, the oldest first, that Batch was asked to accept and that are queued for long."""
+    old = app.now() - app.settings.intake.explain_after
+    for day in await app.table.days():
+        asked = [task for task in await app.table.some_open_work(day) if task.next_attempt_at and not task.is_verified]
+        oldest = sorted((task for task in asked if task.since <= old), key=lambda task: task.since)[:_MOST_WAITING]
+        # The index keeps the time of an attempt that has succeeded since: the records decide.
+        records = [one.record for one in (await app.table.records_among(task.task_id for task in oldest)).values()]
+        if waiting := [record for record in records if record.state is TaskState.QUEUED and not record.obstacle]:
+            return sorted(waiting, key=lambda record: record.recorded_at)
+    return []
+
+
+def _waiting_check(waiting: Sequence[TaskRecord]) -> Check:
+    first = waiting[0]
+    number = f"{len(waiting)} or more files have" if len(waiting) == _MOST_WAITING else f"{len(waiting)} file(s) have"
+    detail = f"{number} waited for Batch to accept them, the first since {first.recorded_at:%Y-%m-%d %H:%M:%S} UTC"
+    return Check(name="hand-over", is_ok=False, detail=f"{detail}: {first.reason or 'no reason is known'}")
 
 
 def _words(exc: Exception) -> str:

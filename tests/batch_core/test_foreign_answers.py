@@ -10,6 +10,7 @@ from batch_core.cancel import cancel
 from batch_core.collect import collect
 from batch_core.entities import MAX_TEXT_LENGTH
 from batch_core.errors import Missing, Refused, ServiceError, Unexpected, note_answer, translating
+from batch_core.health import check_health
 from batch_core.naming import task_id
 from batch_core.reconcile import reconcile
 from batch_core.record import DetectedBy, Outcome, TaskState
@@ -109,6 +110,20 @@ async def test_one_record_that_spoils_every_call_it_is_in_does_not_hold_the_othe
     waiting = [record.task_id for record in records.values() if record.state is TaskState.QUEUED]
     assert waiting == [bad]
     assert sum(record.state is TaskState.SUBMITTED for record in records.values()) == 99
+
+
+async def test_health_tells_of_answers_that_are_not_understood_when_it_lasts(relayed):
+    relayed.batch.spoil = where("POST", "addtaskcollection", page(407))
+    await submitted(relayed.app)
+    assert "hand-over" not in {check.name for check in await check_health(relayed.app)}
+    long_after = later(relayed.app, minutes=11)
+    (told,) = [check for check in await check_health(long_after) if check.name == "hand-over"]
+    assert not told.is_ok
+    assert told.detail.startswith("1 file(s) have waited for Batch to accept them, the first since ")
+    assert "HTTP 407" in told.detail
+    relayed.batch.spoil = pass_all
+    await reconcile(long_after)
+    assert "hand-over" not in {check.name for check in await check_health(long_after)}
 
 
 @pytest.mark.parametrize("code", ["InvalidPropertyValue", "RequestBodyTooLarge", "UnsupportedProperty"])
