@@ -12,6 +12,9 @@ from chaos import report
 from chaos.run import Plan, run
 from local.errors import StackError
 
+#: Less than the 15 minutes for which a key's signature is good, in seconds.
+_AHEAD = 720.0
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m chaos", description=__doc__)
@@ -19,9 +22,16 @@ def main() -> int:
     parser.add_argument("--files", type=int, default=300, help="how many files are dropped")
     parser.add_argument("--seconds", type=float, default=100, help="for how long harm is done")
     parser.add_argument("--settle", type=float, default=150, help="how many seconds everything may take afterwards")
+    parser.add_argument("--clock-ahead", type=float, help="seconds that the host's clock is ahead (odd seeds: 720)")
     arguments = parser.parse_args()
     seed = secrets.randbelow(10**6) if arguments.seed is None else arguments.seed
-    plan = Plan(seed=seed, files=arguments.files, seconds=arguments.seconds, settle_seconds=arguments.settle)
+    plan = Plan(
+        seed=seed,
+        files=arguments.files,
+        seconds=arguments.seconds,
+        settle_seconds=arguments.settle,
+        clock_ahead=_AHEAD * (seed % 2) if arguments.clock_ahead is None else arguments.clock_ahead,
+    )
     return _run(plan, Path(tempfile.mkdtemp(prefix="chaos-")))
 
 

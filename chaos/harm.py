@@ -12,11 +12,12 @@ from chaos.dropper import Dropped, Dropper
 from chaos.errors import ChaosError
 from chaos.events import Events
 from chaos.system import System
+from local import stack
 
 type Deed = Callable[[], Awaitable[None]]
 
 #: How often each kind is chosen, once each has had its turn.
-_WEIGHTS = {"weather": 8, "node": 3, "host": 2, "emulator": 1, "both": 1, "repeat": 4, "take away": 4}
+_WEIGHTS = {"weather": 8, "node": 3, "host": 2, "emulator": 1, "both": 1, "repeat": 4, "take away": 4, "foreign": 4}
 _HARMED = {"unusable", "unknown"}
 _SMALL_BURST = 6
 
@@ -37,6 +38,8 @@ class Harm:
             "both": self._kill_both,
             "repeat": self._repeat_events,
             "take away": self._take_events_away,
+            "foreign": self._spoil_answers,
+            "table": self._make_table_again,
         }
         self.done: Counter[str] = Counter()
         self.lost_nodes: set[str] = set()
@@ -97,6 +100,22 @@ class Harm:
         async with self._system.http.get(self._system.control("state")) as response:
             rows = (await response.json())["tables"]["nodes"]["rows"]
             return {row["id"]: row["state"] for row in rows}
+
+    async def _spoil_answers(self) -> None:
+        before = self._system.relays.struck
+        self._system.relays.spoil_some(self._dice)
+        await asyncio.sleep(self._dice.uniform(0.5, 2.5))
+        self._system.relays.pass_everything()
+        self.done["answers spoiled"] += self._system.relays.struck - before
+
+    async def _make_table_again(self) -> None:
+        """Delete the state table under the running app, and make it again as its operator would."""
+        await self._clear_weather()
+        await self._system.table.delete_table()
+        await asyncio.sleep(self._dice.uniform(0.1, 1.0))
+        await stack.set_up(self._system.plan)
+        self.done["tables made again"] += 1
+        await self._change_weather()
 
     async def _kill_host(self) -> None:
         await self._system.host.kill()

@@ -4,12 +4,12 @@ What it puts in their place is what proxies, gateways and login pages say: no an
 """
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import urlsplit
 
-from aiohttp import ClientSession, ClientTimeout, web
+from aiohttp import ClientError, ClientSession, ClientTimeout, web
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -78,6 +78,13 @@ class Relay:
         # Not `request.read()`, which has a bound of its own.
         body = await request.content.read()
         spoiled = self.spoil(Asked(method=request.method, path=request.raw_path, body=body))
+        try:
+            return await self._pass_on(request, body, spoiled)
+        except ClientError:
+            # The service is down, which a relay says in its own words.
+            return await self._answer(request, 502, CIMultiDict({"Content-Type": "text/html"}), b"<html>Bad Gateway")
+
+    async def _pass_on(self, request: web.BaseRequest, body: bytes, spoiled: Spoiled | None) -> web.StreamResponse:
         if spoiled is None:
             return await self._answer(request, *await self._ask(request, body))
         self.struck += 1
@@ -121,9 +128,11 @@ class Relay:
         if not is_broken and request.method != "HEAD" and status not in {204, 304}:
             headers["Content-Length"] = str(len(body))
         answer = web.StreamResponse(status=status, headers=headers)
-        await answer.prepare(request)
-        if request.method != "HEAD" and body:
-            await answer.write(body)
+        # Who has gone meanwhile needs no answer.
+        with suppress(ConnectionError):
+            await answer.prepare(request)
+            if request.method != "HEAD" and body:
+                await answer.write(body)
         if is_broken and request.transport is not None:
             request.transport.close()
         return answer

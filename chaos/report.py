@@ -29,7 +29,7 @@ def lines(result: Result) -> Iterator[str]:
 
 
 def _settled(result: Result) -> str:
-    harm = f"{result.plan.seconds:g} s of harm"
+    harm = f"{result.plan.seconds:g} s of harm, the host's clock {result.plan.clock_ahead:g} s ahead"
     if result.settled_after is None:
         return f"{harm}; not everything was done {result.plan.settle_seconds:g} s later"
     return f"{harm}; everything was done {result.settled_after:.0f} s later"

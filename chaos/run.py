@@ -22,12 +22,16 @@ _POLL_SECONDS = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is to be done: `seconds` of harm, then at most `settle_seconds` until everything must be done."""
+    """What is to be done: `seconds` of harm, then at most `settle_seconds` until everything must be done.
+
+    All the while the host's clock is `clock_ahead` seconds ahead of the services'.
+    """
 
     seed: int
     files: int
     seconds: float
     settle_seconds: float = 150.0
+    clock_ahead: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +49,7 @@ class Result:
 async def run(plan: Plan, folder: Path) -> Result:
     """Carry out the plan in a folder; raise StackError if that cannot be done."""
     started = time.monotonic()
-    async with system.running(folder) as stack:
+    async with system.running(folder, plan.clock_ahead) as stack:
         dropper = Dropper(stack.inputs, files.plan(plan.seed, plan.files), _dice(plan, "drops"))
         events = Events(stack.events, stack.hosts, stack.inputs.container_name)
         harm = Harm(stack, dropper, events, _dice(plan, "harm"))

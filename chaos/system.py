@@ -12,6 +12,8 @@ from azure.data.tables.aio import TableClient
 from azure.storage.blob.aio import BlobServiceClient, ContainerClient
 from azure.storage.queue.aio import QueueClient
 
+from chaos.foreign import Relays, relays_to
+from chaos.late_host import AHEAD_VARIABLE
 from chaos.restartable import Restartable
 from local import azurite, emulator, functions_host, stack
 from local.functions_host import HostKind
@@ -39,6 +41,7 @@ class System:
 
     plan: Plan
     ledger: Path
+    relays: Relays
     emulator: Restartable
     host: Restartable
     http: aiohttp.ClientSession
@@ -59,15 +62,19 @@ class System:
 
 
 @asynccontextmanager
-async def running(folder: Path) -> AsyncIterator[System]:
-    """Run a stack of its own in `folder` until the block is left; raise StackError."""
+async def running(folder: Path, clock_ahead: float) -> AsyncIterator[System]:
+    """Run a stack of its own in `folder` until the block is left; raise StackError.
+
+    The host's clock is so many seconds ahead of the services'.
+    """
     ledger = folder / "ledger.txt"
-    plan = _plan(folder, ledger)
+    plan = _plan(folder, ledger, clock_ahead)
     async with AsyncExitStack() as parts:
         await parts.enter_async_context(
             azurite.running(log=plan.logs / "azurite.log", ports=plan.settings.storage_ports)
         )
-        system = await _with_clients(plan, ledger, parts)
+        relays = await parts.enter_async_context(relays_to(dict(plan.settings.values)))
+        system = await _with_clients(plan, ledger, relays, parts)
         parts.push_async_callback(system.emulator.stop)
         await system.emulator.start()
         await stack.set_up(plan)
@@ -76,14 +83,14 @@ async def running(folder: Path) -> AsyncIterator[System]:
         yield system
 
 
-def _plan(folder: Path, ledger: Path) -> Plan:
+def _plan(folder: Path, ledger: Path, clock_ahead: float) -> Plan:
     plan = Plan.throwaway(folder, HostKind.EMBEDDED)
     command = f"/bin/bash '{_COMMAND}' '{ledger}'"
-    values = {**plan.settings.values, **_QUICK, "TASK_COMMAND_LINE": command}
+    values = {**plan.settings.values, **_QUICK, "TASK_COMMAND_LINE": command, AHEAD_VARIABLE: str(clock_ahead)}
     return replace(plan, settings=replace(plan.settings, values=values))
 
 
-async def _with_clients(plan: Plan, ledger: Path, parts: AsyncExitStack) -> System:
+async def _with_clients(plan: Plan, ledger: Path, relays: Relays, parts: AsyncExitStack) -> System:
     values = plan.settings.values
     storage, key = (
         values["DATA_STORAGE"],
@@ -94,8 +101,9 @@ async def _with_clients(plan: Plan, ledger: Path, parts: AsyncExitStack) -> Syst
     return System(
         plan=plan,
         ledger=ledger,
+        relays=relays,
         emulator=Restartable(lambda kills: _emulator(plan, kills)),
-        host=Restartable(lambda kills: _host(plan, kills)),
+        host=Restartable(lambda kills: _host(plan, relays, kills)),
         http=await parts.enter_async_context(aiohttp.ClientSession()),
         batch=await parts.enter_async_context(BatchClient(values["BATCH_ENDPOINT"], key)),
         table=await parts.enter_async_context(TableClient.from_connection_string(storage, values["TABLE_NAME"])),
@@ -115,5 +123,7 @@ def _emulator(plan: Plan, kills: int) -> emulator.RunningEmulator:
     )
 
 
-def _host(plan: Plan, kills: int) -> functions_host.RunningHost:
-    return functions_host.running(plan.host, plan.settings, log=plan.logs / f"functions-{kills}.log")
+def _host(plan: Plan, relays: Relays, kills: int) -> functions_host.RunningHost:
+    settings = replace(plan.settings, values=relays.led_through(dict(plan.settings.values)))
+    module = "chaos.late_host"
+    return functions_host.running(plan.host, settings, module=module, log=plan.logs / f"functions-{kills}.log")

@@ -57,17 +57,20 @@ type RunningHost = AbstractAsyncContextManager[FunctionsHost]
 
 
 @asynccontextmanager
-async def running(kind: HostKind, settings: AppSettings, *, log: Path) -> AsyncIterator[FunctionsHost]:
+async def running(
+    kind: HostKind, settings: AppSettings, *, log: Path, module: str = "local.host"
+) -> AsyncIterator[FunctionsHost]:
     """Run the app of this checkout until the block is left; raise StackError.
 
     `func start` was written from its documentation and has not been run where this was made: both
-    hosts are used through the same command line, environment and admin pages.
+    hosts are used through the same command line, environment and admin pages. `module` is what is
+    run as the embedded one.
     """
     port = settings.host_port
     url = f"http://{ADDRESS}:{port}"
     async with await ChildProcess.start(
         f"the Functions host ({kind})",
-        _command(kind, port),
+        _command(kind, port, module),
         log=log,
         env=_environment(kind, settings),
         cwd=CHECKOUT,
@@ -76,10 +79,10 @@ async def running(kind: HostKind, settings: AppSettings, *, log: Path) -> AsyncI
         yield FunctionsHost(url=url, functions=await _functions(url), process=process)
 
 
-def _command(kind: HostKind, port: int) -> list[str]:
+def _command(kind: HostKind, port: int, module: str) -> list[str]:
     if kind is HostKind.FUNC:
         return ["func", "start", "--port", str(port)]
-    return [sys.executable, "-m", "local.host", "--port", str(port), "--app", str(CHECKOUT)]
+    return [sys.executable, "-m", module, "--port", str(port), "--app", str(CHECKOUT)]
 
 
 def _environment(kind: HostKind, settings: AppSettings) -> dict[str, str]:

@@ -9,7 +9,7 @@ from chaos.run import Plan, run
 
 @pytest.mark.timeout(300)
 async def test_while_everything_fails_at_random_no_file_is_lost_and_none_runs_twice(tmp_path):
-    result = await run(Plan(seed=20261123, files=60, seconds=12, settle_seconds=200), tmp_path)
+    result = await run(Plan(seed=20261123, files=60, seconds=12, settle_seconds=200, clock_ahead=720), tmp_path)
     verdict = result.verdict
     assert list(verdict.lost) == []
     assert list(verdict.run_twice) == []
@@ -17,7 +17,13 @@ async def test_while_everything_fails_at_random_no_file_is_lost_and_none_runs_tw
     assert list(verdict.reasons_missing) == []
     assert result.settled_after is not None
     assert sum(verdict.states.values()) + verdict.never_seen == result.versions >= 60
-    for harm in ("kills of the host", "kills of the emulator", "events repeated", "events suppressed"):
+    for harm in (
+        "kills of the host",
+        "kills of the emulator",
+        "events repeated",
+        "events suppressed",
+        "tables made again",
+    ):
         assert result.harm[harm] > 0, harm
     assert result.harm["nodes lost"] + result.harm["nodes broken for a while"] > 0
     assert verdict.detected_by["sweep"] > 0
