@@ -46,12 +46,13 @@ def job_with(task_kind, task, **more):
 
 def with_command(line):
     """Return a path and a body for each kind of task, all of them in a container."""
-    task = {"id": "t", "commandLine": line, "containerSettings": IMAGE}
+    start_task = {"commandLine": line, "containerSettings": IMAGE}
+    task = {"id": "t", **start_task}
     return [
         ("/jobs", job_with("jobManagerTask", task)),
         ("/jobs", job_with("jobPreparationTask", task)),
         ("/jobs", job_with("jobReleaseTask", {**task, "id": "r"}, jobPreparationTask={"commandLine": "true"})),
-        ("/pools", {"id": new_id("pool"), "vmSize": "small", "startTask": task}),
+        ("/pools", {"id": new_id("pool"), "vmSize": "small", "startTask": start_task}),
     ]
 
 
