@@ -37,6 +37,10 @@ app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 async def submit_blob(blob: BlobClient) -> None:
     """Take a file that was dropped into the input container: done only when Batch has its task."""
     core = process_app()
+    if blob.container_name != core.settings.input_container:
+        # Event Grid's webhook filters nothing: a subscription without a filter tells of outputs, too.
+        logger.warning("An event is about container %r, which is not the input container.", blob.container_name)
+        return
     try:
         version = await core.inputs.version_of(blob.blob_name)
     except (BlobNotFound, NotAFile) as exc:

@@ -34,8 +34,8 @@ def call(app, monkeypatch):  # noqa: F811
     return call
 
 
-def event(name):
-    return SimpleNamespace(blob_name=name)
+def event(app, name, container=None):  # noqa: F811
+    return SimpleNamespace(blob_name=name, container_name=container or app.settings.input_container)
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def pending(monkeypatch):
 
 async def test_a_file_that_is_still_being_copied_is_left_to_the_sweep(app, call, pending):  # noqa: F811
     await dropped_while_pending(app, pending)
-    await call("submit_blob", event("a.txt"))
+    await call("submit_blob", event(app, "a.txt"))
     await take_poison(app, message(app, "a.txt"))
     with pytest.raises(NotNow, match="still being copied"):
         await app.inputs.version_of("a.txt")
@@ -69,7 +69,7 @@ async def test_a_file_that_is_still_being_copied_is_left_to_the_sweep(app, call,
 async def test_an_event_about_a_folder_is_passed_over(app, call):  # noqa: F811
     folder = app.clients.blobs.get_blob_client(app.settings.input_container, "folder")
     await folder.upload_blob(b"", metadata={"hdi_isfolder": "true"})
-    await call("submit_blob", event("folder"))
+    await call("submit_blob", event(app, "folder"))
     assert await tasks_of(app) == []
     answer = await answered(app, call, "folder")
     assert answer.status_code == 400
@@ -85,7 +85,7 @@ async def test_an_event_about_an_archived_file_is_handled_when_its_record_waits(
     await dropped(app, "old.txt")
     blob = app.clients.blobs.get_blob_client(app.settings.input_container, "old.txt")
     await blob.set_standard_blob_tier(StandardBlobTier.ARCHIVE)
-    await call("submit_blob", event("old.txt"))
+    await call("submit_blob", event(app, "old.txt"))
     answer = await answered(app, call, "old.txt")
     document = json.loads(answer.get_body())
     assert (answer.status_code, document["state"]) == (200, "queued")
@@ -95,7 +95,7 @@ async def test_an_event_about_an_archived_file_is_handled_when_its_record_waits(
 
 async def test_an_event_about_a_name_that_leads_elsewhere_is_handled_by_its_rejection(app, call):  # noqa: F811
     await put_raw(app.clients.blobs, app.settings.input_container, "../x.txt")
-    await call("submit_blob", event("../x.txt"))
+    await call("submit_blob", event(app, "../x.txt"))
     answer = await answered(app, call, "../x.txt")
     document = json.loads(answer.get_body())
     assert (answer.status_code, document["state"]) == (200, "rejected")
@@ -108,18 +108,25 @@ async def dropped_while_pending(app, pending):  # noqa: F811
     pending(is_on=True)
 
 
+async def test_an_event_about_another_container_is_none_of_ours(app, call, caplog):  # noqa: F811
+    await dropped(app, "a.txt")
+    await call("submit_blob", event(app, "a.txt", container="another"))
+    assert "An event is about container 'another'" in caplog.text
+    assert await tasks_of(app) == []
+
+
 async def test_a_file_that_is_gone_again_is_passed_over(app, call):  # noqa: F811
-    await call("submit_blob", event("never there.txt"))
+    await call("submit_blob", event(app, "never there.txt"))
     assert await tasks_of(app) == []
 
 
 async def test_the_trigger_leaves_alone_what_the_settings_leave_out(app, call):  # noqa: F811
     version = await dropped(app, "empty.txt", b"")
-    await call("submit_blob", event("empty.txt"), with_intake(app, skip_empty=True))
+    await call("submit_blob", event(app, "empty.txt"), with_intake(app, skip_empty=True))
     late = version.last_modified.replace(year=version.last_modified.year + 1)
-    await call("submit_blob", event("empty.txt"), with_intake(app, not_before=late))
+    await call("submit_blob", event(app, "empty.txt"), with_intake(app, not_before=late))
     assert await tasks_of(app) == []
-    await call("submit_blob", event("empty.txt"))
+    await call("submit_blob", event(app, "empty.txt"))
     assert len(await tasks_of(app)) == 1
 
 
@@ -127,8 +134,8 @@ async def test_an_event_counts_as_handled_only_when_batch_has_the_task(app, call
     await dropped(app, "a.txt")
     async with faults(app.settings.batch.endpoint, {"operation": "create_job", "answer": {"status": 503}}):
         with pytest.raises(Unavailable):
-            await call("submit_blob", event("a.txt"))
-    await call("submit_blob", event("a.txt"), later(app, minutes=5))
+            await call("submit_blob", event(app, "a.txt"))
+    await call("submit_blob", event(app, "a.txt"), later(app, minutes=5))
     ((_, task_id),) = await tasks_of(app)
     assert (await record_of(app, task_id)).state is TaskState.SUBMITTED
 
