@@ -3,7 +3,7 @@
 import asyncio
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,10 +51,14 @@ class StoragePorts:
     @property
     def connection_string(self) -> str:
         """The connection string of all three services, with the well-known key."""
+        return self.connection_string_of(ACCOUNT_NAME)
+
+    def connection_string_of(self, account: str) -> str:
+        """Return the connection string of one of the accounts, which all have the well-known key."""
+        blob, queue, table = (f"http://{ADDRESS}:{port}/{account}" for port in (self.blob, self.queue, self.table))
         return (
-            f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT_NAME};AccountKey={ACCOUNT_KEY};"
-            f"BlobEndpoint={self.blob_endpoint};QueueEndpoint={self.queue_endpoint};"
-            f"TableEndpoint={self.table_endpoint};"
+            f"DefaultEndpointsProtocol=http;AccountName={account};AccountKey={ACCOUNT_KEY};"
+            f"BlobEndpoint={blob};QueueEndpoint={queue};TableEndpoint={table};"
         )
 
     async def all_answer(self) -> bool:
@@ -80,16 +84,22 @@ type RunningAzurite = AbstractAsyncContextManager[Azurite]
 
 @asynccontextmanager
 async def running(
-    *, log: Path, location: Path | None = None, ports: StoragePorts | None = None
+    *,
+    log: Path,
+    location: Path | None = None,
+    ports: StoragePorts | None = None,
+    accounts: Sequence[str] = (ACCOUNT_NAME,),
 ) -> AsyncIterator[Azurite]:
     """Run Azurite until the block is left.
 
     `location` keeps the data in that folder; without it they live in memory. Without `ports`,
-    free ones are chosen. Raise NotInstalledError, NotReadyError or ProcessEndedError.
+    free ones are chosen. All `accounts` have the well-known key. Raise NotInstalledError,
+    NotReadyError or ProcessEndedError.
     """
     ports = ports or StoragePorts.free()
     command = _command(ports, location)
-    async with await ChildProcess.start("Azurite", command, log=log, env=_environment(), cwd=log.parent) as process:
+    environment = _environment(accounts)
+    async with await ChildProcess.start("Azurite", command, log=log, env=environment, cwd=log.parent) as process:
         await process.wait_until(ports.all_answer, seconds=_START_SECONDS)
         yield Azurite(ports=ports, process=process)
 
@@ -115,6 +125,7 @@ def _command(ports: StoragePorts, location: Path | None) -> list[str]:
     return [*command, "--location", str(location.resolve())]
 
 
-def _environment() -> dict[str, str]:
+def _environment(accounts: Sequence[str]) -> dict[str, str]:
     # AZURITE_ACCOUNTS and AZURITE_DB of the developer's own would change accounts and storage.
-    return {name: value for name, value in os.environ.items() if not name.startswith("AZURITE_")}
+    own = {name: value for name, value in os.environ.items() if not name.startswith("AZURITE_")}
+    return own | {"AZURITE_ACCOUNTS": ";".join(f"{account}:{ACCOUNT_KEY}" for account in accounts)}

@@ -1,15 +1,17 @@
 """Storage clients for connection names, as the real host finds them in app settings.
 
 A connection `X` is the setting `X` (a connection string), or a URL in `X__blobServiceUri`,
-`X__queueServiceUri` or `X__serviceUri`, or an account in `X__accountName`; a URL is used with
-DefaultAzureCredential.
+`X__queueServiceUri` or `X__serviceUri`, or an account in `X__accountName`; a URL is used with the identity that
+`X__credential` (`managedidentity`) and `X__clientId` name, else with DefaultAzureCredential. Settings that begin with
+`AzureWebJobs` before `X` win: `GetWebJobsConnectionStringSection` of https://github.com/Azure/azure-webjobs-sdk.
 https://learn.microsoft.com/azure/azure-functions/functions-reference#connections
 """
 
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
-from azure.identity.aio import DefaultAzureCredential
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
 from azure.storage.blob.aio import BlobServiceClient
 from azure.storage.queue.aio import QueueServiceClient
 
@@ -18,6 +20,8 @@ from local.host.errors import BindingError
 
 #: The connection in which a host keeps its own state.
 HOST_STORAGE = "AzureWebJobsStorage"
+
+_DEFAULT = "default"
 
 
 class Connections:
@@ -28,7 +32,7 @@ class Connections:
         self._opened = AsyncExitStack()
         self._blobs: dict[str, BlobServiceClient] = {}
         self._queues: dict[str, QueueServiceClient] = {}
-        self._credential: DefaultAzureCredential | None = None
+        self._credentials: dict[str | None, AsyncTokenCredential] = {}
 
     async def __aenter__(self) -> "Connections":
         return self
@@ -50,15 +54,22 @@ class Connections:
             self._queues[connection] = await self._opened.enter_async_context(client)
         return self._queues[connection]
 
-    def _open_blobs(self, connection: str) -> BlobServiceClient:
+    def _open_blobs(self, name: str) -> BlobServiceClient:
+        connection = self._section(name)
         if text := self._connection_string(connection):
             return BlobServiceClient.from_connection_string(text)
-        return BlobServiceClient(self._url(connection, "blob"), credential=self._identity())
+        return BlobServiceClient(self._url(connection, "blob"), credential=self._identity(connection))
 
-    def _open_queues(self, connection: str) -> QueueServiceClient:
+    def _open_queues(self, name: str) -> QueueServiceClient:
+        connection = self._section(name)
         if text := self._connection_string(connection):
             return QueueServiceClient.from_connection_string(text)
-        return QueueServiceClient(self._url(connection, "queue"), credential=self._identity())
+        return QueueServiceClient(self._url(connection, "queue"), credential=self._identity(connection))
+
+    def _section(self, name: str) -> str:
+        prefixed = f"AzureWebJobs{name}"
+        is_set = any(key == prefixed or key.startswith(f"{prefixed}__") for key in self._settings)
+        return prefixed if is_set else name
 
     def _connection_string(self, connection: str) -> str:
         text = self._settings.get(connection, "")
@@ -78,8 +89,13 @@ class Connections:
             f" {connection}__{service}ServiceUri is among the app settings"
         )
 
-    def _identity(self) -> DefaultAzureCredential:
-        if self._credential is None:
-            self._credential = DefaultAzureCredential()
-            self._opened.push_async_callback(self._credential.close)
-        return self._credential
+    def _identity(self, connection: str) -> AsyncTokenCredential:
+        """Return the connection's credential, as `CreateCredential` of the .NET SDK's ClientFactory.cs chooses it."""
+        is_managed = self._settings.get(f"{connection}__credential", "").strip().lower() == "managedidentity"
+        client_id = self._settings.get(f"{connection}__clientId", "").strip() or None
+        key = client_id if is_managed else _DEFAULT
+        if key not in self._credentials:
+            credential = ManagedIdentityCredential(client_id=client_id) if is_managed else DefaultAzureCredential()
+            self._opened.push_async_callback(credential.close)
+            self._credentials[key] = credential
+        return self._credentials[key]

@@ -3,6 +3,7 @@ import os
 import sys
 
 import pytest
+from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
 
 from local.host.connections import Connections
 from local.host.errors import BindingError
@@ -40,3 +41,32 @@ async def test_a_host_whose_own_storage_cannot_be_read_says_so_and_no_key():
     assert "AzureWebJobsStorage is no connection string that can be used: it has no AccountName" in said
     assert key not in said
     assert "Traceback" not in said
+
+
+async def test_what_begins_with_azurewebjobs_wins_whatever_form_it_has():
+    plain, other = (f"DefaultEndpointsProtocol=https;AccountName={name};AccountKey=a2V5" for name in ("one", "two"))
+    async with Connections({"DATA": plain, "AzureWebJobsDATA": other}) as connections:
+        assert (await connections.blobs("DATA")).account_name == "two"
+        assert (await connections.queues("DATA")).account_name == "two"
+    async with Connections({"DATA": plain, "AzureWebJobsDATA__accountName": "three"}) as connections:
+        assert (await connections.blobs("DATA")).account_name == "three"
+
+
+async def test_each_connection_has_the_identity_that_its_settings_name():
+    settings = {
+        "A__accountName": "one",
+        "A__credential": "managedidentity",
+        "A__clientId": "11111111-1111-1111-1111-111111111111",
+        "B__accountName": "two",
+        # Without `credential` it is passed over.
+        "B__clientId": "22222222-2222-2222-2222-222222222222",
+        "C__accountName": "three",
+        "C__credential": "managedidentity",
+    }
+    async with Connections(settings) as connections:
+        named, default, of_the_system = [(await connections.blobs(name)).credential for name in ("A", "B", "C")]
+        assert isinstance(named, ManagedIdentityCredential)
+        assert isinstance(default, DefaultAzureCredential)
+        assert isinstance(of_the_system, ManagedIdentityCredential)
+        assert of_the_system is not named
+        assert (await connections.queues("A")).credential is named
