@@ -46,10 +46,14 @@ class HostKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class FunctionsHost:
-    """A running host; `functions` are names and, for HTTP, URLs."""
+    """A running host; `functions` are names and, for HTTP, URLs; `not_running` are names and reasons.
+
+    Only the embedded host tells what does not run; `func` says it in its log.
+    """
 
     url: str
     functions: dict[str, str | None]
+    not_running: dict[str, str]
     process: ChildProcess
 
 
@@ -76,7 +80,8 @@ async def running(
         cwd=CHECKOUT,
     ) as process:
         await process.wait_until(lambda: _is_running(url), seconds=_START_SECONDS[kind])
-        yield FunctionsHost(url=url, functions=await _functions(url), process=process)
+        functions, not_running = await _functions(url)
+        yield FunctionsHost(url=url, functions=functions, not_running=not_running, process=process)
 
 
 def _command(kind: HostKind, port: int, module: str) -> list[str]:
@@ -108,7 +113,9 @@ async def _is_running(url: str) -> bool:
         return False
 
 
-async def _functions(url: str) -> dict[str, str | None]:
+async def _functions(url: str) -> tuple[dict[str, str | None], dict[str, str]]:
     async with aiohttp.ClientSession() as http, http.get(f"{url}/admin/functions") as response:
         listed = await response.json()
-    return {function["name"]: function.get("invoke_url_template") for function in listed}
+    functions = {function["name"]: function.get("invoke_url_template") for function in listed}
+    not_running = {function["name"]: function["not_running"] for function in listed if "not_running" in function}
+    return functions, not_running

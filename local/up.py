@@ -38,6 +38,7 @@ def _addresses(running: Stack) -> list[str]:
     urls = {name: url for name, url in running.host.functions.items() if url}
     rows = [("Functions", f"{running.host.url} ({running.plan.host})")]
     rows += [("", f"{name}: {url}") for name, url in urls.items()]
+    rows += [("", f"{name} does not run: {reason}") for name, reason in running.host.not_running.items()]
     if storage := settings.storage_ports:
         rows.append(("Blob service", storage.blob_endpoint))
         rows.append(("Queue service", storage.queue_endpoint))

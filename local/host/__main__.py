@@ -5,10 +5,12 @@ App settings are the environment's variables, as they are for every Functions ho
 
 import argparse
 import asyncio
+import importlib
 import logging
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from local.errors import StackError
@@ -25,7 +27,7 @@ def main() -> int:
     parser.add_argument("--app", type=Path, default=Path.cwd(), help="the app's folder (here)")
     arguments = parser.parse_args()
     try:
-        asyncio.run(_serve(arguments.app.resolve(), arguments.port))
+        asyncio.run(_serve(arguments.app.resolve(), arguments.port), loop_factory=_event_loop())
     except StackError as exc:
         print(f"The Functions host cannot run: {exc}", file=sys.stderr)
         return 1
@@ -36,12 +38,26 @@ def main() -> int:
     return 0
 
 
+def _event_loop() -> Callable[[], asyncio.AbstractEventLoop]:
+    """Return what makes the event loop: uvloop's where it exists, as in the worker of Python 3.13.
+
+    https://github.com/Azure/azure-functions-python-worker/blob/dev/workers/proxy_worker/start_worker.py
+    """
+    try:
+        uvloop = importlib.import_module("uvloop")
+    except ModuleNotFoundError:
+        return asyncio.new_event_loop
+    make: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return make
+
+
 async def _serve(folder: Path, port: int) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    settings = HostSettings.read(folder)
-    logs.configure(settings.log_levels)
+    settings = HostSettings.read(folder, os.environ)
+    is_debugged = os.environ.get("PYTHON_ENABLE_DEBUG_LOGGING", "").lower() in {"1", "true"}
+    logs.configure(settings.log_levels, is_debugged=is_debugged)
     async with running(folder, port=port, app_settings=dict(os.environ), settings=settings) as functions:
         print("Functions:", *functions, sep="\n  ")
         print(f"Functions host ready at http://127.0.0.1:{port}", flush=True)

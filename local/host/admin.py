@@ -3,7 +3,6 @@
 https://learn.microsoft.com/azure/azure-functions/functions-manually-run-non-http
 """
 
-from collections.abc import Sequence
 from http import HTTPStatus
 
 from aiohttp import web
@@ -11,6 +10,7 @@ from aiohttp import web
 from local.host.bindings import BlobTrigger, HttpTrigger, QueueTrigger, TimerTrigger, Trigger
 from local.host.http_front import Handler
 from local.host.routes import Routes
+from local.host.selection import Selection
 from local.host.timers import Timer
 from local.host.worker import Function
 
@@ -32,31 +32,46 @@ def status(host_id: str) -> Handler:
     return answer
 
 
-def functions(triggers: Sequence[Trigger], routes: Routes) -> Handler:
-    """Return the handler that lists the functions, HTTP ones with the URL that calls them."""
+def functions(selection: Selection, routes: Routes) -> Handler:
+    """Return the handler that lists the functions: HTTP ones with their URL, those that do not run with the reason.
+
+    `not_running` is a key of this host alone.
+    """
 
     async def answer(request: web.Request) -> web.Response:
         urls = _urls(routes, f"http://{request.host}")
-        names = [trigger.function.name for trigger in triggers]
-        return web.json_response([{"name": name, "invoke_url_template": urls.get(name)} for name in names])
+        names = [trigger.function.name for trigger in selection.triggers]
+        listed = [{"name": name, "invoke_url_template": urls.get(name)} for name in names]
+        listed += [{"name": name, "not_running": reason} for name, reason in selection.left_out.items()]
+        return web.json_response(listed)
 
     return answer
 
 
 def run_now(timer: Timer) -> Handler:
-    """Return the handler that runs a timer's function once, and answers when it has ended."""
+    """Return the handler that begins to run a timer's function, and does not wait for it.
 
-    async def answer(_: web.Request) -> web.Response:
-        await timer.call_once()
+    As the real host's it wants JSON, `{"input": ""}`, and may overlap the schedule.
+    """
+
+    async def answer(request: web.Request) -> web.Response:
+        try:
+            is_object = request.content_type == "application/json" and isinstance(await request.json(), dict)
+        except ValueError:
+            is_object = False
+        if not is_object:
+            return web.Response(status=HTTPStatus.BAD_REQUEST, text='the body must be JSON such as {"input": ""}\n')
+        timer.call_by_hand()
         return web.Response(status=HTTPStatus.ACCEPTED)
 
     return answer
 
 
-def listing(triggers: Sequence[Trigger], routes: Routes, address: str) -> list[str]:
-    """Return a line for every function: its name and what calls it."""
+def listing(selection: Selection, routes: Routes, address: str) -> list[str]:
+    """Return a line for every function: its name and what calls it, or why nothing does."""
     urls = _urls(routes, address)
-    lines = [(t.function.name, _caller(t, urls.get(t.function.name, ""))) for t in triggers]
+    lines = [(t.function.name, _caller(t, urls.get(t.function.name, ""))) for t in selection.triggers]
+    lines += selection.left_out.items()
     width = max(len(name) for name, _ in lines)
     return [f"{name:<{width}}  {caller}" for name, caller in lines]
 

@@ -1,7 +1,7 @@
 """Binding JSON of indexed functions as typed triggers, `%NAME%` resolved from app settings."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -64,21 +64,18 @@ class QueueTrigger(_Trigger):
 type Trigger = HttpTrigger | TimerTrigger | BlobTrigger | QueueTrigger
 
 
-def triggers_of(functions: Iterable[Function], settings: Mapping[str, str]) -> list[Trigger]:
-    """Return the trigger of every function; raise BindingError naming all problems at once."""
-    triggers: list[Trigger] = []
-    problems: list[str] = []
-    for function in functions:
-        try:
-            triggers.append(_trigger_of(function, settings))
-        except BindingError as exc:
-            problems.append(f"function {function.name!r}: {exc}")
-    if problems:
-        raise BindingError("\n".join(problems))
-    return triggers
+def is_disabled(function: Function, settings: Mapping[str, str]) -> bool:
+    """Tell whether the app settings disable a function.
+
+    https://learn.microsoft.com/azure/azure-functions/disable-function
+    """
+    # A dot cannot stand in a variable's name everywhere: the real host takes the other form, too.
+    names = (f"AzureWebJobs.{function.name}.Disabled", f"AzureWebJobs_{function.name}_Disabled")
+    return any(settings.get(name, "").strip().lower() in {"true", "1"} for name in names)
 
 
-def _trigger_of(function: Function, settings: Mapping[str, str]) -> Trigger:
+def trigger_of(function: Function, settings: Mapping[str, str]) -> Trigger:
+    """Return the trigger of a function; raise BindingError, which leaves this function in error alone."""
     bindings = [_Binding(json, settings) for json in function.bindings]
     trigger, *others = sorted(bindings, key=lambda b: not b.type.endswith("trigger"))
     for other in others:

@@ -1,12 +1,13 @@
 """The blob triggers of an app put together: their queue, scans and Event Grid webhook."""
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
 from azure.core.exceptions import ResourceExistsError
 from azure.storage.blob.aio import ContainerClient
+from azure.storage.queue.aio import QueueClient
 
 from local.host.bindings import BlobSource, BlobTrigger
 from local.host.blob_message import BlobMessage
@@ -17,7 +18,7 @@ from local.host.connections import HOST_STORAGE, Connections
 from local.host.event_grid import EventGridWebhook
 from local.host.host_settings import HostSettings
 from local.host.invoker import Invoker
-from local.host.queue_listener import QueueListener, encoded
+from local.host.queue_listener import QueueListener, ReceivedMessage, encoded
 from local.host.receipts import Receipts
 
 _POISON_QUEUE = "webjobs-blobtrigger-poison"
@@ -34,7 +35,7 @@ class BlobFront:
     @classmethod
     async def open(
         cls,
-        triggers: Iterable[BlobTrigger],
+        triggers: Sequence[BlobTrigger],
         *,
         connections: Connections,
         hosts_container: ContainerClient,
@@ -45,9 +46,11 @@ class BlobFront:
         """Create the host's blob queue and what works on it; raise BindingError, AzureError."""
         registered = {t.function.full_name: await _registered(t, connections) for t in triggers}
         queues = await connections.queues(HOST_STORAGE)
+        poison = {t.function.full_name: await _poison_queue(t.connection, connections) for t in triggers}
+        poison_of_the_host = queues.get_queue_client(_POISON_QUEUE)
         listener = QueueListener(
             queue=queues.get_queue_client(f"azure-webjobs-blobtrigger-{host_id}"),
-            poison=queues.get_queue_client(_POISON_QUEUE),
+            poison=lambda message: poison.get(_function_of(message), poison_of_the_host),
             handle=BlobDispatcher(triggers=registered, invoker=invoker).handle,
             parallelism=settings.blob_parallelism,
             tries=settings.blob_tries,
@@ -74,6 +77,20 @@ class BlobFront:
         )
         webhook = EventGridWebhook(triggers=registered, enqueue=enqueue)
         return cls(listener=listener, scans=tuple(scans), webhook=webhook)
+
+
+async def _poison_queue(connection: str, connections: Connections) -> QueueClient:
+    """Return the poison queue for blobs of this connection: it lies beside the blobs, not in the host's account.
+
+    `GetPoisonQueue` in SharedBlobQueueListenerFactory.cs of the real host's Storage extension.
+    """
+    return (await connections.queues(connection)).get_queue_client(_POISON_QUEUE)
+
+
+def _function_of(message: ReceivedMessage) -> str:
+    with contextlib.suppress(ValueError):
+        return BlobMessage.from_json(message.body.decode()).function
+    return ""
 
 
 async def _registered(trigger: BlobTrigger, connections: Connections) -> RegisteredBlobTrigger:

@@ -38,7 +38,8 @@ class BlobPath:
         """Return what the pattern's parts stand for in this blob's name; None without a match."""
         if container != self.container:
             return None
-        found = self._expression.fullmatch(blob)
+        # As .NET matches: a newline is no part of a name, but for one at its end.
+        found = self._expression.match(blob)
         return None if found is None else found.groupdict()
 
     @cached_property
@@ -49,7 +50,7 @@ class BlobPath:
         for token in _TOKEN.finditer(self.pattern):
             expression += re.escape(self.pattern[end : token.start()]) + self._part(token)
             end = token.end()
-        return re.compile(expression + re.escape(self.pattern[end:]), re.DOTALL)
+        return re.compile(expression + re.escape(self.pattern[end:]) + "$")
 
     def _part(self, token: re.Match[str]) -> str:
         if token[1]:

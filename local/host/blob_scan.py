@@ -103,4 +103,4 @@ class BlobScan:
             self._warn("Cannot put a blob in the queue; the next listing tries again", exc)
 
     def _warn(self, sentence: str, exc: AzureError) -> None:
-        _log.warning(sentence, extra={"container": self.path.container, "reason": str(exc)})
+        _log.warning("%s: container %s: %s", sentence, self.path.container, exc)

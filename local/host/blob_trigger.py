@@ -75,7 +75,7 @@ class BlobDispatcher:
         )
 
     def _drop(self, sentence: str, message: BlobMessage) -> None:
-        _log.info(sentence, extra={"function": message.function, "blob": message.blob})
+        _log.info("%s: %s of %s", sentence, message.blob, message.function)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,6 @@
 https://learn.microsoft.com/azure/azure-functions/functions-event-grid-blob-trigger
 """
 
-import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -15,19 +14,16 @@ from aiohttp import web
 from local.host.blob_message import BlobMessage, quoted
 from local.host.blob_trigger import RegisteredBlobTrigger
 
-_log = logging.getLogger("host.event_grid")
-
 PATH = "/runtime/webhooks/blobs"
-
-_VALIDATION = "Microsoft.EventGrid.SubscriptionValidationEvent"
-_CREATED = "Microsoft.Storage.BlobCreated"
 
 
 @dataclass(frozen=True, kw_only=True)
 class EventGridWebhook:
     """Puts created blobs in the blob queue; `triggers` are by the function's full name.
 
-    The `code` of the URL is not checked, as no key is on this local host.
+    The `code` of the URL (the system key `blobs_extension`) is not checked, as no key is on this local host. Nothing is
+    filtered, neither by the event's type nor by the trigger's path: the subscription must do that. The header
+    `aeg-event-type` says what a POST is (HttpRequestProcessor.cs of the real host's Storage extension).
     """
 
     triggers: Mapping[str, RegisteredBlobTrigger]
@@ -38,22 +34,23 @@ class EventGridWebhook:
         registered = self.triggers.get(request.query.get("functionName", ""))
         if registered is None:
             return _refusal(HTTPStatus.NOT_FOUND, "functionName names no blob trigger of this app")
+        kind = request.headers.get("aeg-event-type", "")
         try:
-            events = await request.json()
-            return await self._take(registered, events)
+            match kind:
+                case "SubscriptionValidation":
+                    return web.json_response(
+                        {"validationResponse": (await request.json())[0]["data"]["validationCode"]}
+                    )
+                case "Notification":
+                    return await self._take(registered, await request.json())
+                case "Unsubscribe":
+                    return web.Response(status=HTTPStatus.ACCEPTED)
+            return _refusal(HTTPStatus.BAD_REQUEST, f"the header aeg-event-type is {kind!r}: it must say what this is")
         except (ValueError, KeyError, TypeError) as exc:
             return _refusal(HTTPStatus.BAD_REQUEST, f"not an array of Event Grid events: {exc!r}")
 
     async def _take(self, registered: RegisteredBlobTrigger, posted: Any) -> web.Response:  # noqa: ANN401  # any JSON
-        events: list[tuple[str, dict[str, str]]] = [(e["eventType"], e["data"]) for e in posted]
-        for kind, data in events:
-            if kind == _VALIDATION:
-                return web.json_response({"validationResponse": data["validationCode"]})
-        messages = [_message(registered, data) for kind, data in events if kind == _CREATED]
-        for message in messages:
-            if registered.path.match(message.container, message.blob) is None:
-                _log.info("No match for the trigger's path", extra={"blob": message.blob})
-                continue
+        for message in [_message(registered, event["data"]) for event in posted]:
             await self.enqueue(message)
         return web.Response(status=HTTPStatus.ACCEPTED)
 

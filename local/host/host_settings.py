@@ -8,8 +8,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from local.errors import SettingsFileError
+
+_OVERRIDES = "azurefunctionsjobhost"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +27,12 @@ class HostSettings:
     queue_tries: int = 5
 
     @classmethod
-    def read(cls, folder: Path) -> "HostSettings":
-        """Read `host.json` of the app's folder; raise SettingsFileError."""
+    def read(cls, folder: Path, app_settings: Mapping[str, str] | None = None) -> "HostSettings":
+        """Read `host.json` of the app's folder; raise SettingsFileError.
+
+        App settings such as `AzureFunctionsJobHost__extensions__http__routePrefix` override it, as with the real host
+        (https://learn.microsoft.com/azure/azure-functions/functions-host-json#override-hostjson-values).
+        """
         path = folder / "host.json"
         try:
             root = json.loads(path.read_text(encoding="utf-8"))
@@ -34,6 +41,8 @@ class HostSettings:
         except ValueError as exc:
             raise SettingsFileError(f"{path} is not JSON: {exc}") from exc
         try:
+            for name, value in (app_settings or {}).items():
+                _override(root, name, value)
             return cls._from_json(root)
         except (TypeError, ValueError, AttributeError) as exc:
             raise SettingsFileError(f"{path} holds a value of the wrong type: {exc}") from exc
@@ -52,6 +61,22 @@ class HostSettings:
             queue_parallelism=_number(queues, "batchSize", default.queue_parallelism),
             queue_tries=_number(queues, "maxDequeueCount", default.queue_tries),
         )
+
+
+def _override(root: dict[str, Any], name: str, value: str) -> None:
+    prefix, *path = name.split("__")
+    if prefix.lower() != _OVERRIDES or not path:
+        return
+    *sections, key = path
+    section = root
+    for part in sections:
+        section = section.setdefault(_present(section, part), {})
+    section[_present(section, key)] = value
+
+
+def _present(section: Mapping[str, object], name: str) -> str:
+    # Names of .NET's configuration have no case.
+    return next((one for one in section if one.lower() == name.lower()), name)
 
 
 def _number(section: Mapping[str, object], key: str, default: int) -> int:

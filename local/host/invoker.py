@@ -36,14 +36,14 @@ class Invoker:
         invocation_id = str(uuid.uuid4())
         token = current_invocation.set(f"{function.name} {invocation_id[:8]}")
         began = time.monotonic()
-        _log.info("Executing", extra={"reason": reason})
+        _log.info("Executing: %s", reason)
         try:
             value = await worker.invoke(function, invocation_id, inputs, metadata or {})
         except InvocationFailedError as exc:
-            _log.error("Failed\n%s", exc.stack_trace.rstrip(), extra=_duration(began))
+            _log.error("Failed after %d ms\n%s", _milliseconds(began), exc.stack_trace.rstrip())
             raise
         else:
-            _log.info("Succeeded", extra=_duration(began))
+            _log.info("Succeeded after %d ms", _milliseconds(began))
             return value
         finally:
             current_invocation.reset(token)
@@ -59,14 +59,14 @@ class Invoker:
         """Wait until all started work has ended; after `seconds`, cancel what is left."""
         if not self._work:
             return
-        _log.info("Waiting for running functions", extra={"running": len(self._work)})
+        _log.info("Waiting for %d running functions", len(self._work))
         _, left = await asyncio.wait(self._work, timeout=seconds)
         for task in left:
             task.cancel()
         if left:
-            _log.warning("Cut off running functions", extra={"running": len(left)})
+            _log.warning("Cut off %d running functions", len(left))
             await asyncio.wait(left)
 
 
-def _duration(began: float) -> dict[str, object]:
-    return {"ms": round((time.monotonic() - began) * 1000)}
+def _milliseconds(began: float) -> int:
+    return round((time.monotonic() - began) * 1000)

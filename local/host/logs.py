@@ -1,6 +1,11 @@
-"""The host's log: one readable line for each record, its extra keys and its traceback."""
+"""The host's log: what a real host would show of each record, which is its formatted message and its traceback.
 
-import json
+Keys given as `extra=` are lost there: the worker sends the message alone (`on_logging` in
+workers/proxy_worker/dispatcher.py of https://github.com/Azure/azure-functions-python-worker). Levels in host.json are
+those of the host's categories, `Function.<name>.User` for what a function logs, and never the names of Python loggers;
+the worker's root logger is at INFO, or at DEBUG with PYTHON_ENABLE_DEBUG_LOGGING.
+"""
+
 import logging
 import sys
 from collections.abc import Mapping
@@ -19,30 +24,52 @@ _LEVELS = {
     "critical": logging.CRITICAL,
     "none": logging.CRITICAL + 10,
 }
-_STANDARD_KEYS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-
-# Both tell of every request to Storage and every look for a credential, in many lines each.
-_TOO_TALKATIVE = ("azure.core.pipeline.policies.http_logging_policy", "azure.identity")
 
 
-def configure(log_levels: Mapping[str, str]) -> None:
-    """Send all records to standard output, filtered by `logging.logLevel` of host.json.
-
-    `default` is the level of everything; another category is taken for the logger of that name in
-    lower case, so `Azure.Core` covers `azure.core`.
-    """
+def configure(log_levels: Mapping[str, str], *, is_debugged: bool = False) -> None:
+    """Send all records to standard output, filtered by `logging.logLevel` of host.json."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(LineFormatter())
-    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
-    for name in _TOO_TALKATIVE:
-        logging.getLogger(name).setLevel(logging.WARNING)
-    for category, level in log_levels.items():
-        name = "" if category == "default" else category.lower()
-        logging.getLogger(name).setLevel(_LEVELS.get(level.lower(), logging.INFO))
+    handler.addFilter(CategoryFilter(log_levels))
+    logging.basicConfig(handlers=[handler], level=logging.DEBUG if is_debugged else logging.INFO, force=True)
+
+
+class CategoryFilter(logging.Filter):
+    """Lets pass what the level of the record's category allows; the longest prefix of the category counts."""
+
+    def __init__(self, log_levels: Mapping[str, str]) -> None:
+        super().__init__()
+        levels = {category.lower(): _LEVELS.get(level.lower(), logging.INFO) for category, level in log_levels.items()}
+        self._default = levels.pop("default", logging.INFO)
+        self._levels = levels
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if _is_of_this_host(record):
+            return False
+        return record.levelno >= self._level(_category(record).lower())
+
+    def _level(self, category: str) -> int:
+        parts = category.split(".")
+        prefixes = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
+        return next((self._levels[prefix] for prefix in prefixes if prefix in self._levels), self._default)
+
+
+def _category(record: logging.LogRecord) -> str:
+    invocation = current_invocation.get()
+    name = (invocation or "").partition(" ")[0]
+    if record.name.split(".")[0] == "host":
+        return f"Function.{name}" if invocation else "Host"
+    return f"Function.{name}.User" if invocation else record.name
+
+
+def _is_of_this_host(record: logging.LogRecord) -> bool:
+    # The real host is no Python program: what the SDKs tell of this one's own calls would not be in its log.
+    is_of_an_sdk = record.name.startswith("azure.") and record.levelno < logging.WARNING
+    return is_of_an_sdk and current_invocation.get() is None
 
 
 class LineFormatter(logging.Formatter):
-    """Time, level, logger, message, `key=value` for each extra, and the invocation.
+    """Time, level, logger, message and the invocation.
 
     Further lines of a message, e.g. a traceback in it, follow indented.
     """
@@ -53,7 +80,6 @@ class LineFormatter(logging.Formatter):
             f"{datetime.fromtimestamp(record.created, UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z",
             f"{record.levelname.lower():<8}{record.name}:",
             head,
-            *(f"{key}={_shown(value)}" for key, value in _extras(record).items()),
         ]
         if invocation := current_invocation.get():
             parts.append(f"[{invocation}]")
@@ -61,12 +87,3 @@ class LineFormatter(logging.Formatter):
 
     def usesTime(self) -> bool:  # noqa: N802  # the base class's
         return False
-
-
-def _extras(record: logging.LogRecord) -> dict[str, object]:
-    return {key: value for key, value in vars(record).items() if key not in _STANDARD_KEYS}
-
-
-def _shown(value: object) -> str:
-    text = str(value)
-    return text if text.isprintable() and text and " " not in text else json.dumps(text)

@@ -1,7 +1,8 @@
 """Take messages from a Storage queue and handle them, some at a time, each until it is done.
 
 A message stays invisible to others while it is handled; one that failed is tried again at once; one
-that failed too often goes to a poison queue.
+that failed too often goes to a poison queue. A queue that is a poison queue itself has none: a message that failed
+there stays invisible for ten minutes, and after the last try is not handed over again.
 https://learn.microsoft.com/azure/azure-functions/functions-bindings-storage-queue-trigger#poison-messages
 """
 
@@ -43,7 +44,8 @@ class QueueListener:
     """Drains `queue`: `handle` raises to fail a message, which has `tries` before it is poison."""
 
     queue: QueueClient
-    poison: QueueClient
+    #: Where a message goes that failed too often; None, for all or for one message: it stays where it is.
+    poison: Callable[[ReceivedMessage], QueueClient | None]
     handle: Callable[[ReceivedMessage], Awaitable[None]]
     parallelism: int
     tries: int
@@ -125,22 +127,27 @@ class QueueListener:
     async def _attempt(self, received: QueueMessage) -> bool:
         if (received.dequeue_count or 0) > self.tries:
             return False  # the host died with it several times
-        message = ReceivedMessage(body=_decoded(received.content), received=received)
+        message = _as_received(received)
         try:
             await self.handle(message)
         except InvocationFailedError:
             return False  # logged where it was invoked
         except Exception:  # noqa: BLE001  # whatever it is, the message is tried again
-            _log.exception("Cannot handle a message", extra={"queue": self.queue.queue_name})
+            _log.exception("Cannot handle a message of queue %s", self.queue.queue_name)
             return False
         return True
 
     async def _settle(self, received: QueueMessage, *, succeeded: bool) -> None:
         if not succeeded:
+            poison = self.poison(_as_received(received))
+            if poison is None:
+                # CreatePoisonQueueReference in QueueListenerFactory.cs of the real host's Storage extension.
+                self._warn("A message failed and stays invisible for ten minutes", message_id=received.id)
+                return
             if (received.dequeue_count or 0) < self.tries:
                 await self._release(received)
                 return
-            await self._send_to_poison(received)
+            await self._send_to_poison(received, poison)
         with contextlib.suppress(ResourceNotFoundError):
             await self.queue.delete_message(received)
 
@@ -148,16 +155,16 @@ class QueueListener:
         await self.queue.update_message(received, visibility_timeout=0)
         self.wake()
 
-    async def _send_to_poison(self, received: QueueMessage) -> None:
+    async def _send_to_poison(self, received: QueueMessage, poison: QueueClient) -> None:
         self._warn(
             "A message failed too often and goes to the poison queue",
-            poison_queue=self.poison.queue_name,
+            poison_queue=poison.queue_name,
             message_id=received.id,
             tries=self.tries,
         )
         with contextlib.suppress(ResourceExistsError):
-            await self.poison.create_queue()
-        await self.poison.send_message(received.content)
+            await poison.create_queue()
+        await poison.send_message(received.content)
 
     async def _renew(self, received: QueueMessage) -> None:
         while True:
@@ -169,13 +176,18 @@ class QueueListener:
                 continue
             received.pop_receipt = renewed.pop_receipt
 
-    def _warn(self, sentence: str, **extra: object) -> None:
-        _log.warning(sentence, extra={"queue": self.queue.queue_name, **extra})
+    def _warn(self, sentence: str, **facts: object) -> None:
+        told = " ".join(f"{name}={value}" for name, value in {"queue": self.queue.queue_name, **facts}.items())
+        _log.warning("%s: %s", sentence, told)
 
 
 def encoded(text: str) -> str:
     """Return the content of a message that holds `text`: hosts write and expect base64."""
     return base64.b64encode(text.encode()).decode()
+
+
+def _as_received(received: QueueMessage) -> ReceivedMessage:
+    return ReceivedMessage(body=_decoded(received.content), received=received)
 
 
 def _decoded(content: str) -> bytes:

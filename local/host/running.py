@@ -13,7 +13,7 @@ from azure.core.exceptions import AzureError, ResourceExistsError
 from azure.storage.blob.aio import ContainerClient
 
 from local.host import admin, event_grid, worker
-from local.host.bindings import BlobTrigger, HttpTrigger, QueueTrigger, TimerTrigger, triggers_of
+from local.host.bindings import BlobTrigger, HttpTrigger, QueueTrigger, TimerTrigger
 from local.host.blob_front import BlobFront
 from local.host.connections import HOST_STORAGE, Connections
 from local.host.errors import HostError
@@ -24,11 +24,13 @@ from local.host.invoker import Invoker
 from local.host.queue_listener import QueueListener
 from local.host.queue_trigger import QueueDispatcher
 from local.host.routes import Routes
+from local.host.selection import select
 from local.host.timers import Timer, timer
 
 _log = logging.getLogger("host")
 
 _ADDRESS = "127.0.0.1"
+_POISON_SUFFIX = "-poison"
 _RESTART_SECONDS = 1.0
 
 # Together less than the stack waits before it kills.
@@ -47,8 +49,11 @@ async def running(
     On leaving nothing new is begun, and running functions get some seconds to end. Raise HostError.
     """
     functions = await worker.load(folder)
-    triggers = triggers_of(functions, app_settings)
     async with Connections(app_settings) as connections:
+        selection = await select(functions, app_settings, connections)
+        triggers = selection.triggers
+        for name, reason in selection.left_out.items():
+            _log.error("Function %s does not run: %s", name, reason)
         assembly = _Assembly(
             connections=connections,
             settings=settings,
@@ -59,10 +64,10 @@ async def running(
         others = [t for t in triggers if not isinstance(t, HttpTrigger)]
         loops, handlers = await assembly.begin(others)
         routes = Routes(http, settings.route_prefix)
-        handlers["GET", admin.FUNCTIONS_PATH] = admin.functions(triggers, routes)
+        handlers["GET", admin.FUNCTIONS_PATH] = admin.functions(selection, routes)
         front = HttpFront(routes=routes, invoker=assembly.invoker, extra=handlers)
         async with _serving(front, port), _looping(loops):
-            yield admin.listing(triggers, routes, f"http://{_ADDRESS}:{port}")
+            yield admin.listing(selection, routes, f"http://{_ADDRESS}:{port}")
             _log.info("Stopping: nothing new is begun")
         await assembly.invoker.drain(_DRAIN_SECONDS)
 
@@ -114,9 +119,11 @@ class _Assembly:
 
     async def _queue(self, trigger: QueueTrigger) -> QueueListener:
         queues = await self.connections.queues(trigger.connection)
+        is_poison = trigger.queue.lower().endswith(_POISON_SUFFIX)
+        poison = None if is_poison else queues.get_queue_client(trigger.queue + _POISON_SUFFIX)
         return QueueListener(
             queue=queues.get_queue_client(trigger.queue),
-            poison=queues.get_queue_client(f"{trigger.queue}-poison"),
+            poison=lambda _: poison,
             handle=QueueDispatcher(trigger=trigger, invoker=self.invoker).handle,
             parallelism=self.settings.queue_parallelism,
             tries=self.settings.queue_tries,

@@ -1,4 +1,4 @@
-"""Timer triggers: one loop for each, so that a timer never overlaps itself."""
+"""Timer triggers: one loop for each, so that no scheduled run of a timer overlaps another."""
 
 import asyncio
 import contextlib
@@ -50,8 +50,9 @@ class ScheduleStatus:
 class Timer:
     """One timer trigger; `status_blob` is None when its runs are not monitored.
 
-    A run missed while the host was down is made up for once, as past due; runs missed while the
-    function itself was running are skipped.
+    A run missed while the host was down is made up for once, as past due. Runs missed while the function itself was
+    running are made up for by one, at once, which is not past due (TimerListener.cs of
+    https://github.com/Azure/azure-webjobs-sdk-extensions). A call by hand waits for no turn and leaves no trace here.
     """
 
     trigger: TimerTrigger
@@ -59,35 +60,41 @@ class Timer:
     invoker: Invoker
     status_blob: BlobClient | None
     _status: ScheduleStatus | None = field(default=None, init=False)
-    _turn: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     async def run(self) -> None:
         """Call the function at its times until cancelled."""
-        await self._run_at_start()
+        began = await self._run_at_start()
         while True:
-            due = self.schedule.next_after(_now())
+            due = self.schedule.next_after(began)
             while (left := (due - _now()).total_seconds()) > 0:  # noqa: ASYNC110  # it is a clock
                 await asyncio.sleep(min(left, _LONGEST_SLEEP_SECONDS))
-            await self._call(due, past_due=False)
+            began = max(due, _now())
+            await self._call(began, past_due=False)
 
-    async def _run_at_start(self) -> None:
+    async def _run_at_start(self) -> datetime:
+        """Make up for what was missed; return the moment from which the schedule goes on."""
+        began = _now()
         self._status = await self._read_status()
         past_due = self._status is not None and self._status.next < _now()
         if past_due or self.trigger.run_on_startup:
-            await self._call(_now(), past_due=past_due)
+            await self._call(began, past_due=past_due)
         elif self._status is None:
-            await self._write_status(_now())
+            await self._write_status(began)
+        return began
 
-    async def call_once(self) -> None:
-        """Call the function now, out of turn."""
-        await self._call(_now(), past_due=False)
+    def call_by_hand(self) -> None:
+        """Begin to call the function, whatever else of it is running."""
+        self.invoker.start(self._call_function(past_due=False))
 
-    async def _call(self, due: datetime, *, past_due: bool) -> None:
-        async with self._turn:
-            # Not awaited as such: cancelling the loop must not cut off a running function.
-            await asyncio.wait({self.invoker.start(self._invoke(due, past_due=past_due))})
+    async def _call(self, began: datetime, *, past_due: bool) -> None:
+        # Not awaited as such: cancelling the loop must not cut off a running function.
+        await asyncio.wait({self.invoker.start(self._invoke(began, past_due=past_due))})
 
-    async def _invoke(self, due: datetime, *, past_due: bool) -> None:
+    async def _invoke(self, began: datetime, *, past_due: bool) -> None:
+        await self._call_function(past_due=past_due)
+        await self._write_status(began)
+
+    async def _call_function(self, *, past_due: bool) -> None:
         payload = {
             "Schedule": {"AdjustForDST": True},
             "ScheduleStatus": self._status.as_fields() if self._status else None,
@@ -101,7 +108,6 @@ class Timer:
                 inputs={self.trigger.parameter: data},
                 metadata={"TimerTrigger": data},
             )
-        await self._write_status(due)
 
     async def _read_status(self) -> ScheduleStatus | None:
         if self.status_blob is None:
@@ -118,7 +124,7 @@ class Timer:
     async def _write_status(self, last: datetime) -> None:
         if self.status_blob is None:
             return
-        following = self.schedule.next_after(max(last, _now()))
+        following = self.schedule.next_after(last)
         self._status = ScheduleStatus(last=last, next=following, last_updated=_now())
         try:
             text = json.dumps(self._status.as_fields())
@@ -127,7 +133,7 @@ class Timer:
             self._warn("Cannot write the timer's status", exc)
 
     def _warn(self, sentence: str, exc: Exception) -> None:
-        _log.warning(sentence, extra={"function": self.trigger.function.name, "reason": str(exc)})
+        _log.warning("%s of %s: %s", sentence, self.trigger.function.name, exc)
 
 
 def timer(trigger: TimerTrigger, invoker: Invoker, hosts_container: ContainerClient, host_id: str) -> Timer:

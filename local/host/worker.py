@@ -90,7 +90,7 @@ async def _indexed() -> list[Function]:
 
 def _function(metadata: Any) -> Function:  # noqa: ANN401  # a record of the untyped library
     if metadata.retry_options is not None:
-        logging.getLogger(__name__).warning("This host ignores retry policies", extra={"function": metadata.name})
+        logging.getLogger(__name__).warning("This host ignores the retry policy of function %s", metadata.name)
     return Function(
         name=metadata.name,
         id=metadata.function_id,

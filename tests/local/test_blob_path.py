@@ -8,7 +8,10 @@ from local.host.errors import BindingError
     ("path", "blob", "parts"),
     [
         ("in/{name}", "a.txt", {"name": "a.txt"}),
-        ("in/{name}", "a/b c/ü $(touch x)\n.txt", {"name": "a/b c/ü $(touch x)\n.txt"}),
+        ("in/{name}", "a/b c/ü $(touch x).txt", {"name": "a/b c/ü $(touch x).txt"}),
+        ("in/{name}", "two\nlines.txt", None),
+        ("in/{name}.csv", "a\n.csv", None),
+        ("in", "two\nlines.txt", {}),
         ("in", "a/b.txt", {}),
         ("in/{name}.csv", "a.csv", {"name": "a"}),
         ("in/{name}.csv", "a.txt", None),

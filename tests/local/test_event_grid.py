@@ -4,6 +4,8 @@ import pytest
 from tests.local.hosts import eventually
 
 HOOK = "/runtime/webhooks/blobs"
+NOTIFICATION = {"aeg-event-type": "Notification"}
+VALIDATION = {"aeg-event-type": "SubscriptionValidation"}
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +31,7 @@ async def test_a_created_blob_is_handled_and_not_found_by_scanning(http, running
     blob = blobs.get_blob_client("events", "sub/a ü.txt")
     await blob.upload_blob(b"abc")
     event = created(blob.url)
-    async with http.post(f"{HOOK}?functionName=Host.Functions.event", json=[event]) as response:
+    async with http.post(f"{HOOK}?functionName=Host.Functions.event", json=[event], headers=NOTIFICATION) as response:
         assert response.status == 202
     await eventually(lambda: running_host.notes("event"))
     assert running_host.notes("event") == [{"blob": "sub/a ü.txt"}]
@@ -37,7 +39,7 @@ async def test_a_created_blob_is_handled_and_not_found_by_scanning(http, running
 
 async def test_a_subscription_is_validated(http):
     event = {"eventType": "Microsoft.EventGrid.SubscriptionValidationEvent", "data": {"validationCode": "512d38b6"}}
-    async with http.post(f"{HOOK}?functionName=Host.Functions.event", json=[event]) as response:
+    async with http.post(f"{HOOK}?functionName=Host.Functions.event", json=[event], headers=VALIDATION) as response:
         assert await response.json() == {"validationResponse": "512d38b6"}
 
 
@@ -50,5 +52,21 @@ async def test_a_subscription_is_validated(http):
     ],
 )
 async def test_what_is_no_event_for_a_function_is_refused(http, query, body, status):
-    async with http.post(f"{HOOK}?{query}", json=body) as response:
+    async with http.post(f"{HOOK}?{query}", json=body, headers=NOTIFICATION) as response:
         assert response.status == status
+
+
+async def test_a_post_that_does_not_say_what_it_is_is_refused(http):
+    for headers in ({}, {"aeg-event-type": "Other"}):
+        async with http.post(f"{HOOK}?functionName=Host.Functions.event", json=[], headers=headers) as response:
+            assert response.status == 400
+            assert "aeg-event-type" in await response.text()
+
+
+async def test_neither_type_nor_path_of_an_event_is_looked_at(http, running_host, blobs):
+    blob = blobs.get_blob_client("inbox", "of another container.txt")
+    await blob.upload_blob(b"abc")
+    event = created(blob.url) | {"eventType": "Microsoft.Storage.BlobDeleted"}
+    async with http.post(f"{HOOK}?functionName=Host.Functions.event", json=[event], headers=NOTIFICATION) as response:
+        assert response.status == 202
+    await eventually(lambda: running_host.notes("event", blob="of another container.txt"))

@@ -25,6 +25,16 @@ async def test_bytes_headers_query_and_route_parameters_go_both_ways(http):
         assert response.content_type == "application/octet-stream"
 
 
+async def test_a_chunked_body_arrives_empty_as_it_does_at_the_real_host(http):
+    async def chunks():
+        yield b"some "
+        yield b"bytes"
+
+    async with http.post("/api/echo/a", data=chunks()) as response:
+        assert response.request_info.headers["Transfer-Encoding"] == "chunked"
+        assert (response.status, await response.read()) == (201, b"")
+
+
 async def test_a_sync_function_answers_text(http):
     async with http.get("/api/plain") as response:
         assert (response.status, await response.text()) == (200, "plain text")

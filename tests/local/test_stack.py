@@ -58,13 +58,14 @@ async def nothing_is_left(pids: dict[str, int], ports: dict[str, int]) -> None:
 
 async def test_up_tells_every_address_brings_a_file_through_and_ends_with_a_process_that_dies(tmp_path):
     shell = """/bin/bash -c 'cat "$INPUT_FILE"; case $INPUT_BLOB in *bad*) echo oh no >&2; exit 3;; esac'"""
-    file, ports = own_settings(tmp_path, TASK_COMMAND_LINE=shell)
+    file, ports = own_settings(tmp_path, TASK_COMMAND_LINE=shell, **{"AzureWebJobs.retry_task.Disabled": "true"})
     async with up(tmp_path, file) as process:
         pids = children(process.pid)
         assert len(pids) == 3
         text = process.log.read_text()
         assert [port for port in ports.values() if f":{port}" not in text] == []
         assert "AccountKey" not in text
+        assert "retry_task does not run: disabled by the app settings" in text
         await drop(tmp_path, file)
         await output_is(AppSettings.read(file), "dropped file.txt", b"hello from up\n")
         assert f" -m local drop --settings {file} " in text

@@ -54,9 +54,9 @@ async def slow(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.timer_trigger(arg_name="timer", schedule="%TICK%")
 async def tick(timer: func.TimerRequest) -> None:
-    note("tick begins")
+    note("tick begins", at=time.time())
     await asyncio.sleep(1.2)
-    note("tick ends")
+    note("tick ends", at=time.time())
 
 
 @app.timer_trigger(arg_name="timer", schedule="0 0 4 1 1 *")
