@@ -13,6 +13,11 @@ from batch_core.naming import MAX_BLOB_NAME_LENGTH, is_blob_name, name_length
 from batch_core.record import TaskRecord
 from batch_core.submit import Submission
 
+# Azure's host passes no body on that comes without its length: https://github.com/Azure/azure-functions-host/issues/7930
+_NO_BODY = (
+    'the body is empty: send {"blob": "NAME"}, with a Content-Length, since a chunked body does not arrive on Azure'
+)
+
 _STATUS: dict[type[AppError], int] = {
     InvalidRequest: 400,
     NotAFile: 400,
@@ -45,6 +50,8 @@ class SubmitRequest:
     @classmethod
     def parse(cls, body: bytes) -> "SubmitRequest":
         """Read the JSON body; raises `InvalidRequest` with every problem at once."""
+        if not body:
+            raise InvalidRequest([_NO_BODY])
         try:
             document = json.loads(body)
         except ValueError as exc:

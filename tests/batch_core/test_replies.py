@@ -22,6 +22,12 @@ def problems_of(body: bytes) -> list[str]:
     return list(caught.value.problems)
 
 
+def test_an_empty_body_is_told_with_what_may_have_emptied_it():
+    (problem,) = problems_of(b"")
+    assert problem.startswith("the body is empty: send ")
+    assert "chunked" in problem
+
+
 def test_a_request_names_a_blob():
     assert SubmitRequest.parse(b'{"blob": "a b.txt"}') == SubmitRequest(blob="a b.txt", force=False)
     assert SubmitRequest.parse(b'{"blob": "x", "force": true}') == SubmitRequest(blob="x", force=True)
@@ -30,7 +36,6 @@ def test_a_request_names_a_blob():
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
-        (b"", ["not JSON"]),
         (b"\xff\xfe", ["not JSON"]),
         (b"[]", ["is a list"]),
         (b"null", ["is null"]),
