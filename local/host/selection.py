@@ -1,5 +1,6 @@
 """Which functions of an app run here: one that cannot is in error alone, as with the real host, and the others run."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -31,8 +32,8 @@ async def select(functions: Iterable[Function], settings: Mapping[str, str], con
         try:
             trigger = trigger_of(function, settings)
             await _try(trigger, connections)
-        except (BindingError, ValueError) as exc:
-            # ValueError: the SDK refuses a connection string.
+        except (BindingError, ValueError, re.PatternError) as exc:
+            # ValueError: the SDK refuses a connection string. PatternError: a route or path names a part twice.
             left_out[function.name] = f"in error: {exc}"
         else:
             triggers.append(trigger)

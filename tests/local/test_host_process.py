@@ -151,6 +151,12 @@ def blob(blob: func.InputStream): ...
 @app.route('tasks/{id')
 def route(req: func.HttpRequest) -> str: ...
 
+@app.route('twice/{id}/{id}')
+def twice(req: func.HttpRequest) -> str: ...
+
+@app.blob_trigger('blob', 'in/{name}/{name}', 'AzureWebJobsStorage')
+def echoed(blob: func.InputStream): ...
+
 @app.route('off')
 def off(req: func.HttpRequest) -> str:
     return 'on'
@@ -167,6 +173,8 @@ ALONE = {
     "queue": "in error: the connection 'NO_CONNECTION' is not set",
     "blob": "in error: the app setting BAD_CONNECTION is no connection string",
     "route": "in error: the route segment '{id' cannot be understood",
+    "twice": "in error: redefinition of group name 'id'",
+    "echoed": "in error: redefinition of group name 'name'",
     "off": "disabled by the app settings",
 }
 

@@ -1,4 +1,7 @@
-from local.host.queue_listener import encoded
+import asyncio
+
+from local.host.invoker import Invoker
+from local.host.queue_listener import QueueListener, encoded
 from tests.local.hosts import eventually
 
 
@@ -32,3 +35,30 @@ async def test_a_message_that_keeps_failing_goes_to_the_poison_queue_of_its_queu
 async def test_a_message_that_is_not_base64_is_taken_as_it_is(running_host, queues):
     await put(queues, "jobs", "{plain text}")
     await eventually(lambda: running_host.notes("job", text="{plain text}"))
+
+
+async def test_a_message_of_a_poison_queue_is_left_alone_after_its_last_try(queues):
+    await put(queues, "exhausted-poison", encoded("bad"))
+    queue = queues.get_queue_client("exhausted-poison")
+    for _ in range(5):
+        (message,) = [message async for message in queue.receive_messages()]
+        await queue.update_message(message, visibility_timeout=0)
+    handled = []
+
+    async def handle(message) -> None:
+        handled.append(message.body)
+
+    listener = QueueListener(
+        queue=queue, poison=lambda _: None, handle=handle, parallelism=4, tries=5, invoker=Invoker()
+    )
+    running = asyncio.create_task(listener.run())
+    try:
+        # Taken once more, as the sixth time, and hidden again without being handed over.
+        async with asyncio.timeout(15):
+            while await queue.peek_messages():
+                await asyncio.sleep(0.05)
+        await listener.invoker.drain(15)
+    finally:
+        running.cancel()
+    assert handled == []
+    assert (await queue.get_queue_properties()).approximate_message_count == 1
