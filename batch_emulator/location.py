@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Self
+from typing import Final, Self
 
 from batch_emulator.store.database import StoreError
+
+#: The database and its journals.
+_DATABASE: Final = ("batch.db", "batch.db-wal", "batch.db-shm")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,9 +29,11 @@ class Location:
             root = Path(mkdtemp(prefix="batch-emulator-")).resolve()
             return cls(root=root, is_temporary=True)
         try:
-            directory.mkdir(parents=True, exist_ok=True)
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             root = directory.resolve()
-            return cls(root=root, is_temporary=False, lock=_lock(root / "lock"))
+            lock = _lock(root / "lock")
+            _make_private(root)
+            return cls(root=root, is_temporary=False, lock=lock)
         except OSError as exc:
             raise StoreError(f"The location {directory} cannot be used: {exc.strerror}") from exc
 
@@ -49,14 +54,30 @@ class Location:
     def wipe(self) -> None:
         """Remove what an emulator has left here; none may be using it."""
         shutil.rmtree(self.nodes, ignore_errors=True)
-        for name in ("batch.db", "batch.db-wal", "batch.db-shm"):
+        for name in _DATABASE:
             (self.root / name).unlink(missing_ok=True)
+        if not self.is_temporary:
+            _make_private(self.root)
 
     def release(self) -> None:
         if self.lock is not None:
             self.lock.close()
         if self.is_temporary:
             shutil.rmtree(self.root, ignore_errors=True)
+
+
+def _make_private(root: Path) -> None:
+    """Keep other users out, also of what an older version left: the database and the nodes hold SAS URLs and keys.
+
+    SQLite gives its journals the mode of the database.
+    """
+    root.chmod(0o700)
+    (root / "nodes").mkdir(mode=0o700, exist_ok=True)
+    (root / "nodes").chmod(0o700)
+    (root / "batch.db").touch(mode=0o600)
+    for name in (*_DATABASE, "lock"):
+        if (path := root / name).exists():
+            path.chmod(0o600)
 
 
 def _lock(path: Path) -> TextIOWrapper:

@@ -11,6 +11,14 @@ HIDDEN: Final = "(hidden)"
 
 #: The query of any URL may be a SAS token, wherever the URL stands.
 _QUERY: Final = re.compile(r"(?<=\?)[^\s\"'<>]*=[^\s\"'<>]*|\bsig=[^&\s\"'<>]+", re.IGNORECASE)
+#: What stands before the host of a URL, up to the last @: a password may hold one itself.
+_USER: Final = re.compile(r"(?<=://)[^\s\"'<>]*@")
+#: A secret that is assigned, or follows an option, as in command lines and connection strings.
+_ASSIGNED: Final = re.compile(
+    r"((?:key|password|passwd|pwd|token|secret|credential|signature|\bsig)s?[\"']?(?:\s*[=:]\s*|\s+))"
+    r"(\"[^\"]*\"|'[^']*'|[^\s;&\"'<>]+)",
+    re.IGNORECASE,
+)
 _SECRET: Final = re.compile(r"(key|password|token|secret|connectionstring|credential)s?$", re.IGNORECASE)
 #: Lists of names and values in which people put secrets.
 _SETTINGS: Final = frozenset({"environmentSettings", "commonEnvironmentSettings"})
@@ -35,14 +43,14 @@ def _opened(value: object) -> Any:  # noqa: ANN401 - what the JSON holds
         return value
     try:
         return json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return value
 
 
 def _shown(name: str, value: Any) -> Any:  # noqa: ANN401 - any JSON value
     match value:
         case str():
-            return HIDDEN if _SECRET.search(name) else _QUERY.sub(HIDDEN, value)
+            return HIDDEN if _SECRET.search(name) else _redacted(value)
         case list() if name in _SETTINGS:
             return [{**each, "value": HIDDEN} if isinstance(each, dict) else HIDDEN for each in value]
         case list():
@@ -50,3 +58,9 @@ def _shown(name: str, value: Any) -> Any:  # noqa: ANN401 - any JSON value
         case dict():
             return {key: _shown(key, each) for key, each in value.items()}
     return value
+
+
+def _redacted(text: str) -> str:
+    """Return a text without the secrets that can be told by what stands around them."""
+    text = _USER.sub(f"{HIDDEN}@", _QUERY.sub(HIDDEN, text))
+    return _ASSIGNED.sub(lambda found: found[1] + HIDDEN, text)

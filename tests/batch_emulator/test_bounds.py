@@ -1,0 +1,64 @@
+"""What one input may cost, and who may read what the emulator keeps."""
+
+import pytest
+
+from batch_emulator.autoscale.evaluator import evaluate
+from batch_emulator.execution.file_patterns import find_matches
+from batch_emulator.location import Location
+from batch_emulator.store.dump import HIDDEN, _shown
+from tests.batch_emulator.test_autoscale_language import circumstances
+
+
+def test_vectors_that_double_are_an_error_of_the_formula():
+    evaluation = evaluate("a=[1];" + "a=[a,a];" * 25, circumstances())
+    assert "more than 100000 steps" in evaluation.error
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("*a*a*a*a*a*a*a*a*b", []),
+        ("**/*a*a*a*a*a*a*a*a*b", []),
+        ("*a*a*a*a*a*c", ["a" * 150 + "c"]),
+        ("**/*.txt", ["d/e/x.txt", "d/x.txt", "x.txt"]),
+        ("d/**", ["d/e/x.txt", "d/x.txt"]),
+        ("**/e/*", ["d/e/x.txt"]),
+        ("d/*", ["d/x.txt"]),
+        ("*a" * 5000, []),
+    ],
+)
+def test_patterns_are_matched_without_going_back(tmp_path, pattern, found):
+    # An alarm interrupts a regular expression no more than SIGTERM did: this test would hang, not merely be slow.
+    (tmp_path / "d/e").mkdir(parents=True)
+    for name in ("a" * 150 + "c", "x.txt", "d/x.txt", "d/e/x.txt", ".h.txt", "d/.h.txt"):
+        (tmp_path / name).touch()
+    assert [match.name for match in find_matches(pattern, tmp_path, tmp_path)] in (found, [n[2:] for n in found])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "curl https://me:pass@word-PW@host/x",
+        "curl 'https://host/x?code=PW&a=b'",
+        "tool --password PW",
+        "tool --api-key='PW'",
+        "X_TOKEN=PW tool",
+        "AccountName=a;AccountKey=PW==;EndpointSuffix=x",
+        "SharedAccessSignature=sv=1&sig=PW",
+    ],
+)
+def test_the_dump_shows_no_secret_of_a_command_line(text):
+    shown = _shown("commandLine", text)
+    assert "PW" not in shown
+    assert HIDDEN in shown
+
+
+def test_the_state_is_for_its_user_alone_also_where_an_older_version_made_it(tmp_path):
+    (tmp_path / "nodes").mkdir(mode=0o755)
+    for name in ("batch.db", "batch.db-wal", "batch.db-shm", "lock"):
+        (tmp_path / name).touch(mode=0o644)
+    tmp_path.chmod(0o755)
+    Location.claim(tmp_path).release()
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path, *tmp_path.iterdir())}
+    assert modes.pop(tmp_path.name) == modes.pop("nodes") == 0o700
+    assert set(modes.values()) == {0o600}
