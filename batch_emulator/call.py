@@ -7,6 +7,7 @@ from typing import Final
 
 from aiohttp import web
 
+from batch_emulator.bounds import read_in_time
 from batch_emulator.errors import BatchError, ErrorCode
 from batch_emulator.model.schema import Document, joined, read_body, stored, to_json
 from batch_emulator.model.timestamps import etag_of, http_date
@@ -42,7 +43,7 @@ class Call:
     async def body(self) -> Document:
         """Return the JSON object sent. Raises InvalidRequestBody or RequestBodyTooLarge."""
         try:
-            return self.version.read(read_body(await self.request.read()))
+            return self.version.read(read_body(await read_in_time(self.request)))
         except web.HTTPRequestEntityTooLarge as exc:
             raise BatchError(ErrorCode.REQUEST_BODY_TOO_LARGE, MaxLimit="1048576") from exc
 

@@ -11,6 +11,7 @@ from typing import Final
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
+from batch_emulator import bounds
 from batch_emulator.access import Access, read_allowed
 from batch_emulator.applications import Applications
 from batch_emulator.authentication import Authentication
@@ -81,7 +82,13 @@ async def _serving(
     # No client compresses what it sends; what nobody unpacks cannot be a bomb either.
     gateway = Gateway(host, authentication, access, any_version=settings.skip_api_version_check)
     handler = RequestLog(gateway) if settings.log_requests else gateway
-    server = web.Server(handler, access_log=None, auto_decompress=False, logger=_http_log())
+    server = bounds.BoundedServer(
+        handler,
+        access_log=None,
+        auto_decompress=False,
+        logger=_http_log(),
+        keepalive_timeout=bounds.IDLE_SECONDS,
+    )
     runner = web.ServerRunner(server, shutdown_timeout=_GRACE)
     try:
         await runner.setup()

@@ -4,6 +4,7 @@ import json
 
 from aiohttp import web
 
+from batch_emulator.bounds import read_in_time
 from batch_emulator.call import Call
 from batch_emulator.errors import BatchError, ErrorCode
 from batch_emulator.faults.form import Invalid
@@ -22,7 +23,7 @@ def refuse(call: Call, exc: Invalid) -> web.Response:
 async def read_json(call: Call) -> object:
     """Return the JSON value of the body. Raises Invalid or RequestBodyTooLarge."""
     try:
-        return json.loads(await call.request.read())
+        return json.loads(await read_in_time(call.request))
     except web.HTTPRequestEntityTooLarge as exc:
         raise BatchError(ErrorCode.REQUEST_BODY_TOO_LARGE) from exc
     except (ValueError, RecursionError) as exc:

@@ -1,10 +1,17 @@
 """What one input may cost, and who may read what the emulator keeps."""
 
+import asyncio
+from contextlib import suppress
+from urllib.parse import urlsplit
+
 import pytest
 
+from batch_emulator import bounds
 from batch_emulator.autoscale.evaluator import evaluate
 from batch_emulator.execution.file_patterns import find_matches
 from batch_emulator.location import Location
+from batch_emulator.server import running
+from batch_emulator.settings import Settings
 from batch_emulator.store.dump import HIDDEN, _shown
 from tests.batch_emulator.test_autoscale_language import circumstances
 
@@ -62,3 +69,50 @@ def test_the_state_is_for_its_user_alone_also_where_an_older_version_made_it(tmp
     modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path, *tmp_path.iterdir())}
     assert modes.pop(tmp_path.name) == modes.pop("nodes") == 0o700
     assert set(modes.values()) == {0o600}
+
+
+HEAD = b"POST /_emulator/faults HTTP/1.1\r\nHost: localhost\r\n"
+
+
+@pytest.fixture
+async def strict(monkeypatch):
+    monkeypatch.setattr(bounds, "IDLE_SECONDS", 0.3)
+    monkeypatch.setattr(bounds, "BODY_SECONDS", 0.3)
+    monkeypatch.setattr(bounds, "MAX_CONNECTIONS", 3)
+    async with running(Settings(port=0)) as address:
+        yield address
+
+
+async def connected(url):
+    return await asyncio.open_connection(*urlsplit(url).netloc.split(":"))
+
+
+@pytest.mark.parametrize("sent", [b"", HEAD, b"GET /_emulator/faults HTTP/1.1\r\nHost: localhost\r\n\r\n"])
+async def test_a_connection_that_sends_no_whole_request_is_closed(strict, sent):
+    reader, writer = await connected(strict)
+    writer.write(sent)
+    async with asyncio.timeout(15):
+        await reader.read()
+    writer.close()
+
+
+async def test_a_body_that_does_not_arrive_is_told_so(strict):
+    reader, writer = await connected(strict)
+    writer.write(HEAD + b"Content-Length: 100\r\n\r\n{")
+    async with asyncio.timeout(15):
+        assert (await reader.readline()).startswith(b"HTTP/1.1 408 ")
+    writer.close()
+
+
+async def test_connections_beyond_the_limit_are_closed_and_the_others_served(strict, monkeypatch):
+    monkeypatch.setattr(bounds, "MAX_CONNECTIONS", 1)
+    kept = await connected(strict)
+    kept[1].write(HEAD + b"Content-Length: 2\r\n\r\n[")
+    beyond = await connected(strict)
+    async with asyncio.timeout(15):
+        with suppress(ConnectionResetError):
+            assert await beyond[0].read() == b""
+        kept[1].write(b"]")
+        assert (await kept[0].readline()).startswith(b"HTTP/1.1 400 ")
+    for _, writer in (kept, beyond):
+        writer.close()
