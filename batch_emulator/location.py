@@ -69,9 +69,8 @@ class Location:
 def _make_private(root: Path) -> None:
     """Keep other users out, also of what an older version left: the database and the nodes hold SAS URLs and keys.
 
-    SQLite gives its journals the mode of the database.
+    SQLite gives its journals the mode of the database. The directory itself is left as it is: it may be shared.
     """
-    root.chmod(0o700)
     (root / "nodes").mkdir(mode=0o700, exist_ok=True)
     (root / "nodes").chmod(0o700)
     (root / "batch.db").touch(mode=0o600)

@@ -15,7 +15,7 @@ _QUERY: Final = re.compile(r"(?<=\?)[^\s\"'<>]*=[^\s\"'<>]*|\bsig=[^&\s\"'<>]+",
 _USER: Final = re.compile(r"(?<=://)[^\s\"'<>]*@")
 #: A secret that is assigned, or follows an option, as in command lines and connection strings.
 _ASSIGNED: Final = re.compile(
-    r"((?:key|password|passwd|pwd|token|secret|credential|signature|\bsig)s?[\"']?(?:\s*[=:]\s*|\s+))"
+    r"((?:key|password|passwd|pwd|token|secret|credential|signature|\bsig)s?[\"']?\s*[=:]\s*|--?[\w-]*(?:key|password|passwd|pwd|token|secret|credential|signature)s?\s+)"
     r"(\"[^\"]*\"|'[^']*'|[^\s;&\"'<>]+)",
     re.IGNORECASE,
 )
@@ -56,7 +56,9 @@ def _shown(name: str, value: Any) -> Any:  # noqa: ANN401 - any JSON value
         case list():
             return [_shown(name, each) for each in value]
         case dict():
-            return {key: _shown(key, each) for key, each in value.items()}
+            named = value.get("name")
+            hidden = {"value": HIDDEN} if "value" in value and isinstance(named, str) and _SECRET.search(named) else {}
+            return {key: _shown(key, each) for key, each in value.items()} | hidden
     return value
 
 

@@ -60,14 +60,18 @@ def test_the_dump_shows_no_secret_of_a_command_line(text):
     assert HIDDEN in shown
 
 
+def test_the_dump_shows_no_value_whose_name_says_that_it_is_a_secret():
+    shown = _shown("metadata", [{"name": "db-password", "value": "PW"}, {"name": "key of it", "value": "seen"}])
+    assert shown == [{"name": "db-password", "value": HIDDEN}, {"name": "key of it", "value": "seen"}]
+
+
 def test_the_state_is_for_its_user_alone_also_where_an_older_version_made_it(tmp_path):
     (tmp_path / "nodes").mkdir(mode=0o755)
     for name in ("batch.db", "batch.db-wal", "batch.db-shm", "lock"):
         (tmp_path / name).touch(mode=0o644)
-    tmp_path.chmod(0o755)
     Location.claim(tmp_path).release()
-    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path, *tmp_path.iterdir())}
-    assert modes.pop(tmp_path.name) == modes.pop("nodes") == 0o700
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert modes.pop("nodes") == 0o700
     assert set(modes.values()) == {0o600}
 
 
