@@ -9,13 +9,15 @@ from batch_emulator.store.database import Database
 #: Shown instead of what may be a secret.
 HIDDEN: Final = "(hidden)"
 
+#: Every repetition has a bound, or a long text would cost its square.
 #: The query of any URL may be a SAS token, wherever the URL stands.
-_QUERY: Final = re.compile(r"(?<=\?)[^\s\"'<>]*=[^\s\"'<>]*|\bsig=[^&\s\"'<>]+", re.IGNORECASE)
+_QUERY: Final = re.compile(r"(?<=\?)[^\s\"'<>=]{0,200}=[^\s\"'<>]*|\bsig=[^&\s\"'<>]+", re.IGNORECASE)
 #: What stands before the host of a URL, up to the last @: a password may hold one itself.
-_USER: Final = re.compile(r"(?<=://)[^\s\"'<>]*@")
+_USER: Final = re.compile(r"(?<=://)[^\s\"'<>]{0,500}@")
 #: A secret that is assigned, or follows an option, as in command lines and connection strings.
 _ASSIGNED: Final = re.compile(
-    r"((?:key|password|passwd|pwd|token|secret|credential|signature|\bsig)s?[\"']?\s*[=:]\s*|--?[\w-]*(?:key|password|passwd|pwd|token|secret|credential|signature)s?\s+)"
+    r"((?:key|password|passwd|pwd|token|secret|credential|signature|\bsig)s?[\"']?\s*[=:]\s*|"
+    r"(?<![\w-])-[\w-]{0,64}(?:key|password|passwd|pwd|token|secret|credential|signature)s?\s+)"
     r"(\"[^\"]*\"|'[^']*'|[^\s;&\"'<>]+)",
     re.IGNORECASE,
 )

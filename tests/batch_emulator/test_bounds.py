@@ -60,6 +60,12 @@ def test_the_dump_shows_no_secret_of_a_command_line(text):
     assert HIDDEN in shown
 
 
+@pytest.mark.parametrize("piece", ["-", "-a", "://", "?", "key ", "sig="])
+def test_a_long_text_is_redacted_at_once(piece):
+    # With a cost of its square this would take minutes.
+    _shown("commandLine", piece * 200_000)
+
+
 def test_the_dump_shows_no_value_whose_name_says_that_it_is_a_secret():
     shown = _shown("metadata", [{"name": "db-password", "value": "PW"}, {"name": "key of it", "value": "seen"}])
     assert shown == [{"name": "db-password", "value": HIDDEN}, {"name": "key of it", "value": "seen"}]
