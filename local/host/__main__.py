@@ -15,9 +15,13 @@ from pathlib import Path
 
 from local.errors import StackError
 from local.host import logs
+from local.host.access import Access
 from local.host.host_settings import HostSettings
 from local.host.running import running
 from local.ports import port_number
+
+# Also for hosts that the local stack starts.
+_ALLOWED_HOSTS = "FUNCTIONS_HOST_ALLOW_HOSTS"
 
 
 def main() -> int:
@@ -25,9 +29,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m local.host", description=__doc__)
     parser.add_argument("--port", type=port_number, default=7071, help="where to listen (7071)")
     parser.add_argument("--app", type=Path, default=Path.cwd(), help="the app's folder (here)")
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        metavar="NAME",
+        default=[],
+        help=f"another name by which the host is reached; again for more, or set {_ALLOWED_HOSTS}, with commas",
+    )
     arguments = parser.parse_args()
     try:
-        asyncio.run(_serve(arguments.app.resolve(), arguments.port), loop_factory=_event_loop())
+        access = Access.by_names([*arguments.allow_host, *os.environ.get(_ALLOWED_HOSTS, "").replace(",", " ").split()])
+        asyncio.run(_serve(arguments.app.resolve(), arguments.port, access), loop_factory=_event_loop())
     except StackError as exc:
         print(f"The Functions host cannot run: {exc}", file=sys.stderr)
         return 1
@@ -51,14 +63,14 @@ def _event_loop() -> Callable[[], asyncio.AbstractEventLoop]:
     return make
 
 
-async def _serve(folder: Path, port: int) -> None:
+async def _serve(folder: Path, port: int, access: Access) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     settings = HostSettings.read(folder, os.environ)
     is_debugged = os.environ.get("PYTHON_ENABLE_DEBUG_LOGGING", "").lower() in {"1", "true"}
     logs.configure(settings.log_levels, is_debugged=is_debugged)
-    async with running(folder, port=port, app_settings=dict(os.environ), settings=settings) as functions:
+    async with running(folder, port=port, app_settings=dict(os.environ), settings=settings, access=access) as functions:
         print("Functions:", *functions, sep="\n  ")
         print(f"Functions host ready at http://127.0.0.1:{port}", flush=True)
         await stop.wait()

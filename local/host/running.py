@@ -8,17 +8,18 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from aiohttp import web
 from azure.core.exceptions import AzureError, ResourceExistsError
 from azure.storage.blob.aio import ContainerClient
 
 from local.host import admin, event_grid, worker
+from local.host.access import Access
 from local.host.bindings import BlobTrigger, HttpTrigger, QueueTrigger, TimerTrigger
 from local.host.blob_front import BlobFront
 from local.host.connections import HOST_STORAGE, Connections
 from local.host.errors import HostError
 from local.host.host_settings import HostSettings
 from local.host.http_front import Handler, HttpFront
+from local.host.http_server import serving
 from local.host.identity import host_id
 from local.host.invoker import Invoker
 from local.host.queue_listener import QueueListener
@@ -42,7 +43,7 @@ type Loop = Callable[[], Awaitable[None]]
 
 @asynccontextmanager
 async def running(
-    folder: Path, *, port: int, app_settings: Mapping[str, str], settings: HostSettings
+    folder: Path, *, port: int, app_settings: Mapping[str, str], settings: HostSettings, access: Access
 ) -> AsyncIterator[list[str]]:
     """Serve the app in `folder` until the block is left; give the lines that list its functions.
 
@@ -66,7 +67,8 @@ async def running(
         routes = Routes(http, settings.route_prefix)
         handlers["GET", admin.FUNCTIONS_PATH] = admin.functions(selection, routes)
         front = HttpFront(routes=routes, invoker=assembly.invoker, extra=handlers)
-        async with _serving(front, port), _looping(loops):
+        http_server = serving(front.application(), access, port, grace_seconds=_HTTP_SECONDS)
+        async with http_server, _looping(loops):
             yield admin.listing(selection, routes, f"http://{_ADDRESS}:{port}")
             _log.info("Stopping: nothing new is begun")
         await assembly.invoker.drain(_DRAIN_SECONDS)
@@ -133,19 +135,6 @@ class _Assembly:
 
 def _by_hand(timers: Sequence[Timer]) -> dict[tuple[str, str], Handler]:
     return {("POST", admin.function_path(timer.trigger.function)): admin.run_now(timer) for timer in timers}
-
-
-@asynccontextmanager
-async def _serving(front: HttpFront, port: int) -> AsyncIterator[None]:
-    runner = web.AppRunner(front.application(), access_log=None, shutdown_timeout=_HTTP_SECONDS, handle_signals=False)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, _ADDRESS, port).start()
-        yield
-    except OSError as exc:
-        raise HostError(f"cannot listen on {_ADDRESS}:{port}: {exc.strerror}") from exc
-    finally:
-        await runner.cleanup()
 
 
 @asynccontextmanager
