@@ -10,6 +10,7 @@ from pathlib import Path
 
 from local.errors import NotInstalledError
 from local.ports import ADDRESS, accepts_connections, free_ports
+from local.private import make_private_folder
 from local.processes import ChildProcess
 
 ACCOUNT_NAME = "devstoreaccount1"
@@ -121,7 +122,7 @@ def _command(ports: StoragePorts, location: Path | None) -> list[str]:
         command += [f"--{service}Host", ADDRESS, f"--{service}Port", str(getattr(ports, service))]
     if location is None:
         return [*command, "--inMemoryPersistence"]
-    location.mkdir(parents=True, exist_ok=True)
+    make_private_folder(location)
     return [*command, "--location", str(location.resolve())]
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from local.ports import free_ports
+from local.private import make_private_folder
 from local.processes import ChildProcess
 
 _CHECKOUT = Path(__file__).parents[1]
@@ -60,6 +61,6 @@ async def running(
 
 
 def _command(port: int, location: Path, account: BatchAccount | None) -> list[str]:
-    location.mkdir(parents=True, exist_ok=True)
+    make_private_folder(location)
     command = [sys.executable, "-m", "batch_emulator", "--port", str(port), "--location", str(location.resolve())]
     return [*command, "--account", account.name] if account else command

@@ -16,6 +16,7 @@ from batch_core.settings import Settings
 from local import azurite
 from local.errors import FolderError, NotInstalledError, PortsTakenError, SettingsFileError
 from local.ports import LAST_PORT, require_free
+from local.private import make_private_folder
 from local.settings_file import AppSettings
 
 #: What the lock file of this checkout's npm packages was made and tested with.
@@ -60,7 +61,7 @@ def check_folder(folder: Path) -> None:
     """Raise FolderError unless files can be written in the folder, which is made if it is not there."""
     made = [one for one in (folder, *folder.parents) if not one.exists()]
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as exc:

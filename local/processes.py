@@ -7,10 +7,11 @@ import re
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import BinaryIO, Self
 
 from local import guarding
 from local.errors import NotInstalledError, NotReadyError, ProcessEndedError
+from local.private import UMASK, make_private_folder
 
 _GRACE_SECONDS = 15.0
 _POLL_SECONDS = 0.03
@@ -40,8 +41,8 @@ class ChildProcess:
         cwd: Path | None = None,
     ) -> Self:
         """Start the program with both outputs going to `log`; raise NotInstalledError."""
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("wb") as output:
+        make_private_folder(log.parent)
+        with _written_in_private(log) as output:
             try:
                 process = await asyncio.create_subprocess_exec(
                     *command,
@@ -51,6 +52,7 @@ class ChildProcess:
                     env=env,
                     cwd=cwd,
                     start_new_session=True,
+                    umask=UMASK,
                 )
             except FileNotFoundError as exc:
                 raise NotInstalledError(f"{name}: there is no program {command[0]!r}") from exc
@@ -138,3 +140,7 @@ class ChildProcess:
     def _signal_group(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, number)
+
+
+def _written_in_private(log: Path) -> BinaryIO:
+    return open(log, "wb", opener=lambda path, flags: os.open(path, flags, 0o600))

@@ -13,6 +13,7 @@ from local.errors import ProcessEndedError
 from local.functions_host import FunctionsHost, HostKind
 from local.lock import locked
 from local.ports import ADDRESS, free_ports
+from local.private import close_to_others
 from local.processes import ChildProcess
 from local.settings_file import CHECKOUT, AppSettings
 
@@ -85,6 +86,7 @@ async def running(plan: Plan, say: Say) -> AsyncIterator[Stack]:
         preflight.check_folder(plan.folder)
         # First of all: who starts a stack twice is told that, and not which of its ports are taken.
         running_parts.enter_context(locked(plan.folder))
+        close_to_others(plan.folder)
         await preflight.check(settings, plan.wanted_ports())
         if ports := settings.storage_ports:
             say("Starting Azurite...")
