@@ -6,9 +6,12 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from azure.core.exceptions import ResourceNotFoundError
+from azure.storage.queue.aio import QueueClient
 
 from local.ports import free_ports
 from local.processes import ChildProcess
@@ -60,3 +63,13 @@ async def eventually[T](look: Callable[[], T], seconds: float = 15) -> T:
         assert time.monotonic() < deadline, f"never came true: {look}"
         await asyncio.sleep(0.05)
     return seen
+
+
+async def arrived(queue: QueueClient, seconds: float = 20) -> list[str]:
+    """Return the messages of a queue, which the host makes when it first needs it; fail after the deadline."""
+    async with asyncio.timeout(seconds):
+        while True:
+            with suppress(ResourceNotFoundError):
+                if messages := [message.content async for message in queue.receive_messages()]:
+                    return messages
+            await asyncio.sleep(0.1)

@@ -2,7 +2,7 @@ import asyncio
 
 from local.host.invoker import Invoker
 from local.host.queue_listener import QueueListener, encoded
-from tests.local.hosts import eventually
+from tests.local.hosts import arrived, eventually
 
 
 async def put(queues, name: str, text: str) -> None:
@@ -25,9 +25,7 @@ async def test_a_message_that_keeps_failing_goes_to_the_poison_queue_of_its_queu
     await eventually(lambda: len(running_host.notes("job", text="bad")) == 2)
     await eventually(lambda: "poison_queue=jobs-poison" in running_host.process.log.read_text())
     poison = queues.get_queue_client("jobs-poison")
-    messages = []
-    while not messages:
-        messages = [message.content async for message in poison.receive_messages()]
+    messages = await arrived(poison)
     assert messages == [encoded("bad")]
     assert [note["tries"] for note in running_host.notes("job", text="bad")] == [1, 2]
 

@@ -13,7 +13,7 @@ from local.host.queue_listener import encoded
 from tests.app_hosts import app_host
 from tests.batch_core.conftest import app  # noqa: F401 - a fixture
 from tests.batch_core.steps import dropped, outputs
-from tests.local.hosts import eventually, host
+from tests.local.hosts import arrived, eventually, host
 from tests.local.test_host_process import write_app
 
 HOSTS, BLOBS = "hostsaccount", "blobsaccount"
@@ -92,9 +92,4 @@ async def test_a_message_that_names_no_function_falls_back_on_the_hosts_account(
         await client.get_queue_client("azure-webjobs-blobtrigger-testhost").send_message(encoded("no JSON"))
         await eventually(lambda: "poison_queue=webjobs-blobtrigger-poison" in running.process.log.read_text())
         queue = client.get_queue_client("webjobs-blobtrigger-poison")
-        messages = []
-        async with asyncio.timeout(20):
-            while not messages:
-                messages = [message.content async for message in queue.receive_messages()]
-                await asyncio.sleep(0.1)
-        assert messages == [encoded("no JSON")]
+        assert await arrived(queue) == [encoded("no JSON")]
