@@ -51,11 +51,24 @@ async def shown(system: System, task_id: str, field: str, words: str) -> dict:
     return await until(found)
 
 
+async def printed(system: System, record: dict, text: bytes) -> None:
+    """Wait until a running task has printed this text."""
+
+    async def found() -> bool | None:
+        with suppress(ResourceNotFoundError):
+            file = await system.batch.download_task_file(record["job_id"], record["task_id"], "stdout.txt")
+            return b"".join([chunk async for chunk in file]) == text or None
+        return None
+
+    await until(found)
+
+
 async def test_a_running_task_is_cancelled_and_its_record_says_so_in_the_end(system):
     task_id = await posted(system, "long.txt")
     record = await shown(system, task_id, "reason", "it is running")
     assert (record["live"]["state"], record["node_id"]) == ("running", None)
     assert record["live"]["node_id"].startswith("tvmps_")
+    await printed(system, record, b"text\n")
     status, told = await system.post(path=f"tasks/{task_id}/cancel")
     assert (status, told["reason"]) == (202, "being cancelled on request")
     record = await system.closed(task_id)

@@ -6,12 +6,15 @@ import signal
 import subprocess
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from batch_emulator.execution.directories import RunDirectory
 from batch_emulator.execution.environment import RUN_MARK
 from batch_emulator.execution.leftovers import kill_leftovers
 from batch_emulator.execution.outcome import launch_failed, program_not_found
+
+#: What Linux distributions ship with. The emulator's own may be stricter, and would change the modes that tasks pack.
+_UMASK: Final = 0o022
 
 
 class TaskProcess:
@@ -37,6 +40,7 @@ class TaskProcess:
                     stdout=stdout,
                     stderr=stderr,
                     start_new_session=True,
+                    umask=_UMASK,
                 )
         except FileNotFoundError as exc:
             raise program_not_found(command[0]) from exc

@@ -160,9 +160,11 @@ async def terminate_task(call: Call) -> web.StreamResponse:
     else:
         failure = json.dumps(ended_while_waiting().document())
         now = service.clock.stamp()
-        service.store.tasks.complete(row.no, time=now, exit_code=None, failure=failure)
+        service.store.tasks.complete(row.no, time=now, exit_code=None, failure=failure, by_user=True)
         service.jobs.task_ended_by_user(call.parameters[0], row)
-    return call.changed(204, service.store.tasks.mark_ended_by_user(row.no))
+    # Looked up again: another request may have deleted the task while its processes were being ended.
+    ended, _ = find_task(call)
+    return call.changed(204, ended.modified)
 
 
 async def delete_task(call: Call) -> web.StreamResponse:

@@ -225,7 +225,7 @@ class Runs:
         if outcome.may_retry and self._has_retries(run.task):
             self.store.tasks.retry(run.task.no, now)
         else:
-            self._complete(run.task, outcome, now)
+            self._complete(run.task, outcome, now, by_user=by_user)
             self._react(run, ENDED_BY_USER if by_user else reaction_to(outcome, _exit_conditions(run.task)))
 
     def _has_retries(self, task: TaskRow) -> bool:
@@ -242,9 +242,9 @@ class Runs:
         if rules.uses_dependencies and reaction.dependents is DependencyAction.SATISFY:
             self.store.dependencies.satisfy(run.job.no, run.task.id, run.task.no)
 
-    def _complete(self, task: TaskRow, outcome: Outcome, now: str) -> None:
+    def _complete(self, task: TaskRow, outcome: Outcome, now: str, *, by_user: bool) -> None:
         failure = json.dumps(outcome.failure.document()) if outcome.failure else None
-        self.store.tasks.complete(task.no, time=now, exit_code=outcome.exit_code, failure=failure)
+        self.store.tasks.complete(task.no, time=now, exit_code=outcome.exit_code, failure=failure, by_user=by_user)
         if until := retention_end(task, now):
             self.store.tasks.keep_files_until(task.no, until)
             self.on_expiry(until)

@@ -168,15 +168,19 @@ class Tasks:
             no,
         )
 
-    def complete(self, no: int, *, time: str, exit_code: int | None, failure: str | None) -> None:
-        """Record the end of a task; a failure makes its result."""
+    def complete(
+        self, no: int, *, time: str, exit_code: int | None, failure: str | None, by_user: bool = False
+    ) -> None:
+        """Record the end of a task; a failure makes its result. One that a user asked for makes a new version."""
         self._database.execute(
             "UPDATE tasks SET previous_state = state, previous_time = state_time, "
             "state = 'completed', state_time = ?1, ended = ?1, exit_code = ?2, failure = ?3, "
-            "result = CASE WHEN ?3 IS NULL THEN 'success' ELSE 'failure' END WHERE no = ?4",
+            "result = CASE WHEN ?3 IS NULL THEN 'success' ELSE 'failure' END, "
+            "modified = CASE WHEN ?4 THEN ?1 ELSE modified END WHERE no = ?5",
             time,
             exit_code,
             failure,
+            by_user,
             no,
         )
 
@@ -209,12 +213,6 @@ class Tasks:
             time,
             no,
         )
-
-    def mark_ended_by_user(self, no: int) -> str:
-        """Make the end of a task a new version of it, and return the time of that version."""
-        self._database.execute("UPDATE tasks SET modified = state_time WHERE no = ?", no)
-        (time,) = self._database.one("SELECT modified FROM tasks WHERE no = ?", no)
-        return str(time)
 
     def replace(self, no: int, document: str, time: str) -> None:
         """Store changed properties."""

@@ -185,6 +185,39 @@ async def test_a_terminated_task_leaves_no_process_behind(batch, job):
     await ended(*pids)
 
 
+async def test_a_task_makes_files_with_the_usual_modes_however_strict_the_emulator_is(batch, job):
+    strict = os.umask(0o077)
+    try:
+        await batch.run(job, "/bin/sh -c 'umask; touch file; stat -c %a file'")
+    finally:
+        os.umask(strict)
+    assert await batch.output(job) == "0022\n644\n"
+
+
+async def test_what_was_seen_completed_stays_so_also_when_a_user_ended_it(url, batch, job):
+    await batch.task(job, "/bin/sleep 60")
+    before = await batch.state(job, "running")
+    ending = asyncio.create_task(batch.client.terminate_task(job, "task"))
+    first = await batch.state(job, "completed")
+    await ending
+    last = await batch.client.get_task(job, "task")
+    assert first.etag == last.etag != before.etag
+    assert last.last_modified == last.state_transition_time
+
+
+@pytest.mark.parametrize("first", ["terminate", "delete"])
+async def test_two_clients_may_end_a_running_task_at_once(url, batch, job, first):
+    await batch.task(job, FAMILY)
+    pids = await pids_of(batch, job, 3)
+    path = f"/jobs/{job}/tasks/task"
+    requests = [send(url, "POST", f"{path}/terminate"), send(url, "DELETE", path)]
+    answers = await asyncio.gather(*(requests if first == "terminate" else requests[::-1]))
+    terminated, deleted = answers if first == "terminate" else answers[::-1]
+    assert (deleted.status, terminated.status) in {(200, 204), (200, 404), (200, 409)}
+    await ended(*pids)
+    assert (await send(url, "GET", path)).status == 404
+
+
 async def test_a_deleted_running_task_leaves_no_process_and_no_file_behind(batch, job):
     await batch.task(job, FAMILY)
     pids = await pids_of(batch, job, 3)
