@@ -39,7 +39,8 @@ from batch_core.errors import (
     translating,
 )
 from batch_core.naming import MAX_ID_LENGTH
-from batch_core.outcome import outcome_of, word
+from batch_core.outcome import EARLIEST, outcome_of, word
+from batch_core.paging import each_item, each_page
 from batch_core.record import Outcome
 from batch_core.service_codes import (
     ABSENT_FILE,
@@ -164,7 +165,9 @@ class BatchService:
         """Add up to 100 tasks in one call; returns for each task id None (Batch has it) or why it has not."""
         with translating(f"adding tasks to job {job_id}"):
             reply = await self._client.create_task_collection(job_id, BatchTaskGroup(task_values=list(tasks)))
-            return {result.task_id: _add_error(job_id, result) for result in reply.result_values or []}
+            # What names no task says nothing of any.
+            named = [result for result in reply.result_values or [] if isinstance(result.task_id, str)]
+            return {result.task_id: _add_error(job_id, result) for result in named}
 
     async def has_task(self, job_id: str, task_id: str) -> bool:
         return await self.completion_of(job_id, task_id) is not None
@@ -186,7 +189,7 @@ class BatchService:
             tasks = self._client.list_tasks(
                 job_id, filter="state ne 'completed'", select=["id", "state"], max_results=MAX_TASKS_PER_PAGE
             )
-            return {_text(task.id): word(_text(task.state)) async for task in tasks}
+            return {_text(task.id): word(_text(task.state)) async for task in each_item(tasks)}
 
     async def terminate_task(self, job_id: str, task_id: str) -> bool:
         """Stop a task; True if it was stopped or had completed, False if the job has no such task."""
@@ -259,12 +262,12 @@ class BatchService:
         expression = "state eq 'completed'"
         if since is not None:
             expression += f" and stateTransitionTime ge DateTime'{since.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}'"
-        pages = self._client.list_tasks(
+        listed = self._client.list_tasks(
             job_id, filter=expression, select=_COMPLETED_TASK_FIELDS, max_results=MAX_TASKS_PER_PAGE
-        ).by_page()
+        )
         with translating(f"listing completed tasks of job {job_id}"):
-            async for page in pages:
-                yield _completed_page(job_id, [task async for task in page])
+            async for page in each_page(listed):
+                yield _completed_page(job_id, page)
 
     async def read_range(self, job_id: str, task_id: str, file: str, start: int, length: int) -> bytes:
         """Return this part of a file of the task's directory, less if the file ends before.
@@ -305,7 +308,7 @@ class BatchService:
         """Count the pool's nodes by what they can do; zeros while the service has no figures."""
         with translating(f"counting the nodes of pool {pool_id}"):
             listed = self._client.list_pool_node_counts(filter=f"poolId eq '{pool_id}'")
-            counts = [_node_counts(pool) async for pool in listed]
+            counts = [_node_counts(pool) async for pool in each_item(listed)]
         return counts[0] if counts else NodeCounts()
 
     async def pool_status(self, pool_id: str) -> PoolStatus:
@@ -333,6 +336,8 @@ def _text(value: str | None) -> str:
 def _moment(value: datetime | None) -> datetime:
     if not isinstance(value, datetime):
         raise TypeError(f"a time was expected, not {type(value).__name__}")
+    if value < EARLIEST:
+        raise ValueError(f"{value:%Y} is no year of a task")
     return value
 
 
@@ -395,7 +400,7 @@ class _FileAnswer:
 async def _read_error(exc: HttpResponseError) -> None:
     """Give the error of a streamed reply the code and the message that its body holds."""
     if isinstance(exc.response, AsyncHttpResponse):
-        with suppress(ValueError):
+        with suppress(ValueError, RecursionError):
             exc.model = BatchError(json.loads(await exc.response.read()))
 
 

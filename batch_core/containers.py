@@ -126,6 +126,8 @@ class InputContainer:
             pages = container.list_blobs(include=_INCLUDED, results_per_page=MAX_BLOBS_PER_PAGE)
             paged = pages.by_page(continuation_token=continuation)
             found = [self._found(blob) async for blob in await anext(paged)]
+            if continuation and getattr(paged, "continuation_token", None) == continuation:
+                raise ValueError("the listing leads back to the same page")
             files = [one for one in found if not one.is_folder]
             names = (one.version.name for one in found)
             return ListedPage(

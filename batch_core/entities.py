@@ -21,6 +21,7 @@ from typing import Any
 
 from azure.data.tables import EdmType, EntityProperty, TableEntity
 
+from batch_core.checked import checked
 from batch_core.naming import table_keys
 from batch_core.obstacle import Obstacle
 from batch_core.record import DetectedBy, Outcome, TaskRecord, TaskState
@@ -118,18 +119,7 @@ def mark_entity(task_id: str, marks: Mapping[str, Any]) -> Entity:
 
 
 def to_open_task(entity: TableEntity) -> OpenTask:
-    return OpenTask(
-        task_id=entity["task_id"],
-        blob=entity["blob"],
-        job_id=entity["job_id"],
-        since=entity["since"],
-        next_attempt_at=field_value(entity.get("next_attempt_at")),
-        is_cancelled=entity.get("is_cancelled", False),
-        is_verified=entity.get("is_verified", False),
-        is_obstructed=entity.get("is_obstructed", False),
-        explained=field_value(entity.get("explained")),
-        failing_since=field_value(entity.get("failing_since")),
-    )
+    return checked(OpenTask, _present(entity, OpenTask))
 
 
 def outcome_entity(task_id: str, outcome: Outcome, closed_at: datetime) -> Entity:
@@ -176,13 +166,18 @@ def property_values(values: Mapping[str, Any]) -> Entity:
 
 
 def to_record(entity: TableEntity) -> Stored:
-    found = {f.name: field_value(entity.get(f.name)) for f in fields(TaskRecord)}
-    values = {name: value for name, value in found.items() if value is not None}
+    values = _present(entity, TaskRecord)
     values["state"] = TaskState(values["state"])
     values["detected_by"] = DetectedBy(values["detected_by"])
     if "obstacle" in values:
         values["obstacle"] = Obstacle(values["obstacle"])
-    return Stored(record=TaskRecord(**values), etag=str(entity.metadata["etag"]))
+    return Stored(record=checked(TaskRecord, values), etag=str(entity.metadata["etag"]))
+
+
+def _present(entity: TableEntity, cls: type[OpenTask | TaskRecord]) -> dict[str, Any]:
+    """Return the fields that the entity has."""
+    found = {f.name: field_value(entity.get(f.name)) for f in fields(cls)}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def job_entity(job: JobEntry) -> Entity:
@@ -200,14 +195,15 @@ def job_entity(job: JobEntry) -> Entity:
 
 
 def to_job(entity: TableEntity) -> JobEntry:
-    return JobEntry(
-        job_id=entity["RowKey"],
-        day=datetime.strptime(entity["day"], "%Y%m%d").replace(tzinfo=UTC).date(),
-        number=field_value(entity["number"]),
-        is_open=entity["is_open"],
-        closed_at=field_value(entity.get("closed_at")),
-        watermark=field_value(entity.get("watermark")),
-    )
+    values = {
+        "job_id": entity["RowKey"],
+        "day": datetime.strptime(entity["day"], "%Y%m%d").replace(tzinfo=UTC).date(),
+        "number": field_value(entity["number"]),
+        "is_open": entity["is_open"],
+        "closed_at": field_value(entity.get("closed_at")),
+        "watermark": field_value(entity.get("watermark")),
+    }
+    return checked(JobEntry, values)
 
 
 def _entity_key(task_id: str) -> Entity:

@@ -151,7 +151,7 @@ class _Exchange:
 _exchange: ContextVar[_Exchange | None] = ContextVar("exchange", default=None)
 
 #: What the SDKs raise when an answer does not have the shape that they expect.
-_MISREAD = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+_MISREAD = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 def note_answer() -> None:

@@ -13,6 +13,7 @@ from batch_core.app import App
 from batch_core.entities import field_value
 from batch_core.errors import Missing, translating
 from batch_core.naming import OPEN_PREFIX
+from batch_core.paging import each_item
 from batch_core.provision import Resource
 
 #: A page of blobs; of entities, five pages
@@ -92,7 +93,7 @@ async def _records(app: App, resource: Resource) -> Found | None:
         entities = app.clients.tables.get_table_client(app.settings.table_name).query_entities(
             "PartitionKey ge '0' and PartitionKey lt ':'", select=["RowKey"]
         )
-        async for entity in entities:
+        async for entity in each_item(entities):
             rows.append(field_value(entity["RowKey"]))
             if len(rows) == 2 * MOST_COUNTED:
                 break

@@ -6,7 +6,7 @@ is never a job for a single file.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime
 
@@ -62,12 +62,11 @@ class Jobs:
             self._current = await self._find(self._now().date())
             return self._current.job_id
 
-    async def note_again(self, job_ids: Iterable[str]) -> None:
-        """Note jobs that open records name and the table does not list: it may have been made again."""
-        for lost in job_ids:
-            day, number = job_day(lost) or (self._now().date(), 0)
-            logger.warning("Job %s was not noted in the table; it is noted again.", lost)
-            await self._ledger.add_job(JobEntry(job_id=lost, day=day, number=number, is_open=True))
+    async def note_again(self, lost: str) -> None:
+        """Note a job that open records name and the table does not list: it may have been made again."""
+        day, number = job_day(lost) or (self._now().date(), 0)
+        logger.warning("Job %s was not noted in the table; it is noted again.", lost)
+        await self._ledger.add_job(JobEntry(job_id=lost, day=day, number=number, is_open=True))
 
     async def _find(self, day: date) -> JobEntry:
         """Return the open job of this day with the highest number, else note the next one."""

@@ -1,15 +1,16 @@
 """What the app remembers beside the records: its jobs, how far each is collected, and how far the sweep has come."""
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 
 from azure.data.tables import TableEntity, UpdateMode
 from azure.data.tables.aio import TableClient
 
+from batch_core.checked import checked
 from batch_core.entities import JOBS, JobEntry, field_value, job_entity, property_values, readable, to_job
 from batch_core.errors import Conflict, Missing, translating
+from batch_core.paging import each_item
 from batch_core.service_codes import CONDITION_FAILED
 
 logger = logging.getLogger(__name__)
@@ -21,12 +22,13 @@ _SWEEP = {"PartitionKey": "sweep", "RowKey": "position"}
 class SweepPosition:
     """How far the listing of the input container has come.
 
-    `swept_until`: every file that was last modified before it is recorded. `continuation` and `started_at` belong to a
-    listing that is not at its end yet, `oldest_left` to the files that it had to leave for the next one.
-    `long_name` is the name of a file that the host can write no receipt for, if the last complete listing had one;
-    `long_name_so_far` belongs to the listing that is not at its end.
+    `container` is the one that is listed. `swept_until`: every file that was last modified before it is recorded.
+    `continuation` and `started_at` belong to a listing that is not at its end yet, `oldest_left` to the files that it
+    had to leave for the next one. `long_name` is the name of a file that the host can write no receipt for, if the last
+    complete listing had one; `long_name_so_far` belongs to the listing that is not at its end.
     """
 
+    container: str | None = None
     swept_until: datetime | None = None
     continuation: str | None = None
     started_at: datetime | None = None
@@ -45,7 +47,7 @@ class Ledger:
         """List the jobs that tasks were added to and that are not deleted yet."""
         with translating("listing jobs in the table"):
             entities = self._client.query_entities("PartitionKey eq @jobs", parameters={"jobs": JOBS})
-            return readable([entity async for entity in entities], to_job)
+            return readable([entity async for entity in each_item(entities)], to_job)
 
     async def add_job(self, job: JobEntry) -> None:
         """Note a job before it is made; one that is noted already stays as it is."""
@@ -75,16 +77,18 @@ class Ledger:
             await self._client.delete_entity(JOBS, job_id)
 
     async def sweep_position(self) -> SweepPosition:
+        """Return where the sweep is; the beginning if that is not noted, or cannot be read."""
         try:
             with translating("reading how far the sweep has come"):
-                return _to_position(await self._client.get_entity(_SWEEP["PartitionKey"], _SWEEP["RowKey"]))
+                entity = await self._client.get_entity(_SWEEP["PartitionKey"], _SWEEP["RowKey"])
         except Missing:
             return SweepPosition()
+        return next(iter(readable([entity], _to_position)), SweepPosition())
 
     async def save_sweep_position(self, position: SweepPosition) -> None:
         with translating("noting how far the sweep has come"):
             await self._client.upsert_entity(_SWEEP | property_values(vars(position)), mode=UpdateMode.REPLACE)
 
 
-def _to_position(entity: TableEntity | Mapping[str, object]) -> SweepPosition:
-    return SweepPosition(**{f.name: field_value(entity.get(f.name)) for f in fields(SweepPosition)})
+def _to_position(entity: TableEntity) -> SweepPosition:
+    return checked(SweepPosition, {f.name: field_value(entity.get(f.name)) for f in fields(SweepPosition)})

@@ -73,7 +73,7 @@ def _blob_name(app: App, message: bytes) -> str | None:
     try:
         document = json.loads(message)
         container, name = document["ContainerName"], document["BlobName"]
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, RecursionError, TypeError):
         logger.exception("A poison message is not what the host writes: %s", _shown(message))
         return None
     if not isinstance(name, str) or not is_blob_name(name):

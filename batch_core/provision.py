@@ -7,6 +7,7 @@ from azure.batch.models import BatchJob, BatchPoolCreateOptions, BatchVmImageRef
 
 from batch_core.app import App
 from batch_core.errors import Conflict, Missing, ServiceError, translating
+from batch_core.paging import each_item
 from batch_core.settings import PoolSettings
 
 type _Step = Callable[[], Awaitable[object]]
@@ -72,7 +73,9 @@ async def find_jobs(app: App) -> list[tuple[Resource, BatchJob]]:
     with translating("listing jobs"):
         prefix = f"{app.settings.job_prefix}-"
         listed = app.clients.batch.list_jobs(filter=f"startswith(id,'{prefix}')", select=["id", "poolInfo"])
-        jobs = [job async for job in listed if job.pool_info and job.pool_info.pool_id == app.settings.pool.id]
+        jobs = [
+            job async for job in each_item(listed) if job.pool_info and job.pool_info.pool_id == app.settings.pool.id
+        ]
     return [(_job(app, job.id), job) for job in jobs]
 
 

@@ -103,7 +103,8 @@ class _Tick:
         """Note jobs again that the table has lost: collect looks at no others."""
         if job_ids - self._noted_jobs:
             self._noted_jobs |= {job.job_id for job in await self._app.ledger.jobs()}
-            await self._app.jobs.note_again(job_ids - self._noted_jobs)
+            for lost in sorted(job_ids - self._noted_jobs):
+                await self._or_leave(self._app.jobs.note_again(lost))
             self._noted_jobs |= job_ids
 
     async def _live_tasks(self, job_id: str) -> dict[str, str] | None:

@@ -54,7 +54,7 @@ class SubmitRequest:
             raise InvalidRequest([_NO_BODY])
         try:
             document = json.loads(body)
-        except ValueError as exc:
+        except (ValueError, RecursionError) as exc:
             raise InvalidRequest([f'the body is not JSON ({exc}): send {{"blob": "NAME"}}']) from exc
         if not isinstance(document, dict):
             raise InvalidRequest([f'the body is {_kind(document)}: send an object such as {{"blob": "NAME"}}'])

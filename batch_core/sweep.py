@@ -40,9 +40,7 @@ async def sweep(app: App, budget: timedelta = BUDGET) -> SweepReport:
     """Submit every file without a record; safe to repeat, to overlap and to be stopped anywhere."""
     deadline = time.monotonic() + budget.total_seconds()
     report = SweepReport()
-    position = await app.ledger.sweep_position()
-    if position.started_at is None:
-        position = replace(position, started_at=app.now())
+    position = _begun(app, await app.ledger.sweep_position())
     while not report.is_complete:
         page = await _page(app, position)
         if not await _submit_missing(app, position, page, report, deadline):
@@ -53,6 +51,17 @@ async def sweep(app: App, budget: timedelta = BUDGET) -> SweepReport:
             break
     await app.ledger.save_sweep_position(_completed(app, position) if report.is_complete else position)
     return report
+
+
+def _begun(app: App, position: SweepPosition) -> SweepPosition:
+    """Go on with a listing of the container that was begun, or begin one."""
+    container = app.settings.input_container
+    if position.container not in {None, container}:
+        # What was swept of another container says nothing of this one.
+        return SweepPosition(container=container, started_at=app.now())
+    if position.started_at is None:
+        return replace(position, container=container, started_at=app.now(), continuation=None)
+    return replace(position, container=container)
 
 
 async def _page(app: App, position: SweepPosition) -> ListedPage:
@@ -105,4 +114,4 @@ def _completed(app: App, position: SweepPosition) -> SweepPosition:
     # Storage's clock decides when a file was modified: files of the margin are looked up once more.
     safe = started_at - app.settings.intake.sweep_grace - CLOCK_MARGIN
     swept_until = min([safe, *([position.oldest_left] if position.oldest_left else [])])
-    return SweepPosition(swept_until=swept_until, long_name=position.long_name_so_far)
+    return SweepPosition(container=position.container, swept_until=swept_until, long_name=position.long_name_so_far)

@@ -39,6 +39,7 @@ from batch_core.entities import (
 )
 from batch_core.errors import Conflict, Missing, RecordNotFound, translating
 from batch_core.naming import OPEN_PREFIX, BlobVersion, attempt_rows, is_task_id, table_keys
+from batch_core.paging import each_item, each_page
 from batch_core.record import Outcome, TaskRecord
 from batch_core.service_codes import ABSENT_ENTITY, CONDITION_FAILED
 from batch_core.transactions import Guard, Operation, Unit, apply_units
@@ -160,7 +161,7 @@ class StateTable:
         """Tell which of the tasks are recorded, in the same way."""
         wanted = {task_id for task_id in task_ids if is_task_id(task_id)}
         rows = ((table_keys(task_id).partition, table_keys(task_id).row) for task_id in wanted)
-        return {entity["task_id"] async for entity in self._between(rows, select=["task_id"])} & wanted
+        return {str(entity.get("task_id")) async for entity in self._between(rows, select=["task_id"])} & wanted
 
     async def newest_attempt(self, version: BlobVersion) -> int:
         """Return the highest attempt at this version that is recorded, 0 if none is: one query, whatever is missing."""
@@ -170,24 +171,25 @@ class StateTable:
         values = {"partition": first.partition, "first": first.row, "last": last, "etag": version.etag.strip('"')}
         fields = ["attempt", "blob", "container"]
         with translating(f"looking for attempts at blob {version.name!r}"):
-            found = [one async for one in self._client.query_entities(query, parameters=values, select=fields)]
-        blob = (version.name, version.container)
-        return max([field_value(one["attempt"]) for one in found if (one["blob"], one["container"]) == blob], default=0)
+            listed = each_item(self._client.query_entities(query, parameters=values, select=fields))
+            blob = (version.name, version.container)
+            found = [one["attempt"] async for one in listed if (one["blob"], one["container"]) == blob]
+            return max(map(int, map(field_value, found)), default=0)
 
     async def days(self) -> list[str]:
         """List the days that may have open work, the oldest first."""
         with translating("listing days in the table"):
             entities = self._client.query_entities("PartitionKey eq @days", parameters={"days": DAYS})
-            return [entity["RowKey"] async for entity in entities]
+            return [entity["RowKey"] async for entity in each_item(entities)]
 
     async def open_work(self, day: str) -> AsyncIterator[list[OpenTask]]:
         """List the open tasks of a day, in pages of up to 1,000."""
-        pages = self._client.query_entities(
+        listed = self._client.query_entities(
             "PartitionKey eq @day and RowKey ge @first", parameters={"day": day, "first": OPEN_PREFIX}
-        ).by_page()
+        )
         with translating(f"reading the open work of {day}"):
-            async for page in pages:
-                yield readable([entity async for entity in page], to_open_task)
+            async for page in each_page(listed):
+                yield readable(page, to_open_task)
 
     async def unnoted_days(self) -> list[str]:
         """Return days with open work that are not listed: one or two queries for each day that has records at all."""
@@ -207,7 +209,7 @@ class StateTable:
                 select=["PartitionKey"],
                 results_per_page=1,
             )
-            return str((await anext(aiter(found), {"PartitionKey": ""}))["PartitionKey"])
+            return str((await anext(each_item(found), {"PartitionKey": ""}))["PartitionKey"])
 
     async def some_open_work(self, day: str) -> list[OpenTask]:
         """Return up to 1,000 open tasks of a day."""
@@ -259,7 +261,7 @@ class StateTable:
         """Read one entity that need not be there."""
         with translating("reading the table"):
             query = "PartitionKey eq @days"
-            async for _ in self._client.query_entities(query, parameters={"days": DAYS}, results_per_page=1):
+            async for _ in each_page(self._client.query_entities(query, parameters={"days": DAYS}, results_per_page=1)):
                 return
 
     async def _between(
@@ -271,11 +273,12 @@ class StateTable:
             by_partition[partition].append(row)
         for partition, of_partition in by_partition.items():
             with translating(f"reading tasks of {partition}"):
-                async for entity in self._client.query_entities(
+                listed = self._client.query_entities(
                     "PartitionKey eq @partition and RowKey ge @first and RowKey le @last",
                     parameters={"partition": partition, "first": min(of_partition), "last": max(of_partition)},
                     select=select,
-                ):
+                )
+                async for entity in each_item(listed):
                     yield entity
 
 

@@ -3,9 +3,9 @@
 What it puts in their place is what proxies, gateways and login pages say: no answer of the service.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from urllib.parse import urlsplit
 
@@ -44,6 +44,7 @@ class Spoiled:
     is_after: bool = True
     #: Whether the service's own headers go with it.
     keeps_headers: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +111,7 @@ class Relay:
             headers = CIMultiDict({"Content-Type": headers.get("Content-Type", "text/html")})
         if spoiled.content_type is not None:
             headers["Content-Type"] = spoiled.content_type
+        headers.update(spoiled.headers)
         body = body if spoiled.body is None else spoiled.body
         if spoiled.ending is not Ending.WHOLE:
             body = body[: max(1, len(body) // 2)]

@@ -41,6 +41,7 @@ PAGE = b"<html>Sign in to continue</html>"
 BODIES = {
     "half of it": None,
     "a page": PAGE,
+    "nested without end": b"[" * 100_000,
     "nothing": b"",
     "null": b"null",
     "a list": b"[1]",
