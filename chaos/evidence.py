@@ -61,10 +61,17 @@ class Evidence:
     outputs: Mapping[str, bytes] = field(repr=False)
     lost_nodes: frozenset[str] = frozenset()
     unexplained: Mapping[str, str] = field(default_factory=dict)
+    #: The state table was deleted and made again meanwhile.
+    is_table_new: bool = False
 
 
 async def gather(
-    system: System, dropped: Sequence[Dropped], lost_nodes: set[str], unexplained: Mapping[str, str]
+    system: System,
+    dropped: Sequence[Dropped],
+    lost_nodes: set[str],
+    unexplained: Mapping[str, str],
+    *,
+    is_table_new: bool,
 ) -> Evidence:
     """Look at everything."""
     records, open_rows = await read_table(system)
@@ -78,6 +85,7 @@ async def gather(
         outputs=await _contents(system.outputs),
         lost_nodes=frozenset(lost_nodes),
         unexplained=dict(unexplained),
+        is_table_new=is_table_new,
     )
 
 

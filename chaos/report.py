@@ -15,6 +15,8 @@ def lines(result: Result) -> Iterator[str]:
     yield ""
     yield f"injected        {_counts(result.harm)}"
     yield f"final states    {_counts(verdict.states)}; never seen, as overwritten before: {verdict.never_seen}"
+    if verdict.forgotten:
+        yield f"forgotten       {verdict.forgotten} tasks of overwritten versions, with the table that was made again"
     yield f"detected by     {_counts(verdict.detected_by)}"
     yield f"run again       {verdict.run_again}, each sent back to its queue by Batch"
     yield ""

@@ -5,17 +5,23 @@ What is expected of each version that was dropped:
     the newest of its file     one record, in one final state
     an older one               the same, or no record at all: it was overwritten before anybody saw it. Its output may
                                be that of a newer version, for a node reads the file when the task runs
+                               If the table was made again, Batch may have its task and nothing be recorded: of what
+                               was overwritten, nobody tells the new table
     its command                ran once, and at most once more for each time that Batch sent the task back to its queue
     its final state            what the command does for such a name; `output_lost` only on a node that was lost
 """
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from chaos import files
 from chaos.dropper import Dropped
 from chaos.evidence import Evidence, Recorded
+
+_RETRY: Final = re.compile(r"-r\d+$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +35,7 @@ class Verdict:
     states: Counter[str]
     detected_by: Counter[str]
     never_seen: int
+    forgotten: int
     run_again: int
 
     @property
@@ -48,6 +55,7 @@ def judge(evidence: Evidence) -> Verdict:
         states=Counter(record.state for record in evidence.records),
         detected_by=Counter(record.detected_by for record in evidence.records),
         never_seen=sum(_key(dropped) not in recorded for dropped in evidence.dropped),
+        forgotten=len(_forgotten(evidence)),
         run_again=sum(count > 1 for count in runs.values()),
     )
 
@@ -71,6 +79,13 @@ def _lost(evidence: Evidence) -> Iterator[str]:
             yield f"{_named(record)}: {record.state}, and still in the index of open work"
 
 
+def _forgotten(evidence: Evidence) -> set[str]:
+    """Return the tasks that only a table knew that is gone: first attempts, for no version is tried a second time."""
+    known = {record.task_id for record in evidence.records}
+    unknown = {task.task_id for task in evidence.tasks} - known if evidence.is_table_new else set()
+    return {task_id for task_id in unknown if not _RETRY.search(task_id)}
+
+
 def _run_twice(evidence: Evidence) -> Iterator[str]:
     dropped = {_key(one) for one in evidence.dropped}
     records = Counter((record.blob, record.etag) for record in evidence.records)
@@ -79,7 +94,7 @@ def _run_twice(evidence: Evidence) -> Iterator[str]:
             yield f"{name!r}, ETag {etag}: {count} records"
         if (name, etag) not in dropped:
             yield f"{name!r}, ETag {etag}: a record of a version that was never dropped"
-    known = {record.task_id for record in evidence.records}
+    known = {record.task_id for record in evidence.records} | _forgotten(evidence)
     jobs: defaultdict[str, list[str]] = defaultdict(list)
     requeues: Counter[str] = Counter()
     for task in evidence.tasks:
@@ -108,7 +123,8 @@ def _wrong_output(evidence: Evidence) -> Iterator[str]:
         if problem:
             yield f"{_named(record)}: {problem}"
     # Of an output that was lost or is not complete yet, a part may be there.
-    partial = {record.task_id for record in evidence.records if record.state == "output_lost" or not record.is_final}
+    partial = _forgotten(evidence)
+    partial |= {record.task_id for record in evidence.records if record.state == "output_lost" or not record.is_final}
     for name in evidence.outputs.keys() - expected:
         if name.split("/")[-2] not in partial:
             yield f"output {name!r} belongs to no record"

@@ -90,6 +90,17 @@ def test_an_older_version_may_never_have_been_seen_but_the_newest_must():
     assert findings(**without(NEW)) == (1, 0, 0, 0)
 
 
+def test_a_task_without_a_record_ran_behind_the_tables_back_unless_that_is_a_new_one():
+    records = [FIRST, NEW]
+    assert findings(records=records) == (0, 1, 2, 0)
+    assert findings(records=records, is_table_new=True) == (0, 0, 0, 0)
+    assert judge(replace(GOOD, records=records, is_table_new=True)).forgotten == 1
+    # The newest version must have a record, and what runs again has one too.
+    assert findings(records=[FIRST, OLD], is_table_new=True)[0] == 1
+    retried = [*GOOD.tasks, BatchHas(task_id=f"{OLD.task_id}-r2", job_id="job-1")]
+    assert findings(tasks=retried, is_table_new=True) == (0, 1, 0, 0)
+
+
 def test_a_record_that_is_not_final_is_lost():
     assert findings(records=instead(OLD, state="submitted", reason="it waits"))[0] == 1
 
