@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from azure.batch.models import BatchTask
+from azure.batch.models import BatchTask, BatchTaskState
 from azure.data.tables import TableEntity
 from azure.storage.blob.aio import ContainerClient
 
@@ -46,6 +46,7 @@ class BatchHas:
     task_id: str
     job_id: str
     requeues: int = 0
+    is_completed: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +62,8 @@ class Evidence:
     outputs: Mapping[str, bytes] = field(repr=False)
     lost_nodes: frozenset[str] = frozenset()
     unexplained: Mapping[str, str] = field(default_factory=dict)
+    #: Tasks that had completed when the output container was made again: what was copied by then is gone.
+    lost_outputs: frozenset[str] = frozenset()
     #: The state table was deleted and made again meanwhile.
     is_table_new: bool = False
 
@@ -68,9 +71,10 @@ class Evidence:
 async def gather(
     system: System,
     dropped: Sequence[Dropped],
-    lost_nodes: set[str],
     unexplained: Mapping[str, str],
     *,
+    lost_nodes: set[str],
+    lost_outputs: set[str],
     is_table_new: bool,
 ) -> Evidence:
     """Look at everything."""
@@ -80,11 +84,12 @@ async def gather(
         current={blob.name: blob.etag.strip('"') async for blob in system.inputs.list_blobs()},
         records=records,
         open_rows=open_rows,
-        tasks=await _tasks(system),
+        tasks=await tasks_of(system),
         runs=_runs(system),
         outputs=await _contents(system.outputs),
         lost_nodes=frozenset(lost_nodes),
         unexplained=dict(unexplained),
+        lost_outputs=frozenset(lost_outputs),
         is_table_new=is_table_new,
     )
 
@@ -114,14 +119,16 @@ def _recorded(entity: TableEntity) -> Recorded:
     )
 
 
-async def _tasks(system: System) -> list[BatchHas]:
+async def tasks_of(system: System) -> list[BatchHas]:
+    """Return every task that Batch has."""
     jobs = [job.id or "" async for job in system.batch.list_jobs()]
     return [_batch_has(job, task) for job in jobs async for task in system.batch.list_tasks(job)]
 
 
 def _batch_has(job_id: str, task: BatchTask) -> BatchHas:
     requeues = task.execution_info.requeue_count if task.execution_info else 0
-    return BatchHas(task_id=task.id or "", job_id=job_id, requeues=requeues)
+    is_completed = task.state == BatchTaskState.COMPLETED
+    return BatchHas(task_id=task.id or "", job_id=job_id, requeues=requeues, is_completed=is_completed)
 
 
 def _runs(system: System) -> list[str]:

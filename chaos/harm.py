@@ -11,6 +11,7 @@ from chaos import weather
 from chaos.dropper import Dropped, Dropper
 from chaos.errors import ChaosError
 from chaos.events import Events
+from chaos.evidence import tasks_of
 from chaos.system import System
 from local import stack
 
@@ -23,7 +24,11 @@ _SMALL_BURST = 6
 
 
 class Harm:
-    """Does harm, and counts it in `done`; `lost_nodes` are gone with the files of their tasks."""
+    """Does harm, and counts it in `done`.
+
+    `lost_nodes` are gone with the files of their tasks, `lost_outputs` are tasks whose output may have gone with its
+    container.
+    """
 
     def __init__(self, system: System, dropper: Dropper, events: Events, dice: Random) -> None:
         self._system = system
@@ -40,9 +45,11 @@ class Harm:
             "take away": self._take_events_away,
             "foreign": self._spoil_answers,
             "table": self._make_table_again,
+            "outputs": self._make_outputs_again,
         }
         self.done: Counter[str] = Counter()
         self.lost_nodes: set[str] = set()
+        self.lost_outputs: set[str] = set()
 
     async def do(self, seconds: float) -> None:
         """Do harm for about this time, then put everything right that does not come right by itself."""
@@ -115,6 +122,17 @@ class Harm:
         await asyncio.sleep(self._dice.uniform(0.1, 1.0))
         await stack.set_up(self._system.plan)
         self.done["tables made again"] += 1
+        await self._change_weather()
+
+    async def _make_outputs_again(self) -> None:
+        """Delete the output container under the running app, and make it again as its operator would."""
+        await self._clear_weather()
+        await self._system.outputs.delete_container()
+        await asyncio.sleep(self._dice.uniform(0.1, 1.0))
+        await stack.set_up(self._system.plan)
+        # What had not completed by now was not copied before.
+        self.lost_outputs |= {task.task_id for task in await tasks_of(self._system) if task.is_completed}
+        self.done["output containers made again"] += 1
         await self._change_weather()
 
     async def _kill_host(self) -> None:

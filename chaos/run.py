@@ -61,8 +61,14 @@ async def run(plan: Plan, folder: Path) -> Result:
         settled_after = await _settle(stack, dropper, events, plan.settle_seconds)
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
-        is_table_new = harm.done["tables made again"] > 0
-        evidence = await gather(stack, dropper.done, harm.lost_nodes, watch.unexplained, is_table_new=is_table_new)
+        evidence = await gather(
+            stack,
+            dropper.done,
+            watch.unexplained,
+            lost_nodes=harm.lost_nodes,
+            lost_outputs=harm.lost_outputs,
+            is_table_new=harm.done["tables made again"] > 0,
+        )
     return Result(
         plan=plan,
         versions=len(dropper.done),

@@ -5,6 +5,7 @@ What is expected of each version that was dropped:
     the newest of its file     one record, in one final state
     an older one               the same, or no record at all: it was overwritten before anybody saw it. Its output may
                                be that of a newer version, for a node reads the file when the task runs
+    its output                 in the container, unless that was made again when the task had completed
                                If the table was made again, Batch may have its task and nothing be recorded: of what
                                was overwritten, nobody tells the new table
     its command                ran once, and at most once more for each time that Batch sent the task back to its queue
@@ -132,7 +133,7 @@ def _wrong_output(evidence: Evidence) -> Iterator[str]:
 
 def _wrong(evidence: Evidence, dropped: Dropped, record: Recorded, runs: int) -> str:
     """Return what is wrong with the end of a version, "" if it is as expected."""
-    name, number = dropped.version.name, dropped.version.number
+    name = dropped.version.name
     if record.state == "output_lost":
         return "" if record.node_id in evidence.lost_nodes else f"its node was never lost: {record.reason}"
     code = files.exit_code(name)
@@ -141,13 +142,18 @@ def _wrong(evidence: Evidence, dropped: Dropped, record: Recorded, runs: int) ->
         return f"{record.state} with exit code {record.exit_code}, not {state} with {code}: {record.reason}"
     if not runs:
         return f"{record.state}, and the command never ran"
+    return _wrong_files(evidence, dropped, record)
+
+
+def _wrong_files(evidence: Evidence, dropped: Dropped, record: Recorded) -> str:
+    name, number = dropped.version.name, dropped.version.number
+    printed, errors = (evidence.outputs.get(file or "") for file in (record.stdout, record.stderr))
+    if None in {printed, errors} and record.task_id in evidence.lost_outputs:
+        return ""
     contents = [one.version.content for one in evidence.dropped if one.version.name == name]
-    printed = evidence.outputs.get(record.stdout or "")
     if printed not in [files.stdout(name, content) for content in contents[number - 1 :]]:
         return "its stdout is not what the command printed" if printed is not None else "its stdout is not there"
-    if evidence.outputs.get(record.stderr or "") != files.stderr(name):
-        return "its stderr is not what the command printed"
-    return ""
+    return "" if errors == files.stderr(name) else "its stderr is not what the command printed"
 
 
 def _reasons_missing(evidence: Evidence) -> Iterator[str]:

@@ -23,6 +23,7 @@ async def test_while_everything_fails_at_random_no_file_is_lost_and_none_runs_tw
         "events repeated",
         "events suppressed",
         "tables made again",
+        "output containers made again",
     ):
         assert result.harm[harm] > 0, harm
     assert result.harm["nodes lost"] + result.harm["nodes broken for a while"] > 0

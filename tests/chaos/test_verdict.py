@@ -101,6 +101,14 @@ def test_a_task_without_a_record_ran_behind_the_tables_back_unless_that_is_a_new
     assert findings(tasks=retried, is_table_new=True) == (0, 1, 0, 0)
 
 
+def test_an_output_may_have_gone_with_its_container_and_is_right_if_it_is_there():
+    lost = frozenset({FIRST.task_id})
+    outputs = {name: content for name, content in GOOD.outputs.items() if name != FIRST.stdout}
+    assert findings(outputs=outputs) == (0, 0, 1, 0)
+    assert findings(outputs=outputs, lost_outputs=lost) == (0, 0, 0, 0)
+    assert findings(outputs=outputs | {FIRST.stdout: b"else"}, lost_outputs=lost) == (0, 0, 1, 0)
+
+
 def test_a_record_that_is_not_final_is_lost():
     assert findings(records=instead(OLD, state="submitted", reason="it waits"))[0] == 1
 
