@@ -9,11 +9,13 @@ def check_command(
 ) -> None:
     """Exit with code 2 and a sentence when the first argument is no command; `elsewhere` maps foreign ones to programs.
 
-    Left to argparse: options, and no argument at all.
+    Left to argparse: help, and no argument at all.
     """
-    first = next(iter(arguments), "-")
-    if first.startswith("-") or first in own:
+    first = next(iter(arguments), "--help")
+    if first in {"-h", "--help", *own}:
         return
+    if first.startswith("-"):
+        parser.error(f"the command comes first, its options after it: {parser.prog} COMMAND {first}")
     if program := elsewhere.get(first):
         parser.error(f"{first} is a command of {program}: {program} {first}")
     parser.error(f"there is no command {first!r}: there are {', '.join(own[:-1])} and {own[-1]}")

@@ -188,7 +188,7 @@ async def record_of(http: aiohttp.ClientSession, url: str, settings: AppSettings
             return record
     except (aiohttp.ClientError, TimeoutError, ValueError) as exc:
         hint = f"is the stack up? `python -m local up{settings.option}`"
-        raise StackError(f"what becomes of the files is not known: {url} does not answer ({hint})") from exc
+        raise StackError(f"{url} does not answer ({hint})") from exc
 
 
 def _told(name: str, record: dict[str, object], settings: AppSettings) -> str:

@@ -330,6 +330,10 @@ async def test_a_key_in_the_wrong_place_is_not_shown(run, environment, tmp_path)
     [
         (["drop", "x"], "drop is a command of python -m local: python -m local drop"),
         (["bogus"], "there is no command 'bogus': there are setup, teardown and tidy"),
+        (
+            ["--dry-run", "setup"],
+            "the command comes first, its options after it: python -m batch_core COMMAND --dry-run",
+        ),
         (["setup", "--yes"], "unrecognized arguments: --yes"),
         ([], "the following arguments are required: COMMAND"),
     ],
