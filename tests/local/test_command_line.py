@@ -1,10 +1,13 @@
 """What `python -m local` says of its commands."""
 
+import re
+import shlex
 import sys
 
 import pytest
 
-from local.__main__ import main
+from local.__main__ import _parser, main
+from tests.local.hosts import CHECKOUT
 
 
 def said(monkeypatch, capsys, *arguments):
@@ -41,3 +44,18 @@ def test_an_error_begins_at_its_first_line(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(sys, "argv", ["local", "drop", str(tmp_path / "nosuch")])
     assert main() == 1
     assert capsys.readouterr().err == f"cannot drop {tmp_path}/nosuch: there is no such file\n"
+
+
+def test_the_readme_drops_a_file_of_the_checkout_and_shows_a_task():
+    readme = (CHECKOUT / "README.md").read_text()
+    lines = re.findall(r"^    \S+ -m local ((?:drop|show) .*?)(?:  .*)?$", readme, re.MULTILINE)
+    drop, show = [_parser().parse_args(shlex.split(line)) for line in lines]
+    assert [(CHECKOUT / file).is_file() for file in drop.files] == [True]
+    assert (show.command, show.task_id) == ("show", "TASK_ID")
+
+
+def test_the_readmes_own_azurite_and_emulator_keep_their_state_where_up_does():
+    readme = (CHECKOUT / "README.md").read_text()
+    up = _parser().parse_args(["up"])
+    folders = [CHECKOUT / one for one in re.findall(r"^    .*--location (\S+) &$", readme, re.MULTILINE)]
+    assert folders == [up.state / "azurite", up.state / "batch"]
