@@ -13,7 +13,7 @@ help:
 	@echo "make clients azure-batch 14 and @azure/batch against the Batch emulator; installs them first"
 	@echo "make az-tour the az command line against the Batch emulator; installs it first (400 MB)"
 	@echo "make check   format, lint, types and tests"
-	@echo "make clean   remove what setup installed and the local stack's state"
+	@echo "make clean   remove what setup installed, local state and certificates"
 
 setup: .venv/installed node_modules/installed
 
@@ -63,4 +63,4 @@ types: setup
 check: lint types test
 
 clean:
-	rm -rf .venv node_modules .stack .sdk-tests
+	rm -rf .venv node_modules .stack .sdk-tests .batch-emulator certificates

@@ -1,4 +1,4 @@
-"""Command line: `setup` makes what is missing, `teardown` removes it all, `tidy` closes and deletes old jobs.
+"""Make, tidy and remove what the app uses in Storage and Batch.
 
 Settings come from the environment and, as with `func start`, from the `local.settings.json` of this folder if there is
 one; the environment wins. Which accounts that leads to, and by which of the two, is said first.
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from batch_core import provision
 from batch_core.app import App, open_app
+from batch_core.commands import check_command
 from batch_core.errors import AppError, SettingsError
 from batch_core.inventory import Found, take_inventory
 from batch_core.local_settings import LOCAL_SETTINGS
@@ -25,14 +26,23 @@ class _NoAnswer(Exception):
     """Nobody answers the questions: nothing is done."""
 
 
+_COMMANDS = {
+    "setup": "make the containers, the table and the pool that are missing",
+    "teardown": "count what there is, ask for each, and delete jobs, pool, containers and table",
+    "tidy": "close jobs of past days, and delete those that were closed long ago",
+}
+_ELSEWHERE = dict.fromkeys(("up", "demo", "drop", "show"), "python -m local")
+
+
 def main() -> int:
     """Run the command; 0 done, 1 a service failed or nobody answered, 2 wrong settings or arguments, 130 Ctrl-C."""
-    arguments = _parser().parse_args()
+    parser = _parser()
+    check_command(parser, sys.argv[1:], list(_COMMANDS), _ELSEWHERE)
+    arguments = parser.parse_args()
     try:
         origin = Origin.of(arguments.settings)
-        settings = Settings.from_env(origin.values)
-        print(*origin.accounts(settings), sep="\n", file=sys.stderr, flush=True)
-        return _run(arguments, settings)
+        print(*origin.accounts(), sep="\n", file=sys.stderr, flush=True)
+        return _run(arguments, origin.settings())
     except SettingsError as exc:
         print("These settings are wrong:", *exc.problems, sep="\n  ", file=sys.stderr)
         return 2
@@ -46,11 +56,15 @@ def main() -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m batch_core", description=__doc__)
-    parser.add_argument("command", choices=["setup", "teardown", "tidy"])
-    parser.add_argument("--dry-run", action="store_true", help="only tell what would be done; wins over --yes")
-    parser.add_argument("--yes", action="store_true", help="teardown: remove everything without asking")
-    file = f"instead of {LOCAL_SETTINGS}; '-' for the environment alone"
-    parser.add_argument("--settings", default=LOCAL_SETTINGS, type=Path, metavar="FILE", help=file)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", title="commands")
+    made = {name: commands.add_parser(name, help=told, description=told) for name, told in _COMMANDS.items()}
+    for command in made.values():
+        command.add_argument("--dry-run", action="store_true", help="only tell what would be done")
+        file = f"read the settings from FILE instead of {LOCAL_SETTINGS}; '-': from the environment alone"
+        command.add_argument("--settings", default=LOCAL_SETTINGS, type=Path, metavar="FILE", help=file)
+    made["teardown"].add_argument(
+        "--yes", action="store_true", help="delete all of it without asking; not in a dry run"
+    )
     return parser
 
 

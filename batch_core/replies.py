@@ -37,7 +37,8 @@ class Reply:
 
     @property
     def body(self) -> str:
-        return json.dumps(self.document, default=_json_value, ensure_ascii=False)
+        """The document, and a line end: a shell's prompt does not stick to it."""
+        return json.dumps(self.document, default=_json_value, ensure_ascii=False) + "\n"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,13 +65,14 @@ class SubmitRequest:
 
 
 def submission_reply(submission: Submission, request_url: str) -> Reply:
-    """Return 202 for a new task and 200 for one that was there; `status_url` stands on the host that was asked."""
+    """Return 202 for a new task and 200 for an existing one; `status_url` stands on the host that was asked."""
     record = submission.record
     parts = urlsplit(request_url)
     document = {
         "task_id": record.task_id,
         "state": record.state,
         "reason": record.reason,
+        "is_new": submission.is_new,
         "status_url": f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}/{record.task_id}",
     }
     return Reply(status=202 if submission.is_new else 200, document=document)
@@ -99,9 +101,10 @@ def health_reply(checks: Sequence[Check]) -> Reply:
 
 
 def error_reply(error: AppError) -> Reply:
-    """Return the status that fits and every problem; what a service did wrong is 503: it may pass."""
-    problems = getattr(error, "problems", (str(error),))
-    return Reply(status=_STATUS.get(type(error), 503), document={"error": str(error), "problems": list(problems)})
+    """Return the status that fits, and where there are several problems each of them; a service's fault is 503."""
+    problems = getattr(error, "problems", ())
+    several = {"problems": list(problems)} if len(problems) > 1 else {}
+    return Reply(status=_STATUS.get(type(error), 503), document={"error": str(error), **several})
 
 
 def _blob_problems(document: Mapping[str, object]) -> list[str]:

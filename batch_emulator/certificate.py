@@ -29,6 +29,8 @@ def make_certificate(directory: Path, names: Sequence[str] = ()) -> tuple[Path, 
     cert_path, key_path = directory / "cert.pem", directory / "key.pem"
     directory.mkdir(parents=True, exist_ok=True)
     key_path.touch(mode=0o600)
+    # An older file keeps the mode that it had.
+    key_path.chmod(0o600)
     key_path.write_bytes(
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )

@@ -1,9 +1,4 @@
-"""The command line of the local stack.
-
-python -m local up      the stack on its usual ports, state kept in .stack, until Ctrl-C
-python -m local demo    three files through a throwaway stack
-python -m local drop    put files into the input container of the stack that is up
-"""
+"""The local stack: Azurite, the Batch emulator and a Functions host on this machine."""
 
 import argparse
 import asyncio
@@ -13,49 +8,57 @@ import sys
 from collections.abc import Coroutine
 from pathlib import Path
 
-from local import demo, drop, up
+from batch_core.commands import check_command
+from local import demo, drop, show, up
 from local.errors import StackError
 from local.functions_host import HostKind
 from local.settings_file import CHECKOUT, AppSettings
 from local.stack import Plan
 
 _ENDING = "\nEnding..."
+_COMMANDS = {
+    "up": "run the stack on its usual ports until Ctrl-C, and keep its state in .stack",
+    "demo": "take three files through a throwaway stack",
+    "drop": "put files into the input container of the stack that is up",
+    "show": "show a task's record and what its command printed",
+}
+_ELSEWHERE = dict.fromkeys(("setup", "teardown", "tidy"), "python -m batch_core")
 
 
 def main() -> int:
     """Run one command; return 0, 1 with a message on standard error, or 130 after Ctrl-C."""
-    arguments = _parser().parse_args()
+    parser = _parser()
+    check_command(parser, sys.argv[1:], list(_COMMANDS), _ELSEWHERE)
+    arguments = parser.parse_args()
     try:
         caught = asyncio.run(_until_signal(_command(arguments)))
     except StackError as exc:
-        print(f"\n{exc}", file=sys.stderr)
+        print(exc, file=sys.stderr)
         return 1
     # To end the stack is how `up` is meant to end; a demo that was ended has shown nothing.
     return 128 + caught if caught and arguments.command != "up" else 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m local",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="up | demo | drop")
-    starting = [commands.add_parser("up"), commands.add_parser("demo")]
-    for command in starting:
-        command.add_argument(
+    parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", title="commands")
+    made = {name: commands.add_parser(name, help=told, description=told) for name, told in _COMMANDS.items()}
+    for name in ("up", "demo"):
+        made[name].add_argument(
             "--host",
             choices=["func", "embedded", "auto"],
             default="auto",
             help="which Functions host: Microsoft's, the embedded one, func if it is there (auto)",
         )
     state = "where state and logs are kept (.stack)"
-    starting[0].add_argument("--state", type=Path, default=CHECKOUT / ".stack", help=state)
-    dropping = commands.add_parser("drop")
-    dropping.add_argument("files", nargs="+", type=Path, help="files, and folders with all that is in them")
-    dropping.add_argument("--wait", action="store_true", help="wait for their tasks; exit code 1 unless all succeed")
-    for command in (starting[0], dropping):
-        command.add_argument("--settings", type=Path, help="instead of local.settings.json")
+    made["up"].add_argument("--state", type=Path, default=CHECKOUT / ".stack", metavar="FOLDER", help=state)
+    drop_ = made["drop"]
+    drop_.add_argument("files", nargs="+", type=Path, metavar="PATH", help="a file, or a folder with all that is in it")
+    drop_.add_argument("--wait", action="store_true", help="wait for their tasks; exit code 1 unless all succeed")
+    made["show"].add_argument("task_id", metavar="TASK_ID", help="as drop and POST /api/tasks print it")
+    own = "read the settings from FILE instead of local.settings.json (without one: local.settings.json.example)"
+    for name in ("up", "drop", "show"):
+        made[name].add_argument("--settings", type=Path, metavar="FILE", help=own)
     return parser
 
 
@@ -66,6 +69,8 @@ def _command(arguments: argparse.Namespace) -> Coroutine[object, object, None]:
             return up.run(Plan(settings=settings, folder=arguments.state.resolve(), host=host))
         case "demo":
             return demo.run(HostKind.chosen(arguments.host))
+        case "show":
+            return show.show(arguments.task_id, AppSettings.read(arguments.settings))
     return _drop_all(arguments.files, AppSettings.read(arguments.settings), is_awaited=arguments.wait)
 
 

@@ -108,8 +108,15 @@ class _Demo:
                 raise DemoFailedError(f"GET /api/health says {response.status}: {report}")
 
     async def _wait_for(self, files: list[Path]) -> dict[Path, Finished]:
-        finished: dict[Path, Finished] = {}
         progress = Progress()
+        try:
+            return await self._finished(files, progress)
+        finally:
+            # An error must not be written after a line that waits.
+            progress.end()
+
+    async def _finished(self, files: list[Path], progress: Progress) -> dict[Path, Finished]:
+        finished: dict[Path, Finished] = {}
         deadline = time.monotonic() + _DEADLINE_SECONDS
         service = BlobServiceClient.from_connection_string(self._settings.connection_string("DATA_STORAGE"))
         async with service, aiohttp.ClientSession() as http:
@@ -120,10 +127,8 @@ class _Demo:
                         finished[file] = found
                 progress.show(f"{len(finished)} of {len(files)} tasks completed")
                 if time.monotonic() > deadline:
-                    progress.end()
                     raise await self._too_late([f for f in files if f not in finished], http)
                 await asyncio.sleep(_POLL_SECONDS)
-        progress.end()
         return finished
 
     async def _look(self, file: Path, outputs: ContainerClient, http: aiohttp.ClientSession) -> Finished | None:

@@ -80,7 +80,7 @@ def _blob_name(file: Path, name: Path) -> str:
 
 async def drop_all(paths: Sequence[Path], settings: AppSettings, *, is_awaited: bool) -> bool:
     """Upload all, saying what is where; wait for their ends if asked to. Return whether all that ended ended well."""
-    app_settings = _app_settings(settings)
+    app_settings = require_settings(settings)
     dropped = []
     for one in plan(paths):
         version = await upload(one, settings, app_settings)
@@ -92,7 +92,8 @@ async def drop_all(paths: Sequence[Path], settings: AppSettings, *, is_awaited: 
     return await _await_all(dropped, settings) if is_awaited else True
 
 
-def _app_settings(settings: AppSettings) -> Settings:
+def require_settings(settings: AppSettings) -> Settings:
+    """Return the app's settings; raise StackError when they are wrong."""
     try:
         return Settings.from_env(settings.values)
     except SettingsError as exc:
@@ -101,7 +102,7 @@ def _app_settings(settings: AppSettings) -> Settings:
 
 async def drop(file: Path, settings: AppSettings) -> str:
     """Upload one file under its own name and return that; a blob of this name is replaced. Raise StackError."""
-    await upload(Dropping(file=file, name=file.name), settings, _app_settings(settings))
+    await upload(Dropping(file=file, name=file.name), settings, require_settings(settings))
     return file.name
 
 
@@ -133,12 +134,13 @@ async def _write(one: Dropping, storage: BlobServiceClient, container: str) -> B
     )
 
 
-def _url(settings: AppSettings, task: str) -> str:
+def url_of(settings: AppSettings, task: str) -> str:
+    """Return where the app tells of a task."""
     return f"http://{ADDRESS}:{settings.host_port}/api/tasks/{quote(task, safe='')}"
 
 
 def _first_look(one: Dropped, settings: AppSettings) -> str:
-    return _url(settings, one.task_id) if one.task_id else _LEFT_ALONE
+    return url_of(settings, one.task_id) if one.task_id else _LEFT_ALONE
 
 
 _LEFT_ALONE = "left alone, as INPUT_SKIP_EMPTY or INPUT_NOT_BEFORE says"
@@ -151,24 +153,34 @@ async def _await_all(dropped: Sequence[Dropped], settings: AppSettings) -> bool:
         if one.task_id is None:
             print(f"{one.name}: {_LEFT_ALONE}")
     progress = Progress()
+    try:
+        await _await_tasks(waiting, ended, settings, progress)
+    finally:
+        # An error must not be written after a line that waits.
+        progress.end()
+    return all(record.get("state") == _FINE for record in ended.values())
+
+
+async def _await_tasks(
+    waiting: dict[str, str], ended: dict[str, dict[str, object]], settings: AppSettings, progress: Progress
+) -> None:
+    """Tell of each task when it has ended, and move it from those that wait."""
     async with aiohttp.ClientSession() as http:
         while waiting:
-            told = {task: await _record(http, _url(settings, task), settings) for task in waiting}
+            told = {task: await record_of(http, url_of(settings, task), settings) for task in waiting}
             for task, record in told.items():
                 if record.get("closed_at"):
                     ended[task] = record
                     progress.end()
-                    print(_told(waiting.pop(task), record), flush=True)
+                    print(_told(waiting.pop(task), record, settings), flush=True)
             if waiting:
                 task, name = next(iter(waiting.items()))
                 where = told[task].get("reason") or told[task].get("state") or "nobody has seen it yet"
                 progress.show(f"{len(ended)} of {len(ended) + len(waiting)} ended; {name}: {where}")
                 await asyncio.sleep(_POLL_SECONDS)
-    progress.end()
-    return all(record.get("state") == _FINE for record in ended.values())
 
 
-async def _record(http: aiohttp.ClientSession, url: str, settings: AppSettings) -> dict[str, object]:
+async def record_of(http: aiohttp.ClientSession, url: str, settings: AppSettings) -> dict[str, object]:
     """Return what the app says of a task; nothing while it does not know it."""
     try:
         async with http.get(url) as response:
@@ -176,13 +188,14 @@ async def _record(http: aiohttp.ClientSession, url: str, settings: AppSettings) 
             return record
     except (aiohttp.ClientError, TimeoutError, ValueError) as exc:
         hint = f"is the stack up? `python -m local up{settings.option}`"
-        raise StackError(f"what becomes of the files is not known: {url} does not answer ({hint})") from exc
+        raise StackError(f"{url} does not answer ({hint})") from exc
 
 
-def _told(name: str, record: dict[str, object]) -> str:
+def _told(name: str, record: dict[str, object], settings: AppSettings) -> str:
+    outputs = settings.values["OUTPUT_CONTAINER"]
     lines = [f"{name}: {record.get('state')}" + (f", {record['reason']}" if record.get("reason") else "")]
     lines += [f"  task    {record.get('task_id')}"]
-    lines += [f"  {label:<7} {record[label]}" for label in ("stdout", "stderr") if record.get(label)]
+    lines += [f"  {label:<7} {outputs}/{record[label]}" for label in ("stdout", "stderr") if record.get(label)]
     if record.get("stderr_end"):
         lines += ["  it said last:", *(f"    {line}" for line in str(record["stderr_end"]).splitlines()[-5:])]
     return "\n".join(lines)

@@ -103,7 +103,7 @@ def _read(path: Path) -> AppSettings:
     except FileNotFoundError as exc:
         raise SettingsFileError(f"there is no {path}") from exc
     except SettingsError as exc:
-        raise SettingsFileError(f"{exc} (as {_EXAMPLE.name} has it)") from exc
+        raise SettingsFileError(f"{exc}; {_EXAMPLE.name} shows how it is written") from exc
     # The stack's own tools use these two, and the app has defaults for them.
     containers = {name: read.values.get(name, "").strip() or default for name, default in _CONTAINERS.items()}
     return AppSettings(file=path, values={**read.values, **containers}, host_port=read.host_port)

@@ -1,5 +1,7 @@
 """The developer's stack: up until Ctrl-C."""
 
+import asyncio
+import shlex
 import sys
 from pathlib import Path
 
@@ -10,9 +12,13 @@ from local.stack import Plan, Stack
 
 async def run(plan: Plan) -> None:
     """Run the stack until it is cancelled; raise StackError, also when a process ends by itself."""
-    async with stack.running(plan, _say) as running:
-        _say(summary(running))
-        raise await running.first_end()
+    try:
+        async with stack.running(plan, _say) as running:
+            _say(summary(running))
+            raise await running.first_end()
+    except asyncio.CancelledError:
+        _say(f"State and logs are kept in {plan.folder}: `rm -r {shlex.quote(str(plan.folder))}` removes them.")
+        raise
 
 
 def summary(running: Stack) -> str:

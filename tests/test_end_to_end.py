@@ -124,9 +124,9 @@ async def test_a_file_can_be_submitted_by_hand(system):
     await system.drop("hand.txt", b"by hand\n")
     (task_id,) = await system.outputs("hand.txt")
     status, same = await system.post({"blob": "hand.txt"})
-    assert (status, same["task_id"]) == (200, task_id)
+    assert (status, same["task_id"], same["is_new"]) == (200, task_id, False)
     status, again = await system.post({"blob": "hand.txt", "force": True})
-    assert (status, again["state"]) == (202, "submitted")
+    assert (status, again["state"], again["is_new"]) == (202, "submitted", True)
     assert again["task_id"] != task_id
     async with system.http.get(again["status_url"]) as response:
         assert (await response.json())["attempt"] == 2

@@ -84,7 +84,8 @@ async def test_a_retried_task_and_its_next_attempt_name_each_other(system):
     status, new = await system.post(path=f"tasks/{task_id}/retry")
     assert (status, new["state"]) == (202, "submitted")
     assert new["status_url"] == f"{system.url}/api/tasks/{new['task_id']}"
-    assert (await system.post(path=f"tasks/{task_id}/retry"))[0] == 200
+    status, same = await system.post(path=f"tasks/{task_id}/retry")
+    assert (new["is_new"], status, same["is_new"]) == (True, 200, False)
     record = await system.closed(new["task_id"])
     assert (record["attempt"], record["retry_of"], record["detected_by"]) == (2, task_id, "http")
     assert (await system.get(f"tasks/{task_id}"))[1]["retried_as"] == new["task_id"]

@@ -2,6 +2,7 @@ import asyncio
 import io
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -281,11 +282,74 @@ async def test_another_settings_file_can_be_named_and_none(run, environment, tmp
     assert (code, "there is no file gone.json" in told) == (2, True)
 
 
-async def test_wrong_settings_are_listed(tmp_path):
+async def test_wrong_settings_are_listed_after_the_accounts_as_far_as_known(tmp_path):
     code, _, complaints = await process(["setup"], {}, tmp_path)
     assert code == 2
-    assert complaints.splitlines()[0] == "These settings are wrong:"
-    assert len(complaints.splitlines()) == 4
+    accounts, wrong = complaints.splitlines()[:2], complaints.splitlines()[2:]
+    assert accounts == [
+        "Storage account not known (DATA_STORAGE is not set)",
+        "Batch account not known (BATCH_ENDPOINT is not set)",
+    ]
+    assert [line.split()[0] for line in wrong] == ["These", "DATA_STORAGE", "BATCH_ENDPOINT", "BATCH_POOL_ID", "there"]
+
+
+@pytest.mark.parametrize("command", ["setup", "teardown", "tidy"])
+async def test_who_has_no_settings_file_is_told_where_it_was_looked_for(run, tmp_path, command):
+    code, output, complaints = await run([command], {}, tmp_path)
+    assert (code, output) == (2, "")
+    assert f"\n  there is no local.settings.json in {tmp_path}: copy local.settings.json.example to it," in complaints
+    assert "--settings FILE" in complaints
+
+
+async def test_incomplete_settings_say_first_where_they_lead_and_whence_they_are(run, environment, tmp_path):
+    known = {name: environment[name] for name in ("DATA_STORAGE", "BATCH_ACCOUNT_NAME", "BATCH_ACCOUNT_KEY")}
+    (tmp_path / "local.settings.json").write_text(json.dumps({"Values": known}))
+    code, _, complaints = await run(["teardown"], {"BATCH_ENDPOINT": environment["BATCH_ENDPOINT"]}, tmp_path)
+    storage, batch, *wrong = complaints.splitlines()
+    assert code == 2
+    assert storage.endswith("(DATA_STORAGE of local.settings.json)")
+    assert (
+        batch
+        == f"Batch account devbatchaccount1 at {environment['BATCH_ENDPOINT']} (BATCH_ENDPOINT of the environment)"
+    )
+    assert wrong[-1] == "  they are read from local.settings.json and the environment, which wins"
+    code, _, complaints = await run(["tidy", "--settings", "-"], {}, tmp_path)
+    assert complaints.endswith("\n  they are read from the environment alone, as --settings - says\n")
+
+
+async def test_a_key_in_the_wrong_place_is_not_shown(run, environment, tmp_path):
+    key = environment["BATCH_ACCOUNT_KEY"]
+    wrong = {"BATCH_ENDPOINT": key, "BATCH_ACCOUNT_NAME": key, "DATA_STORAGE": key}
+    code, _, complaints = await run(["setup"], environment | wrong, tmp_path)
+    assert (code, key[:20] in complaints) == (2, False)
+    assert "Batch account not known (BATCH_ENDPOINT of the environment)" in complaints
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["drop", "x"], "drop is a command of python -m local: python -m local drop"),
+        (["bogus"], "there is no command 'bogus': there are setup, teardown and tidy"),
+        (
+            ["--dry-run", "setup"],
+            "the command comes first, its options after it: python -m batch_core COMMAND --dry-run",
+        ),
+        (["setup", "--yes"], "unrecognized arguments: --yes"),
+        ([], "the following arguments are required: COMMAND"),
+    ],
+)
+async def test_what_is_no_command_is_told_in_a_sentence(tmp_path, arguments, words):
+    code, output, complaints = await process(arguments, {}, tmp_path)
+    assert (code, output) == (2, "")
+    assert complaints.splitlines()[-1] == f"python -m batch_core: error: {words}"
+
+
+async def test_each_command_has_its_own_line_and_its_own_options(tmp_path):
+    _, every, _ = await process(["--help"], {}, tmp_path)
+    helps = {name: (await process([name, "--help"], {}, tmp_path))[1] for name in ("setup", "teardown", "tidy")}
+    assert all(re.search(rf"^    {name} +\w+", every, re.MULTILINE) for name in helps)
+    assert [name for name, text in helps.items() if "--yes" in text] == ["teardown"]
+    assert all("--dry-run" in text and "--settings FILE" in text for text in helps.values())
 
 
 async def test_a_wrong_key_is_said_to_be_one(environment, tmp_path):

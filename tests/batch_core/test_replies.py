@@ -72,9 +72,20 @@ def test_every_error_has_its_status(error, status):
     assert replies.error_reply(error).status == status
 
 
-def test_an_error_lists_its_problems():
+def test_an_error_lists_its_problems_where_there_are_several():
     body = json.loads(replies.error_reply(InvalidRequest(["a", "b"])).body)
     assert body == {"error": "a; b", "problems": ["a", "b"]}
+
+
+@pytest.mark.parametrize("error", [InvalidRequest(["a"]), SettingsError(["a"]), RecordNotFound("a")])
+def test_one_problem_is_told_once(error):
+    assert json.loads(replies.error_reply(error).body) == {"error": str(error)}
+
+
+def test_every_reply_ends_with_a_line_end():
+    good = Check(name="table", is_ok=True, detail="answers")
+    for reply in (replies.error_reply(RecordNotFound("x")), replies.health_reply([good])):
+        assert reply.body.endswith("}\n")
 
 
 def test_health_is_503_as_soon_as_one_part_is_broken():

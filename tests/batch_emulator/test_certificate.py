@@ -42,3 +42,9 @@ def test_the_command_prints_the_options_that_use_it(tmp_path, capsys):
 def test_a_name_that_no_certificate_can_hold_is_said_in_one_line(tmp_path, capsys):
     assert main([str(tmp_path), "straße"]) == 1
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_the_key_is_its_users_alone_also_where_an_older_one_was_open_to_all(tmp_path):
+    (tmp_path / "key.pem").touch(mode=0o644)
+    _, key = make_certificate(tmp_path)
+    assert key.stat().st_mode & 0o777 == 0o600

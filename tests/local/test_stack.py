@@ -99,7 +99,9 @@ async def what_became_of_files_is_told(folder: Path, settings: Path) -> None:
         (folder / name).write_text("text\n")
     code, text = await dropped(folder, settings, "--wait", str(folder / "files" / "good.txt"))
     assert code == 0
-    assert re.search(r"good\.txt: succeeded\n  task    (\S+)\n  stdout  good\.txt/\1/stdout\.txt\n", text)
+    told = re.search(r"good\.txt: succeeded\n  task    (\S+)\n  stdout  output/good\.txt/\1/stdout\.txt\n", text)
+    assert told
+    await a_task_is_shown(folder, settings, told[1])
     code, text = await dropped(folder, settings, "--wait", str(folder / "files"))
     assert code == 1
     assert "sub/bad.txt: failed, the command ended with exit code 3\n" in text
@@ -107,9 +109,25 @@ async def what_became_of_files_is_told(folder: Path, settings: Path) -> None:
     assert text.endswith("not every file was processed: their records say why\n")
 
 
+async def a_task_is_shown(folder: Path, settings: Path, task_id: str) -> None:
+    code, text = await run(folder, "show", settings, task_id)
+    assert code == 0
+    assert f'"task_id": "{task_id}"' in text
+    assert text.endswith(
+        f"\nstdout, output/good.txt/{task_id}/stdout.txt, 5 bytes\ntext\n"
+        f"\nstderr, output/good.txt/{task_id}/stderr.txt, 0 bytes\n"
+    )
+    code, text = await run(folder, "show", settings, "nobody")
+    assert (code, text.startswith("there is no task 'nobody'")) == (1, True)
+
+
 async def dropped(folder: Path, settings: Path, *arguments: str) -> tuple[int | None, str]:
-    line = command("drop", settings, *arguments)
-    async with await ChildProcess.start("drop", line, log=folder / "drop.log", cwd=CHECKOUT) as process:
+    return await run(folder, "drop", settings, *arguments)
+
+
+async def run(folder: Path, verb: str, settings: Path, *arguments: str) -> tuple[int | None, str]:
+    line = command(verb, settings, *arguments)
+    async with await ChildProcess.start(verb, line, log=folder / f"{verb}.log", cwd=CHECKOUT) as process:
         await process.ended()
     return process.exit_code, process.log.read_text()
 
@@ -154,6 +172,9 @@ async def test_sigterm_while_the_stack_is_starting_leaves_nothing(tmp_path):
         os.kill(process.pid, signal.SIGTERM)
         await eventually(lambda: process.exit_code is not None, seconds=30)
     assert process.exit_code == 0
+    assert process.tail().endswith(
+        f"\nEnding...\nState and logs are kept in {tmp_path}/state: `rm -r {tmp_path}/state` removes them."
+    )
     await nothing_is_left(pids, ports)
 
 

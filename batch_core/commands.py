@@ -1,0 +1,21 @@
+"""Commands of a command line, and where those are that people look for in the wrong one."""
+
+import argparse
+from collections.abc import Mapping, Sequence
+
+
+def check_command(
+    parser: argparse.ArgumentParser, arguments: Sequence[str], own: Sequence[str], elsewhere: Mapping[str, str]
+) -> None:
+    """Exit with code 2 and a sentence when the first argument is no command; `elsewhere` maps foreign ones to programs.
+
+    Left to argparse: help, and no argument at all.
+    """
+    first = next(iter(arguments), "--help")
+    if first in {"-h", "--help", *own}:
+        return
+    if first.startswith("-"):
+        parser.error(f"the command comes first, its options after it: {parser.prog} COMMAND {first}")
+    if program := elsewhere.get(first):
+        parser.error(f"{first} is a command of {program}: {program} {first}")
+    parser.error(f"there is no command {first!r}: there are {', '.join(own[:-1])} and {own[-1]}")

@@ -1,0 +1,61 @@
+"""What `python -m local` says of its commands."""
+
+import re
+import shlex
+import sys
+
+import pytest
+
+from local.__main__ import _parser, main
+from tests.local.hosts import CHECKOUT
+
+
+def said(monkeypatch, capsys, *arguments):
+    """Run a command line that ends before anything is started."""
+    monkeypatch.setattr(sys, "argv", ["local", *arguments])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    output, complaints = capsys.readouterr()
+    return caught.value.code, output, complaints
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["bogus"], "there is no command 'bogus': there are up, demo, drop and show"),
+        (["setup"], "setup is a command of python -m batch_core: python -m batch_core setup"),
+        (["teardown", "--yes"], "teardown is a command of python -m batch_core: python -m batch_core teardown"),
+        ([], "the following arguments are required: COMMAND"),
+    ],
+)
+def test_what_is_no_command_is_told_in_a_sentence(monkeypatch, capsys, arguments, words):
+    code, output, complaints = said(monkeypatch, capsys, *arguments)
+    assert (code, output) == (2, "")
+    assert complaints.splitlines()[-1] == f"python -m local: error: {words}"
+
+
+@pytest.mark.parametrize("command", ["up", "drop", "show"])
+def test_each_command_that_reads_settings_says_what_it_reads_without_a_file(monkeypatch, capsys, command):
+    code, output, _ = said(monkeypatch, capsys, command, "--help")
+    assert (code, "--settings FILE" in output, "local.settings.json.example" in output) == (0, True, True)
+
+
+def test_an_error_begins_at_its_first_line(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(sys, "argv", ["local", "drop", str(tmp_path / "nosuch")])
+    assert main() == 1
+    assert capsys.readouterr().err == f"cannot drop {tmp_path}/nosuch: there is no such file\n"
+
+
+def test_the_readme_drops_a_file_of_the_checkout_and_shows_a_task():
+    readme = (CHECKOUT / "README.md").read_text()
+    lines = re.findall(r"^    \S+ -m local ((?:drop|show) .*?)(?:  .*)?$", readme, re.MULTILINE)
+    drop, show = [_parser().parse_args(shlex.split(line)) for line in lines]
+    assert [(CHECKOUT / file).is_file() for file in drop.files] == [True]
+    assert (show.command, show.task_id) == ("show", "TASK_ID")
+
+
+def test_the_readmes_own_azurite_and_emulator_keep_their_state_where_up_does():
+    readme = (CHECKOUT / "README.md").read_text()
+    up = _parser().parse_args(["up"])
+    folders = [CHECKOUT / one for one in re.findall(r"^    .*--location (\S+) &$", readme, re.MULTILINE)]
+    assert folders == [up.state / "azurite", up.state / "batch"]
