@@ -52,6 +52,17 @@ def test_patterns_are_matched_without_going_back(tmp_path, pattern, found):
         "X_TOKEN=PW tool",
         "AccountName=a;AccountKey=PW==;EndpointSuffix=x",
         "SharedAccessSignature=sv=1&sig=PW",
+        'curl -H "Authorization: Bearer PW" https://host/x',
+        "curl -H 'authorization:Basic PW' https://host/x",
+        r'sh -c "curl -H \"Authorization: SharedKey me:PW\" x"',
+        '{"Authorization": "Bearer PW"}',
+        "curl --oauth2-bearer x -H 'X: bearer PW'",
+        "curl -H 'Cookie: session=PW; other=PW' x",
+        "curl -u user:PW https://host/x",
+        "curl -su 'user:a PW' x",
+        'curl --user "user:a PW" x',
+        "curl --proxy-user=user:PW x",
+        "curl -U user:'a PW' x",
     ],
 )
 def test_the_dump_shows_no_secret_of_a_command_line(text):
@@ -60,7 +71,10 @@ def test_the_dump_shows_no_secret_of_a_command_line(text):
     assert HIDDEN in shown
 
 
-@pytest.mark.parametrize("piece", ["-", "-a", "://", "?", "key ", "sig="])
+@pytest.mark.parametrize(
+    "piece",
+    ["-", "-a", "://", "?", "key ", "sig=", "-u ", "-u a", '-u "', "authorization", "authorization: ", "bearer "],
+)
 def test_a_long_text_is_redacted_at_once(piece):
     # With a cost of its square this would take minutes.
     _shown("commandLine", piece * 200_000)
