@@ -1,5 +1,6 @@
 """The state directory holds nothing that leads elsewhere."""
 
+import asyncio
 import fcntl
 
 import pytest
@@ -30,7 +31,13 @@ def state(tmp_path):
 async def test_a_link_in_place_of_an_own_file_is_refused_and_its_target_untouched(victim, state, name, link):
     getattr(state / name, link)(victim)
     process = await start("--location", str(state))
-    _, err = await process.communicate()
+    try:
+        async with asyncio.timeout(20):
+            _, err = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     assert process.returncode == 1
     [line] = err.decode().splitlines()
     assert line.startswith(f"The emulator cannot start: {state / name} is no file of its own")
