@@ -66,7 +66,10 @@ def _parsed(text: str) -> dict[str, object]:
     # Blanked, not removed, so that an error tells the right line and column.
     for pattern in (_COMMENT, _TRAILING_COMMA):
         text = pattern.sub(_blanked, text)
-    document = json.loads(text, object_pairs_hook=_unique, parse_int=str, parse_float=str, parse_constant=str)
+    try:
+        document = json.loads(text, object_pairs_hook=_unique, parse_int=str, parse_float=str, parse_constant=str)
+    except RecursionError as exc:
+        raise ValueError("it is nested too deeply") from exc
     if not isinstance(document, dict):
         raise ValueError("it must be JSON with an object 'Values'")  # noqa: TRY004 - a fault of the file
     return document

@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from batch_emulator.regular_files import create
+
 _DAYS: Final = 365
 
 
@@ -28,13 +30,15 @@ def make_certificate(directory: Path, names: Sequence[str] = ()) -> tuple[Path, 
     key = ec.generate_private_key(ec.SECP256R1())
     cert_path, key_path = directory / "cert.pem", directory / "key.pem"
     directory.mkdir(parents=True, exist_ok=True)
-    key_path.touch(mode=0o600)
-    # An older file keeps the mode that it had.
-    key_path.chmod(0o600)
-    key_path.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    cert_path.write_bytes(_certificate(key, names).public_bytes(serialization.Encoding.PEM))
+    public = _certificate(key, names).public_bytes(serialization.Encoding.PEM)
+    # Files of their own: what had these names may be open to others, or be a link.
+    with create(key_path, 0o600) as file:
+        file.write(private)
+    with create(cert_path) as file:
+        file.write(public)
     return cert_path, key_path
 
 

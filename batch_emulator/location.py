@@ -1,13 +1,16 @@
 """Where one emulator keeps its state: a directory that it has to itself, or a temporary one."""
 
 import fcntl
+import os
 import shutil
+import stat
+from contextlib import suppress
 from dataclasses import dataclass
-from io import TextIOWrapper
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Final, Self
+from typing import BinaryIO, Final, Self
 
+from batch_emulator.regular_files import open_descriptor
 from batch_emulator.store.database import StoreError
 
 #: The database and its journals.
@@ -20,7 +23,7 @@ class Location:
 
     root: Path
     is_temporary: bool
-    lock: TextIOWrapper | None = None
+    lock: BinaryIO | None = None
 
     @classmethod
     def claim(cls, directory: Path | None) -> Self:
@@ -31,6 +34,7 @@ class Location:
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             root = directory.resolve()
+            _check_own(root)
             lock = _lock(root / "lock")
             _make_private(root)
             return cls(root=root, is_temporary=False, lock=lock)
@@ -73,14 +77,34 @@ def _make_private(root: Path) -> None:
     """
     (root / "nodes").mkdir(mode=0o700, exist_ok=True)
     (root / "nodes").chmod(0o700)
-    (root / "batch.db").touch(mode=0o600)
     for name in (*_DATABASE, "lock"):
-        if (path := root / name).exists():
-            path.chmod(0o600)
+        with suppress(FileNotFoundError):
+            flags = os.O_RDWR | (os.O_CREAT if name == "batch.db" else 0)
+            descriptor = open_descriptor(root / name, flags, 0o600)
+            os.fchmod(descriptor, 0o600)
+            os.close(descriptor)
 
 
-def _lock(path: Path) -> TextIOWrapper:
-    lock = path.open("w")
+def _check_own(root: Path) -> None:
+    """Refuse what leads to files elsewhere: in a shared directory it may be anybody's. Raises StoreError."""
+    for name in (*_DATABASE, "lock", "nodes"):
+        path, kind = root / name, "directory" if name == "nodes" else "file"
+        with suppress(FileNotFoundError):
+            if not _is_own(path.lstat(), kind):
+                raise StoreError(
+                    f"{path} is no {kind} of its own but a link or the like: remove it, or use another place"
+                )
+
+
+def _is_own(status: os.stat_result, kind: str) -> bool:
+    if kind == "directory":
+        return stat.S_ISDIR(status.st_mode)
+    return stat.S_ISREG(status.st_mode) and status.st_nlink == 1
+
+
+def _lock(path: Path) -> BinaryIO:
+    # Whoever holds the lock may have written in the file: it is only opened.
+    lock = os.fdopen(open_descriptor(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as exc:

@@ -5,8 +5,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from local.errors import FolderError
+from local.private import open_own_file
 
 _NAME = "stack.lock"
 
@@ -18,7 +20,7 @@ def locked(folder: Path) -> Iterator[None]:
     The lock is the operating system's, so that none is left behind; the process id in the file is for people. The file
     stays: who removed it could hold a lock on a file that others no longer see.
     """
-    with (folder / _NAME).open("a+", encoding="utf-8") as file:
+    with _opened(folder / _NAME) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as exc:
@@ -33,3 +35,12 @@ def locked(folder: Path) -> Iterator[None]:
         file.write(f"{os.getpid()}\n")
         file.flush()
         yield
+
+
+def _opened(path: Path) -> TextIO:
+    try:
+        return open(path, "a+", encoding="utf-8", opener=open_own_file)
+    except OSError as exc:
+        raise FolderError(
+            f"{path} cannot be locked ({exc.strerror or exc}): remove it, or choose another folder"
+        ) from exc

@@ -1,7 +1,9 @@
 """Keeps what the stack writes to its user: state and logs hold SAS URLs and whatever the files of tasks hold."""
 
 import contextlib
+import errno
 import os
+import stat
 from pathlib import Path
 from typing import Final
 
@@ -33,6 +35,15 @@ def close_to_others(folder: Path) -> None:
             for below in (*folders, *files):
                 _close(Path(parent, below))
         _close(path)
+
+
+def open_own_file(path: str, flags: int) -> int:
+    """Open a file for its user alone, as ``opener`` of ``open``; raise OSError for a link, a pipe or the like."""
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "It is no regular file", path)
+    return descriptor
 
 
 def _close(path: Path) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 from local import guarding
-from local.errors import NotInstalledError, NotReadyError, ProcessEndedError
-from local.private import UMASK, make_private_folder
+from local.errors import FolderError, NotInstalledError, NotReadyError, ProcessEndedError
+from local.private import UMASK, make_private_folder, open_own_file
 
 _GRACE_SECONDS = 15.0
 _POLL_SECONDS = 0.03
@@ -40,7 +40,7 @@ class ChildProcess:
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
     ) -> Self:
-        """Start the program with both outputs going to `log`; raise NotInstalledError."""
+        """Start the program with both outputs going to `log`; raise NotInstalledError, FolderError."""
         make_private_folder(log.parent)
         with _written_in_private(log) as output:
             try:
@@ -143,4 +143,7 @@ class ChildProcess:
 
 
 def _written_in_private(log: Path) -> BinaryIO:
-    return open(log, "wb", opener=lambda path, flags: os.open(path, flags, 0o600))
+    try:
+        return open(log, "wb", opener=open_own_file)
+    except OSError as exc:
+        raise FolderError(f"the log {log} cannot be written ({exc.strerror or exc}): remove it") from exc

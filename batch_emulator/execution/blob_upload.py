@@ -15,6 +15,8 @@ from urllib.parse import quote, urlsplit
 import aiohttp
 from yarl import URL
 
+from batch_emulator.regular_files import open_to_read
+
 #: Files up to this size go in one request; larger ones in blocks of it.
 BLOCK_SIZE: Final = 8 * 2**20
 
@@ -44,7 +46,7 @@ class UploadError(Exception):
 async def put_file(session: aiohttp.ClientSession, path: Path, url: str, headers: Mapping[str, str]) -> int:
     """Write the file, replacing a blob of that name; return its size. Raises UploadError or OSError."""
     blob_headers = {_OF_THE_BLOB.get(name.lower(), name.lower()): value for name, value in headers.items()}
-    with path.open("rb") as file:
+    with open_to_read(path) as file:
         size = os.fstat(file.fileno()).st_size
         blocks = _blocks(file.fileno(), size)
         if size <= BLOCK_SIZE:

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import os
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 from pathlib import Path
@@ -16,6 +17,7 @@ from batch_emulator.execution.outcome import blob_failure, file_failure
 from batch_emulator.execution.storage_account import StorageAccount
 from batch_emulator.model.resource_files import DEFAULT_MODE, SOURCES, is_inside
 from batch_emulator.model.schema import Document
+from batch_emulator.regular_files import create
 
 _CHUNK: Final = 256 * 1024
 #: Waits before the second and third try of a download that failed for a passing reason.
@@ -63,7 +65,7 @@ class Downloads:
         target = _target(working, file_path)
         for pause in (*_PAUSES, None):
             try:
-                await self._copy(url, file_path, target)
+                await self._copy(url, file_path, target, mode)
             except (_PassingError, aiohttp.ClientError, TimeoutError) as exc:
                 if pause is None:
                     reason = str(exc) if isinstance(exc, _PassingError) else type(exc).__name__
@@ -71,18 +73,18 @@ class Downloads:
                     raise blob_failure("BlobDownloadMiscError", source, file_path, reason) from exc
                 await asyncio.sleep(pause)
             else:
-                break
-        target.chmod(mode)
+                return
 
-    async def _copy(self, url: str, file_path: str, target: Path) -> None:
+    async def _copy(self, url: str, file_path: str, target: Path, mode: int) -> None:
         # The URL is used as given: re-quoting would break the signature of a SAS.
         async with self._session.get(URL(url, encoded=True)) as response:
             _check(response.status, without_query(url), file_path)
             try:
                 target.parent.mkdir(parents=True, exist_ok=True)
-                with target.open("wb") as file:
+                with create(target) as file:
                     async for chunk in response.content.iter_chunked(_CHUNK):
                         file.write(chunk)
+                    os.fchmod(file.fileno(), mode)
             except aiohttp.ClientError:
                 raise
             except OSError as exc:

@@ -16,7 +16,10 @@ _VARIABLE: Final = re.compile(r"\$(?:(\w+)|\{(\w+)\})", re.ASCII)
 
 @dataclass(frozen=True, kw_only=True)
 class Match:
-    """A file; ``name`` is relative to the last directory of the pattern that is not a wildcard."""
+    """A file; ``name`` is relative to the last directory of the pattern that is not a wildcard.
+
+    ``path`` has no link in it.
+    """
 
     path: Path
     name: str
@@ -43,8 +46,8 @@ def find_matches(pattern: str, working: Path, node: Path) -> list[Match]:
     rest = _rest(pattern)
     top = working / pattern.removesuffix(rest)
     found = _walk(top, rest) if has_wildcards(rest) else iter([rest])
-    matches = [Match(path=top / name, name=name) for name in found]
-    return sorted((match for match in matches if _is_file_below(match, node)), key=lambda match: match.name)
+    matches = [_match(top / name, name, node) for name in found]
+    return sorted(filter(None, matches), key=lambda match: match.name)
 
 
 def _rest(pattern: str) -> str:
@@ -100,10 +103,12 @@ def _with_skipped(reached: set[int], parts: Sequence[_Part]) -> set[int]:
     return reached
 
 
-def _is_file_below(match: Match, node: Path) -> bool:
+def _match(path: Path, name: str, node: Path) -> Match | None:
+    """Follow links to the file that is meant; None for none, or one outside the node."""
     try:
-        match.name.encode()
-        return match.path.is_file() and match.path.resolve().is_relative_to(node.resolve())
+        name.encode()
+        path = path.resolve()
+        return Match(path=path, name=name) if path.is_file() and path.is_relative_to(node.resolve()) else None
     except (OSError, RuntimeError, ValueError):
         # A loop of links, a name that is too long, or one that no URL can hold.
-        return False
+        return None

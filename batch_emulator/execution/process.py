@@ -12,6 +12,7 @@ from batch_emulator.execution.directories import RunDirectory
 from batch_emulator.execution.environment import RUN_MARK
 from batch_emulator.execution.leftovers import kill_leftovers
 from batch_emulator.execution.outcome import launch_failed, program_not_found
+from batch_emulator.regular_files import create, open_to_append
 
 #: What Linux distributions ship with. The emulator's own may be stricter, and would change the modes that tasks pack.
 _UMASK: Final = 0o022
@@ -29,9 +30,9 @@ class TaskProcess:
         cls, command: list[str], directory: RunDirectory, environment: dict[str, str], *, append: bool = False
     ) -> Self:
         """Start the command in its working directory; its output may be added to what is there. Raises RunError."""
-        mode = "ab" if append else "wb"
+        opened = open_to_append if append else create
         try:
-            with directory.stdout.open(mode) as stdout, directory.stderr.open(mode) as stderr:
+            with opened(directory.stdout) as stdout, opened(directory.stderr) as stderr:
                 popen = subprocess.Popen(  # noqa: S603 - running the user's command is the purpose
                     command,
                     cwd=directory.working,

@@ -25,6 +25,7 @@ from batch_emulator.execution.storage_account import StorageAccount
 from batch_emulator.model.output_files import UploadCondition
 from batch_emulator.model.schema import Document
 from batch_emulator.model.timestamps import to_wire
+from batch_emulator.regular_files import create
 
 _MISC: Final = "FileUploadMiscError"
 _CODES: Final[dict[int, str]] = {
@@ -124,7 +125,8 @@ def _headers(container: Document) -> dict[str, str]:
 
 
 def _open(path: Path) -> TextIOWrapper:
-    return path.open("w", encoding="utf-8", errors="backslashreplace")
+    """Make the file anew: the task could have put anything in its place."""
+    return TextIOWrapper(create(path), encoding="utf-8", errors="backslashreplace")
 
 
 def _now() -> str:

@@ -12,6 +12,7 @@ from batch_emulator.call import Call
 from batch_emulator.errors import BatchError, ErrorCode
 from batch_emulator.model.files import FileEntry
 from batch_emulator.model.timestamps import http_date
+from batch_emulator.regular_files import open_descriptor
 
 _CHUNK: Final = 256 * 1024
 _RANGE: Final = re.compile(r"bytes=(\d{1,18})-(\d{1,18})?", re.ASCII)
@@ -37,7 +38,7 @@ async def send_file(call: Call, entry: FileEntry) -> web.StreamResponse:
         raise BatchError(ErrorCode.FILE_NOT_FOUND)
     start, end = _range(call.request.headers.get("ocp-range"), entry.size)
     try:
-        descriptor = os.open(entry.path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+        descriptor = open_descriptor(entry.path, os.O_RDONLY)
     except OSError as exc:
         raise BatchError(ErrorCode.FILE_NOT_FOUND) from exc
     try:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from batch_emulator.store.database import Database
 from batch_emulator.store.dependencies import Dependencies
-from batch_emulator.store.dump import dump
+from batch_emulator.store.dump import Table, newest_rows
 from batch_emulator.store.job_nodes import JobNodes
 from batch_emulator.store.job_schedules import JobSchedules
 from batch_emulator.store.jobs import Jobs
@@ -32,9 +32,9 @@ class Store:
     def transaction(self) -> AbstractContextManager[None]:
         return self._database.transaction()
 
-    def dump(self, limit: int) -> dict[str, dict[str, object]]:
-        """Return all tables, without secrets."""
-        return dump(self._database, limit)
+    def newest_rows(self, limit: int) -> dict[str, Table]:
+        """Take the newest rows of all tables, to be shown without secrets."""
+        return newest_rows(self._database, limit)
 
     def close(self) -> None:
         self._database.close()

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from local.host.bindings import BlobTrigger, HttpTrigger, QueueTrigger, TimerTrigger, Trigger
 from local.host.http_front import Handler
+from local.host.json_text import posted_json
 from local.host.routes import Routes
 from local.host.selection import Selection
 from local.host.timers import Timer
@@ -56,7 +57,7 @@ def run_now(timer: Timer) -> Handler:
 
     async def answer(request: web.Request) -> web.Response:
         try:
-            is_object = request.content_type == "application/json" and isinstance(await request.json(), dict)
+            is_object = request.content_type == "application/json" and isinstance(await posted_json(request), dict)
         except ValueError:
             is_object = False
         if not is_object:

@@ -3,6 +3,8 @@
 import json
 from dataclasses import dataclass
 
+from local.host.json_text import parse_json
+
 
 @dataclass(frozen=True, kw_only=True)
 class BlobMessage:
@@ -30,16 +32,19 @@ class BlobMessage:
     def from_json(cls, text: str) -> "BlobMessage":
         """Read a message; raise ValueError when it is none."""
         try:
-            fields = json.loads(text)
-            return cls(
+            fields = parse_json(text)
+            message = cls(
                 function=fields["FunctionId"],
                 container=fields["ContainerName"],
                 blob=fields["BlobName"],
                 etag=fields["ETag"] or "",
                 blob_type=fields.get("BlobType") or "BlockBlob",
             )
-        except (KeyError, TypeError) as exc:
+        except (KeyError, TypeError, AttributeError) as exc:
             raise ValueError(f"not a blob trigger message: {text[:200]}") from exc
+        if not all(isinstance(value, str) for value in vars(message).values()):
+            raise ValueError(f"not a blob trigger message, as a value is no text: {text[:200]}")
+        return message
 
 
 def quoted(etag: str) -> str:

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from local.host.blob_message import BlobMessage, quoted
 from local.host.blob_trigger import RegisteredBlobTrigger
+from local.host.json_text import posted_json
 
 PATH = "/runtime/webhooks/blobs"
 
@@ -39,23 +40,27 @@ class EventGridWebhook:
             match kind:
                 case "SubscriptionValidation":
                     return web.json_response(
-                        {"validationResponse": (await request.json())[0]["data"]["validationCode"]}
+                        {"validationResponse": (await posted_json(request))[0]["data"]["validationCode"]}
                     )
                 case "Notification":
-                    return await self._take(registered, await request.json())
+                    return await self._take(registered, await posted_json(request))
                 case "Unsubscribe":
                     return web.Response(status=HTTPStatus.ACCEPTED)
             return _refusal(HTTPStatus.BAD_REQUEST, f"the header aeg-event-type is {kind!r}: it must say what this is")
-        except (ValueError, KeyError, TypeError) as exc:
+        except (ValueError, LookupError, TypeError) as exc:
             return _refusal(HTTPStatus.BAD_REQUEST, f"not an array of Event Grid events: {exc!r}")
 
     async def _take(self, registered: RegisteredBlobTrigger, posted: Any) -> web.Response:  # noqa: ANN401  # any JSON
-        for message in [_message(registered, event["data"]) for event in posted]:
+        for message in [_message(registered, event["data"]) for event in _array(posted)]:
             await self.enqueue(message)
         return web.Response(status=HTTPStatus.ACCEPTED)
 
 
-def _message(registered: RegisteredBlobTrigger, data: Mapping[str, str]) -> BlobMessage:
+def _message(registered: RegisteredBlobTrigger, data: object) -> BlobMessage:
+    if not isinstance(data, dict) or not all(
+        isinstance(data.get(name, ""), str) for name in ("url", "eTag", "blobType")
+    ):
+        raise TypeError("data must be an object whose url, eTag and blobType are texts")
     container, blob = _container_and_blob(data["url"], registered.service.url)
     return BlobMessage(
         function=registered.trigger.function.full_name,
@@ -64,6 +69,12 @@ def _message(registered: RegisteredBlobTrigger, data: Mapping[str, str]) -> Blob
         etag=quoted(data.get("eTag", "")),
         blob_type=data.get("blobType", "BlockBlob"),
     )
+
+
+def _array(posted: object) -> list[Any]:
+    if not isinstance(posted, list):
+        raise TypeError("an array is expected")
+    return posted
 
 
 def _container_and_blob(url: str, account_url: str) -> tuple[str, str]:

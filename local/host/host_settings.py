@@ -3,7 +3,6 @@
 https://learn.microsoft.com/azure/azure-functions/functions-host-json
 """
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from local.errors import SettingsFileError
+from local.host.json_text import parse_json
 
 _OVERRIDES = "azurefunctionsjobhost"
 
@@ -35,7 +35,7 @@ class HostSettings:
         """
         path = folder / "host.json"
         try:
-            root = json.loads(path.read_text(encoding="utf-8"))
+            root = parse_json(path.read_text(encoding="utf-8"))
         except FileNotFoundError as exc:
             raise SettingsFileError(f"there is no {path}") from exc
         except ValueError as exc:

@@ -36,7 +36,7 @@ class Invoker:
         invocation_id = str(uuid.uuid4())
         token = current_invocation.set(f"{function.name} {invocation_id[:8]}")
         began = time.monotonic()
-        _log.info("Executing: %s", reason)
+        _log.info("Executing: %s", _one_line(reason))
         try:
             value = await worker.invoke(function, invocation_id, inputs, metadata or {})
         except InvocationFailedError as exc:
@@ -66,6 +66,11 @@ class Invoker:
         if left:
             _log.warning("Cut off %d running functions", len(left))
             await asyncio.wait(left)
+
+
+def _one_line(reason: str) -> str:
+    # The path of a request and the name of a blob may hold a line break.
+    return reason.replace("\n", "\\n")
 
 
 def _milliseconds(began: float) -> int:

@@ -7,13 +7,17 @@ the worker's root logger is at INFO, or at DEBUG with PYTHON_ENABLE_DEBUG_LOGGIN
 """
 
 import logging
+import re
 import sys
 from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from typing import Any
 
 #: What is being invoked, e.g. "submit 1f0c..."; stands at the end of the lines it logs.
 current_invocation: ContextVar[str | None] = ContextVar("current_invocation", default=None)
+
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 
 _LEVELS = {
     "trace": logging.DEBUG,
@@ -68,6 +72,11 @@ def _is_of_this_host(record: logging.LogRecord) -> bool:
     return is_of_an_sdk and current_invocation.get() is None
 
 
+def _visible(text: str) -> str:
+    """Escape what would begin a line elsewhere, or steer a terminal: names of blobs and URLs may hold it."""
+    return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
 class LineFormatter(logging.Formatter):
     """Time, level, logger, message and the invocation.
 
@@ -75,7 +84,7 @@ class LineFormatter(logging.Formatter):
     """
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # the base class's
-        head, *further = record.message.split("\n")
+        head, *further = _visible(record.message).split("\n")
         parts = [
             f"{datetime.fromtimestamp(record.created, UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z",
             f"{record.levelname.lower():<8}{record.name}:",
@@ -84,6 +93,9 @@ class LineFormatter(logging.Formatter):
         if invocation := current_invocation.get():
             parts.append(f"[{invocation}]")
         return "\n    ".join([" ".join(parts), *further])
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802, ANN401  # the base class's
+        return "\n".join("    " + line for line in _visible(super().formatException(ei)).split("\n"))
 
     def usesTime(self) -> bool:  # noqa: N802  # the base class's
         return False

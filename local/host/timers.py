@@ -13,6 +13,7 @@ from azure.storage.blob.aio import BlobClient, ContainerClient
 from local.host.bindings import TimerTrigger
 from local.host.errors import InvocationFailedError
 from local.host.invoker import Invoker
+from local.host.json_text import parse_json
 from local.host.protos import TypedData
 from local.host.schedule import Schedule
 
@@ -32,7 +33,7 @@ class ScheduleStatus:
 
     @classmethod
     def from_json(cls, text: str) -> "ScheduleStatus":
-        fields = json.loads(text)
+        fields = parse_json(text)
         names = ("Last", "Next", "LastUpdated")
         last, following, updated = (datetime.fromisoformat(fields[name]) for name in names)
         return cls(last=last, next=following, last_updated=updated)

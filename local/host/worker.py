@@ -1,6 +1,5 @@
 """Microsoft's Python worker library, in this process: load an app, list and invoke its functions."""
 
-import json
 import logging
 import os
 import sys
@@ -14,6 +13,7 @@ import azure_functions_runtime
 
 from local.host import protos
 from local.host.errors import AppLoadError, InvocationFailedError
+from local.host.json_text import parse_json
 
 _LIBRARY_LOGGER = logging.getLogger("azure.functions")
 
@@ -94,7 +94,7 @@ def _function(metadata: Any) -> Function:  # noqa: ANN401  # a record of the unt
     return Function(
         name=metadata.name,
         id=metadata.function_id,
-        bindings=tuple(json.loads(binding) for binding in metadata.raw_bindings),
+        bindings=tuple(parse_json(binding) for binding in metadata.raw_bindings),
     )
 
 

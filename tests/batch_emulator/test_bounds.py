@@ -1,6 +1,8 @@
 """What one input may cost, and who may read what the emulator keeps."""
 
 import asyncio
+import signal
+import time
 from contextlib import suppress
 from urllib.parse import urlsplit
 
@@ -13,7 +15,10 @@ from batch_emulator.location import Location
 from batch_emulator.server import running
 from batch_emulator.settings import Settings
 from batch_emulator.store.dump import HIDDEN, _shown
+from tests.batch_emulator.control import control
+from tests.batch_emulator.signed import send
 from tests.batch_emulator.test_autoscale_language import circumstances
+from tests.batch_emulator.test_process import emulator
 
 
 def test_vectors_that_double_are_an_error_of_the_formula():
@@ -52,6 +57,17 @@ def test_patterns_are_matched_without_going_back(tmp_path, pattern, found):
         "X_TOKEN=PW tool",
         "AccountName=a;AccountKey=PW==;EndpointSuffix=x",
         "SharedAccessSignature=sv=1&sig=PW",
+        'curl -H "Authorization: Bearer PW" https://host/x',
+        "curl -H 'authorization:Basic PW' https://host/x",
+        r'sh -c "curl -H \"Authorization: SharedKey me:PW\" x"',
+        '{"Authorization": "Bearer PW"}',
+        "curl --oauth2-bearer x -H 'X: bearer PW'",
+        "curl -H 'Cookie: session=PW; other=PW' x",
+        "curl -u user:PW https://host/x",
+        "curl -su 'user:a PW' x",
+        'curl --user "user:a PW" x',
+        "curl --proxy-user=user:PW x",
+        "curl -U user:'a PW' x",
     ],
 )
 def test_the_dump_shows_no_secret_of_a_command_line(text):
@@ -60,7 +76,10 @@ def test_the_dump_shows_no_secret_of_a_command_line(text):
     assert HIDDEN in shown
 
 
-@pytest.mark.parametrize("piece", ["-", "-a", "://", "?", "key ", "sig="])
+@pytest.mark.parametrize(
+    "piece",
+    ["-", "-a", "://", "?", "key ", "sig=", "-u ", "-u a", '-u "', "authorization", "authorization: ", "bearer "],
+)
 def test_a_long_text_is_redacted_at_once(piece):
     # With a cost of its square this would take minutes.
     _shown("commandLine", piece * 200_000)
@@ -126,3 +145,37 @@ async def test_connections_beyond_the_limit_are_closed_and_the_others_served(str
         assert (await kept[0].readline()).startswith(b"HTTP/1.1 400 ")
     for _, writer in (kept, beyond):
         writer.close()
+
+
+TERM = "id ne 'x' and "
+HEAVY = [
+    ("GET", "/jobs/{job}/tasks?$filter=" + TERM * 250 + "id eq 'none'", None, 200),
+    ("POST", "/pools/{pool}/evaluateautoscale", "a=[1];" + "a=[a,a];" * 13 + "b=std(a);" * 500, 200),
+    ("POST", "/pools/{pool}/evaluateautoscale", 'a="x";' + "a=a+a;" * 1000, 200),
+    ("POST", "/pools/{pool}/evaluateautoscale", "a=$CPUPercent.GetSample(1000);" * 250, 200),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "formula", "status"), HEAVY)
+async def test_a_heavy_filter_or_formula_keeps_nobody_waiting_and_no_end(tmp_path, method, path, formula, status):
+    async with emulator("--location", str(tmp_path)) as (process, line, batch):
+        url, job, pool = line.split()[5], await batch.job("no-such-pool"), await batch.pool(0)
+        for start in range(0, 2000, 100):
+            tasks = [{"id": f"t{no}", "commandLine": "true"} for no in range(start, start + 100)]
+            assert (await send(url, "POST", f"/jobs/{job}/addtaskcollection", body={"value": tasks})).status == 200
+        enabled = {"autoScaleFormula": "$TargetDedicatedNodes=0;"}
+        assert (await send(url, "POST", f"/pools/{pool}/enableautoscale", body=enabled)).status == 200
+        path, _, query = path.format(job=job, pool=pool).partition("?")
+        options = dict([query.split("=", 1)]) if query else None
+        body = {"autoScaleFormula": formula} if formula else None
+        heavy = [asyncio.create_task(send(url, method, path, options, body=body)) for _ in range(3)]
+        waits = []
+        while not all(each.done() for each in heavy):
+            before = time.monotonic()
+            assert (await control(url, "GET", "/quotas")).status == 200
+            waits.append(time.monotonic() - before)
+        assert [each.result().status for each in heavy] == [status] * 3
+        assert max(waits) < 1
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(10):
+            assert await process.wait() == 0

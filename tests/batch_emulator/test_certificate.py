@@ -44,7 +44,17 @@ def test_a_name_that_no_certificate_can_hold_is_said_in_one_line(tmp_path, capsy
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
-def test_the_key_is_its_users_alone_also_where_an_older_one_was_open_to_all(tmp_path):
+@pytest.mark.parametrize("link", ["symlink_to", "hardlink_to"])
+def test_files_are_written_anew_and_links_are_not_written_through(tmp_path, link):
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    for name in ("cert.pem", "key.pem"):
+        getattr(tmp_path / name, link)(victim)
+    make_certificate(tmp_path)
+    assert victim.read_text() == "mine"
+
+
+def test_a_private_key_is_its_users_alone_also_where_the_former_one_was_not(tmp_path):
     (tmp_path / "key.pem").touch(mode=0o644)
     _, key = make_certificate(tmp_path)
     assert key.stat().st_mode & 0o777 == 0o600

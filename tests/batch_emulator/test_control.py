@@ -1,5 +1,6 @@
 import asyncio
 import json
+import time
 
 import pytest
 from azure.batch.aio import BatchClient
@@ -7,6 +8,7 @@ from azure.batch.models import BatchTaskConstraints, EnvironmentSetting, Resourc
 
 from batch_emulator.server import running
 from batch_emulator.settings import DEFAULT_KEY, Settings
+from batch_emulator.store.dump import MOST_TEXT
 from tests.batch_emulator.conftest import CREDENTIAL, Batch
 from tests.batch_emulator.control import control, faults
 from tests.batch_emulator.signed import send
@@ -14,6 +16,7 @@ from tests.batch_emulator.test_execution import ended, pids_of
 from tests.batch_emulator.test_process import emulator
 
 SAS = "sv=2024-01-01&sp=r&sig=abc%2Bdef%3D"
+LARGE = 9000
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +73,46 @@ async def test_the_state_shows_as_many_rows_as_asked_for(url, batch):
     jobs = (await control(url, "GET", "/state?rows=2")).body["tables"]["jobs"]
     assert (len(jobs["rows"]), jobs["count"] >= 3) == (2, True)
     assert (await control(url, "GET", "/state?rows=-1")).status == 400
+
+
+async def test_the_state_shows_fault_rules_without_secrets(url):
+    rule = {
+        "path": "/jobs/x?sig=secret-1",
+        "answer": {"status": 500, "code": "Own", "message": "of https://h/c?sv=1&sig=secret-2"},
+    }
+    async with faults(url, rule):
+        [shown] = (await control(url, "GET", "/state")).body["faults"]
+    assert (shown["path"], shown["answer"]["message"]) == ("/jobs/x?(hidden)", "of https://h/c?(hidden)")
+
+
+async def test_the_state_has_a_bound_in_rows_and_in_size(url, idle_job):
+    assert (await control(url, "GET", "/state?rows=10001")).status == 400
+    await add_large_tasks(url, idle_job, 200)
+    tasks = (await control(url, "GET", "/state?rows=10000")).body["tables"]["tasks"]
+    assert tasks["count"] >= 200
+    assert 1 <= len(tasks["rows"]) <= MOST_TEXT // LARGE
+
+
+async def test_others_are_served_while_the_state_is_shown(tmp_path):
+    async with emulator("--location", str(tmp_path)) as (_, line, batch):
+        url = line.split()[5]
+        await add_large_tasks(url, await batch.job("no-such-pool"), 3000)
+        waits = []
+        async with asyncio.TaskGroup() as group:
+            shown = [group.create_task(control(url, "GET", "/state?rows=10000")) for _ in range(3)]
+            while not all(each.done() for each in shown):
+                before = time.monotonic()
+                assert (await control(url, "GET", "/quotas")).status == 200
+                waits.append(time.monotonic() - before)
+    assert [each.result().status for each in shown] == [200] * 3
+    # One state of all 3000 tasks took four seconds in which nobody else was served.
+    assert max(waits) < 1
+
+
+async def add_large_tasks(url, job, number):
+    for start in range(0, number, 50):
+        tasks = [{"id": f"t{no}", "commandLine": "x" * LARGE} for no in range(start, start + 50)]
+        assert (await send(url, "POST", f"/jobs/{job}/addtaskcollection", body={"value": tasks})).status == 200
 
 
 async def test_a_reset_leaves_nothing(url, batch):

@@ -12,6 +12,7 @@ from local.host import http_server
 from local.host.access import Access
 from local.host.errors import HostError
 from local.ports import free_ports
+from tests.local.hosts import APPS, host
 
 PATHS = ["/", "/api/plain", "/admin/host/status", "/admin/functions", "/runtime/webhooks/blobs?functionName=x"]
 
@@ -88,6 +89,17 @@ async def test_an_allowed_name_is_answered():
         http.get(f"http://127.0.0.1:{port}/", headers={"Host": "BOX.example"}) as response,
     ):
         assert response.status == 200
+
+
+async def test_names_allowed_by_the_variable_are_answered_and_no_others(storage, blobs, tmp_path):
+    allowed = {"FUNCTIONS_HOST_ALLOW_HOSTS": "box.example, other.example"}
+    async with (
+        host(APPS / "triggers", storage.connection_string, tmp_path, **allowed) as running,
+        aiohttp.ClientSession(running.url) as http,
+    ):
+        for name, status in (("box.example", 200), ("OTHER.example:80", 200), ("evil.example", 403)):
+            async with http.get("/api/plain", headers={"Host": name}) as response:
+                assert (name, response.status) == (name, status)
 
 
 @pytest.mark.parametrize("name", ["http://box", "box:80", "*", ""])

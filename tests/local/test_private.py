@@ -9,6 +9,8 @@ import pytest
 
 from local import azurite, emulator
 from local.emulator import BatchAccount
+from local.errors import FolderError
+from local.lock import locked
 from local.private import close_to_others, make_private_folder
 from local.processes import ChildProcess
 
@@ -89,3 +91,15 @@ def test_a_folder_with_files_of_the_users_own_stays_open(tmp_path):
     tmp_path.chmod(0o755)
     close_to_others(tmp_path)
     assert open_to_others(tmp_path) == [tmp_path, own]
+
+
+async def test_links_in_place_of_logs_and_of_the_lock_are_refused_and_their_target_untouched(tmp_path):
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    for name in ("stack.lock", "child.log"):
+        (tmp_path / name).symlink_to(victim)
+    with pytest.raises(FolderError, match=r"stack\.lock"), locked(tmp_path):
+        pass
+    with pytest.raises(FolderError, match=r"child\.log"):
+        await ChildProcess.start("a child", [sys.executable, "-V"], log=tmp_path / "child.log")
+    assert victim.read_text() == "mine"
