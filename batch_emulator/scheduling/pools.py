@@ -22,6 +22,9 @@ from batch_emulator.store.tasks import TaskRow
 #: How long a pool is seen stopping, in seconds.
 _STOPPING: Final = 0.05
 
+#: How long one that is deleted is seen leaving with its nodes at least, in seconds.
+_LEAVING: Final = 0.05
+
 #: What is not there any more after the emulator was restarted stays so until it is started.
 _WITHOUT_MACHINE: Final = frozenset({NodeState.DEALLOCATING, NodeState.DEALLOCATED, NodeState.PREEMPTED})
 
@@ -174,7 +177,7 @@ class PoolLife:
             self.nodes.set_state(member, NodeState.LEAVING_POOL)
         runs = self.nodes.runs
         await runs.end(runs.of_nodes({member.no for member in members}), Ending.REQUEUE)
-        await asyncio.sleep(linger)
+        await asyncio.sleep(max(linger, _LEAVING))
         for member in members:
             await self.allocation.remove(live, member)
         with runs.store.transaction():

@@ -145,6 +145,16 @@ async def batch(url):
         yield Batch(client)
 
 
+@pytest.fixture
+def slowly(monkeypatch):
+    """Make a passing state of pools last long enough to be looked at, however busy the machine is."""
+
+    def slow(what: str) -> None:
+        monkeypatch.setattr(f"batch_emulator.scheduling.{what}", 2)
+
+    return slow
+
+
 @pytest.fixture(scope="session")
 async def pool(batch):
     """Two nodes with two slots each, for tests that only need somewhere to run."""

@@ -96,8 +96,9 @@ async def test_secrets_of_a_pool_are_not_kept(batch):
     assert "very secret" not in str((await batch.client.get_pool(options.id)).as_dict())
 
 
-async def test_a_pool_grows_and_shrinks_to_its_targets(url, batch):
+async def test_a_pool_grows_and_shrinks_to_its_targets(url, batch, slowly):
     pool = await batch.ready_pool(1)
+    slowly("allocation._SEARCH")
     answer = await send(url, "POST", f"/pools/{pool}/resize", body={"targetDedicatedNodes": 2})
     assert answer.status == 202
     seen = await batch.client.get_pool(pool)
@@ -158,9 +159,10 @@ async def test_leaving_nodes_wait_for_their_tasks(batch, tmp_path, option):
     assert await nodes_of(batch, pool) == []
 
 
-async def test_a_stopped_resize_leaves_the_pool_as_it_is(url, batch):
+async def test_a_stopped_resize_leaves_the_pool_as_it_is(url, batch, slowly):
     pool = await batch.ready_pool(1)
     await steady(batch, pool)
+    slowly("pools._STOPPING")
     job = await batch.job(pool)
     await batch.task(job, "/bin/sleep 60")
     await batch.state(job, "running")
