@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from batch_core.batch_service import BatchService
@@ -13,6 +13,7 @@ from batch_core.ledger import Ledger
 from batch_core.output import OutputCopier
 from batch_core.settings import Settings
 from batch_core.table import StateTable
+from batch_core.turns import Turns
 
 
 def utc_now() -> datetime:
@@ -33,6 +34,8 @@ class App:
     outputs: OutputContainer
     copier: OutputCopier
     now: Callable[[], datetime]
+    #: Only fairness hangs on it.
+    turns: Turns = field(default_factory=Turns)
 
 
 def open_app(settings: Settings, now: Callable[[], datetime] = utc_now) -> App:

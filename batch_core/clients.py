@@ -190,6 +190,7 @@ class Clients:
     tables: TableServiceClient
     batch: BatchClient
     clocks: tuple[ServiceClock, ...]
+    storage_clock: ServiceClock
     _closers: tuple[Callable[[], Awaitable[None]], ...]
 
     async def close(self) -> None:
@@ -207,7 +208,7 @@ def open_clients(settings: Settings) -> Clients:
     tables = _table_client(settings.storage, identity, for_tables)
     batch = _batch_client(settings.batch, identity, for_batch)
     closers = (blobs.close, tables.close, batch.close, identity.close)
-    return Clients(blobs=blobs, tables=tables, batch=batch, clocks=clocks, _closers=closers)
+    return Clients(blobs=blobs, tables=tables, batch=batch, clocks=clocks, storage_clock=clocks[0], _closers=closers)
 
 
 def _identity(client_id: str) -> BriefIdentity | BriefAssignedIdentity:

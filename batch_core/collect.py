@@ -82,9 +82,10 @@ async def collect(app: App, budget: timedelta = BUDGET) -> CollectReport:
     """Collect what has completed; safe to repeat, to overlap and to be stopped anywhere."""
     started = time.monotonic()
     tick = _Tick(app, deadline=started + budget.total_seconds() * (1 - _LARGE_SHARE))
-    for job in await app.ledger.jobs():
-        if job.closed_at is None:
-            await tick.collect_job(job)
+    jobs = [job for job in await app.ledger.jobs() if job.closed_at is None]
+    for job in app.turns.next("collect", jobs):
+        await tick.collect_job(job)
+    await tick.collect_failing()
     await tick.collect_large(time.monotonic() + budget.total_seconds() * _LARGE_SHARE)
     tick.report.seconds = round(time.monotonic() - started, 3)
     return tick.report
@@ -95,6 +96,7 @@ class _Tick:
         self._app = app
         self._deadline = deadline
         self._large: list[_Completed] = []
+        self._failing: list[_Completed] = []
         self.report = CollectReport()
 
     async def collect_job(self, job: JobEntry) -> None:
@@ -118,7 +120,18 @@ class _Tick:
         if listed:
             # This machine's clock may be ahead of Batch's: what completes from now on must not seem to be listed.
             safe = min(safe, max(listed) - OVERLAP)
-        await self._move_watermark(job, safe, listed)
+        try:
+            await self._move_watermark(job, safe, listed)
+        except ServiceError as exc:
+            self._leave("How far the job is collected is not noted", exc, job_id=job.job_id)
+
+    async def collect_failing(self) -> None:
+        """Collect those whose output could not be copied before: after all others, as each may be slow."""
+        at_once = asyncio.Semaphore(_AT_ONCE)
+        for few in batched(self._app.turns.next("failing", self._failing), _TOGETHER, strict=False):
+            if self._is_over():
+                return
+            await self._collect_or_leave(few, at_once)
 
     async def collect_large(self, deadline: float) -> None:
         """Copy the large output that was found, each closed as soon as it is whole."""
@@ -144,12 +157,21 @@ class _Tick:
         self.report.postponed += len(found)
         closed: set[str] = set()
         at_once = asyncio.Semaphore(_AT_ONCE)
-        for few in batched(found, _TOGETHER, strict=False):
+        self._failing += [one for one in found if one.open.failing_since is not None]
+        for few in batched([one for one in found if one.open.failing_since is None], _TOGETHER, strict=False):
             if not self._is_over():
-                closed |= await self._collect_few(few, self._copy_small, at_once)
+                closed |= await self._collect_or_leave(few, at_once)
         left = [one.task.completed_at for one in found if one.open.task_id not in closed]
         # Of one that could not be read, nobody knows when it completed: all of it is listed again.
         return [*left, job.watermark or _BEGINNING] if page.unreadable else left
+
+    async def _collect_or_leave(self, few: Sequence[_Completed], at_once: asyncio.Semaphore) -> set[str]:
+        """Collect them; if the table refuses one, those that are not closed yet are listed again."""
+        try:
+            return await self._collect_few(few, self._copy_small, at_once)
+        except Refused as exc:
+            self._leave("Not all of the tasks are closed", exc, first=few[0].open.task_id)
+            return set()
 
     async def _collect_few(self, few: Sequence[_Completed], copy: _Copy, at_once: asyncio.Semaphore) -> set[str]:
         """Copy the output of the tasks and close their records; returns which are closed."""

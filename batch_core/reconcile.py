@@ -46,32 +46,42 @@ class ReconcileReport:
 
 async def reconcile(app: App, budget: timedelta = BUDGET) -> ReconcileReport:
     """Finish what stopped in between; safe to repeat, to overlap and to be stopped anywhere."""
-    tick = _Tick(app)
-    deadline = time.monotonic() + budget.total_seconds()
-    for day in await app.table.days():
-        has_work = False
-        async for page in app.table.open_work(day):
-            has_work = has_work or bool(page)
-            await tick.reconcile_or_leave(page)
-            if time.monotonic() >= deadline:
-                tick.report.is_complete = False
-                return tick.report
-        if not has_work:
-            await app.table.forget_day(day, app.now())
+    tick = _Tick(app, deadline=time.monotonic() + budget.total_seconds())
+    for day in app.turns.next("reconcile", await app.table.days()):
+        await tick.reconcile_day(day)
+        if tick.is_over():
+            break
     return tick.report
 
 
 class _Tick:
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, deadline: float) -> None:
         self._app = app
+        self._deadline = deadline
         self._live: dict[str, dict[str, str] | None] = {}
         self._reasons: dict[str, str] = {}
         self._noted_jobs: set[str] = set()
         self.report = ReconcileReport()
 
-    async def reconcile_or_leave(self, page: Sequence[OpenTask]) -> None:
-        """Reconcile the page; what a service's trouble prevents is left for the next tick."""
-        await self._or_leave(self.reconcile(page))
+    def is_over(self) -> bool:
+        if time.monotonic() < self._deadline:
+            return False
+        self.report.is_complete = False
+        return True
+
+    async def reconcile_day(self, day: str) -> None:
+        """Reconcile the open tasks of a day; what a service's trouble prevents is left for the next tick."""
+        await self._or_leave(self._reconcile_day(day))
+
+    async def _reconcile_day(self, day: str) -> None:
+        has_work = False
+        async for page in self._app.table.open_work(day):
+            has_work = has_work or bool(page)
+            await self._or_leave(self.reconcile(page))
+            if self.is_over():
+                return
+        if not has_work:
+            await self._app.table.forget_day(day, self._app.now())
 
     async def _or_leave[T](self, work: Awaitable[T]) -> T | None:
         """Do this part of the work, or leave it for the next tick: it must not hold up the others."""
@@ -94,9 +104,9 @@ class _Tick:
         states |= obstructed
         for task in tasks:
             if task.is_cancelled:
-                await self._or_leave(self._cancel(task))
+                await self._or_leave(self._cancel(task, is_live=bool(states.get(task.task_id))))
         kept = [task for task in tasks if not task.is_cancelled and task.task_id in states]
-        await self._explain([task for task in kept if states[task.task_id]], states)
+        await self._or_leave(self._explain([task for task in kept if states[task.task_id]], states))
         await self._finish([task for task in kept if not states[task.task_id]])
 
     async def _note_jobs(self, job_ids: set[str]) -> None:
@@ -119,8 +129,11 @@ class _Tick:
                 self._live[job_id] = None
         return self._live[job_id]
 
-    async def _cancel(self, task: OpenTask) -> None:
+    async def _cancel(self, task: OpenTask, *, is_live: bool) -> None:
         if await self._app.batch.terminate_task(task.job_id, task.task_id):
+            if not is_live:
+                # It had completed: collect may have passed it.
+                await self._look_for(task)
             return
         record = (await self._app.table.get(task.task_id)).record
         if (outcome := cancelled_without_task(self._app, record)) is not None:
@@ -128,7 +141,7 @@ class _Tick:
 
     async def _explain(self, tasks: Sequence[OpenTask], states: dict[str, str | None]) -> None:
         """Note that Batch has the tasks, and why those wait that have waited for long."""
-        await self._verify([task for task in tasks if not task.is_verified])
+        await self._or_leave(self._verify([task for task in tasks if not task.is_verified]))
         ended = await self._send_on([task for task in tasks if states[task.task_id] not in AT_WORK])
         old = [task for task in tasks if task.since <= self._app.now() - self._app.settings.intake.explain_after]
         for word, reason in AT_WORK.items():
@@ -177,12 +190,15 @@ class _Tick:
         """Find out why Batch does not list the tasks as live, and do what that asks for."""
         now = self._app.now()
         queued: list[Stored] = []
-        for task in tasks:
+        # Those that wait to be handed over first: to look for the others takes a call for each.
+        for task in sorted(tasks, key=lambda task: task.is_verified):
             if task.next_attempt_at is not None and task.next_attempt_at > now:
                 self.report.done["not_due"] += 1
             elif (found := await self._or_leave(self._queued_or_looked_for(task))) is not None:
                 queued.append(found)
-        done = await hand_over(self._app, queued)
+            if self.is_over():
+                break
+        done = await self._or_leave(hand_over(self._app, queued)) or {}
         self.report.done.update(f"handed_over_{record.state}" for record in done.values())
 
     async def _queued_or_looked_for(self, task: OpenTask) -> Stored | None:

@@ -84,6 +84,8 @@ class TaskRecord:
     output_tries: int = 0
     submitted_at: datetime | None = None
     cancel_requested_at: datetime | None = None
+    #: By which a submission knows the records that it made itself.
+    submission: str | None = None
     #: Task ids of the attempt before and, once somebody asked for it, the one after.
     retry_of: str | None = None
     retried_as: str | None = None

@@ -11,10 +11,12 @@ task: so a task is never added twice, wherever the process stops.
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import batched
+from uuid import uuid4
 
 from azure.batch.models import BatchTaskCreateOptions
 
@@ -108,12 +110,15 @@ async def _record(
 ) -> tuple[list[Stored], list[bool]]:
     """Record the versions that are not recorded yet; returns all records, and which are new."""
     job_id = await app.jobs.current()
+    submission = uuid4().hex
     records = [
-        replace(_new_record(app, version, detected_by, attempt, job_id), retry_of=retry_of) for version in versions
+        replace(_new_record(app, version, detected_by, attempt, job_id), retry_of=retry_of, submission=submission)
+        for version in versions
     ]
     inserted = await app.table.insert(records)
     stored = [one or await app.table.get(record.task_id) for one, record in zip(inserted, records, strict=True)]
-    return stored, [one is not None for one in inserted]
+    # The answer to an insertion may be lost: the SDK sends it again, and finds what it has inserted itself.
+    return stored, [one.record.submission == submission for one in stored]
 
 
 def _new_record(app: App, version: BlobVersion, detected_by: DetectedBy, attempt: int, job_id: str) -> TaskRecord:
@@ -147,9 +152,25 @@ async def hand_over(app: App, records: Sequence[Stored], moves: int = 0) -> dict
     by_job: defaultdict[str, list[Stored]] = defaultdict(list)
     for one in readable:
         by_job[one.record.job_id].append(one)
-    for job_id, of_job in by_job.items():
-        for chunk in batched(of_job, MAX_TASKS_PER_CALL, strict=False):
-            done |= await _hand_over_chunk(app, job_id, chunk, moves)
+    chunks = [
+        (job_id, chunk)
+        for job_id, of_job in by_job.items()
+        for chunk in batched(of_job, MAX_TASKS_PER_CALL, strict=False)
+    ]
+    return done | await _each([partial(_hand_over_chunk, app, job_id, chunk, moves) for job_id, chunk in chunks])
+
+
+async def _each(parts: Sequence[Callable[[], Awaitable[dict[str, TaskRecord]]]]) -> dict[str, TaskRecord]:
+    """Do each part, also when the table refuses a record of an earlier one; that error comes at the end."""
+    done: dict[str, TaskRecord] = {}
+    refusals: list[Refused] = []
+    for part in parts:
+        try:
+            done |= await part()
+        except Refused as exc:
+            refusals.append(exc)
+    if refusals:
+        raise refusals[0]
     return done
 
 
@@ -262,12 +283,16 @@ async def _settle(
     by_id = {task_id.lower(): error for task_id, error in errors.items()}
     unanswered = Unexpected("adding the task", detail="Batch's reply did not mention it")
     verdicts = [(one, await _checked(app, one, by_id.get(one.record.task_id.lower(), unanswered))) for one in chunk]
-    done = await _accept(app, [one for one, error in verdicts if error is None])
     waiting = [(one, error) for one, error in verdicts if error is not None and not is_never_accepted(error)]
-    for error in {id(error): error for _, error in waiting}.values():
-        done |= await _still_queued(app, [one for one, of_one in waiting if of_one is error], error)
     refused = [(one, error) for one, error in verdicts if error is not None and is_never_accepted(error)]
-    return done | await _reject(app, refused)
+    alike = {id(error): (error, [one for one, of_one in waiting if of_one is error]) for _, error in waiting}
+    return await _each(
+        [
+            partial(_accept, app, [one for one, error in verdicts if error is None]),
+            *(partial(_still_queued, app, some, error) for error, some in alike.values()),
+            partial(_reject, app, refused),
+        ]
+    )
 
 
 async def _checked(app: App, one: Stored, error: ServiceError | None) -> ServiceError | None:

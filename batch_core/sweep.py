@@ -111,7 +111,9 @@ def _is_candidate(app: App, position: SweepPosition, version: BlobVersion) -> bo
 
 def _completed(app: App, position: SweepPosition) -> SweepPosition:
     started_at = position.started_at or app.now()
-    # Storage's clock decides when a file was modified: files of the margin are looked up once more.
-    safe = started_at - app.settings.intake.sweep_grace - CLOCK_MARGIN
+    # Storage's clock decides when a file was modified: files of the margin are looked up once more. An identity works
+    # with a clock that is further off, too.
+    ahead = max(app.clients.storage_clock.ahead(app.now()) or timedelta(0), timedelta(0))
+    safe = started_at - ahead - app.settings.intake.sweep_grace - CLOCK_MARGIN
     swept_until = min([safe, *([position.oldest_left] if position.oldest_left else [])])
     return SweepPosition(container=position.container, swept_until=swept_until, long_name=position.long_name_so_far)

@@ -9,6 +9,7 @@ from azure.batch.models import BatchTaskState
 from azure.batch.models._models import BatchJobTerminateOptions
 
 from batch_core.app import App, utc_now
+from batch_core.clocks import ServiceClock
 from batch_core.collect import collect
 from batch_core.entities import Stored
 from batch_core.jobs import Jobs
@@ -28,6 +29,17 @@ def later(app: App, **difference: float) -> App:
 
     jobs = Jobs(app.ledger, app.batch, prefix=app.settings.job_prefix, pool_id=app.settings.pool.id, now=now)
     return replace(app, now=now, jobs=jobs)
+
+
+def passed(app: App, **difference: float) -> App:
+    """Return the app when so much time has passed: by its own clock, and as it is told by Storage's."""
+
+    class InStep(ServiceClock):
+        def ahead(self, now: datetime) -> timedelta:
+            return timedelta(0)
+
+    clients = replace(app.clients, storage_clock=InStep(service="Blob Storage"))
+    return replace(later(app, **difference), clients=clients)
 
 
 def with_command(app: App, command_line: str) -> App:

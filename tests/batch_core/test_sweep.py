@@ -14,7 +14,7 @@ from batch_core.ledger import SweepPosition
 from batch_core.naming import task_id
 from batch_core.record import DetectedBy, TaskState
 from batch_core.sweep import sweep
-from tests.batch_core.steps import dropped, later, record_of, submitted, tasks_of
+from tests.batch_core.steps import dropped, later, passed, record_of, submitted, tasks_of
 
 SECOND = timedelta(seconds=1)
 
@@ -156,11 +156,11 @@ async def test_a_file_that_is_still_being_copied_is_taken_when_the_copy_is_done(
         page = await list_page(continuation)
         return replace(page, versions=[], pending=page.versions)
 
-    report = await sweep(later(with_listing(app, pending), hours=1))
+    report = await sweep(passed(with_listing(app, pending), hours=1))
     assert (report.listed, report.submitted) == (1, 0)
     # It keeps the time at which the copy began: the next sweep must not take it for one that is recorded.
     assert (await app.ledger.sweep_position()).swept_until == version.last_modified
-    assert (await sweep(later(app, hours=2))).submitted == 1
+    assert (await sweep(passed(app, hours=2))).submitted == 1
 
 
 async def test_a_file_that_a_pending_copy_held_back_is_remembered_over_a_cut_listing(app, monkeypatch):
@@ -173,7 +173,7 @@ async def test_a_file_that_a_pending_copy_held_back_is_remembered_over_a_cut_lis
         return page if continuation else replace(page, versions=[], pending=page.versions)
 
     for _ in range(2):
-        report = await sweep(later(with_listing(app, first_pending), hours=1), budget=timedelta(0))
+        report = await sweep(passed(with_listing(app, first_pending), hours=1), budget=timedelta(0))
     assert report.is_complete
     assert (await app.ledger.sweep_position()).swept_until == copied.last_modified
 
@@ -194,7 +194,7 @@ async def test_a_listing_that_storage_does_not_continue_starts_again(app):
             raise Refused("listing", status=400, code="OutOfRangeInput")
         return await list_page(None)
 
-    report = await sweep(later(with_listing(app, refused), minutes=5))
+    report = await sweep(passed(with_listing(app, refused), minutes=5))
     assert (report.submitted, report.is_complete) == (1, True)
 
 
@@ -210,7 +210,7 @@ async def test_a_sweep_that_died_is_repeated_from_where_it_began_and_makes_no_se
         return page
 
     with pytest.raises(asyncio.CancelledError):
-        await sweep(later(with_listing(app, dies), minutes=5))
+        await sweep(passed(with_listing(app, dies), minutes=5))
     assert (await sweep(later(app, minutes=5))).submitted == 1
     assert len(await tasks_of(app)) == 5
 
