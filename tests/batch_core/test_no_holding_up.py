@@ -36,6 +36,9 @@ from tests.batch_core.steps import (
     with_command,
 )
 
+#: Ticks after which each has had its turn, also on a machine that is so busy that some of them come to nothing.
+_TURNS = 8
+
 
 @pytest.fixture
 async def relayed(environment: dict[str, str], batch_endpoint: str, pauses: list[float]) -> AsyncIterator[Relayed]:
@@ -168,9 +171,12 @@ async def test_a_job_whose_output_comes_slowly_or_never_leaves_others_their_turn
         return await read(job_id, *rest)
 
     monkeypatch.setattr(app.batch, "read_range", read_slowly)
-    for _ in range(2):
+    for _ in range(_TURNS):
         await collect(app, budget=timedelta(seconds=1))
-    assert (await record_of(app, quick.task_id)).state is TaskState.SUCCEEDED
+        if (await record_of(app, quick.task_id)).state is TaskState.SUCCEEDED:
+            break
+    else:
+        pytest.fail("it never got its turn")
 
 
 async def test_tasks_whose_output_failed_before_come_after_those_of_their_job_that_were_not_tried(app, monkeypatch):
@@ -188,9 +194,11 @@ async def test_tasks_whose_output_failed_before_come_after_those_of_their_job_th
         return await read(job_id, task, *rest)
 
     monkeypatch.setattr(app.batch, "read_range", read_slowly)
-    for _ in range(2):
+    for _ in range(_TURNS):
         await collect(app, budget=timedelta(seconds=1))
-    states = [(await record_of(app, task)).state for task in order]
+        states = [(await record_of(app, task)).state for task in order]
+        if states.count(TaskState.SUCCEEDED) == 3:
+            break
     assert states == [TaskState.SUBMITTED] * 2 + [TaskState.SUCCEEDED] * 3
 
 
