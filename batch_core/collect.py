@@ -131,7 +131,7 @@ class _Tick:
         for few in batched(self._app.turns.next("failing", self._failing), _TOGETHER, strict=False):
             if self._is_over():
                 return
-            await self._collect_or_leave(few, at_once)
+            await self._collect_or_leave(few, self._copy_small, at_once)
 
     async def collect_large(self, deadline: float) -> None:
         """Copy the large output that was found, each closed as soon as it is whole."""
@@ -139,13 +139,14 @@ class _Tick:
         at_once = asyncio.Semaphore(_LARGE_AT_ONCE)
         async with asyncio.TaskGroup() as group:
             for one in self._large:
-                group.create_task(self._collect_one_large(one, at_once))
+                group.create_task(self._collect_or_leave([one], self._copy_large, at_once))
 
-    async def _collect_one_large(self, one: _Completed, at_once: asyncio.Semaphore) -> None:
+    async def _collect_or_leave(self, few: Sequence[_Completed], copy: _Copy, at_once: asyncio.Semaphore) -> None:
+        """Collect these tasks, or leave them for the next tick."""
         try:
-            await self._collect_few([one], self._copy_large, at_once)
+            await self._collect_few(few, copy, at_once)
         except ServiceError as exc:
-            self._leave("The large output is not collected", exc, task_id=one.open.task_id)
+            self._leave("Not all of the tasks are collected", exc, first=few[0].open.task_id)
 
     async def _collect_page(self, job: JobEntry, page: CompletedPage) -> list[datetime]:
         """Collect the page's open tasks; returns when those completed that must be listed again."""
@@ -159,19 +160,16 @@ class _Tick:
         at_once = asyncio.Semaphore(_AT_ONCE)
         self._failing += [one for one in found if one.open.failing_since is not None]
         for few in batched([one for one in found if one.open.failing_since is None], _TOGETHER, strict=False):
-            if not self._is_over():
-                closed |= await self._collect_or_leave(few, at_once)
+            if self._is_over():
+                break
+            try:
+                closed |= await self._collect_few(few, self._copy_small, at_once)
+            except Refused as exc:
+                # The table refuses one of them: those that are not closed yet are listed again.
+                self._leave("Not all of the tasks are collected", exc, first=few[0].open.task_id)
         left = [one.task.completed_at for one in found if one.open.task_id not in closed]
         # Of one that could not be read, nobody knows when it completed: all of it is listed again.
         return [*left, job.watermark or _BEGINNING] if page.unreadable else left
-
-    async def _collect_or_leave(self, few: Sequence[_Completed], at_once: asyncio.Semaphore) -> set[str]:
-        """Collect them; if the table refuses one, those that are not closed yet are listed again."""
-        try:
-            return await self._collect_few(few, self._copy_small, at_once)
-        except Refused as exc:
-            self._leave("Not all of the tasks are closed", exc, first=few[0].open.task_id)
-            return set()
 
     async def _collect_few(self, few: Sequence[_Completed], copy: _Copy, at_once: asyncio.Semaphore) -> set[str]:
         """Copy the output of the tasks and close their records; returns which are closed."""

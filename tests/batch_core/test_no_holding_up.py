@@ -20,7 +20,7 @@ from batch_core.record import DetectedBy, TaskState
 from batch_core.submit import submit, submit_again
 from batch_core.sweep import sweep
 from batch_core.turns import Turns
-from chaos.relay import Asked, Spoil, Spoiled
+from chaos.relay import Asked, Spoil, Spoiled, pass_all
 from tests.batch_core.relays import Relayed, relayed_app, where
 from tests.batch_core.steps import (
     TRIGGER,
@@ -200,6 +200,21 @@ async def test_tasks_whose_output_failed_before_come_after_those_of_their_job_th
         if states.count(TaskState.SUCCEEDED) == 3:
             break
     assert states == [TaskState.SUBMITTED] * 2 + [TaskState.SUCCEEDED] * 3
+
+
+async def test_a_table_that_fails_while_failing_outputs_are_tried_again_ends_no_tick(relayed):
+    record = await submitted(relayed.app)
+    await completed(relayed.app, [record.task_id])
+    relayed.batch.spoil = where("GET", "stdout.txt", Spoiled(status=503, body=b"busy"))
+    await collect(relayed.app)
+    relayed.batch.spoil = pass_all
+    relayed.tables.spoil = where("POST", "$batch", told(503, "ServerBusy"))
+    report = await collect(relayed.app)
+    assert relayed.tables.struck
+    assert not report.is_complete
+    relayed.tables.spoil = pass_all
+    await collect(relayed.app)
+    assert (await record_of(relayed.app, record.task_id)).state is TaskState.SUCCEEDED
 
 
 async def test_a_day_with_much_to_look_for_leaves_the_next_its_turn(app, monkeypatch):
