@@ -190,8 +190,12 @@ class Clients:
     tables: TableServiceClient
     batch: BatchClient
     clocks: tuple[ServiceClock, ...]
-    storage_clock: ServiceClock
     _closers: tuple[Callable[[], Awaitable[None]], ...]
+
+    @property
+    def storage_clock(self) -> ServiceClock:
+        """The clock by which blobs are dated."""
+        return self.clocks[0]
 
     async def close(self) -> None:
         for close in self._closers:
@@ -208,7 +212,7 @@ def open_clients(settings: Settings) -> Clients:
     tables = _table_client(settings.storage, identity, for_tables)
     batch = _batch_client(settings.batch, identity, for_batch)
     closers = (blobs.close, tables.close, batch.close, identity.close)
-    return Clients(blobs=blobs, tables=tables, batch=batch, clocks=clocks, storage_clock=clocks[0], _closers=closers)
+    return Clients(blobs=blobs, tables=tables, batch=batch, clocks=clocks, _closers=closers)
 
 
 def _identity(client_id: str) -> BriefIdentity | BriefAssignedIdentity:

@@ -51,7 +51,7 @@ def outcome_of(task: BatchTask) -> Outcome:
 
 
 def _moment(value: datetime | None) -> datetime | None:
-    """Leave out a time that stands for none, such as year 1."""
+    """Leave out a placeholder such as year 1."""
     return None if value is None or value < EARLIEST else value
 
 

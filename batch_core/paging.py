@@ -1,7 +1,7 @@
 """Lists of the services, page by page: they end, whatever answers.
 
 The SDKs' own iteration over items follows every link and calls itself for each empty page: a link that leads back to
-its own page is followed for ever, and some hundred empty pages end in a `RecursionError`.
+its own page is followed endlessly, and some hundred empty pages end in a `RecursionError`.
 """
 
 from collections.abc import AsyncIterator

@@ -125,7 +125,7 @@ class _Tick:
             except Missing:
                 self._live[job_id] = {}
             except ServiceError as exc:
-                logger.warning("Job %s does not tell its tasks now: %s", job_id, exc)
+                logger.warning("Could not list the tasks of job %s: %s", job_id, exc)
                 self._live[job_id] = None
         return self._live[job_id]
 

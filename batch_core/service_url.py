@@ -39,14 +39,20 @@ def host_of(url: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def is_this_machine(host: str | None) -> bool:
-    """Tell whether a host is this machine, in a container's words, too."""
-    if host is None:
-        return False
+def is_loopback(host: str) -> bool:
+    """Tell whether a name or address in lower case is the loopback interface's.
+
+    https://www.rfc-editor.org/rfc/rfc6761#section-6.3: `localhost` and every name below it.
+    """
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
-        return host in {"localhost", "host.docker.internal"} or host.endswith(".localhost")
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def is_this_machine(host: str | None) -> bool:
+    """Tell whether a host is this machine, also by the name that it has inside a container."""
+    return host is not None and (is_loopback(host) or host == "host.docker.internal")
 
 
 def _is_host(host: str | None) -> bool:

@@ -5,7 +5,6 @@ service's front end restarts, an address moves. On the loopback interface the an
 service, and that somebody is the person who waits.
 """
 
-from ipaddress import ip_address
 from typing import Any
 
 import aiohttp
@@ -13,6 +12,7 @@ from azure.core.exceptions import ServiceRequestError
 from azure.core.pipeline.transport._aiohttp import AioHttpTransport
 
 from batch_core.errors import NothingListens
+from batch_core.service_url import is_loopback
 
 
 class PromptTransport(AioHttpTransport):
@@ -34,12 +34,4 @@ def _address(error: aiohttp.ClientConnectorError) -> str:
 
 def _is_refused_here(error: aiohttp.ClientConnectorError) -> bool:
     is_other = isinstance(error, aiohttp.ClientSSLError | aiohttp.ClientConnectorDNSError)
-    return not is_other and is_this_machine(error.host)
-
-
-def is_this_machine(host: str) -> bool:
-    """Tell whether a host's name or address is the loopback interface's (https://www.rfc-editor.org/rfc/rfc6761)."""
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
+    return not is_other and is_loopback(error.host)

@@ -125,7 +125,7 @@ def _headers(container: Document) -> dict[str, str]:
 
 
 def _open(path: Path) -> TextIOWrapper:
-    """Make the file anew: the task could have put anything in its place."""
+    """Replace the file: the task could have put anything in its place."""
     return TextIOWrapper(create(path), encoding="utf-8", errors="backslashreplace")
 
 

@@ -11,11 +11,11 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
-from ipaddress import ip_address
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from batch_core.service_url import is_loopback
 from local.host.errors import HostError
 from local.ports import LAST_PORT
 
@@ -60,7 +60,7 @@ class Access:
         if found is None or int(found[2] or 0) > LAST_PORT:
             return HTTPStatus.BAD_REQUEST, "One Host header is expected that holds a name or an address."
         name = _plain(found[1])
-        if not (_is_loopback(name) or name in self.allowed):
+        if not (is_loopback(name) or name in self.allowed):
             return HTTPStatus.FORBIDDEN, (
                 f"The Host {hosts[0][:256]!r} names neither this machine nor a name that was allowed. If it is yours,"
                 " start the host with --allow-host NAME (or set FUNCTIONS_HOST_ALLOW_HOSTS); if it is not, a web page"
@@ -83,13 +83,3 @@ def _answer(status: HTTPStatus, text: str) -> web.Response:
 
 def _plain(name: str) -> str:
     return name.strip("[]").lower().removesuffix(".")
-
-
-def _is_loopback(name: str) -> bool:
-    # RFC 6761, section 6.3: localhost and what is below it.
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        return ip_address(name).is_loopback
-    except ValueError:
-        return False

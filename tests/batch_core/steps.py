@@ -38,7 +38,7 @@ def passed(app: App, **difference: float) -> App:
         def ahead(self, now: datetime) -> timedelta:
             return timedelta(0)
 
-    clients = replace(app.clients, storage_clock=InStep(service="Blob Storage"))
+    clients = replace(app.clients, clocks=(InStep(service="Blob Storage"), *app.clients.clocks[1:]))
     return replace(later(app, **difference), clients=clients)
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from batch_core.app import open_app
 from batch_core.errors import NothingListens, Unavailable, translating
+from batch_core.service_url import is_loopback
 from batch_core.settings import Settings
-from batch_core.transport import is_this_machine
 from local.ports import free_ports
 
 
@@ -80,4 +80,4 @@ def test_what_was_being_done_is_told_with_the_address():
     ],
 )
 def test_only_the_loopback_interface_is_this_machine(host, is_here):
-    assert is_this_machine(host) is is_here
+    assert is_loopback(host) is is_here
