@@ -19,17 +19,17 @@ setup: .venv/installed node_modules/installed
 
 .venv/installed: requirements.txt requirements-dev.txt
 	@sh local/prerequisites.sh $(PYTHON)
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "Installing the Python packages (about a minute)..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt >.venv/pip.log 2>&1 || \
 	  { echo "make: pip could not install the packages: $$(grep -m 1 ERROR .venv/pip.log) (all of it: .venv/pip.log)" >&2; exit 1; }
-	touch $@
+	@touch $@
 
 node_modules/installed: package.json package-lock.json
 	@sh local/prerequisites.sh $(PYTHON)
 	@echo "Installing Azurite..."
-	npm ci --no-audit --no-fund --loglevel=error
-	touch $@
+	@npm ci --no-audit --no-fund --loglevel=error --no-update-notifier
+	@touch $@
 
 demo: setup
 	$(BIN)/python -m local demo
