@@ -170,7 +170,10 @@ class Harm:
         self.done["events suppressed"] += await self._events.take_away(32)
 
     async def _repeat_events(self) -> None:
-        again = [self._dice.choice(self._dropper.done) for _ in range(_SMALL_BURST) if self._dropper.done]
+        if not self._dropper.done:
+            # Its turn may come before the first file.
+            await self._dropper.drop_next()
+        again = [self._dice.choice(self._dropper.done) for _ in range(_SMALL_BURST)]
         await asyncio.gather(*map(self._repeat_event, again))
 
     async def _repeat_event(self, dropped: Dropped) -> None:
