@@ -173,7 +173,7 @@ class Harm:
         if not self._dropper.done:
             # Its turn may come before the first file.
             await self._dropper.drop_next()
-        again = [self._dice.choice(self._dropper.done) for _ in range(_SMALL_BURST)]
+        again = [self._dice.choice(self._dropper.done) for _ in range(_SMALL_BURST) if self._dropper.done]
         await asyncio.gather(*map(self._repeat_event, again))
 
     async def _repeat_event(self, dropped: Dropped) -> None:
