@@ -7,20 +7,21 @@ from collections.abc import Awaitable
 import azure.functions as func
 from azurefunctions.extensions.bindings.blob import BlobClient
 
-from batch_core import health, poison, replies
+from batch_core import poison
 from batch_core.app import process_app
-from batch_core.arrivals import Arrivals
 from batch_core.cancel import cancel
+from batch_core.coalescing import Arrivals
 from batch_core.collect import collect
+from batch_core.config.names import DATA_STORAGE
+from batch_core.config.settings import BindingExpressions
 from batch_core.errors import AppError, BlobNotFound, NotAFile, NotNow, SettingsError, Unavailable
+from batch_core.http import health, replies
+from batch_core.http.replies import Reply, SubmitRequest
 from batch_core.live import live_task
 from batch_core.log_text import figures, quieten_sdks
 from batch_core.reconcile import reconcile
-from batch_core.record import DetectedBy, TaskState
-from batch_core.replies import Reply, SubmitRequest
 from batch_core.retry import retry
-from batch_core.setting_names import DATA_STORAGE
-from batch_core.settings import BindingExpressions
+from batch_core.state.record import DetectedBy, TaskState
 from batch_core.submit import submit, submit_again
 from batch_core.sweep import sweep
 from batch_core.tidy import tidy

@@ -5,14 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from batch_core.batch_service import BatchService
-from batch_core.clients import Clients, open_clients
-from batch_core.containers import InputContainer, OutputContainer
+from batch_core.config.settings import Settings
 from batch_core.jobs import Jobs
-from batch_core.ledger import Ledger
-from batch_core.output import OutputCopier
-from batch_core.settings import Settings
-from batch_core.table import StateTable
+from batch_core.services.batch import BatchService
+from batch_core.services.clients import Clients, open_clients
+from batch_core.services.containers import InputContainer, OutputContainer
+from batch_core.services.output import OutputCopier
+from batch_core.state.checkpoints import Ledger
+from batch_core.state.table import StateTable
 from batch_core.turns import Turns
 
 

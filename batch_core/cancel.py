@@ -7,13 +7,13 @@ tick also finishes whatever stops in between.
 """
 
 from batch_core.app import App
-from batch_core.clients import LONGEST_CALL
 from batch_core.clocks import CLOCK_MARGIN
-from batch_core.entities import Stored
 from batch_core.errors import NotNow
-from batch_core.record import Outcome, TaskRecord, TaskState
+from batch_core.services.clients import LONGEST_CALL
+from batch_core.state.entities import Stored
+from batch_core.state.record import Outcome, TaskRecord, TaskState
+from batch_core.state.table import Closing
 from batch_core.submit import KNOWN_FOR
-from batch_core.table import Closing
 
 #: Calls that are made from the moment at which a record was last without the wish to the one at which Batch takes its
 #: task, but for those within `KNOWN_FOR` (which makes the job, or gets a delegation key): the table's own that read or

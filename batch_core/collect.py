@@ -17,16 +17,16 @@ from datetime import UTC, datetime, timedelta
 from itertools import batched
 
 from batch_core.app import App
-from batch_core.batch_service import CompletedPage, CompletedTask, is_gone, is_out_of_reach
-from batch_core.entities import JobEntry, OpenTask
 from batch_core.errors import AppError, Missing, OutOfTime, RecordNotFound, Refused, ServiceError
 from batch_core.log_text import figures
 from batch_core.naming import output_name
 from batch_core.outcome import has_run
-from batch_core.output import TaskFile
-from batch_core.record import Outcome, TaskState
+from batch_core.services.batch import CompletedPage, CompletedTask, is_gone, is_out_of_reach
+from batch_core.services.output import TaskFile
+from batch_core.state.entities import JobEntry, OpenTask
+from batch_core.state.record import Outcome, TaskState
+from batch_core.state.table import Closing
 from batch_core.stderr_end import WINDOW, readable_end
-from batch_core.table import Closing
 
 logger = logging.getLogger(__name__)
 

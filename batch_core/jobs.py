@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime
 
-from batch_core.batch_service import BatchService
-from batch_core.entities import JobEntry
-from batch_core.ledger import Ledger
 from batch_core.naming import job_day, job_id
+from batch_core.services.batch import BatchService
+from batch_core.state.checkpoints import Ledger
+from batch_core.state.entities import JobEntry
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from batch_core.app import App
 from batch_core.errors import ServiceError
-from batch_core.record import TaskRecord, TaskState
+from batch_core.state.record import TaskRecord, TaskState
 from batch_core.waiting import AT_WORK, why_waiting
 
 #: How long an answer waits for Batch, in seconds.

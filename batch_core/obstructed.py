@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from batch_core.app import App
-from batch_core.entities import Stored
 from batch_core.errors import BlobNotFound, NotAFile, NotNow, ServiceError
 from batch_core.naming import has_dot_segment
 from batch_core.obstacle import Obstacle
-from batch_core.record import Outcome, TaskRecord, TaskState
-from batch_core.table import Closing
+from batch_core.state.entities import Stored
+from batch_core.state.record import Outcome, TaskRecord, TaskState
+from batch_core.state.table import Closing
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from typing import Final
 from azure.batch.models import BatchTask, BatchTaskExecutionResult, BatchTaskFailureInfo
 
 from batch_core.checked import checked
-from batch_core.record import Outcome, TaskState
+from batch_core.state.record import Outcome, TaskState
 
 #: The table holds no earlier time and no larger number
 #: (https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model#property-types).

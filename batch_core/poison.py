@@ -17,7 +17,7 @@ from collections.abc import Callable
 from batch_core.app import App
 from batch_core.errors import AppError, BlobNotFound, NotAFile, NotNow
 from batch_core.naming import is_blob_name
-from batch_core.record import DetectedBy
+from batch_core.state.record import DetectedBy
 from batch_core.submit import submit
 
 logger = logging.getLogger(__name__)

@@ -23,11 +23,11 @@ from datetime import timedelta
 
 from batch_core.app import App
 from batch_core.cancel import cancelled_without_task
-from batch_core.entities import OpenTask, Stored
 from batch_core.errors import Missing, RecordNotFound, ServiceError
-from batch_core.record import Outcome, TaskState
+from batch_core.state.entities import OpenTask, Stored
+from batch_core.state.record import Outcome, TaskState
+from batch_core.state.table import Closing
 from batch_core.submit import hand_over, send_on
-from batch_core.table import Closing
 from batch_core.waiting import AT_WORK, why_waiting
 
 logger = logging.getLogger(__name__)

@@ -5,10 +5,10 @@ one new attempt, and one that stopped in between is finished by the next.
 """
 
 from batch_core.app import App
-from batch_core.entities import Stored
 from batch_core.errors import NotNow
 from batch_core.naming import task_id
-from batch_core.record import DetectedBy
+from batch_core.state.entities import Stored
+from batch_core.state.record import DetectedBy
 from batch_core.submit import Submission, next_attempt, submit_attempt
 
 _TRIES = 5

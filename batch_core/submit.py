@@ -22,13 +22,13 @@ from azure.batch.models import BatchTaskCreateOptions
 
 from batch_core.app import App
 from batch_core.backoff import backoff
-from batch_core.batch_service import MAX_TASKS_PER_CALL, is_closed_job, is_never_accepted
-from batch_core.entities import Stored
 from batch_core.errors import Conflict, NotNow, Refused, ServiceError, Unexpected
 from batch_core.naming import MAX_ATTEMPT, BlobVersion, task_id
 from batch_core.obstructed import readable_among
-from batch_core.record import DetectedBy, Outcome, TaskRecord, TaskState
-from batch_core.table import Closing
+from batch_core.services.batch import MAX_TASKS_PER_CALL, is_closed_job, is_never_accepted
+from batch_core.state.entities import Stored
+from batch_core.state.record import DetectedBy, Outcome, TaskRecord, TaskState
+from batch_core.state.table import Closing
 from batch_core.task import batch_task
 
 logger = logging.getLogger(__name__)

@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from batch_core.app import App
-from batch_core.batch_service import MAX_TASKS_PER_CALL
 from batch_core.clocks import CLOCK_MARGIN
-from batch_core.containers import ListedPage
 from batch_core.errors import Refused
-from batch_core.ledger import SweepPosition
 from batch_core.naming import BlobVersion, task_id
-from batch_core.record import DetectedBy
+from batch_core.services.batch import MAX_TASKS_PER_CALL
+from batch_core.services.containers import ListedPage
+from batch_core.state.checkpoints import SweepPosition
+from batch_core.state.record import DetectedBy
 from batch_core.submit import submit
 
 logger = logging.getLogger(__name__)

@@ -8,10 +8,10 @@ from azure.batch.models import (
     ResourceFile,
 )
 
-from batch_core.containers import InputContainer
+from batch_core.config.settings import TaskSettings
 from batch_core.naming import file_name
-from batch_core.record import TaskRecord
-from batch_core.settings import TaskSettings
+from batch_core.services.containers import InputContainer
+from batch_core.state.record import TaskRecord
 
 #: In the task's working directory, so that no file name can collide with what a command writes there.
 INPUT_FOLDER = "input"

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from batch_core.app import App
-from batch_core.entities import JobEntry
 from batch_core.errors import ServiceError
+from batch_core.state.entities import JobEntry
 
 logger = logging.getLogger(__name__)
 

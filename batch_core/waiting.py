@@ -7,8 +7,8 @@ changes.
 from azure.batch.models import AllocationState, BatchPoolState
 
 from batch_core.app import App
-from batch_core.batch_service import NodeCounts, PoolStatus
 from batch_core.errors import Missing, ServiceError
+from batch_core.services.batch import NodeCounts, PoolStatus
 
 #: What Batch's words for a task that has its node mean.
 AT_WORK = {"running": "it is running", "preparing": "it has a node, which is getting its input"}

@@ -25,11 +25,11 @@ from azure.storage.blob.aio import BlobClient
 CHECKOUT = Path(__file__).parents[1]
 sys.path.insert(0, str(CHECKOUT))
 
-from batch_core import provision  # noqa: E402 - a script finds the project's packages only now
 from batch_core.app import App, open_app  # noqa: E402
+from batch_core.cli import provision  # noqa: E402 - a script finds the project's packages only now
 from batch_core.collect import collect  # noqa: E402
-from batch_core.record import DetectedBy, TaskRecord  # noqa: E402
-from batch_core.settings import Settings  # noqa: E402
+from batch_core.config.settings import Settings  # noqa: E402
+from batch_core.state.record import DetectedBy, TaskRecord  # noqa: E402
 from batch_core.submit import submit  # noqa: E402
 from batch_emulator.settings import DEFAULT_ACCOUNT, DEFAULT_KEY  # noqa: E402
 from local import azurite, emulator  # noqa: E402

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Coroutine
 from pathlib import Path
 
-from batch_core.commands import check_command
+from batch_core.cli.commands import check_command
 from local import demo, drop, show, up
 from local.errors import StackError
 from local.functions_host import HostKind

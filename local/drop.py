@@ -10,10 +10,10 @@ import aiohttp
 from azure.core.exceptions import AzureError
 from azure.storage.blob.aio import BlobServiceClient
 
-from batch_core.clients import open_clients
+from batch_core.config.settings import Settings
 from batch_core.errors import AppError, SettingsError, translating
 from batch_core.naming import BlobVersion, task_id
-from batch_core.settings import Settings
+from batch_core.services.clients import open_clients
 from local.errors import StackError
 from local.ports import ADDRESS
 from local.progress import Progress

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from batch_core.config.settings import Settings
 from batch_core.errors import SettingsError
-from batch_core.settings import Settings
 from local import azurite
 from local.errors import FolderError, NotInstalledError, PortsTakenError, SettingsFileError
 from local.ports import LAST_PORT, require_free

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
+from batch_core.config.local_settings import LocalSettings
+from batch_core.config.names import SETTING_NAMES
+from batch_core.config.service_url import is_this_machine
+from batch_core.config.settings import INPUT_CONTAINER, OUTPUT_CONTAINER
+from batch_core.config.storage_connection import ConnectionStringError, parse_connection_string
 from batch_core.errors import SettingsError
-from batch_core.local_settings import LocalSettings
-from batch_core.service_url import is_this_machine
-from batch_core.setting_names import SETTING_NAMES
-from batch_core.settings import INPUT_CONTAINER, OUTPUT_CONTAINER
-from batch_core.storage_connection import ConnectionStringError, parse_connection_string
 from local.azurite import StoragePorts
 from local.emulator import BatchAccount
 from local.errors import SettingsFileError

@@ -5,9 +5,9 @@ import json
 import aiohttp
 from azure.core.exceptions import AzureError
 
-from batch_core.clients import open_clients
+from batch_core.config.settings import Settings
 from batch_core.errors import AppError, translating
-from batch_core.settings import Settings
+from batch_core.services.clients import open_clients
 from local.drop import record_of, require_settings, url_of
 from local.errors import StackError
 from local.settings_file import AppSettings

@@ -11,7 +11,7 @@ from azure.storage.blob.aio import BlobClient
 import function_app
 from batch_core.errors import NotNow, Unavailable
 from batch_core.poison import take_poison
-from batch_core.record import TaskState
+from batch_core.state.record import TaskState
 from batch_core.sweep import sweep
 from tests.batch_core.conftest import app, pauses  # noqa: F401 - fixtures
 from tests.batch_core.steps import dropped, later, record_of, tasks_of

@@ -15,7 +15,7 @@ from http import HTTPStatus
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from batch_core.service_url import is_loopback
+from batch_core.config.service_url import is_loopback
 from local.host.errors import HostError
 from local.ports import LAST_PORT
 

@@ -15,7 +15,7 @@ from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
 from azure.storage.blob.aio import BlobServiceClient
 from azure.storage.queue.aio import QueueServiceClient
 
-from batch_core.storage_connection import ConnectionStringError, parse_connection_string
+from batch_core.config.storage_connection import ConnectionStringError, parse_connection_string
 from local.host.errors import BindingError
 
 #: The connection in which a host keeps its own state.

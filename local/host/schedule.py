@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from croniter import croniter
 
-from batch_core.schedule import CronSchedule
+from batch_core.config.schedule import CronSchedule
 from local.host.errors import BindingError
 
 _PERIOD = re.compile(r"(?:([0-9]{1,5})\.)?([0-9]{1,2}):([0-5][0-9]):([0-5][0-9])")

@@ -7,9 +7,10 @@ from urllib.parse import urlsplit
 import pytest
 from azure.core.pipeline.transport import AioHttpTransport, AsyncHttpTransport
 
-from batch_core import backoff, provision
+from batch_core import backoff
 from batch_core.app import App, open_app
-from batch_core.settings import Settings
+from batch_core.cli import provision
+from batch_core.config.settings import Settings
 from tests.batch_core.cuts import cuttable_calls
 from tests.batch_core.world import World
 

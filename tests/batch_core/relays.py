@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from batch_core import provision
 from batch_core.app import App, open_app
-from batch_core.settings import Settings
+from batch_core.cli import provision
+from batch_core.config.settings import Settings
 from chaos.relay import Asked, Relay, Spoil, Spoiled, pass_all, relaying
 
 

@@ -11,10 +11,10 @@ from azure.batch.models._models import BatchJobTerminateOptions
 from batch_core.app import App, utc_now
 from batch_core.clocks import ServiceClock
 from batch_core.collect import collect
-from batch_core.entities import Stored
 from batch_core.jobs import Jobs
 from batch_core.naming import BlobVersion
-from batch_core.record import DetectedBy, TaskRecord
+from batch_core.state.entities import Stored
+from batch_core.state.record import DetectedBy, TaskRecord
 from batch_core.submit import _new_record, submit
 from batch_core.task import batch_task
 

@@ -6,7 +6,7 @@ from batch_core.app import App
 from batch_core.cancel import UNDER_WAY, cancel
 from batch_core.errors import NotNow, RecordNotFound, Unavailable
 from batch_core.reconcile import reconcile
-from batch_core.record import TaskState
+from batch_core.state.record import TaskState
 from batch_core.submit import submit
 from tests.batch_core.steps import (
     TRIGGER,

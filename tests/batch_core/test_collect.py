@@ -13,9 +13,9 @@ from batch_core import collect as collect_module
 from batch_core.app import open_app
 from batch_core.collect import MIN_OUTPUT_TRIES, collect
 from batch_core.errors import Unavailable
-from batch_core.record import DetectedBy, Outcome, TaskState
+from batch_core.state.record import DetectedBy, Outcome, TaskState
+from batch_core.state.table import Closing
 from batch_core.submit import submit
-from batch_core.table import Closing
 from tests.batch_core.steps import closed, collected, completed, dropped, later, output, submitted, with_command
 from tests.batch_emulator.control import faults
 

@@ -7,10 +7,10 @@ import pytest
 
 from batch_core.app import App
 from batch_core.collect import collect
-from batch_core.health import check_health
+from batch_core.http.health import check_health
 from batch_core.naming import table_keys, task_id
 from batch_core.reconcile import reconcile
-from batch_core.record import DetectedBy, TaskState
+from batch_core.state.record import DetectedBy, TaskState
 from batch_core.submit import submit, submit_again
 from batch_core.sweep import sweep
 from batch_core.tidy import tidy

@@ -11,11 +11,11 @@ from batch_core import poison
 from batch_core.backoff import LONGEST_ASKED
 from batch_core.collect import collect
 from batch_core.errors import InvalidRequest, ServiceError, Unexpected
-from batch_core.health import check_health
+from batch_core.http.health import check_health
+from batch_core.http.replies import SubmitRequest
 from batch_core.naming import task_id
 from batch_core.reconcile import reconcile
-from batch_core.record import TaskState
-from batch_core.replies import SubmitRequest
+from batch_core.state.record import TaskState
 from batch_core.submit import submit
 from batch_core.sweep import sweep
 from batch_core.tidy import tidy

@@ -8,14 +8,14 @@ import pytest
 
 from batch_core.cancel import cancel
 from batch_core.collect import collect
-from batch_core.entities import MAX_TEXT_LENGTH
 from batch_core.errors import Missing, Refused, ServiceError, Unexpected, note_answer, translating
-from batch_core.health import check_health
+from batch_core.http.health import check_health
 from batch_core.naming import task_id
 from batch_core.reconcile import reconcile
-from batch_core.record import DetectedBy, Outcome, TaskState
+from batch_core.state.entities import MAX_TEXT_LENGTH
+from batch_core.state.record import DetectedBy, Outcome, TaskState
+from batch_core.state.table import Closing
 from batch_core.submit import submit
-from batch_core.table import Closing
 from chaos.relay import Asked, Ending, Spoiled, pass_all
 from tests.batch_core.relays import Relayed, relayed_app, where
 from tests.batch_core.steps import (

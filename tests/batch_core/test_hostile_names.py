@@ -7,7 +7,7 @@ import pytest
 from batch_core.collect import collect
 from batch_core.errors import BlobNotFound
 from batch_core.naming import task_id
-from batch_core.record import TaskState
+from batch_core.state.record import TaskState
 from batch_core.submit import submit
 from batch_core.sweep import sweep
 from tests.batch_core.steps import TRIGGER, dropped, later, output, outputs, record_of, tasks_of, with_command

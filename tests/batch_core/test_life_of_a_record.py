@@ -20,8 +20,8 @@ from batch_core.cancel import cancel
 from batch_core.collect import collect
 from batch_core.errors import BlobNotFound, NotNow, RecordNotFound, ServiceError
 from batch_core.reconcile import reconcile
-from batch_core.record import TRANSITIONS, DetectedBy, TaskState
 from batch_core.retry import retry
+from batch_core.state.record import TRANSITIONS, DetectedBy, TaskState
 from batch_core.submit import submit, submit_again
 from batch_core.sweep import sweep
 from batch_core.tidy import tidy

@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from batch_core import live, provision
+from batch_core import live
 from batch_core.app import open_app
 from batch_core.cancel import cancel
+from batch_core.cli import provision
+from batch_core.config.settings import Settings
+from batch_core.http.replies import record_reply
 from batch_core.live import live_task
-from batch_core.replies import record_reply
-from batch_core.settings import Settings
 from tests.batch_core.steps import (
     collected,
     completed,

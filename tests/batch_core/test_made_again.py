@@ -6,16 +6,16 @@ from datetime import timedelta
 
 import pytest
 
-from batch_core import provision
-from batch_core.__main__ import _setup
 from batch_core.app import App, app_on
+from batch_core.cli import provision
+from batch_core.cli.command_line import _setup
 from batch_core.collect import collect
-from batch_core.entities import DAYS, JOBS
 from batch_core.errors import Missing
-from batch_core.health import check_health
+from batch_core.http.health import check_health
 from batch_core.naming import table_keys, task_id
 from batch_core.reconcile import reconcile
-from batch_core.record import TaskRecord, TaskState
+from batch_core.state.entities import DAYS, JOBS
+from batch_core.state.record import TaskRecord, TaskState
 from batch_core.submit import submit
 from batch_core.sweep import sweep
 from tests.batch_core.steps import (

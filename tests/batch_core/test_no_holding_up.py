@@ -16,7 +16,7 @@ from batch_core.collect import collect
 from batch_core.errors import Refused, Unavailable
 from batch_core.naming import table_keys, task_id
 from batch_core.reconcile import reconcile
-from batch_core.record import DetectedBy, TaskState
+from batch_core.state.record import DetectedBy, TaskState
 from batch_core.submit import submit, submit_again
 from batch_core.sweep import sweep
 from batch_core.turns import Turns

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from batch_core.app import App, app_on
-from batch_core.containers import InputContainer, OutputContainer
 from batch_core.errors import BlobNotFound, Refused
 from batch_core.naming import has_dot_segment, output_name, task_id
 from batch_core.obstacle import Obstacle
 from batch_core.poison import take_poison
 from batch_core.reconcile import reconcile
-from batch_core.record import DetectedBy, TaskState
+from batch_core.services.containers import InputContainer, OutputContainer
+from batch_core.state.record import DetectedBy, TaskState
 from batch_core.submit import _new_record, submit, submit_again
 from batch_core.sweep import sweep
 from batch_core.task import batch_task

@@ -8,15 +8,15 @@ from azure.storage.blob import BlobProperties, StandardBlobTier
 
 from batch_core.app import App
 from batch_core.cancel import cancel
-from batch_core.containers import obstacle_of
 from batch_core.errors import Conflict, NotAFile, Unavailable
 from batch_core.naming import BlobVersion, task_id
 from batch_core.obstacle import Obstacle
 from batch_core.obstructed import ARCHIVED_PAUSE, REHYDRATING_PAUSE
 from batch_core.poison import take_poison
 from batch_core.reconcile import reconcile
-from batch_core.record import DetectedBy, TaskRecord, TaskState
 from batch_core.retry import retry
+from batch_core.services.containers import obstacle_of
+from batch_core.state.record import DetectedBy, TaskRecord, TaskState
 from batch_core.submit import submit
 from batch_core.sweep import sweep
 from batch_core.tidy import tidy

@@ -9,12 +9,12 @@ from azure.core.pipeline.transport import AioHttpTransport
 from batch_core import collect as collect_module
 from batch_core.app import App
 from batch_core.collect import collect
-from batch_core.entities import Stored
 from batch_core.naming import BlobVersion
 from batch_core.reconcile import reconcile
-from batch_core.record import DetectedBy, TaskRecord, TaskState
+from batch_core.state.entities import Stored
+from batch_core.state.record import DetectedBy, TaskRecord, TaskState
+from batch_core.state.table import DAY_PATIENCE
 from batch_core.submit import _new_record
-from batch_core.table import DAY_PATIENCE
 from tests.batch_core.steps import (
     accepted_only,
     closed,

@@ -5,8 +5,8 @@ import pytest
 from batch_core.app import App
 from batch_core.errors import BlobNotFound, NotNow, RecordNotFound
 from batch_core.naming import task_id
-from batch_core.record import DetectedBy, TaskRecord, TaskState
 from batch_core.retry import retry
+from batch_core.state.record import DetectedBy, TaskRecord, TaskState
 from batch_core.submit import submit_again
 from tests.batch_core.steps import (
     collected,

@@ -1,6 +1,6 @@
 import pytest
 
-from batch_core.record import TaskState
+from batch_core.state.record import TaskState
 from batch_core.stderr_end import MAX_CHARACTERS, WINDOW, readable_end
 from tests.batch_core.steps import collected, output, record_of, submitted, with_command
 

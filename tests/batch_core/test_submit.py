@@ -8,11 +8,11 @@ import pytest
 
 from batch_core.app import open_app
 from batch_core.clocks import CLOCK_MARGIN
+from batch_core.config.settings import Settings
 from batch_core.errors import NotNow, Unavailable
+from batch_core.http.replies import record_reply
 from batch_core.naming import MAX_ATTEMPT, BlobVersion, table_keys, task_id
-from batch_core.record import DetectedBy, TaskState
-from batch_core.replies import record_reply
-from batch_core.settings import Settings
+from batch_core.state.record import DetectedBy, TaskState
 from batch_core.submit import _new_record, submit, submit_again
 from batch_core.task import batch_task
 from tests.batch_core.steps import TRIGGER, accepted_only, closed, deleted, dropped, recorded_only, tasks_of

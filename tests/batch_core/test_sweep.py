@@ -5,14 +5,14 @@ from datetime import timedelta
 
 import pytest
 
-from batch_core import containers
 from batch_core import sweep as sweep_module
 from batch_core.app import App
 from batch_core.clocks import CLOCK_MARGIN
 from batch_core.errors import Refused
-from batch_core.ledger import SweepPosition
 from batch_core.naming import task_id
-from batch_core.record import DetectedBy, TaskState
+from batch_core.services import containers
+from batch_core.state.checkpoints import SweepPosition
+from batch_core.state.record import DetectedBy, TaskState
 from batch_core.sweep import sweep
 from tests.batch_core.steps import dropped, later, passed, record_of, submitted, tasks_of
 

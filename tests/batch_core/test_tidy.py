@@ -8,7 +8,7 @@ from azure.batch.models import BatchJobCreateOptions, BatchJobState, BatchPoolIn
 from batch_core.app import App, utc_now
 from batch_core.errors import Unavailable
 from batch_core.reconcile import reconcile
-from batch_core.record import TaskState
+from batch_core.state.record import TaskState
 from batch_core.submit import submit
 from batch_core.tidy import TidyReport, tidy
 from tests.batch_core.steps import (

@@ -8,7 +8,7 @@ import pytest
 from batch_core.errors import Refused
 from batch_core.naming import task_id
 from batch_core.reconcile import reconcile
-from batch_core.record import DetectedBy, TaskState
+from batch_core.state.record import DetectedBy, TaskState
 from batch_core.submit import submit
 from tests.batch_core.steps import TRIGGER, dropped, later, record_of, submitted, tasks_of
 from tests.batch_emulator.control import control, faults

@@ -5,12 +5,12 @@ from contextlib import asynccontextmanager
 
 from azure.batch.models import BatchJobDisableOptions, BatchStartTask, DisableBatchJobOption
 
-from batch_core import provision
 from batch_core.app import App, open_app
+from batch_core.cli import provision
+from batch_core.config.settings import Settings
+from batch_core.http.replies import record_reply
 from batch_core.reconcile import reconcile
-from batch_core.record import TaskState
-from batch_core.replies import record_reply
-from batch_core.settings import Settings
+from batch_core.state.record import TaskState
 from batch_core.waiting import why_waiting
 from tests.batch_core.steps import collected, later, record_of, running, submitted, with_command
 from tests.batch_emulator.control import control, faults

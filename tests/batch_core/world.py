@@ -14,15 +14,15 @@ from pathlib import Path
 from azure.batch.models import BatchJobDisableOptions, BatchTaskState, DisableBatchJobOption
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
 
-from batch_core import provision
 from batch_core.app import App, app_on
 from batch_core.cancel import UNDER_WAY
+from batch_core.cli import provision
 from batch_core.collect import collect
-from batch_core.entities import NOTED, to_record
 from batch_core.errors import Unavailable
 from batch_core.naming import BlobVersion, task_id
 from batch_core.reconcile import reconcile
-from batch_core.record import TaskRecord, TaskState
+from batch_core.state.entities import NOTED, to_record
+from batch_core.state.record import TaskRecord, TaskState
 from batch_core.sweep import sweep
 from tests.batch_core.commands import command_in
 from tests.batch_core.cuts import Cut, End, cut_short

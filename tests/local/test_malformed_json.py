@@ -5,8 +5,8 @@ import json
 import aiohttp
 import pytest
 
-from batch_core.local_settings import LocalSettings
-from batch_core.settings import SettingsError
+from batch_core.config.local_settings import LocalSettings
+from batch_core.config.settings import SettingsError
 from local.errors import SettingsFileError
 from local.host.blob_message import BlobMessage
 from local.host.host_settings import HostSettings

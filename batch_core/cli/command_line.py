@@ -1,0 +1,179 @@
+"""Make, tidy and remove what the app uses in Storage and Batch.
+
+Settings come from the environment and, as with `func start`, from the `local.settings.json` of this folder if there is
+one; the environment wins. Which accounts that leads to, and by which of the two, is said first.
+"""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+from batch_core.app import App, open_app
+from batch_core.cli import provision
+from batch_core.cli.commands import check_command
+from batch_core.cli.inventory import Found, take_inventory
+from batch_core.cli.origin import Origin
+from batch_core.cli.progress import telling
+from batch_core.config.local_settings import LOCAL_SETTINGS
+from batch_core.config.settings import Settings
+from batch_core.errors import AppError, SettingsError
+from batch_core.tidy import tidy
+
+
+class _NoAnswer(Exception):
+    """Nobody answers the questions: nothing is done."""
+
+
+_COMMANDS = {
+    "setup": "make the containers, the table and the pool that are missing",
+    "teardown": "count what there is, ask for each, and delete jobs, pool, containers and table",
+    "tidy": "close jobs of past days, and delete those that were closed long ago",
+}
+_ELSEWHERE = dict.fromkeys(("up", "demo", "drop", "show"), "python -m local")
+
+
+def main() -> int:
+    """Run the command; 0 done, 1 a service failed or nobody answered, 2 wrong settings or arguments, 130 Ctrl-C."""
+    parser = _parser()
+    check_command(parser, sys.argv[1:], list(_COMMANDS), _ELSEWHERE)
+    arguments = parser.parse_args()
+    try:
+        origin = Origin.of(arguments.settings)
+        print(*origin.accounts(), sep="\n", file=sys.stderr, flush=True)
+        return _run(arguments, origin.settings())
+    except SettingsError as exc:
+        print("These settings are wrong:", *exc.problems, sep="\n  ", file=sys.stderr)
+        return 2
+    except (AppError, _NoAnswer) as exc:
+        print(exc, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nstopped by Ctrl-C", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m batch_core", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", title="commands")
+    made = {name: commands.add_parser(name, help=told, description=told) for name, told in _COMMANDS.items()}
+    for command in made.values():
+        command.add_argument("--dry-run", action="store_true", help="only tell what would be done")
+        file = f"read the settings from FILE instead of {LOCAL_SETTINGS}; '-': from the environment alone"
+        command.add_argument("--settings", default=LOCAL_SETTINGS, type=Path, metavar="FILE", help=file)
+    made["teardown"].add_argument(
+        "--yes", action="store_true", help="delete all of it without asking; not in a dry run"
+    )
+    return parser
+
+
+def _run(arguments: argparse.Namespace, settings: Settings) -> int:
+    is_dry_run = arguments.dry_run
+    match arguments.command:
+        case "teardown":
+            return _teardown(settings, is_dry_run=is_dry_run, is_sure=arguments.yes)
+        case "tidy":
+            return _with_app(settings, lambda app: _tidy(app, is_dry_run=is_dry_run))
+    return _with_app(settings, _would_set_up if is_dry_run else _setup)
+
+
+def _with_app[T](settings: Settings, work: Callable[[App], Awaitable[T]]) -> T:
+    async def run() -> T:
+        app = open_app(settings)
+        try:
+            return await work(app)
+        finally:
+            await app.clients.close()
+
+    return asyncio.run(run())
+
+
+async def _setup(app: App) -> int:
+    for resource in provision.resources(app):
+        async with telling(f"creating {resource.description}"):
+            is_new = await provision.make(resource)
+        print(f"{resource.description}: {'created' if is_new else 'is there'}", flush=True)
+    for day in await app.table.unnoted_days():
+        await app.table.note_day(day)
+        print(f"day {day}: has open tasks and was not noted; it is noted again", flush=True)
+    return 0
+
+
+async def _would_set_up(app: App) -> int:
+    there = {found.resource.description for found in await _inventory(app)}
+    for resource in provision.resources(app):
+        is_there = resource.description in there
+        print(f"{resource.description}: {'is there' if is_there else 'would be created'}")
+    return 0
+
+
+def _teardown(settings: Settings, *, is_dry_run: bool, is_sure: bool) -> int:
+    """Tell where and what, ask, and only then remove: whoever stops in between has lost nothing."""
+    found = _with_app(settings, _tell_what_is_there)
+    if is_dry_run or not found:
+        return 0
+    if not is_sure and not sys.stdin.isatty():
+        print(
+            "Nothing was deleted: teardown asks before it deletes, and there is no terminal to answer at."
+            " Say --yes to delete all of it, or --dry-run to see it only.",
+            file=sys.stderr,
+        )
+        return 2
+    wanted = found if is_sure else [one for one in found if _is_wanted(f"Delete {one}?")]
+    return _with_app(settings, lambda app: _remove(app, wanted))
+
+
+async def _tell_what_is_there(app: App) -> list[Found]:
+    found = await _inventory(app)
+    lines = (
+        ["This is there to be deleted:", *(f"  {one}" for one in found)] if found else ["There is nothing to delete."]
+    )
+    print(*lines, sep="\n", flush=True)
+    if open_tasks := sum(one.open_tasks for one in found):
+        print(f"\n{open_tasks} of the tasks still run, or their output is not collected: it would be lost.", flush=True)
+    return found
+
+
+async def _inventory(app: App) -> list[Found]:
+    async with telling("looking at what is there"):
+        return await take_inventory(app)
+
+
+async def _remove(app: App, wanted: Sequence[Found]) -> int:
+    names = {one.resource.description for one in wanted}
+    # Of this event loop's clients: those that looked are closed.
+    jobs = [resource for resource, _ in await provision.find_jobs(app)]
+    input_container, output_container, table, pool = provision.resources(app)
+    for resource in [*jobs, pool, input_container, output_container, table]:
+        if resource.description in names:
+            async with telling(f"deleting {resource.description}"):
+                was_there = await provision.remove(resource)
+            print(f"{resource.description}: {'deleted' if was_there else 'was not there'}", flush=True)
+    if not wanted:
+        print("Nothing was deleted.")
+    return 0
+
+
+async def _tidy(app: App, *, is_dry_run: bool) -> int:
+    async with telling("looking at jobs of past days"):
+        report = await tidy(app, is_dry_run=is_dry_run)
+    would = "would be " if is_dry_run else ""
+    for job_id in report.closed:
+        print(f"job {job_id}: {would}closed")
+    for job_id in report.deleted:
+        print(f"job {job_id}: {would}deleted")
+    if not report.is_complete:
+        print("not all of it was possible: run it again", file=sys.stderr)
+    elif not report.closed + report.deleted:
+        print("nothing to tidy")
+    return 0
+
+
+def _is_wanted(question: str) -> bool:
+    """Ask a person; only a written yes is one. Raises `_NoAnswer` when the terminal is closed (Ctrl-D)."""
+    try:
+        answer = input(f"{question} [y/N] ")
+    except EOFError as exc:
+        raise _NoAnswer("\nNothing was deleted: there was no answer.") from exc
+    return answer.strip().lower() in {"y", "yes"}

@@ -1,0 +1,96 @@
+"""Where a command's settings came from, and which accounts they lead to: said before anything is done."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from batch_core.config.access_key import is_account_name
+from batch_core.config.accounts import BatchAccount, StorageConnection, read_batch_account, read_storage
+from batch_core.config.local_settings import LOCAL_SETTINGS, LocalSettings
+from batch_core.config.names import DATA_STORAGE
+from batch_core.config.reader import SettingReader
+from batch_core.config.service_url import url_problem
+from batch_core.config.settings import Settings
+from batch_core.config.storage_connection import account_of
+from batch_core.errors import SettingsError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """The settings of a command: a file's, if there is one, under those of the environment, which win.
+
+    Core Tools do the same: a variable that is set is not overwritten by `local.settings.json`.
+    """
+
+    file: LocalSettings | None
+    environment: Mapping[str, str] = field(repr=False)
+    #: False: told to leave any file.
+    is_file_wanted: bool = True
+
+    @classmethod
+    def of(cls, path: Path = LOCAL_SETTINGS) -> "Origin":
+        """Read a file, if not told to leave it (`-`), beside this process's environment; raise SettingsError.
+
+        The file of this folder need not exist; another that is named must.
+        """
+        file = None
+        try:
+            file = None if path == Path("-") else LocalSettings.read(path)
+        except FileNotFoundError as exc:
+            if path != LOCAL_SETTINGS:
+                raise SettingsError([f"there is no file {path}"]) from exc
+        return cls(file=file, environment=dict(os.environ), is_file_wanted=path != Path("-"))
+
+    @property
+    def values(self) -> dict[str, str]:
+        return {**(self.file.values if self.file else {}), **self.environment}
+
+    def settings(self) -> Settings:
+        """Return the settings; raise SettingsError, which also says where nothing was found."""
+        try:
+            return Settings.from_env(self.values)
+        except SettingsError as exc:
+            raise SettingsError([*exc.problems, self._where]) from exc
+
+    def accounts(self) -> list[str]:
+        """Return a line on the Storage account and one on the Batch account, as far as the settings tell."""
+        reader = SettingReader(self.values)
+        storage, batch = read_storage(reader), read_batch_account(reader)
+        return [self._storage_line(storage), self._batch_line(batch)]
+
+    def _storage_line(self, storage: StorageConnection) -> str:
+        source = self._source(DATA_STORAGE, f"{DATA_STORAGE}__blobServiceUri")
+        if storage.connection_string:
+            account = account_of(storage.connection_string)
+            return f"Storage account {account} at {storage.blob_endpoint} ({source})"
+        if url_problem(storage.blob_uri, service="blob"):
+            return f"Storage account not known ({source})"
+        return f"Storage account of a managed identity at {storage.blob_uri} ({source})"
+
+    def _batch_line(self, batch: BatchAccount) -> str:
+        # A wrong value may be a key in the wrong place.
+        where = "not known" if url_problem(batch.endpoint, service="batch") else f"at {batch.endpoint}"
+        name = [batch.name] if is_account_name(batch.name) else []
+        return " ".join(["Batch account", *name, where, f"({self._source('BATCH_ENDPOINT')})"])
+
+    def _source(self, *names: str) -> str:
+        """Say where the first of the names that is set comes from."""
+        name = next((one for one in names if self.values.get(one, "").strip()), names[0])
+        if not self.values.get(name, "").strip():
+            return f"{names[0]} is not set"
+        if name in self.environment or self.file is None:
+            return f"{name} of the environment"
+        return f"{name} of {self.file.file}"
+
+    @property
+    def _where(self) -> str:
+        """Say where the settings were looked for, and what to do."""
+        if self.file:
+            return f"they are read from {self.file.file} and the environment, which wins"
+        if self.is_file_wanted:
+            return (
+                f"there is no {LOCAL_SETTINGS} in {Path.cwd()}: copy {LOCAL_SETTINGS}.example to it,"
+                " pass --settings FILE, or set them in the environment"
+            )
+        return "they are read from the environment alone, as --settings - says"

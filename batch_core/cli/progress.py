@@ -1,0 +1,30 @@
+"""A command line that waits says what for: nobody should have to guess whether a program hangs."""
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+#: What is done sooner is not worth a line; then one comes every so often. In seconds.
+FIRST, EVERY = 2.0, 10.0
+
+
+@asynccontextmanager
+async def telling(what: str) -> AsyncIterator[None]:
+    """Say on standard error what is being done if the block takes long; `what` reads like "deleting pool p"."""
+    teller = asyncio.create_task(_tell(what))
+    try:
+        yield
+    finally:
+        teller.cancel()
+        with suppress(asyncio.CancelledError):
+            await teller
+
+
+async def _tell(what: str) -> None:
+    began = time.monotonic()
+    await asyncio.sleep(FIRST)
+    while True:
+        print(f"  still {what} ({time.monotonic() - began:.0f} s)...", file=sys.stderr, flush=True)
+        await asyncio.sleep(EVERY)

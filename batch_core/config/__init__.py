@@ -1,0 +1,1 @@
+"""The app's settings: read once, checked whole."""

@@ -1,0 +1,257 @@
+"""The app's settings: read once, from the environment that Azure Functions makes of the app settings.
+
+`local.settings.json.example` shows every one with its default; the README explains them.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from batch_core.config.accounts import BatchAccount, StorageConnection, read_batch_account, read_storage
+from batch_core.config.identity import client_id_of, identity_problems
+from batch_core.config.names import DATA_STORAGE, misspelled
+from batch_core.config.reader import SettingReader
+from batch_core.config.schedule import CronSchedule
+from batch_core.config.task_command import command_problem, command_warnings
+from batch_core.errors import SettingsError
+from batch_core.naming import BlobVersion
+from batch_core.secrets_in_text import shown
+
+INPUT_CONTAINER = "input"
+OUTPUT_CONTAINER = "output"
+TABLE_NAME = "tasks"
+COLLECT_SCHEDULE = "*/30 * * * * *"
+SWEEP_SCHEDULE = "0 */5 * * * *"
+TIDY_SCHEDULE = "0 30 * * * *"
+COMMAND_LINE = "/bin/bash -c 'cat \"$INPUT_FILE\"'"
+SCHEDULES = {
+    "COLLECT_SCHEDULE": COLLECT_SCHEDULE,
+    "SWEEP_SCHEDULE": SWEEP_SCHEDULE,
+    "TIDY_SCHEDULE": TIDY_SCHEDULE,
+}
+BLOB_TRIGGER_SOURCES = ("LogsAndContainerScan", "EventGrid")
+
+_BATCH_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_JOB_PREFIX = re.compile(r"[A-Za-z0-9_-]{1,16}")
+# A host keeps its own state in containers that begin with azure-webjobs.
+_CONTAINER_NAME = re.compile(r"(?!azure-webjobs)(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*")
+# https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model#table-names
+_TABLE_NAME = re.compile(r"(?!tables$)[A-Za-z][A-Za-z0-9]{2,62}", re.IGNORECASE)
+_IMAGE = re.compile(r"[^:\s]+:[^:\s]+:[^:\s]+:[^:\s]+")
+_A_CONTAINER_NAME = "3 to 63 lower-case letters, digits and single hyphens (azure-webjobs... is the host's)"
+_A_TABLE_NAME = "3 to 63 letters and digits, a letter first, and not the reserved word tables"
+_VM_SIZE = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_AGENT_SKU = re.compile(r"[A-Za-z0-9._-]+( [A-Za-z0-9._-]+)*")
+_IDENTITY = re.compile(
+    r"|/subscriptions/[^/\s]+/resourcegroups/[^/\s]+/providers/microsoft\.managedidentity/userassignedidentities/[^/\s]+",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskSettings:
+    """What every task has in common."""
+
+    command_line: str
+    max_wall_clock_time: timedelta
+    retention_time: timedelta
+    #: How long a node can read the input: the time in Batch's queue counts.
+    input_sas_lifetime: timedelta
+    #: ARM id of a managed identity of the pool that reads the input in place of a SAS; empty: SAS.
+    identity_resource_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class IntakeSettings:
+    """Which files are taken, and how soon the sweep looks after what nobody else did."""
+
+    #: Files that were last modified before it are left alone; None: all are taken.
+    not_before: datetime | None
+    skip_empty: bool
+    #: What is younger is left to the trigger.
+    sweep_grace: timedelta
+    #: What waits longer gets the pool's state as its reason.
+    explain_after: timedelta
+    #: The host finds files by listing the container, not by Event Grid's events.
+    is_scanned: bool
+
+    def takes(self, version: BlobVersion) -> bool:
+        """Tell whether the app takes this file by itself; a person can still submit it."""
+        is_old = self.not_before is not None and version.last_modified < self.not_before
+        return not is_old and not (self.skip_empty and version.size == 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolSettings:
+    """The pool that tasks run on, and what `python -m batch_core setup` makes it of."""
+
+    id: str
+    node_count: int
+    vm_size: str
+    #: publisher:offer:sku:version
+    image: str
+    node_agent_sku: str
+    task_slots_per_node: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All settings, valid."""
+
+    storage: StorageConnection
+    #: The user-assigned identity that the app is wherever it has no key; empty: what DefaultAzureCredential finds.
+    identity_client_id: str
+    input_container: str
+    output_container: str
+    table_name: str
+    batch: BatchAccount
+    job_prefix: str
+    #: How long a closed job is kept.
+    job_retention_time: timedelta
+    intake: IntakeSettings
+    #: How long output that is out of reach is waited for.
+    output_patience: timedelta
+    task: TaskSettings
+    pool: PoolSettings
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is valid and probably not meant, a sentence each."""
+        return command_warnings(self.task.command_line)
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> "Settings":
+        """Read and check everything; raises `SettingsError` with every problem at once.
+
+        A value is valid when what uses it takes it: the SDKs' own readers have read it when this returns.
+        """
+        reader = SettingReader(env)
+        settings = cls(
+            storage=read_storage(reader),
+            identity_client_id=client_id_of(env, DATA_STORAGE),
+            input_container=reader.text("INPUT_CONTAINER", _CONTAINER_NAME, _A_CONTAINER_NAME, INPUT_CONTAINER),
+            output_container=reader.text("OUTPUT_CONTAINER", _CONTAINER_NAME, _A_CONTAINER_NAME, OUTPUT_CONTAINER),
+            table_name=reader.text("TABLE_NAME", _TABLE_NAME, _A_TABLE_NAME, TABLE_NAME),
+            batch=read_batch_account(reader),
+            job_prefix=reader.text("JOB_PREFIX", _JOB_PREFIX, "1 to 16 letters, digits, hyphens, underscores", "files"),
+            job_retention_time=reader.duration("JOB_RETENTION_TIME", "P7D", timedelta(0), timedelta(days=3650)),
+            intake=_intake(reader),
+            output_patience=reader.duration("OUTPUT_PATIENCE", "PT15M", timedelta(seconds=1), timedelta(days=7)),
+            task=_task(reader),
+            pool=_pool(reader),
+        )
+        if settings.input_container == settings.output_container:
+            reader.problems.append(
+                f"INPUT_CONTAINER and OUTPUT_CONTAINER are both {shown(settings.input_container)}: "
+                "they must differ, or every output would be taken as a new input"
+            )
+        _check_triggers(reader)
+        reader.problems += [
+            f"{shown(name)} is no setting of this app: did you mean {meant}?" for name, meant in misspelled(env).items()
+        ]
+        reader.problems += identity_problems(env, DATA_STORAGE)
+        if reader.problems:
+            raise SettingsError(list(dict.fromkeys(reader.problems)))
+        return settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class BindingExpressions:
+    """What the triggers' bindings say: `%NAME%` where the host can resolve it, else the default.
+
+    A host refuses a function whose `%NAME%` is not set, so that a missing setting would unload the function.
+    """
+
+    input_path: str
+    blob_source: str
+    collect_schedule: str
+    sweep_schedule: str
+    tidy_schedule: str
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> "BindingExpressions":
+        source = env.get("BLOB_TRIGGER_SOURCE", "").strip()
+        return cls(
+            input_path=_expression(env, "INPUT_CONTAINER", INPUT_CONTAINER) + "/{name}",
+            blob_source=source if source in BLOB_TRIGGER_SOURCES else BLOB_TRIGGER_SOURCES[0],
+            collect_schedule=_expression(env, "COLLECT_SCHEDULE", COLLECT_SCHEDULE),
+            sweep_schedule=_expression(env, "SWEEP_SCHEDULE", SWEEP_SCHEDULE),
+            tidy_schedule=_expression(env, "TIDY_SCHEDULE", TIDY_SCHEDULE),
+        )
+
+
+def _expression(env: Mapping[str, str], name: str, default: str) -> str:
+    # A host takes a value with the blanks around it, which the app does not count: then the value itself stands there.
+    value = env.get(name, "")
+    if value and value == value.strip():
+        return f"%{name}%"
+    return value.strip() or default
+
+
+def _task(reader: SettingReader) -> TaskSettings:
+    minute, week, half_year = timedelta(minutes=1), timedelta(days=7), timedelta(days=180)
+    return TaskSettings(
+        command_line=_command_line(reader),
+        max_wall_clock_time=reader.duration("TASK_MAX_WALL_CLOCK_TIME", "P1D", timedelta(seconds=1), half_year),
+        retention_time=reader.duration("TASK_RETENTION_TIME", "P7D", minute, half_year),
+        # A user-delegation key, and so every SAS that it signs, lives at most 7 days
+        # (https://learn.microsoft.com/rest/api/storageservices/get-user-delegation-key).
+        input_sas_lifetime=reader.duration(
+            "INPUT_SAS_LIFETIME", "P7D", minute, week if _is_identity(reader) else half_year
+        ),
+        identity_resource_id=reader.text(
+            "POOL_IDENTITY_RESOURCE_ID", _IDENTITY, "the ARM id of a managed identity", ""
+        ),
+    )
+
+
+def _command_line(reader: SettingReader) -> str:
+    command_line = reader.raw("TASK_COMMAND_LINE") or COMMAND_LINE
+    if problem := command_problem(command_line):
+        reader.problems.append(f"TASK_COMMAND_LINE {problem}")
+    return command_line
+
+
+def _intake(reader: SettingReader) -> IntakeSettings:
+    second, day = timedelta(seconds=1), timedelta(days=1)
+    return IntakeSettings(
+        not_before=reader.moment("INPUT_NOT_BEFORE"),
+        skip_empty=reader.flag("INPUT_SKIP_EMPTY"),
+        sweep_grace=reader.duration("SWEEP_GRACE", "PT2M", second, day),
+        explain_after=reader.duration("EXPLAIN_AFTER", "PT10M", second, day),
+        is_scanned=reader.raw("BLOB_TRIGGER_SOURCE") != BLOB_TRIGGER_SOURCES[1],
+    )
+
+
+def _is_identity(reader: SettingReader) -> bool:
+    return not reader.raw(DATA_STORAGE)
+
+
+def _pool(reader: SettingReader) -> PoolSettings:
+    ubuntu = "canonical:ubuntu-24_04-lts:server:latest"
+    return PoolSettings(
+        id=reader.text(
+            "BATCH_POOL_ID",
+            _BATCH_ID,
+            "the id of a pool: 1 to 64 letters, digits, hyphens, underscores",
+        ),
+        node_count=reader.number("POOL_NODE_COUNT", 2, 0, 1000),
+        vm_size=reader.text("POOL_VM_SIZE", _VM_SIZE, "a VM size", "STANDARD_D2S_V3"),
+        image=reader.text("POOL_IMAGE", _IMAGE, f"publisher:offer:sku:version, such as {ubuntu}", ubuntu),
+        node_agent_sku=reader.text("POOL_NODE_AGENT_SKU", _AGENT_SKU, "a node agent SKU", "batch.node.ubuntu 24.04"),
+        task_slots_per_node=reader.number("POOL_TASK_SLOTS_PER_NODE", 1, 1, 256),
+    )
+
+
+def _check_triggers(reader: SettingReader) -> None:
+    source = reader.raw("BLOB_TRIGGER_SOURCE")
+    if source and source not in BLOB_TRIGGER_SOURCES:
+        reader.refuse("BLOB_TRIGGER_SOURCE", source, " or ".join(BLOB_TRIGGER_SOURCES))
+    for name, default in SCHEDULES.items():
+        schedule = reader.raw(name) or default
+        try:
+            CronSchedule.parse(schedule)
+        except ValueError as exc:
+            rule = f"an NCRONTAB expression of six fields, such as {default!r}: {exc}"
+            reader.refuse(name, schedule, rule)

@@ -1,0 +1,1 @@
+"""What HTTP requests ask for, and what they are answered."""

@@ -1,0 +1,186 @@
+"""What works and what does not, each part asked for itself."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from azure.batch.models import AllocationState, BatchPoolState
+
+from batch_core.app import App
+from batch_core.clocks import CLOCK_TOLERANCE, SHARED_KEY_LIMIT, ServiceClock
+from batch_core.errors import AppError, Missing
+from batch_core.naming import name_length
+from batch_core.services.batch import PoolStatus
+from batch_core.state.record import TaskRecord, TaskState
+
+_PATIENCE_SECONDS = 10
+#: Days that are looked at though they are not listed: most files are of today.
+_RECENT_DAYS = 3
+#: Files that wait for Batch to accept them are counted up to this many.
+_MOST_WAITING = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One part: whether it works, and a sentence about it."""
+
+    name: str
+    is_ok: bool
+    detail: str
+
+
+async def check_health(app: App) -> list[Check]:
+    """Ask every service once, all at the same time; a part that does not answer in 10 seconds counts as broken."""
+    settings = Check(name="settings", is_ok=True, detail="; ".join(["all valid", *app.settings.warnings]))
+    parts: list[tuple[str, Callable[[], Awaitable[None]]]] = [
+        ("input container", app.inputs.ping),
+        ("output container", app.outputs.ping),
+        ("table", app.table.ping),
+    ]
+    checks = await asyncio.gather(
+        *(_check(name, ping) for name, ping in parts),
+        _check_file_names(app),
+        _check_batch(app),
+        _check_notes(app),
+        _check_waiting(app),
+    )
+    # Last, because every reply tells its service's time, one that refuses us for the time among them.
+    return [settings, *(check for part in checks for check in part), clocks_check(app.clients.clocks, app.now())]
+
+
+def settings_check(problems: Sequence[str]) -> Check:
+    """Return the check of settings that are wrong."""
+    return Check(name="settings", is_ok=False, detail="; ".join(problems))
+
+
+async def _check(name: str, ping: Callable[[], Awaitable[None]]) -> list[Check]:
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            await ping()
+    except (AppError, TimeoutError) as exc:
+        return [Check(name=name, is_ok=False, detail=_words(exc))]
+    return [Check(name=name, is_ok=True, detail="answers")]
+
+
+async def _check_file_names(app: App) -> list[Check]:
+    """Tell of a name that stops the host, if the last sweep saw one; nothing where all is well."""
+    if not app.settings.intake.is_scanned:
+        return []
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            long_name = (await app.ledger.sweep_position()).long_name
+    except (AppError, TimeoutError):
+        # The table's own check says so.
+        return []
+    return [_long_name_check(long_name)] if long_name else []
+
+
+def _long_name_check(name: str) -> Check:
+    detail = (
+        f"blob {name[:40] + '...'!r} has a name of {name_length(name)} characters in {name.count('/') + 1} parts, "
+        "too long for the receipt that the host writes when it scans the container: Azure Functions stops on it; "
+        "rename the file, or set BLOB_TRIGGER_SOURCE to EventGrid"
+    )
+    return Check(name="file names", is_ok=False, detail=detail)
+
+
+async def _check_batch(app: App) -> list[Check]:
+    pool_id = app.settings.pool.id
+    answers = Check(name="batch", is_ok=True, detail="answers")
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            pool = await app.batch.pool_status(pool_id)
+    except Missing:
+        detail = f"there is no pool {pool_id!r}: `python -m batch_core setup` makes it"
+        return [answers, Check(name="pool", is_ok=False, detail=detail)]
+    except (AppError, TimeoutError) as exc:
+        return [Check(name=name, is_ok=False, detail=_words(exc)) for name in ("batch", "pool")]
+    return [answers, _pool_check(pool)]
+
+
+def _pool_check(pool: PoolStatus) -> Check:
+    detail = f"{pool.id}: {pool.nodes} of {pool.target} nodes, {pool.state}, {pool.allocation_state}"
+    is_ok = pool.state == BatchPoolState.ACTIVE and not pool.errors
+    if is_ok and not pool.nodes and pool.allocation_state == AllocationState.STEADY:
+        is_ok, detail = False, f"{detail}: tasks wait until the pool has nodes"
+    return Check(name="pool", is_ok=is_ok, detail="; ".join([detail, *pool.errors]))
+
+
+def clocks_check(clocks: Sequence[ServiceClock], now: datetime) -> Check:
+    """Compare this machine's clock with those of the services that have answered so far."""
+    ahead = {clock.service: difference for clock in clocks if (difference := clock.ahead(now)) is not None}
+    told = ", ".join(f"{_apart(difference)} {service}'s" for service, difference in ahead.items())
+    detail = f"this machine's clock is {told}" if told else "no service has told its time yet"
+    is_ok = all(abs(difference) <= CLOCK_TOLERANCE for difference in ahead.values())
+    advice = "" if is_ok else f": set it right; beyond {SHARED_KEY_LIMIT} minutes Azure refuses what a key signs"
+    return Check(name="clock", is_ok=is_ok, detail=detail + advice)
+
+
+def _apart(difference: timedelta) -> str:
+    seconds = round(difference.total_seconds())
+    # A header has whole seconds, and some time passes on its way.
+    if abs(seconds) <= 1:
+        return "within a second of"
+    return f"{abs(seconds)} seconds {'ahead of' if seconds > 0 else 'behind'}"
+
+
+async def _check_notes(app: App) -> list[Check]:
+    """See that all open work is found by the ticks: its days and its jobs are listed in the table."""
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            check = await _notes_check(app)
+            # A day may have been listed since the list was read: what is wrong is so twice.
+            return [check if check.is_ok else await _notes_check(app)]
+    except (AppError, TimeoutError) as exc:
+        return [Check(name="open work", is_ok=False, detail=_words(exc))]
+
+
+async def _notes_check(app: App) -> Check:
+    listed, jobs = await app.table.days(), {job.job_id for job in await app.ledger.jobs()}
+    recent = {f"{app.now() - timedelta(days=ago):%Y%m%d}" for ago in range(_RECENT_DAYS)}
+    problems: list[str] = []
+    for day in sorted({*listed, *recent}, reverse=True):
+        some = await app.table.some_open_work(day)
+        if some and day not in listed:
+            problems.append(f"day {day} has open tasks and is not listed: `python -m batch_core setup` lists it")
+        lost = sorted({task.job_id for task in some} - jobs)
+        problems += [
+            f"job {job_id} has open tasks and is not listed: the next reconciling tick lists it" for job_id in lost
+        ]
+    return Check(name="open work", is_ok=not problems, detail="; ".join(problems) or "its days and jobs are listed")
+
+
+async def _check_waiting(app: App) -> list[Check]:
+    """Tell of files that Batch has not accepted for long; nothing where there are none."""
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            waiting = await _not_accepted(app)
+    except (AppError, TimeoutError):
+        # The table's own check says so.
+        return []
+    return [_waiting_check(waiting)] if waiting else []
+
+
+async def _not_accepted(app: App) -> list[TaskRecord]:
+    """Return up to 100 records, the oldest first, that Batch was asked to accept and that are queued for long."""
+    old = app.now() - app.settings.intake.explain_after
+    for day in await app.table.days():
+        asked = [task for task in await app.table.some_open_work(day) if task.next_attempt_at and not task.is_verified]
+        oldest = sorted((task for task in asked if task.since <= old), key=lambda task: task.since)[:_MOST_WAITING]
+        # The index keeps the time of an attempt that has succeeded since: the records decide.
+        records = [one.record for one in (await app.table.records_among(task.task_id for task in oldest)).values()]
+        if waiting := [record for record in records if record.state is TaskState.QUEUED and not record.obstacle]:
+            return sorted(waiting, key=lambda record: record.recorded_at)
+    return []
+
+
+def _waiting_check(waiting: Sequence[TaskRecord]) -> Check:
+    first = waiting[0]
+    number = f"{len(waiting)} or more files have" if len(waiting) == _MOST_WAITING else f"{len(waiting)} file(s) have"
+    detail = f"{number} waited for Batch to accept them, the first since {first.recorded_at:%Y-%m-%d %H:%M:%S} UTC"
+    return Check(name="hand-over", is_ok=False, detail=f"{detail}: {first.reason or 'no reason is known'}")
+
+
+def _words(exc: Exception) -> str:
+    return str(exc) or f"no answer within {_PATIENCE_SECONDS} seconds"

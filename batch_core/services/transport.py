@@ -1,0 +1,37 @@
+"""How the clients send: as the SDK does, but a port of this machine on which nothing listens is told at once.
+
+The SDK's clients try a refused connection again, the Storage ones for more than a minute. On a network that helps: a
+service's front end restarts, an address moves. On the loopback interface the answer is final until somebody starts the
+service, and that somebody is the person who waits.
+"""
+
+from typing import Any
+
+import aiohttp
+from azure.core.exceptions import ServiceRequestError
+from azure.core.pipeline.transport._aiohttp import AioHttpTransport
+
+from batch_core.config.service_url import is_loopback
+from batch_core.errors import NothingListens
+
+
+class PromptTransport(AioHttpTransport):
+    """Sends requests; raises `NothingListens` where a connection to this machine is refused."""
+
+    async def send(self, request: Any, **config: Any) -> Any:  # noqa: ANN401 - old and new types of azure-core
+        try:
+            return await super().send(request, **config)
+        except ServiceRequestError as exc:
+            cause = exc.__cause__
+            if isinstance(cause, aiohttp.ClientConnectorError) and _is_refused_here(cause):
+                raise NothingListens(_address(cause)) from exc
+            raise
+
+
+def _address(error: aiohttp.ClientConnectorError) -> str:
+    return f"[{error.host}]:{error.port}" if ":" in error.host else f"{error.host}:{error.port}"
+
+
+def _is_refused_here(error: aiohttp.ClientConnectorError) -> bool:
+    is_other = isinstance(error, aiohttp.ClientSSLError | aiohttp.ClientConnectorDNSError)
+    return not is_other and is_loopback(error.host)

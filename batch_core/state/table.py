@@ -1,0 +1,292 @@
+"""The state table: what is known of every file, and changes that no two callers can both make.
+
+- A record is created together with its index entity; a second creation of the same task fails.
+- A change that leaves a record open is accepted only on the ETag that was read.
+- A final state is written in one transaction with the removal of the index entity: whoever removes it decides.
+- A record is created only in a day that is noted, which the same transaction makes sure of: nothing that a process
+  remembers can differ from the table, not even if that is deleted and made again.
+"""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from azure.core import MatchConditions
+from azure.data.tables import TableEntity, UpdateMode
+from azure.data.tables.aio import TableClient
+
+from batch_core.errors import Conflict, Missing, RecordNotFound, translating
+from batch_core.naming import OPEN_PREFIX, BlobVersion, attempt_rows, is_task_id, table_keys
+from batch_core.paging import each_item, each_page
+from batch_core.service_codes import ABSENT_ENTITY, CONDITION_FAILED
+from batch_core.state.entities import (
+    DAYS,
+    NOTED,
+    Entity,
+    OpenTask,
+    Stored,
+    bounded,
+    change_entity,
+    day_entity,
+    field_value,
+    mark_entity,
+    noted_entity,
+    open_entity,
+    open_key,
+    outcome_entity,
+    readable,
+    record_entity,
+    to_open_task,
+    to_record,
+)
+from batch_core.state.record import Outcome, TaskRecord
+from batch_core.state.transactions import Guard, Operation, Unit, apply_units
+
+#: A day without open work is forgotten when no record was written in it for so long: to note it again costs some calls.
+DAY_PATIENCE = timedelta(hours=2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Closing:
+    """The final state that a task is to get."""
+
+    task_id: str
+    outcome: Outcome
+
+
+class StateTable:
+    """The records and the index of open work. Methods that take many use few calls.
+
+    All raise the `ServiceError` that fits.
+    """
+
+    def __init__(self, client: TableClient) -> None:
+        self._client = client
+        self._noted = Guard(
+            operation=lambda day: ("update", noted_entity(day), {"mode": UpdateMode.MERGE}), restore=self.note_day
+        )
+
+    async def insert(self, records: Sequence[TaskRecord]) -> list[Stored | None]:
+        """Create the records with their index entities; None for each that was there already."""
+        units: list[Unit] = [[("create", record_entity(r)), ("create", open_entity(r))] for r in records]
+        etags = await apply_units(self._client, units, self._noted)
+        return [
+            None if etag is None else Stored(record=record, etag=etag)
+            for record, etag in zip(records, etags, strict=True)
+        ]
+
+    async def get(self, task_id: str) -> Stored:
+        """Return the record of this task; raises `RecordNotFound`."""
+        if not is_task_id(task_id):
+            raise RecordNotFound(f"{task_id!r} is not a task id of this app")
+        keys = table_keys(task_id)
+        try:
+            with translating(f"reading the record of task {task_id}"):
+                return to_record(await self._client.get_entity(keys.partition, keys.row))
+        except Missing as exc:
+            if exc.code not in ABSENT_ENTITY:
+                raise
+            raise RecordNotFound(f"no task {task_id!r} is recorded") from exc
+
+    async def change(
+        self,
+        stored: Sequence[Stored],
+        *,
+        marks: Mapping[str, object] | None = None,
+        **changes: Any,  # noqa: ANN401 - fields of TaskRecord
+    ) -> list[Stored | None]:
+        """Make the same change to records; None for each that somebody else changed since it was read.
+
+        `marks` go to the index entities, in the same transaction: then a record that is closed is not changed either.
+        """
+        units: list[Unit] = [
+            [_merge_if_unchanged(one, changes), *([_mark(one.record.task_id, marks)] if marks else [])]
+            for one in stored
+        ]
+        etags = await apply_units(self._client, units)
+        return [
+            None if etag is None else Stored(record=replace(one.record, **changes), etag=etag)
+            for one, etag in zip(stored, etags, strict=True)
+        ]
+
+    async def close(self, closings: Sequence[Closing], now: datetime) -> list[bool]:
+        """Write final states; False for each task that had its final state already."""
+        units: list[Unit] = [
+            [
+                ("update", outcome_entity(c.task_id, c.outcome, now), {"mode": UpdateMode.MERGE}),
+                ("delete", open_key(c.task_id)),
+            ]
+            for c in closings
+        ]
+        return [etag is not None for etag in await apply_units(self._client, units)]
+
+    async def mark(self, tasks: Sequence[OpenTask], **marks: object) -> None:
+        """Note something on the index entities alone, of those that are still open."""
+        await apply_units(self._client, [[_mark(task.task_id, marks)] for task in tasks])
+
+    async def explain(self, tasks: Sequence[OpenTask], reason: str) -> None:
+        """Write why open tasks wait to their records, unless that is what their index entities say already."""
+        reason = bounded(reason)
+        units: list[Unit] = [
+            [
+                ("update", change_entity(task.task_id, {"reason": reason}), {"mode": UpdateMode.MERGE}),
+                _mark(task.task_id, {"explained": reason}),
+            ]
+            for task in tasks
+            if task.explained != reason
+        ]
+        await apply_units(self._client, units)
+
+    async def open_among(self, task_ids: Iterable[str]) -> dict[str, OpenTask]:
+        """Return those of the tasks that are not final yet.
+
+        One query for each day among them, over the open work between the oldest and the newest of that day: tasks run
+        about in the order of their submission, so that there is little else in between.
+        """
+        wanted = {task_id for task_id in task_ids if is_task_id(task_id)}
+        rows = ((table_keys(task_id).partition, table_keys(task_id).open_row) for task_id in wanted)
+        found = readable([entity async for entity in self._between(rows)], to_open_task)
+        return {task.task_id: task for task in found if task.task_id in wanted}
+
+    async def records_among(self, task_ids: Iterable[str]) -> dict[str, Stored]:
+        """Return the records of those of the tasks that are recorded, in the same way."""
+        wanted = {task_id for task_id in task_ids if is_task_id(task_id)}
+        rows = ((table_keys(task_id).partition, table_keys(task_id).row) for task_id in wanted)
+        found = readable([entity async for entity in self._between(rows)], to_record)
+        return {stored.record.task_id: stored for stored in found if stored.record.task_id in wanted}
+
+    async def recorded_among(self, task_ids: Iterable[str]) -> set[str]:
+        """Tell which of the tasks are recorded, in the same way."""
+        wanted = {task_id for task_id in task_ids if is_task_id(task_id)}
+        rows = ((table_keys(task_id).partition, table_keys(task_id).row) for task_id in wanted)
+        return {str(entity.get("task_id")) async for entity in self._between(rows, select=["task_id"])} & wanted
+
+    async def newest_attempt(self, version: BlobVersion) -> int:
+        """Return the highest attempt at this version that is recorded, 0 if none is: one query, whatever is missing."""
+        first, last = attempt_rows(version)
+        # By ETag and not by name: a name of 1,024 characters may be too long for a URL.
+        query = "PartitionKey eq @partition and RowKey ge @first and RowKey lt @last and blob_etag eq @etag"
+        values = {"partition": first.partition, "first": first.row, "last": last, "etag": version.etag.strip('"')}
+        fields = ["attempt", "blob", "container"]
+        with translating(f"looking for attempts at blob {version.name!r}"):
+            listed = each_item(self._client.query_entities(query, parameters=values, select=fields))
+            blob = (version.name, version.container)
+            found = [one["attempt"] async for one in listed if (one["blob"], one["container"]) == blob]
+            return max(map(int, map(field_value, found)), default=0)
+
+    async def days(self) -> list[str]:
+        """List the days that may have open work, the oldest first."""
+        with translating("listing days in the table"):
+            entities = self._client.query_entities("PartitionKey eq @days", parameters={"days": DAYS})
+            return [entity["RowKey"] async for entity in each_item(entities)]
+
+    async def open_work(self, day: str) -> AsyncIterator[list[OpenTask]]:
+        """List the open tasks of a day, in pages of up to 1,000."""
+        listed = self._client.query_entities(
+            "PartitionKey eq @day and RowKey ge @first", parameters={"day": day, "first": OPEN_PREFIX}
+        )
+        with translating(f"reading the open work of {day}"):
+            async for page in each_page(listed):
+                yield readable(page, to_open_task)
+
+    async def unnoted_days(self) -> list[str]:
+        """Return days with open work that are not listed: one or two queries for each day that has records at all."""
+        listed, lost, day = set(await self.days()), [], ""
+        while day := await self._day_after(day):
+            if day not in listed and await self.some_open_work(day):
+                lost.append(day)
+        return lost
+
+    async def _day_after(self, day: str) -> str:
+        """Return the next day that has records; empty if there is none."""
+        with translating(f"looking for days after {day or 'the beginning'}"):
+            found = self._client.query_entities(
+                "PartitionKey gt @day and PartitionKey lt @days",
+                # Letters stand behind digits: so does every other partition.
+                parameters={"day": day, "days": "a"},
+                select=["PartitionKey"],
+                results_per_page=1,
+            )
+            return str((await anext(each_item(found), {"PartitionKey": ""}))["PartitionKey"])
+
+    async def some_open_work(self, day: str) -> list[OpenTask]:
+        """Return up to 1,000 open tasks of a day."""
+        async for page in self.open_work(day):
+            if page:
+                return page
+        return []
+
+    async def note_day(self, day: str) -> None:
+        """List the day among those that may have open work, if it is not."""
+        with translating(f"noting day {day}"):
+            # This entity's ETag changes: who is about to forget the day finds that out.
+            await self._client.upsert_entity(day_entity(day))
+        try:
+            with translating(f"noting day {day}"):
+                await self._client.create_entity(noted_entity(day))
+        except Conflict as exc:
+            if exc.code not in CONDITION_FAILED:
+                raise
+
+    async def forget_day(self, day: str, now: datetime) -> None:
+        """Forget a day without open work, unless a record was written in it lately.
+
+        Every insertion changes the ETag of the entity that stands in the day. It is read before the open work is looked
+        at, and must still be the same when it is removed; from then on an insertion finds that the day is not noted.
+        """
+        try:
+            with translating(f"forgetting day {day}"):
+                noted = await self._client.get_entity(day, NOTED)
+                if now - (noted.metadata["timestamp"] or now) > DAY_PATIENCE:
+                    await self._forget_day(noted, await self._client.get_entity(DAYS, day))
+        except Missing as exc:
+            if exc.code not in ABSENT_ENTITY:
+                raise
+            # Left half noted: whole again, it can be forgotten when its time has come.
+            await self.note_day(day)
+        except Conflict:
+            return
+
+    async def _forget_day(self, noted: TableEntity, listed: TableEntity) -> None:
+        if await self.some_open_work(listed["RowKey"]):
+            return
+        for entity in (noted, listed):
+            await self._client.delete_entity(
+                entity, etag=entity.metadata["etag"], match_condition=MatchConditions.IfNotModified
+            )
+
+    async def ping(self) -> None:
+        """Read one entity that need not be there."""
+        with translating("reading the table"):
+            query = "PartitionKey eq @days"
+            async for _ in each_page(self._client.query_entities(query, parameters={"days": DAYS}, results_per_page=1)):
+                return
+
+    async def _between(
+        self, rows: Iterable[tuple[str, str]], select: list[str] | None = None
+    ) -> AsyncIterator[TableEntity]:
+        """Read, for each partition, everything from its lowest to its highest row."""
+        by_partition: defaultdict[str, list[str]] = defaultdict(list)
+        for partition, row in rows:
+            by_partition[partition].append(row)
+        for partition, of_partition in by_partition.items():
+            with translating(f"reading tasks of {partition}"):
+                listed = self._client.query_entities(
+                    "PartitionKey eq @partition and RowKey ge @first and RowKey le @last",
+                    parameters={"partition": partition, "first": min(of_partition), "last": max(of_partition)},
+                    select=select,
+                )
+                async for entity in each_item(listed):
+                    yield entity
+
+
+def _merge_if_unchanged(stored: Stored, changes: Mapping[str, object]) -> Operation:
+    condition = {"mode": UpdateMode.MERGE, "etag": stored.etag, "match_condition": MatchConditions.IfNotModified}
+    return ("update", change_entity(stored.record.task_id, changes), condition)
+
+
+def _mark(task_id: str, marks: Mapping[str, object]) -> Operation:
+    entity: Entity = mark_entity(task_id, marks)
+    return ("update", entity, {"mode": UpdateMode.MERGE})

@@ -1,0 +1,98 @@
+import json
+
+import pytest
+
+from batch_core.errors import (
+    AccessDenied,
+    BlobNotFound,
+    InvalidRequest,
+    NotNow,
+    RecordNotFound,
+    SettingsError,
+    Unavailable,
+)
+from batch_core.http import replies
+from batch_core.http.health import Check
+from batch_core.http.replies import SubmitRequest
+
+
+def problems_of(body: bytes) -> list[str]:
+    with pytest.raises(InvalidRequest) as caught:
+        SubmitRequest.parse(body)
+    return list(caught.value.problems)
+
+
+def test_an_empty_body_is_told_with_what_may_have_emptied_it():
+    (problem,) = problems_of(b"")
+    assert problem.startswith("the body is empty: send ")
+    assert "chunked" in problem
+
+
+def test_a_request_names_a_blob():
+    assert SubmitRequest.parse(b'{"blob": "a b.txt"}') == SubmitRequest(blob="a b.txt", force=False)
+    assert SubmitRequest.parse(b'{"blob": "x", "force": true}') == SubmitRequest(blob="x", force=True)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b"\xff\xfe", ["not JSON"]),
+        (b"[]", ["is a list"]),
+        (b"null", ["is null"]),
+        (b"{}", ["'blob' is missing"]),
+        (b'{"blob": 5}', ["'blob' is a number"]),
+        (b'{"blob": ""}', ["0 characters"]),
+        (json.dumps({"blob": "x" * 1025}).encode(), ["1025 characters"]),
+        # Storage counts in units of UTF-16.
+        (json.dumps({"blob": "\N{GRINNING FACE}" * 513}).encode(), ["1026 characters"]),
+        (b'{"blob": "x", "force": "yes"}', ["'force' is a string"]),
+        (b'{"file": "x", "force": 1}', ["'blob' is missing", "'file' is not known", "'force' is a number"]),
+    ],
+)
+def test_a_malformed_request_is_told_every_problem(body, expected):
+    problems = problems_of(body)
+    assert len(problems) == len(expected)
+    for words in expected:
+        assert any(words in problem for problem in problems), words
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (InvalidRequest(["a", "b"]), 400),
+        (BlobNotFound("x"), 404),
+        (RecordNotFound("x"), 404),
+        (NotNow("x"), 409),
+        (SettingsError(["a"]), 503),
+        (Unavailable("adding tasks"), 503),
+        (AccessDenied("adding tasks", status=403), 503),
+    ],
+)
+def test_every_error_has_its_status(error, status):
+    assert replies.error_reply(error).status == status
+
+
+def test_an_error_lists_its_problems_where_there_are_several():
+    body = json.loads(replies.error_reply(InvalidRequest(["a", "b"])).body)
+    assert body == {"error": "a; b", "problems": ["a", "b"]}
+
+
+@pytest.mark.parametrize("error", [InvalidRequest(["a"]), SettingsError(["a"]), RecordNotFound("a")])
+def test_one_problem_is_told_once(error):
+    assert json.loads(replies.error_reply(error).body) == {"error": str(error)}
+
+
+def test_every_reply_ends_with_a_line_end():
+    good = Check(name="table", is_ok=True, detail="answers")
+    for reply in (replies.error_reply(RecordNotFound("x")), replies.health_reply([good])):
+        assert reply.body.endswith("}\n")
+
+
+def test_health_is_503_as_soon_as_one_part_is_broken():
+    good, bad = Check(name="table", is_ok=True, detail="answers"), Check(name="pool", is_ok=False, detail="no pool")
+    assert replies.health_reply([good]).status == 200
+    assert replies.health_reply([good, bad]).status == 503
+    assert json.loads(replies.health_reply([bad]).body) == {
+        "status": "unhealthy",
+        "checks": {"pool": {"ok": False, "detail": "no pool"}},
+    }

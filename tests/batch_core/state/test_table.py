@@ -1,0 +1,144 @@
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from batch_core.app import App
+from batch_core.errors import Missing, RecordNotFound
+from batch_core.naming import BlobVersion, task_id
+from batch_core.state.entities import JobEntry, Stored
+from batch_core.state.record import DetectedBy, Outcome, TaskRecord, TaskState
+from batch_core.state.table import Closing, StateTable
+
+NOW = datetime(2026, 11, 23, 8, 1, 2, 345678, tzinfo=UTC)
+
+
+def record(number: int = 1, *, name: str = "file", day: int = 0) -> TaskRecord:
+    version = BlobVersion(
+        container="input",
+        name=f"{name}-{number}",
+        etag="0x1",
+        last_modified=NOW + timedelta(days=day, seconds=number),
+        size=2**40,
+    )
+    return TaskRecord(
+        task_id=task_id(version),
+        job_id="job-1",
+        container="input",
+        blob=version.name,
+        blob_etag="0x1",
+        blob_last_modified=version.last_modified,
+        blob_size=version.size,
+        attempt=1,
+        detected_by=DetectedBy.TRIGGER,
+        state=TaskState.QUEUED,
+        recorded_at=NOW,
+        reason="recorded",
+    )
+
+
+@pytest.fixture
+def table(storage_app: App) -> StateTable:
+    return storage_app.table
+
+
+async def inserted(table: StateTable, *records: TaskRecord) -> list[Stored]:
+    stored = [one for one in await table.insert(records) if one is not None]
+    assert len(stored) == len(records)
+    return stored
+
+
+async def test_a_record_comes_back_as_it_was_written(table):
+    (stored,) = await inserted(table, record(name="größe ' \" 漢字 \t"))
+    assert await table.get(stored.record.task_id) == stored
+
+
+async def test_a_task_is_recorded_once(table):
+    await inserted(table, record())
+    assert await table.insert([replace(record(), reason="another")]) == [None]
+    assert (await table.get(record().task_id)).record.reason == "recorded"
+
+
+async def test_one_of_many_insertions_wins(table):
+    replies = await asyncio.gather(*(table.insert([record()]) for _ in range(20)))
+    assert sum(reply != [None] for reply in replies) == 1
+
+
+async def test_many_records_are_inserted_though_some_are_there_already(table):
+    await inserted(table, record(3), record(77))
+    stored = await table.insert([record(number) for number in range(120)])
+    assert [index for index, one in enumerate(stored) if one is None] == [3, 77]
+    assert set(await table.open_among(record(n).task_id for n in range(120))) == {record(n).task_id for n in range(120)}
+
+
+async def test_a_change_needs_the_etag_that_was_read(table):
+    (stored,) = await inserted(table, record())
+    (changed,) = await table.change([stored], state=TaskState.SUBMITTED, submitted_at=NOW, reason=None)
+    assert changed == await table.get(record().task_id)
+    assert changed.record == replace(stored.record, state=TaskState.SUBMITTED, submitted_at=NOW, reason=None)
+    assert await table.change([stored], reason="late") == [None]
+    assert await table.get(record().task_id) == changed
+
+
+async def test_of_many_changes_only_the_outdated_are_left_out(table):
+    stored = await inserted(table, *(record(number) for number in range(5)))
+    await table.change([stored[2]], reason="meanwhile")
+    changed = await table.change(stored, state=TaskState.SUBMITTED)
+    assert [one is None for one in changed] == [False, False, True, False, False]
+
+
+async def test_a_final_state_is_given_once_and_ends_the_open_work(table):
+    await inserted(table, record(1), record(2))
+    closing = Closing(task_id=record(1).task_id, outcome=Outcome(state=TaskState.SUCCEEDED, exit_code=0, stdout="o"))
+    late = Closing(task_id=record(1).task_id, outcome=Outcome(state=TaskState.FAILED, reason="late"))
+    assert await table.close([closing], NOW) == [True]
+    assert await table.close([late], NOW) == [False]
+    final = (await table.get(record(1).task_id)).record
+    assert final == replace(record(1), state=TaskState.SUCCEEDED, exit_code=0, stdout="o", closed_at=NOW, reason=None)
+    assert list(await table.open_among([record(1).task_id, record(2).task_id])) == [record(2).task_id]
+
+
+async def test_of_many_closings_only_the_first_of_each_task_counts(table):
+    await inserted(table, *(record(number) for number in range(130)))
+    closings = [Closing(task_id=record(n).task_id, outcome=Outcome(state=TaskState.SUCCEEDED)) for n in range(130)]
+    assert await table.close([closings[5], closings[99]], NOW) == [True, True]
+    assert [index for index, first in enumerate(await table.close(closings, NOW)) if not first] == [5, 99]
+
+
+async def test_a_record_that_was_closed_cannot_be_changed_by_who_read_it_open(table):
+    (stored,) = await inserted(table, record())
+    await table.close([Closing(task_id=record().task_id, outcome=Outcome(state=TaskState.SUCCEEDED))], NOW)
+    assert await table.change([stored], state=TaskState.SUBMITTED) == [None]
+
+
+async def test_open_work_is_found_over_several_days_and_only_what_was_asked_for(table):
+    records = [record(number, day=day) for day in range(3) for number in range(4)]
+    await inserted(table, *records)
+    asked = [records[0].task_id, records[3].task_id, records[5].task_id, "not-ours"]
+    assert set(await table.open_among(asked)) == set(asked[:3])
+    assert await table.open_among([]) == {}
+
+
+@pytest.mark.parametrize("unknown", ["", "task-1", "../x", "20261123T080102-nobody-0123456789abcdef"])
+async def test_an_unknown_task_is_said_to_be_unknown(table, unknown):
+    with pytest.raises(RecordNotFound, match="task"):
+        await table.get(unknown)
+
+
+async def test_a_missing_table_is_not_taken_for_a_record_that_is_there(storage_app, environment):
+    await storage_app.clients.tables.delete_table(environment["TABLE_NAME"])
+    with pytest.raises(Missing, match="TableNotFound"):
+        await storage_app.table.insert([record()])
+
+
+async def test_jobs_are_noted_once_and_keep_what_is_not_changed(storage_app):
+    ledger = storage_app.ledger
+    job = JobEntry(job_id="files-1", day=NOW.date(), number=1, is_open=True)
+    await ledger.add_job(job)
+    await ledger.change_job(replace(job, watermark=NOW))
+    await ledger.add_job(job)
+    await ledger.change_job(replace(job, is_open=False))
+    assert await ledger.jobs() == [replace(job, is_open=False, watermark=NOW)]
+    await ledger.remove_job("files-1")
+    assert await ledger.jobs() == []

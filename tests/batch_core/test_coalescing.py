@@ -1,0 +1,89 @@
+import asyncio
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import pytest
+
+from batch_core.coalescing import Arrivals
+from batch_core.errors import Unavailable
+from batch_core.naming import BlobVersion
+from batch_core.state.record import DetectedBy, TaskState
+from batch_core.submit import submit
+from tests.batch_core.steps import dropped
+
+
+def version(number: int) -> BlobVersion:
+    return BlobVersion(
+        container="input", name=f"{number}", etag="0x1", last_modified=datetime(2026, 11, 23, tzinfo=UTC), size=1
+    )
+
+
+@dataclass
+class Recorder:
+    """Stands for the submission: waits until it may go on, and answers with the names."""
+
+    go_on: asyncio.Event = field(default_factory=asyncio.Event)
+    together: list[list[str]] = field(default_factory=list)
+
+    async def submit(self, versions):
+        self.together.append([one.name for one in versions])
+        await self.go_on.wait()
+        if any(one.name == "13" for one in versions):
+            raise Unavailable("adding tasks")
+        return [one.name for one in versions]
+
+
+async def test_a_single_arrival_goes_at_once():
+    recorder = Recorder()
+    recorder.go_on.set()
+    assert await Arrivals(recorder.submit).submit(version(1)) == "1"
+    assert recorder.together == [["1"]]
+
+
+async def test_what_arrives_meanwhile_goes_together_a_hundred_at_a_time():
+    recorder = Recorder()
+    arrivals = Arrivals(recorder.submit)
+    running = [asyncio.create_task(arrivals.submit(version(100 + number))) for number in range(151)]
+    await asyncio.sleep(0)
+    later = [asyncio.create_task(arrivals.submit(version(300 + number))) for number in range(20)]
+    await asyncio.sleep(0)
+    recorder.go_on.set()
+    assert await asyncio.gather(*running, *later) == [str(n) for n in [*range(100, 251), *range(300, 320)]]
+    assert [len(names) for names in recorder.together] == [100, 71]
+
+
+async def test_an_error_reaches_everybody_who_went_together_and_nobody_else():
+    recorder = Recorder()
+    arrivals = Arrivals(recorder.submit)
+    first = [asyncio.create_task(arrivals.submit(version(number))) for number in (13, 14)]
+    await asyncio.sleep(0)
+    recorder.go_on.set()
+    for one in first:
+        with pytest.raises(Unavailable):
+            await one
+    assert await arrivals.submit(version(15)) == "15"
+
+
+async def test_a_cancelled_invocation_takes_nobody_with_it():
+    recorder = Recorder()
+    arrivals = Arrivals(recorder.submit)
+    cancelled, other = [asyncio.create_task(arrivals.submit(version(number))) for number in (1, 2)]
+    await asyncio.sleep(0)
+    cancelled.cancel()
+    recorder.go_on.set()
+    assert await other == "2"
+
+
+async def test_a_burst_costs_few_calls(app, calls):
+    versions = [await dropped(app, f"{number}.txt", b"text") for number in range(40)]
+    arrivals = Arrivals(lambda together: submit(app, together, detected_by=DetectedBy.TRIGGER))
+    await arrivals.submit(versions[0])
+    calls.clear()
+    submissions = await asyncio.gather(*(arrivals.submit(one) for one in [*versions[1:], versions[1]]))
+    assert all(one.record.state is TaskState.SUBMITTED for one in submissions)
+    # All gather before the loop runs: one insertion, one call to Batch, one change.
+    assert [(call.service, call.path.rpartition("/")[2]) for call in calls] == [
+        ("table", "$batch"),
+        ("batch", "addtaskcollection"),
+        ("table", "$batch"),
+    ]
