@@ -1,18 +1,24 @@
-"""What the triggers work with: the settings, and what stands on the clients. Made once per process."""
+"""What the triggers work with: the settings, and what is built on the clients. Made once per process."""
 
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 
+from batch_core.coalescing import Coalescer
 from batch_core.config.settings import Settings
 from batch_core.jobs import Jobs
-from batch_core.services.batch import BatchService
+from batch_core.naming import BlobVersion
+from batch_core.services.batch import MAX_TASKS_PER_CALL, BatchService
 from batch_core.services.clients import Clients, open_clients
 from batch_core.services.containers import InputContainer, OutputContainer
-from batch_core.services.output import OutputCopier
-from batch_core.state.checkpoints import Ledger
+from batch_core.services.output_copier import OutputCopier
+from batch_core.services.task_files import TaskFiles
+from batch_core.state.job_registry import JobRegistry
+from batch_core.state.sweep_checkpoint import SweepCheckpoint
 from batch_core.state.table import StateTable
+from batch_core.submission import Submission
 from batch_core.turns import Turns
 
 
@@ -22,19 +28,23 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, kw_only=True)
 class App:
-    """One app: everything that submit, collect and the others need."""
+    """One app: everything that the use cases need."""
 
     settings: Settings
     clients: Clients
     table: StateTable
-    ledger: Ledger
+    registry: JobRegistry
+    sweep_checkpoint: SweepCheckpoint
     batch: BatchService
     jobs: Jobs
     inputs: InputContainer
     outputs: OutputContainer
+    files: TaskFiles
     copier: OutputCopier
     now: Callable[[], datetime]
-    #: Only fairness hangs on it.
+    #: Files whose events came, submitted together.
+    arrivals: Coalescer[BlobVersion, Submission] = field(default_factory=lambda: Coalescer(MAX_TASKS_PER_CALL))
+    #: Only fairness depends on it.
     turns: Turns = field(default_factory=Turns)
 
 
@@ -46,28 +56,27 @@ def open_app(settings: Settings, now: Callable[[], datetime] = utc_now) -> App:
 def app_on(clients: Clients, settings: Settings, now: Callable[[], datetime] = utc_now) -> App:
     """Make an app that remembers nothing yet, on clients that are open."""
     table_client = clients.tables.get_table_client(settings.table_name)
-    ledger = Ledger(table_client)
+    registry = JobRegistry(table_client)
     batch = BatchService(clients.batch)
+    files = TaskFiles(clients.batch)
     outputs = OutputContainer(clients.blobs, settings.output_container)
     return App(
         settings=settings,
         clients=clients,
         table=StateTable(table_client),
-        ledger=ledger,
+        registry=registry,
+        sweep_checkpoint=SweepCheckpoint(table_client),
         batch=batch,
-        jobs=Jobs(ledger, batch, prefix=settings.job_prefix, pool_id=settings.pool.id, now=now),
+        jobs=Jobs(registry, batch, prefix=settings.job_prefix, pool_id=settings.pool.id, now=now),
         inputs=InputContainer(clients.blobs, settings.input_container),
         outputs=outputs,
-        copier=OutputCopier(batch, outputs),
+        files=files,
+        copier=OutputCopier(files, outputs),
         now=now,
     )
 
 
-_of_this_process: list[App] = []
-
-
+@cache
 def process_app() -> App:
     """Return the app of this process, made from its environment on first use; raises `SettingsError`."""
-    if not _of_this_process:
-        _of_this_process.append(open_app(Settings.from_env(os.environ)))
-    return _of_this_process[0]
+    return open_app(Settings.from_env(os.environ))

@@ -1,53 +1,50 @@
-"""Files that arrive while others are being submitted wait a moment and go together: few calls for a burst of files.
+"""Items that arrive while others are being worked on are coalesced: few calls for a burst.
 
-A single file goes at once. While a submission is under way, later ones gather; when it is done they all go in the next.
-So nothing ever waits for a timer, and the more arrives at the same time, the fewer calls each file costs.
+A single item is worked on at once. While work is in flight, later items gather; when it is done they all go in the next
+call. So nothing waits for a timer, and the more arrive at the same time, the fewer calls each of them costs.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from batch_core.naming import BlobVersion
-from batch_core.services.batch import MAX_TASKS_PER_CALL
-from batch_core.submit import Submission
 
-type Submit = Callable[[Sequence[BlobVersion]], Awaitable[list[Submission]]]
+class Coalescer[Item, Result]:
+    """Gathers single items for work on up to `most` of them; one such call is in flight at a time."""
 
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
+        self._in_flight: asyncio.Task[None] | None = None
 
-class Arrivals:
-    """Gathers single arrivals for one `submit` of many; one such call is under way at a time."""
+    async def run(self, item: Item, work: Callable[[Sequence[Item]], Awaitable[list[Result]]]) -> Result:
+        """Have this item worked on, perhaps together with others; returns its own result.
 
-    def __init__(self, submit: Submit) -> None:
-        self._submit = submit
-        self._waiting: list[tuple[BlobVersion, asyncio.Future[Submission]]] = []
-        self._under_way: asyncio.Task[None] | None = None
-
-    async def submit(self, version: BlobVersion) -> Submission:
-        """Submit this version, perhaps together with others; raises what the common submission raised."""
-        arrived: asyncio.Future[Submission] = asyncio.get_running_loop().create_future()
-        self._waiting.append((version, arrived))
-        if self._under_way is None:
-            self._under_way = asyncio.create_task(self._submit_all())
+        `work` returns a result for each item, in their order, and must be the same for all items. Raises what the
+        common call raised.
+        """
+        arrived: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, arrived))
+        if self._in_flight is None:
+            self._in_flight = asyncio.create_task(self._run_all(work))
         return await arrived
 
-    async def _submit_all(self) -> None:
+    async def _run_all(self, work: Callable[[Sequence[Item]], Awaitable[list[Result]]]) -> None:
         try:
             while self._waiting:
-                together = self._waiting[:MAX_TASKS_PER_CALL]
-                del self._waiting[:MAX_TASKS_PER_CALL]
-                await self._submit_together([version for version, _ in together], [future for _, future in together])
+                together = self._waiting[: self._most]
+                del self._waiting[: self._most]
+                outcome = (await asyncio.gather(work([item for item, _ in together]), return_exceptions=True))[0]
+                _settle([future for _, future in together], outcome)
         finally:
-            self._under_way = None
+            self._in_flight = None
 
-    async def _submit_together(
-        self, versions: Sequence[BlobVersion], futures: Sequence[asyncio.Future[Submission]]
-    ) -> None:
-        outcome = (await asyncio.gather(self._submit(versions), return_exceptions=True))[0]
-        for index, future in enumerate(futures):
-            # An invocation that was cancelled meanwhile no longer listens.
-            if future.done():
-                continue
-            if isinstance(outcome, BaseException):
-                future.set_exception(outcome)
-            else:
-                future.set_result(outcome[index])
+
+def _settle[Result](futures: Sequence[asyncio.Future[Result]], outcome: list[Result] | BaseException) -> None:
+    for index, future in enumerate(futures):
+        # An invocation that was cancelled meanwhile no longer listens.
+        if future.done():
+            continue
+        if isinstance(outcome, BaseException):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome[index])

@@ -20,20 +20,21 @@ from batch_core.app import App
 from batch_core.errors import AppError, Missing, OutOfTime, RecordNotFound, Refused, ServiceError
 from batch_core.log_text import figures
 from batch_core.naming import output_name
-from batch_core.outcome import has_run
-from batch_core.services.batch import CompletedPage, CompletedTask, is_gone, is_out_of_reach
-from batch_core.services.output import TaskFile
-from batch_core.state.entities import JobEntry, OpenTask
+from batch_core.outcome import has_run, outcome_of
+from batch_core.services.batch_errors import is_gone, is_out_of_reach
+from batch_core.services.batch_values import CompletedPage, CompletedTask
+from batch_core.services.task_files import TaskFile
+from batch_core.state.changes import Change, Closing
+from batch_core.state.index import Marks, OpenTask
+from batch_core.state.job_registry import JobEntry
 from batch_core.state.record import Outcome, TaskState
-from batch_core.state.table import Closing
 from batch_core.stderr_end import WINDOW, readable_end
+from batch_core.time_budget import TICK, TimeBudget
 
 logger = logging.getLogger(__name__)
 
 #: How far the watermark stays behind: a list may lag behind a completion.
 OVERLAP = timedelta(minutes=2)
-#: A tick ends cleanly in this time; what is left is the next tick's.
-BUDGET = timedelta(minutes=4)
 #: A task's files may be out of reach while its node restarts: given up is what stays so for as long as the settings say
 #: and for at least as many tries.
 MIN_OUTPUT_TRIES = 20
@@ -78,23 +79,23 @@ class _Completed:
 type _Copy = Callable[[_Completed], Awaitable[bytes | None]]
 
 
-async def collect(app: App, budget: timedelta = BUDGET) -> CollectReport:
-    """Collect what has completed; safe to repeat, to overlap and to be stopped anywhere."""
+async def collect(app: App, budget: timedelta = TICK) -> CollectReport:
+    """Collect completed tasks; idempotent, reentrant and crash-safe."""
     started = time.monotonic()
-    tick = _Tick(app, deadline=started + budget.total_seconds() * (1 - _LARGE_SHARE))
-    jobs = [job for job in await app.ledger.jobs() if job.closed_at is None]
+    tick = _Tick(app, TimeBudget(budget * (1 - _LARGE_SHARE)))
+    jobs = [job for job in await app.registry.jobs() if job.terminated_at is None]
     for job in app.turns.next("collect", jobs):
         await tick.collect_job(job)
     await tick.collect_failing()
-    await tick.collect_large(time.monotonic() + budget.total_seconds() * _LARGE_SHARE)
+    await tick.collect_large(TimeBudget(budget * _LARGE_SHARE))
     tick.report.seconds = round(time.monotonic() - started, 3)
     return tick.report
 
 
 class _Tick:
-    def __init__(self, app: App, deadline: float) -> None:
+    def __init__(self, app: App, budget: TimeBudget) -> None:
         self._app = app
-        self._deadline = deadline
+        self._budget = budget
         self._large: list[_Completed] = []
         self._failing: list[_Completed] = []
         self.report = CollectReport()
@@ -108,7 +109,8 @@ class _Tick:
                 self.report.listed += len(page.tasks) + page.unreadable
                 listed += [task.completed_at for task in page.tasks]
                 safe = min([safe, *await self._collect_page(job, page)])
-                if self._is_over():
+                if self._budget.is_spent:
+                    self.report.is_complete = False
                     return
         except Missing:
             logger.info("Job %s does not exist (yet, or any more).", job.job_id)
@@ -129,13 +131,14 @@ class _Tick:
         """Collect those whose output could not be copied before: after all others, as each may be slow."""
         at_once = asyncio.Semaphore(_AT_ONCE)
         for few in batched(self._app.turns.next("failing", self._failing), _TOGETHER, strict=False):
-            if self._is_over():
+            if self._budget.is_spent:
+                self.report.is_complete = False
                 return
             await self._collect_or_leave(few, self._copy_small, at_once)
 
-    async def collect_large(self, deadline: float) -> None:
+    async def collect_large(self, budget: TimeBudget) -> None:
         """Copy the large output that was found, each closed as soon as it is whole."""
-        self._deadline = deadline
+        self._budget = budget
         at_once = asyncio.Semaphore(_LARGE_AT_ONCE)
         async with asyncio.TaskGroup() as group:
             for one in self._large:
@@ -160,7 +163,8 @@ class _Tick:
         at_once = asyncio.Semaphore(_AT_ONCE)
         self._failing += [one for one in found if one.open.failing_since is not None]
         for few in batched([one for one in found if one.open.failing_since is None], _TOGETHER, strict=False):
-            if self._is_over():
+            if self._budget.is_spent:
+                self.report.is_complete = False
                 break
             try:
                 closed |= await self._collect_few(few, self._copy_small, at_once)
@@ -183,7 +187,7 @@ class _Tick:
 
     async def _collect_task(self, one: _Completed, copy: _Copy, at_once: asyncio.Semaphore) -> Closing | None:
         """Return what the record is closed with; None if the task must be listed again."""
-        outcome = _as_asked(one.task.outcome, one.open)
+        outcome = _as_requested(outcome_of(one.task), one.open)
         try:
             async with at_once:
                 end = await copy(one)
@@ -210,16 +214,17 @@ class _Tick:
     async def _copy_large(self, one: _Completed) -> bytes | None:
         try:
             for source, name in one.files():
-                await self._app.copier.copy(source, name, self._is_over)
+                await self._app.copier.copy(source, name, self._budget)
         except OutOfTime as exc:
             logger.info("Task %s goes on in the next tick: %s", one.open.task_id, exc)
+            self.report.is_complete = False
             return None
         return await self._stderr_end(one)
 
     async def _stderr_end(self, one: _Completed) -> bytes:
         *_, (stderr, _) = one.files()
         try:
-            if one.task.outcome.state is TaskState.FAILED:
+            if outcome_of(one.task).state is TaskState.FAILED:
                 return await self._app.copier.end_of(stderr, WINDOW)
         except ServiceError as exc:
             logger.info("The record of task %s goes without the end of stderr: %s", one.open.task_id, exc)
@@ -249,30 +254,25 @@ class _Tick:
             return _output_lost(outcome, error)
         logger.warning("The output of task %s is not copied yet: %s", task.task_id, error)
         reason = f"it has run; its output is not copied yet: {error}"
-        marks = {"explained": reason, "failing_since": failing_since}
-        await self._app.table.change([stored], marks=marks, reason=reason, output_tries=tries)
+        noted = replace(stored.record, reason=reason, output_tries=tries)
+        marks = Marks(explained=reason, failing_since=failing_since)
+        await self._app.table.update([Change(stored, noted, marks)])
         return None
 
     async def _move_watermark(self, job: JobEntry, safe: datetime, listed: Sequence[datetime]) -> None:
         # Written only where the next list becomes shorter by it: an idle app writes nothing.
         if any(moment < safe for moment in listed):
-            await self._app.ledger.change_job(replace(job, watermark=safe))
+            await self._app.registry.update(replace(job, watermark=safe))
 
     def _leave(self, what: str, error: AppError, **ids: str) -> None:
         """Leave it for the next tick."""
         logger.warning("%s (%s): %s", what, figures(ids), error)
         self.report.is_complete = False
 
-    def _is_over(self) -> bool:
-        if time.monotonic() < self._deadline:
-            return False
-        self.report.is_complete = False
-        return True
 
-
-def _as_asked(outcome: Outcome, task: OpenTask) -> Outcome:
+def _as_requested(outcome: Outcome, task: OpenTask) -> Outcome:
     """Return the outcome as cancelled if that is why the task ended."""
-    if task.is_cancelled and outcome.failure_code == "TaskEnded":
+    if task.cancel_requested and outcome.failure_code == "TaskEnded":
         return replace(outcome, state=TaskState.CANCELLED, reason="cancelled on request")
     return outcome
 

@@ -1,4 +1,4 @@
-"""Which Batch job a task goes to: many tasks a job, one job a day and pool, the next number when one is closed.
+"""Which Batch job a task goes to: many tasks a job, one job a day and pool, the next number when one takes no more.
 
 An account starts with a quota of 100 active jobs (https://learn.microsoft.com/azure/batch/batch-quota-limit), so there
 is never a job for a single file.
@@ -12,8 +12,7 @@ from datetime import date, datetime
 
 from batch_core.naming import job_day, job_id
 from batch_core.services.batch import BatchService
-from batch_core.state.checkpoints import Ledger
-from batch_core.state.entities import JobEntry
+from batch_core.state.job_registry import JobEntry, JobRegistry
 
 logger = logging.getLogger(__name__)
 
@@ -21,15 +20,15 @@ logger = logging.getLogger(__name__)
 class Jobs:
     """The jobs that tasks are added to.
 
-    What is known is kept in memory; the table has it for everybody. Neither need be true for long: a job that is gone
-    says so when a task is added to it (then the next is taken), and a table that was made again lists no job, until the
+    What is known is cached in memory; the table has it for every process. Either may be stale: Batch says that a job is
+    gone when a task is added to it (then the next is taken), and a table that was created again lists no job, until the
     reconciling tick finds it named by open records.
     """
 
     def __init__(
-        self, ledger: Ledger, batch: BatchService, *, prefix: str, pool_id: str, now: Callable[[], datetime]
+        self, registry: JobRegistry, batch: BatchService, *, prefix: str, pool_id: str, now: Callable[[], datetime]
     ) -> None:
-        self._ledger = ledger
+        self._registry = registry
         self._batch = batch
         self._prefix = prefix
         self._pool_id = pool_id
@@ -39,44 +38,44 @@ class Jobs:
         self._lock = asyncio.Lock()
 
     async def current(self) -> str:
-        """Return the id of the job that takes new tasks today; it may still have to be made."""
+        """Return the id of the job that takes new tasks today; it may not be created in Batch yet."""
         async with self._lock:
             if self._current is None or self._current.day != self._now().date():
                 self._current = await self._find(self._now().date())
             return self._current.job_id
 
     async def make(self, job_id: str) -> None:
-        """Make the job in Batch unless this process knows that it is there."""
+        """Create the job in Batch unless this process knows that it exists."""
         async with self._lock:
             if job_id not in self._made:
                 await self._batch.create_job(job_id, self._pool_id)
                 self._made.add(job_id)
 
-    async def replace(self, closed_job_id: str) -> str:
-        """Return the job that takes the place of one that takes no more tasks."""
+    async def replace(self, ended_job_id: str) -> str:
+        """Return the job that follows one that takes no more tasks."""
         async with self._lock:
-            self._made.discard(closed_job_id)
-            for job in await self._ledger.jobs():
-                if job.job_id == closed_job_id and job.is_open:
-                    await self._ledger.change_job(replace(job, is_open=False))
+            self._made.discard(ended_job_id)
+            for job in await self._registry.jobs():
+                if job.job_id == ended_job_id and job.takes_tasks:
+                    await self._registry.update(replace(job, takes_tasks=False))
             self._current = await self._find(self._now().date())
             return self._current.job_id
 
-    async def note_again(self, lost: str) -> None:
-        """Note a job that open records name and the table does not list: it may have been made again."""
+    async def register_again(self, lost: str) -> None:
+        """Register a job that open records name and the table does not list: it may have been created again."""
         day, number = job_day(lost) or (self._now().date(), 0)
-        logger.warning("Job %s was not noted in the table; it is noted again.", lost)
-        await self._ledger.add_job(JobEntry(job_id=lost, day=day, number=number, is_open=True))
+        logger.warning("Job %s was not registered in the table; it is registered again.", lost)
+        await self._registry.add(JobEntry(job_id=lost, day=day, number=number, takes_tasks=True))
 
     async def _find(self, day: date) -> JobEntry:
-        """Return the open job of this day with the highest number, else note the next one."""
-        known = [job for job in await self._ledger.jobs() if job.job_id == self._job_id(day, job.number)]
+        """Return the newest job of this day if it takes tasks, else register the next one."""
+        known = [job for job in await self._registry.jobs() if job.job_id == self._job_id(day, job.number)]
         newest = max(known, key=lambda job: job.number, default=None)
-        if newest is not None and newest.is_open:
+        if newest is not None and newest.takes_tasks:
             return newest
         number = newest.number + 1 if newest else 1
-        entry = JobEntry(job_id=self._job_id(day, number), day=day, number=number, is_open=True)
-        await self._ledger.add_job(entry)
+        entry = JobEntry(job_id=self._job_id(day, number), day=day, number=number, takes_tasks=True)
+        await self._registry.add(entry)
         return entry
 
     def _job_id(self, day: date, number: int) -> str:

@@ -7,6 +7,7 @@ answered: what Batch does not tell in time is said to be unknown.
 import asyncio
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from batch_core.app import App
 from batch_core.errors import ServiceError
@@ -14,9 +15,9 @@ from batch_core.state.record import TaskRecord, TaskState
 from batch_core.waiting import AT_WORK, why_waiting
 
 #: How long an answer waits for Batch, in seconds.
-PATIENCE_SECONDS = 5.0
+PATIENCE_SECONDS: Final = 5.0
 
-_REASONS = AT_WORK | {"completed": "it has ended; its output is about to be collected"}
+_REASONS: Final = AT_WORK | {"completed": "it has ended; its output is about to be collected"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,12 @@ class Live:
     reason: str
     node_id: str | None = None
     started_at: datetime | None = None
+
+
+async def look_up(app: App, task_id: str) -> tuple[TaskRecord, Live | None]:
+    """Return a task's record, and what Batch says of the task now. Raises as `StateTable.get` does."""
+    record = (await app.table.get(task_id)).record
+    return record, await live_task(app, record)
 
 
 async def live_task(app: App, record: TaskRecord) -> Live | None:
@@ -45,7 +52,7 @@ async def live_task(app: App, record: TaskRecord) -> Live | None:
 
 
 async def _ask(app: App, record: TaskRecord) -> Live:
-    task = await app.batch.task_now(record.job_id, record.task_id)
+    task = await app.batch.current_task(record.job_id, record.task_id)
     reason = _REASONS.get(task.state) or await why_waiting(app, record.job_id)
     return Live(
         state=task.state,

@@ -9,16 +9,15 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from batch_core.app import App
 from batch_core.errors import BlobNotFound, NotAFile, NotNow, ServiceError
 from batch_core.naming import has_dot_segment
 from batch_core.obstacle import Obstacle
-from batch_core.state.entities import Stored
+from batch_core.state.changes import Change, Closing, Stored
 from batch_core.state.record import Outcome, TaskRecord, TaskState
-from batch_core.state.table import Closing
 
 logger = logging.getLogger(__name__)
 
@@ -101,18 +100,28 @@ async def _write_down(app: App, alike: Sequence[Stored], finding: _Finding, trie
     if finding.is_final:
         logger.error("%d files can never be submitted: %s", len(alike), finding.reason)
         outcome = Outcome(state=TaskState.REJECTED, reason=finding.reason)
-        await app.table.close([Closing(task_id=one.record.task_id, outcome=outcome) for one in alike], app.now())
+        await app.table.close([Closing.of(one, outcome) for one in alike], app.now())
         return []
     if finding.obstacle is None:
         # The job of the day when it was recorded may be closed by now: a record that waits for months holds no job.
-        both = {"job_id": await app.jobs.current(), "next_attempt_at": None}
-        marks = both | {"is_obstructed": False}
-        changed = await app.table.change(
-            alike, marks=marks, obstacle=None, reason=finding.reason, submit_tries=0, **both
-        )
+        job_id = await app.jobs.current()
+        changed = await app.table.update([Change(one, _released(one.record, job_id, finding.reason)) for one in alike])
         return [one for one in changed if one is not None]
     pause = REHYDRATING_PAUSE if finding.obstacle is Obstacle.REHYDRATING else ARCHIVED_PAUSE
-    when = {"next_attempt_at": app.now() + pause}
-    changes = {"obstacle": finding.obstacle, "reason": finding.reason, "submit_tries": tries}
-    await app.table.change(alike, marks=when | {"is_obstructed": True}, **when, **changes)
+    next_attempt_at = app.now() + pause
+    waiting = [
+        replace(
+            one.record,
+            obstacle=finding.obstacle,
+            reason=finding.reason,
+            submit_tries=tries,
+            next_attempt_at=next_attempt_at,
+        )
+        for one in alike
+    ]
+    await app.table.update([Change(one, record) for one, record in zip(alike, waiting, strict=True)])
     return []
+
+
+def _released(record: TaskRecord, job_id: str, reason: str) -> TaskRecord:
+    return replace(record, obstacle=None, job_id=job_id, reason=reason, submit_tries=0, next_attempt_at=None)

@@ -13,19 +13,21 @@ sweep is sooner: every file without a record is its business, so that a message 
 import json
 import logging
 from collections.abc import Callable
+from typing import Final
 
 from batch_core.app import App
-from batch_core.errors import AppError, BlobNotFound, NotAFile, NotNow
+from batch_core.errors import AppError
+from batch_core.intake import version_to_take
 from batch_core.naming import is_blob_name
 from batch_core.state.record import DetectedBy
 from batch_core.submit import submit
 
 logger = logging.getLogger(__name__)
 
-QUEUE = "webjobs-blobtrigger-poison"
+QUEUE: Final = "webjobs-blobtrigger-poison"
 
 #: More of a message than this is not logged, in bytes.
-_SHOWN = 2_000
+_SHOWN: Final = 2_000
 
 
 async def take_or_leave(process_app: Callable[[], App], message: bytes) -> None:
@@ -34,8 +36,8 @@ async def take_or_leave(process_app: Callable[[], App], message: bytes) -> None:
         await take_poison(process_app(), message)
     except AppError as exc:
         logger.warning(
-            "The host gave an event up, and the app cannot look after it now: the sweep submits the file if it has no"
-            " record. Message: %s. Reason: %s",
+            "The host gave up an event, and the app cannot take it now: the sweep submits the file if it has no record."
+            " Message: %s. Reason: %s",
             _shown(message),
             exc,
         )
@@ -46,21 +48,14 @@ async def take_poison(app: App, message: bytes) -> None:
     name = _blob_name(app, message)
     if name is None:
         return
-    try:
-        version = await app.inputs.version_of(name)
-    except (BlobNotFound, NotAFile) as exc:
-        logger.warning("There is no file for a poison message: %s", exc)
-        return
-    except NotNow as exc:
-        logger.warning("The sweep takes blob %r of a poison message later: %s", name, exc)
-        return
-    if not app.settings.intake.takes(version):
-        logger.warning("Blob %r of a poison message is none that the app takes by itself.", name)
+    logger.warning("The host gave up the event of blob %r.", name)
+    version = await version_to_take(app, name)
+    if version is None:
         return
     (submission,) = await submit(app, [version], detected_by=DetectedBy.TRIGGER)
     record = submission.record
     logger.warning(
-        "The host gave the event of blob %r up; its record says where the file is: task_id=%s state=%s reason=%s",
+        "The record of blob %r says where the file is: task_id=%s state=%s reason=%s",
         name,
         record.task_id,
         record.state,

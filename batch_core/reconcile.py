@@ -1,4 +1,4 @@
-"""Open records are compared with what Batch knows: whatever stopped in between is finished.
+"""Open records are compared with what Batch knows: interrupted work is finished.
 
 For each open task that is not brand-new:
 
@@ -6,33 +6,31 @@ For each open task that is not brand-new:
     its job ended before it ran  handed over to the next job
     Batch does not have it       queued: handed over, when its time has come; submitted: closed, for its output is lost
     Batch has completed it       collect takes it; if collect has passed it, it is sent back
-    a person cancelled it        it is terminated again, or closed if Batch does not have it and will not get it
+    the operator cancelled it    it is terminated again, or closed if Batch does not have it and will not get it
 
-A job that open records name and the table does not list is noted again: the table may have been made again.
+A job that open records name and the table does not list is registered again: the table may have been created again.
 
 Cost: one query for the jobs, one for 1,000 open tasks, one list for 1,000 tasks that Batch has not completed, one look
 at each job in which tasks wait, and a few calls for each task in which the two differ.
 """
 
 import logging
-import time
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 from batch_core.app import App
 from batch_core.cancel import cancelled_without_task
 from batch_core.errors import Missing, RecordNotFound, ServiceError
-from batch_core.state.entities import OpenTask, Stored
-from batch_core.state.record import Outcome, TaskState
-from batch_core.state.table import Closing
-from batch_core.submit import hand_over, send_on
+from batch_core.hand_over import hand_over, send_on
+from batch_core.state.changes import Change, Closing, Stored
+from batch_core.state.index import Marks, OpenTask
+from batch_core.state.record import Outcome, TaskRecord, TaskState
+from batch_core.time_budget import TICK, TimeBudget
 from batch_core.waiting import AT_WORK, why_waiting
 
 logger = logging.getLogger(__name__)
-
-BUDGET = timedelta(minutes=4)
 
 
 @dataclass(kw_only=True)
@@ -44,30 +42,25 @@ class ReconcileReport:
     is_complete: bool = True
 
 
-async def reconcile(app: App, budget: timedelta = BUDGET) -> ReconcileReport:
-    """Finish what stopped in between; safe to repeat, to overlap and to be stopped anywhere."""
-    tick = _Tick(app, deadline=time.monotonic() + budget.total_seconds())
+async def reconcile(app: App, budget: timedelta = TICK) -> ReconcileReport:
+    """Finish interrupted work; idempotent, reentrant and crash-safe."""
+    tick = _Tick(app, TimeBudget(budget))
     for day in app.turns.next("reconcile", await app.table.days()):
         await tick.reconcile_day(day)
-        if tick.is_over():
+        if tick.budget.is_spent:
+            tick.report.is_complete = False
             break
     return tick.report
 
 
 class _Tick:
-    def __init__(self, app: App, deadline: float) -> None:
+    def __init__(self, app: App, budget: TimeBudget) -> None:
         self._app = app
-        self._deadline = deadline
+        self.budget = budget
         self._live: dict[str, dict[str, str] | None] = {}
         self._reasons: dict[str, str] = {}
-        self._noted_jobs: set[str] = set()
+        self._registered_jobs: set[str] = set()
         self.report = ReconcileReport()
-
-    def is_over(self) -> bool:
-        if time.monotonic() < self._deadline:
-            return False
-        self.report.is_complete = False
-        return True
 
     async def reconcile_day(self, day: str) -> None:
         """Reconcile the open tasks of a day; what a service's trouble prevents is left for the next tick."""
@@ -78,7 +71,8 @@ class _Tick:
         async for page in self._app.table.open_work(day):
             has_work = has_work or bool(page)
             await self._or_leave(self.reconcile(page))
-            if self.is_over():
+            if self.budget.is_spent:
+                self.report.is_complete = False
                 return
         if not has_work:
             await self._app.table.forget_day(day, self._app.now())
@@ -95,7 +89,7 @@ class _Tick:
     async def reconcile(self, page: Sequence[OpenTask]) -> None:
         youngest = self._app.now() - self._app.settings.intake.sweep_grace
         tasks = [task for task in page if task.since <= youngest]
-        await self._note_jobs({task.job_id for task in page})
+        await self._register_jobs({task.job_id for task in page})
         self.report.looked_at += len(tasks)
         obstructed = {task.task_id: None for task in tasks if task.is_obstructed}
         known = [task for task in tasks if not task.is_obstructed]
@@ -103,19 +97,19 @@ class _Tick:
         states = {task.task_id: of_job.get(task.task_id) for task in known if (of_job := live[task.job_id]) is not None}
         states |= obstructed
         for task in tasks:
-            if task.is_cancelled:
+            if task.cancel_requested:
                 await self._or_leave(self._cancel(task, is_live=bool(states.get(task.task_id))))
-        kept = [task for task in tasks if not task.is_cancelled and task.task_id in states]
+        kept = [task for task in tasks if not task.cancel_requested and task.task_id in states]
         await self._or_leave(self._explain([task for task in kept if states[task.task_id]], states))
         await self._finish([task for task in kept if not states[task.task_id]])
 
-    async def _note_jobs(self, job_ids: set[str]) -> None:
-        """Note jobs again that the table has lost: collect looks at no others."""
-        if job_ids - self._noted_jobs:
-            self._noted_jobs |= {job.job_id for job in await self._app.ledger.jobs()}
-            for lost in sorted(job_ids - self._noted_jobs):
-                await self._or_leave(self._app.jobs.note_again(lost))
-            self._noted_jobs |= job_ids
+    async def _register_jobs(self, job_ids: set[str]) -> None:
+        """Register jobs again that the table has lost: collect looks at no others."""
+        if job_ids - self._registered_jobs:
+            self._registered_jobs |= {job.job_id for job in await self._app.registry.jobs()}
+            for lost in sorted(job_ids - self._registered_jobs):
+                await self._or_leave(self._app.jobs.register_again(lost))
+            self._registered_jobs |= job_ids
 
     async def _live_tasks(self, job_id: str) -> dict[str, str] | None:
         """Return the job's tasks that are not completed; None if it does not tell now."""
@@ -140,7 +134,7 @@ class _Tick:
             await self._close(task, outcome)
 
     async def _explain(self, tasks: Sequence[OpenTask], states: dict[str, str | None]) -> None:
-        """Note that Batch has the tasks, and why those wait that have waited for long."""
+        """Write that Batch has the tasks, and why those wait that have waited for long."""
         await self._or_leave(self._verify([task for task in tasks if not task.is_verified]))
         ended = await self._send_on([task for task in tasks if states[task.task_id] not in AT_WORK])
         old = [task for task in tasks if task.since <= self._app.now() - self._app.settings.intake.explain_after]
@@ -180,10 +174,10 @@ class _Tick:
         records = await self._app.table.records_among(task.task_id for task in tasks)
         behind = [one for one in records.values() if one.record.state is TaskState.QUEUED]
         now = self._app.now()
-        changed = await self._app.table.change(behind, state=TaskState.SUBMITTED, submitted_at=now, reason=None)
-        # What somebody else changed meanwhile is verified by the next tick.
+        changed = await self._app.table.update([Change(one, _caught_up(one.record, now)) for one in behind])
+        # A record that was modified concurrently is verified by the next tick.
         doubtful = {one.record.task_id for one, new in zip(behind, changed, strict=True) if new is None}
-        await self._app.table.mark([task for task in tasks if task.task_id not in doubtful], is_verified=True)
+        await self._app.table.mark([task for task in tasks if task.task_id not in doubtful], Marks(is_verified=True))
         self.report.done["caught_up"] += len(behind) - len(doubtful)
 
     async def _finish(self, tasks: Sequence[OpenTask]) -> None:
@@ -196,7 +190,8 @@ class _Tick:
                 self.report.done["not_due"] += 1
             elif (found := await self._or_leave(self._queued_or_looked_for(task))) is not None:
                 queued.append(found)
-            if self.is_over():
+            if self.budget.is_spent:
+                self.report.is_complete = False
                 break
         done = await self._or_leave(hand_over(self._app, queued)) or {}
         self.report.done.update(f"handed_over_{record.state}" for record in done.values())
@@ -214,13 +209,17 @@ class _Tick:
             reason = "Batch no longer knows the task: it or its job was deleted before its output was collected"
             await self._close(task, Outcome(state=TaskState.OUTPUT_LOST, reason=reason))
             return
-        for job in await self._app.ledger.jobs():
-            is_passed = job.closed_at is not None or (job.watermark is not None and job.watermark > completed_at)
+        for job in await self._app.registry.jobs():
+            is_passed = job.terminated_at is not None or (job.watermark is not None and job.watermark > completed_at)
             if job.job_id == task.job_id and is_passed:
-                await self._app.ledger.send_back(job, completed_at)
+                await self._app.registry.send_back(job, completed_at)
                 self.report.done["sent_back"] += 1
 
     async def _close(self, task: OpenTask, outcome: Outcome) -> None:
         logger.warning("Task %s is %s: %s", task.task_id, outcome.state, outcome.reason)
         (is_first,) = await self._app.table.close([Closing(task_id=task.task_id, outcome=outcome)], self._app.now())
         self.report.done[outcome.state] += is_first
+
+
+def _caught_up(record: TaskRecord, now: datetime) -> TaskRecord:
+    return replace(record, state=TaskState.SUBMITTED, submitted_at=now, reason=None)

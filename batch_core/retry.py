@@ -1,21 +1,25 @@
-"""A person wants another attempt at a task that ended.
+"""The operator makes another attempt at a task that ended.
 
-The old record names its successor before that is made, by a change on its ETag: so two wishes at the same time make
-one new attempt, and one that stopped in between is finished by the next.
+The old record names its successor before that is made, by a change on its ETag (optimistic concurrency): so two
+requests at the same time make one new attempt, and an interrupted one is finished by the next.
 """
+
+from dataclasses import replace
+from typing import Final
 
 from batch_core.app import App
 from batch_core.errors import NotNow
 from batch_core.naming import task_id
-from batch_core.state.entities import Stored
+from batch_core.state.changes import Change, Stored
 from batch_core.state.record import DetectedBy
-from batch_core.submit import Submission, next_attempt, submit_attempt
+from batch_core.submission import Submission
+from batch_core.submit import next_attempt, submit_attempt
 
-_TRIES = 5
+_TRIES: Final = 5
 
 
 async def retry(app: App, old_task_id: str) -> Submission:
-    """Make a new attempt at the same file; the same wish again returns the same attempt.
+    """Make a new attempt at the same file; idempotent: the same request again returns the same attempt.
 
     Raises `RecordNotFound`, `BlobNotFound`, `NotNow` if the task has not ended or its file has changed since, and the
     `ServiceError` that fits.
@@ -29,8 +33,9 @@ async def retry(app: App, old_task_id: str) -> Submission:
     attempt = await _claim(app, stored)
     submission = await submit_attempt(app, version, attempt, detected_by=DetectedBy.HTTP, retry_of=old_task_id)
     if submission.record.retry_of is None:
-        # Somebody submitted the file by force just then, and so made this very attempt.
-        await app.table.change([await app.table.get(submission.record.task_id)], retry_of=old_task_id)
+        # A forced submission of the file made this very attempt concurrently.
+        stored = await app.table.get(submission.record.task_id)
+        await app.table.update([Change(stored, replace(stored.record, retry_of=old_task_id))])
     return submission
 
 
@@ -41,11 +46,12 @@ async def _claim(app: App, stored: Stored) -> int:
         if record.retried_as is not None:
             return _attempt_of(record.retried_as)
         attempt = await next_attempt(app, record.version)
-        (changed,) = await app.table.change([stored], retried_as=task_id(record.version, attempt))
+        claimed = replace(record, retried_as=task_id(record.version, attempt))
+        (changed,) = await app.table.update([Change(stored, claimed)])
         if changed is not None:
             return attempt
         stored = await app.table.get(record.task_id)
-    raise NotNow(f"task {stored.record.task_id} is changing all the time: try again")
+    raise NotNow(f"task {stored.record.task_id} was modified concurrently: try again")
 
 
 def _attempt_of(task: str) -> int:

@@ -34,10 +34,10 @@ ABSENT_FILE = ABSENT_TASK | {"FileNotFound", "NodeNotFound", "TaskFilesCleanedup
 FILE_OUT_OF_REACH = frozenset({"TaskFilesUnavailable"})
 
 #: Batch: the job takes no more tasks, ever.
-CLOSED_JOB = frozenset({"JobBeingDeleted", "JobBeingTerminated", "JobCompleted", "JobNotFound"})
+TAKES_NO_TASKS = frozenset({"JobBeingDeleted", "JobBeingTerminated", "JobCompleted", "JobNotFound"})
 
 #: Batch: the job has ended or is about to, so that closing or deleting it has nothing left to do.
-ENDED_JOB = CLOSED_JOB
+ENDED_JOB = TAKES_NO_TASKS
 
 #: Batch: the job is deleted or is being deleted.
 DELETED_JOB = frozenset({"JobBeingDeleted", "JobNotFound"})

@@ -1,4 +1,4 @@
-"""Files whose event never came: the input container is listed, and what has no record is submitted.
+"""Files whose event never came: the input container is listed, and files without a record are submitted.
 
 Cost: one call lists up to 5,000 files, and there is no way to list only the new ones; but only files that were
 modified since the last complete sweep are looked up in the table, about a thousand in a call. A listing that a tick
@@ -6,9 +6,9 @@ cannot finish goes on in the next one.
 """
 
 import logging
-import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from batch_core.app import App
 from batch_core.clocks import CLOCK_MARGIN
@@ -16,14 +16,14 @@ from batch_core.errors import Refused
 from batch_core.naming import BlobVersion, task_id
 from batch_core.services.batch import MAX_TASKS_PER_CALL
 from batch_core.services.containers import ListedPage
-from batch_core.state.checkpoints import SweepPosition
 from batch_core.state.record import DetectedBy
+from batch_core.state.sweep_checkpoint import SweepPosition
 from batch_core.submit import submit
+from batch_core.time_budget import TICK, TimeBudget
 
 logger = logging.getLogger(__name__)
 
-BUDGET = timedelta(minutes=4)
-_BEGINNING = datetime.min.replace(tzinfo=UTC)
+_BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(kw_only=True)
@@ -36,20 +36,20 @@ class SweepReport:
     is_complete: bool = False
 
 
-async def sweep(app: App, budget: timedelta = BUDGET) -> SweepReport:
-    """Submit every file without a record; safe to repeat, to overlap and to be stopped anywhere."""
-    deadline = time.monotonic() + budget.total_seconds()
+async def sweep(app: App, budget: timedelta = TICK) -> SweepReport:
+    """Submit every file without a record; idempotent, reentrant and crash-safe."""
+    time_budget = TimeBudget(budget)
     report = SweepReport()
-    position = _begun(app, await app.ledger.sweep_position())
+    position = _begun(app, await app.sweep_checkpoint.load())
     while not report.is_complete:
         page = await _page(app, position)
-        if not await _submit_missing(app, position, page, report, deadline):
+        if not await _submit_missing(app, position, page, report, time_budget):
             break
         position = _after(position, page)
         report.is_complete = page.continuation is None
-        if time.monotonic() >= deadline:
+        if time_budget.is_spent:
             break
-    await app.ledger.save_sweep_position(_completed(app, position) if report.is_complete else position)
+    await app.sweep_checkpoint.save(_completed(app, position) if report.is_complete else position)
     return report
 
 
@@ -77,7 +77,7 @@ async def _page(app: App, position: SweepPosition) -> ListedPage:
 
 
 async def _submit_missing(
-    app: App, position: SweepPosition, page: ListedPage, report: SweepReport, deadline: float
+    app: App, position: SweepPosition, page: ListedPage, report: SweepReport, time_budget: TimeBudget
 ) -> bool:
     """Submit what of the page has no record; False if the time was over first: the next tick lists the page again."""
     report.listed += len(page.versions) + len(page.pending)
@@ -86,7 +86,7 @@ async def _submit_missing(
     recorded = await app.table.recorded_among(candidates)
     missing = [version for key, version in candidates.items() if key not in recorded]
     for start in range(0, len(missing), MAX_TASKS_PER_CALL):
-        if start and time.monotonic() >= deadline:
+        if start and time_budget.is_spent:
             return False
         together = missing[start : start + MAX_TASKS_PER_CALL]
         logger.warning("Submitting %d files without a record, %r first.", len(together), together[0].name)

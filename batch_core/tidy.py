@@ -1,44 +1,42 @@
-"""Jobs of past days: closed when nothing is open in them, deleted some time later.
+"""Jobs of past days: terminated when nothing is open in them, deleted some time later.
 
-Only jobs that stand in the app's own table are touched. A job is closed only when no record names it any more as
-open, so no task goes before its output was confirmed; whoever still hands a task to it is sent on to the next job.
+Only jobs that the app's own table lists are touched. A job is terminated only when no open record names it any more,
+so no task goes before its output was confirmed; a task that is still handed to it goes on to the next job.
 """
 
 import logging
-import time
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import Final
 
 from batch_core.app import App
 from batch_core.errors import ServiceError
-from batch_core.state.entities import JobEntry
+from batch_core.state.job_registry import JobEntry
+from batch_core.time_budget import TICK, TimeBudget
 
 logger = logging.getLogger(__name__)
 
-#: How long after midnight the last submissions of a day may still be under way.
-LATE = timedelta(hours=1)
-
-#: A tick ends cleanly in this time; what is left is the next tick's.
-BUDGET = timedelta(minutes=4)
+#: How long after midnight the last submissions of a day may still be in flight.
+LATE: Final = timedelta(hours=1)
 
 
 @dataclass(kw_only=True)
 class TidyReport:
-    """The jobs that were, or in a dry run would be, closed and deleted."""
+    """The jobs that were, or in a dry run would be, terminated and deleted."""
 
-    closed: list[str] = field(default_factory=list)
+    terminated: list[str] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
     is_complete: bool = True
 
 
-async def tidy(app: App, *, is_dry_run: bool = False, budget: timedelta = BUDGET) -> TidyReport:
-    """Close and delete old jobs; safe to repeat, to overlap and to be stopped anywhere."""
-    deadline = time.monotonic() + budget.total_seconds()
+async def tidy(app: App, *, is_dry_run: bool = False, budget: timedelta = TICK) -> TidyReport:
+    """Terminate and delete old jobs; idempotent, reentrant and crash-safe."""
+    time_budget = TimeBudget(budget)
     report = TidyReport()
-    jobs = await app.ledger.jobs()
+    jobs = await app.registry.jobs()
     busy = await _busy_jobs(app) if jobs else set()
     for job in jobs:
-        if time.monotonic() >= deadline:
+        if time_budget.is_spent:
             report.is_complete = False
             break
         if job.job_id in busy:
@@ -53,11 +51,11 @@ async def tidy(app: App, *, is_dry_run: bool = False, budget: timedelta = BUDGET
 
 
 async def _tidy_job(app: App, job: JobEntry, report: TidyReport, *, is_dry_run: bool) -> None:
-    if job.closed_at is None and job.day < (app.now() - LATE).date():
+    if job.terminated_at is None and job.day < (app.now() - LATE).date():
         if not is_dry_run:
-            await _close(app, job)
-        report.closed.append(job.job_id)
-    elif job.closed_at is not None and app.now() - job.closed_at >= app.settings.job_retention_time:
+            await _terminate(app, job)
+        report.terminated.append(job.job_id)
+    elif job.terminated_at is not None and app.now() - job.terminated_at >= app.settings.job_retention_time:
         if not is_dry_run:
             await _delete(app, job)
         report.deleted.append(job.job_id)
@@ -72,13 +70,13 @@ async def _busy_jobs(app: App) -> set[str]:
     return busy
 
 
-async def _close(app: App, job: JobEntry) -> None:
-    # Closed for new tasks first: whoever reads the table from now on takes another job.
-    await app.ledger.change_job(replace(job, is_open=False))
+async def _terminate(app: App, job: JobEntry) -> None:
+    # It stops taking tasks first: a submission that reads the table from now on takes another job.
+    await app.registry.update(replace(job, takes_tasks=False))
     await app.batch.terminate_job(job.job_id)
-    await app.ledger.change_job(replace(job, is_open=False, closed_at=app.now()))
+    await app.registry.update(replace(job, takes_tasks=False, terminated_at=app.now()))
 
 
 async def _delete(app: App, job: JobEntry) -> None:
     await app.batch.delete_job(job.job_id)
-    await app.ledger.remove_job(job.job_id)
+    await app.registry.remove(job.job_id)

@@ -4,18 +4,19 @@ The sentences hold no figures that change from tick to tick, so that a record is
 changes.
 """
 
-from azure.batch.models import AllocationState, BatchPoolState
+from typing import Final
 
 from batch_core.app import App
 from batch_core.errors import Missing, ServiceError
-from batch_core.services.batch import NodeCounts, PoolStatus
+from batch_core.pool_trouble import pool_trouble
+from batch_core.services.batch_values import NodeCounts, PoolStatus
 
 #: What Batch's words for a task that has its node mean.
-AT_WORK = {"running": "it is running", "preparing": "it has a node, which is getting its input"}
+AT_WORK: Final = {"running": "it is running", "preparing": "it has a node, which is getting its input"}
 
 
 async def why_waiting(app: App, job_id: str) -> str:
-    """Ask for the job, the pool and its nodes (three calls), and return the likeliest reason."""
+    """Ask for the job, the pool and its nodes (three calls), and return the likeliest reason. Raises nothing."""
     pool_id = app.settings.pool.id
     try:
         if await app.batch.is_disabled(job_id):
@@ -26,20 +27,12 @@ async def why_waiting(app: App, job_id: str) -> str:
         return f"it waits for a pool: there is no pool {pool_id!r}; `python -m batch_core setup` makes it"
     except ServiceError as exc:
         return f"it waits for a node; why is not known: {exc}"
-    return f"it waits for a node of pool {pool_id!r}: {_reason(pool, counts)}"
+    return f"it waits for a node of pool {pool_id!r}: {pool_trouble(pool, counts) or _what_for(pool, counts)}"
 
 
-def _reason(pool: PoolStatus, counts: NodeCounts) -> str:
-    errors = "; ".join(pool.errors)
-    is_growing = pool.allocation_state != AllocationState.STEADY
-    reasons = [
-        (pool.state == BatchPoolState.DELETING, "the pool is being deleted"),
-        (counts.start_task_failed and not counts.able, "its start task failed on every node"),
-        (errors, f"it cannot get its nodes ({errors})"),
-        (counts.able, "every task slot is taken"),
-        (counts.starting or is_growing, "its nodes are starting"),
-        (counts.unusable, "its nodes are unusable"),
-        (counts.total, "none of its nodes takes tasks"),
-        (True, "it has no nodes, and is not getting any"),
-    ]
-    return next(text for is_so, text in reasons if is_so)
+def _what_for(pool: PoolStatus, counts: NodeCounts) -> str:
+    if counts.able:
+        return "every task slot is taken"
+    if counts.starting or not pool.is_steady:
+        return "its nodes are starting"
+    return "none of its nodes takes tasks"

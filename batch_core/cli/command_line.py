@@ -29,7 +29,7 @@ class _NoAnswer(Exception):
 _COMMANDS = {
     "setup": "make the containers, the table and the pool that are missing",
     "teardown": "count what there is, ask for each, and delete jobs, pool, containers and table",
-    "tidy": "close jobs of past days, and delete those that were closed long ago",
+    "tidy": "terminate jobs of past days, and delete those that were terminated long ago",
 }
 _ELSEWHERE = dict.fromkeys(("up", "demo", "drop", "show"), "python -m local")
 
@@ -159,13 +159,13 @@ async def _tidy(app: App, *, is_dry_run: bool) -> int:
     async with telling("looking at jobs of past days"):
         report = await tidy(app, is_dry_run=is_dry_run)
     would = "would be " if is_dry_run else ""
-    for job_id in report.closed:
-        print(f"job {job_id}: {would}closed")
+    for job_id in report.terminated:
+        print(f"job {job_id}: {would}terminated")
     for job_id in report.deleted:
         print(f"job {job_id}: {would}deleted")
     if not report.is_complete:
         print("not all of it was possible: run it again", file=sys.stderr)
-    elif not report.closed + report.deleted:
+    elif not report.terminated + report.deleted:
         print("nothing to tidy")
     return 0
 

@@ -5,13 +5,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from azure.batch.models import AllocationState, BatchPoolState
-
 from batch_core.app import App
 from batch_core.clocks import CLOCK_TOLERANCE, SHARED_KEY_LIMIT, ServiceClock
-from batch_core.errors import AppError, Missing
+from batch_core.errors import AppError, Missing, SettingsError
 from batch_core.naming import name_length
-from batch_core.services.batch import PoolStatus
+from batch_core.pool_trouble import pool_trouble
+from batch_core.services.batch_values import PoolStatus
 from batch_core.state.record import TaskRecord, TaskState
 
 _PATIENCE_SECONDS = 10
@@ -28,6 +27,15 @@ class Check:
     name: str
     is_ok: bool
     detail: str
+
+
+async def check_health_of(process_app: Callable[[], App]) -> list[Check]:
+    """Check the app of this process; wrong settings are one failed check."""
+    try:
+        app = process_app()
+    except SettingsError as exc:
+        return [Check(name="settings", is_ok=False, detail="; ".join(exc.problems))]
+    return await check_health(app)
 
 
 async def check_health(app: App) -> list[Check]:
@@ -49,11 +57,6 @@ async def check_health(app: App) -> list[Check]:
     return [settings, *(check for part in checks for check in part), clocks_check(app.clients.clocks, app.now())]
 
 
-def settings_check(problems: Sequence[str]) -> Check:
-    """Return the check of settings that are wrong."""
-    return Check(name="settings", is_ok=False, detail="; ".join(problems))
-
-
 async def _check(name: str, ping: Callable[[], Awaitable[None]]) -> list[Check]:
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS):
@@ -69,7 +72,7 @@ async def _check_file_names(app: App) -> list[Check]:
         return []
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS):
-            long_name = (await app.ledger.sweep_position()).long_name
+            long_name = (await app.sweep_checkpoint.load()).long_name
     except (AppError, TimeoutError):
         # The table's own check says so.
         return []
@@ -101,10 +104,8 @@ async def _check_batch(app: App) -> list[Check]:
 
 def _pool_check(pool: PoolStatus) -> Check:
     detail = f"{pool.id}: {pool.nodes} of {pool.target} nodes, {pool.state}, {pool.allocation_state}"
-    is_ok = pool.state == BatchPoolState.ACTIVE and not pool.errors
-    if is_ok and not pool.nodes and pool.allocation_state == AllocationState.STEADY:
-        is_ok, detail = False, f"{detail}: tasks wait until the pool has nodes"
-    return Check(name="pool", is_ok=is_ok, detail="; ".join([detail, *pool.errors]))
+    trouble = pool_trouble(pool)
+    return Check(name="pool", is_ok=trouble is None, detail=f"{detail}; {trouble}" if trouble else detail)
 
 
 def clocks_check(clocks: Sequence[ServiceClock], now: datetime) -> Check:
@@ -137,7 +138,7 @@ async def _check_notes(app: App) -> list[Check]:
 
 
 async def _notes_check(app: App) -> Check:
-    listed, jobs = await app.table.days(), {job.job_id for job in await app.ledger.jobs()}
+    listed, jobs = await app.table.days(), {job.job_id for job in await app.registry.jobs()}
     recent = {f"{app.now() - timedelta(days=ago):%Y%m%d}" for ago in range(_RECENT_DAYS)}
     problems: list[str] = []
     for day in sorted({*listed, *recent}, reverse=True):

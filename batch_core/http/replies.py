@@ -1,24 +1,19 @@
-"""HTTP requests and replies of the app: JSON both ways, and for each error the status that fits it."""
+"""HTTP replies of the app: JSON documents, and for each error the status that fits it."""
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Final
 from urllib.parse import urlsplit
 
 from batch_core.errors import AppError, BlobNotFound, InvalidRequest, NotAFile, NotNow, RecordNotFound, SettingsError
 from batch_core.http.health import Check
 from batch_core.live import Live
-from batch_core.naming import MAX_BLOB_NAME_LENGTH, is_blob_name, name_length
 from batch_core.state.record import TaskRecord
-from batch_core.submit import Submission
+from batch_core.submission import Submission
 
-# Azure's host passes no body on that comes without its length: https://github.com/Azure/azure-functions-host/issues/7930
-_NO_BODY = (
-    'the body is empty: send {"blob": "NAME"}, with a Content-Length, since a chunked body does not arrive on Azure'
-)
-
-_STATUS: dict[type[AppError], int] = {
+_STATUS: Final[Mapping[type[AppError], int]] = {
     InvalidRequest: 400,
     NotAFile: 400,
     BlobNotFound: 404,
@@ -41,41 +36,22 @@ class Reply:
         return json.dumps(self.document, default=_json_value, ensure_ascii=False) + "\n"
 
 
-@dataclass(frozen=True, kw_only=True)
-class SubmitRequest:
-    """What `POST /api/tasks` asks for."""
-
-    blob: str
-    force: bool
-
-    @classmethod
-    def parse(cls, body: bytes) -> "SubmitRequest":
-        """Read the JSON body; raises `InvalidRequest` with every problem at once."""
-        if not body:
-            raise InvalidRequest([_NO_BODY])
-        try:
-            document = json.loads(body)
-        except (ValueError, RecursionError) as exc:
-            raise InvalidRequest([f'the body is not JSON ({exc}): send {{"blob": "NAME"}}']) from exc
-        if not isinstance(document, dict):
-            raise InvalidRequest([f'the body is {_kind(document)}: send an object such as {{"blob": "NAME"}}'])
-        if problems := [*_blob_problems(document), *_other_problems(document)]:
-            raise InvalidRequest(problems)
-        return cls(blob=document["blob"], force=document.get("force", False))
-
-
 def submission_reply(submission: Submission, request_url: str) -> Reply:
-    """Return 202 for a new task and 200 for an existing one; `status_url` stands on the host that was asked."""
+    """Return 202 for a new task and 200 for an existing one; `status_url` is on the host that was asked."""
     record = submission.record
-    parts = urlsplit(request_url)
     document = {
         "task_id": record.task_id,
         "state": record.state,
         "reason": record.reason,
         "is_new": submission.is_new,
-        "status_url": f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}/{record.task_id}",
+        "status_url": _status_url(request_url, record.task_id),
     }
     return Reply(status=202 if submission.is_new else 200, document=document)
+
+
+def cancellation_reply(record: TaskRecord) -> Reply:
+    """Return the record with 200 if the task is stopped, with 202 while it is being stopped."""
+    return record_reply(record, status=200 if record.state.is_final else 202)
 
 
 def record_reply(record: TaskRecord, status: int = 200, live: Live | None = None) -> Reply:
@@ -107,29 +83,11 @@ def error_reply(error: AppError) -> Reply:
     return Reply(status=_STATUS.get(type(error), 503), document={"error": str(error), **several})
 
 
-def _blob_problems(document: Mapping[str, object]) -> list[str]:
-    if "blob" not in document:
-        return ["'blob' is missing: it names a blob of the input container"]
-    blob = document["blob"]
-    if not isinstance(blob, str):
-        return [f"'blob' is {_kind(blob)}: it must be a string"]
-    if not 1 <= name_length(blob) <= MAX_BLOB_NAME_LENGTH:
-        return [f"'blob' has {name_length(blob)} characters: a blob's name has 1 to {MAX_BLOB_NAME_LENGTH}"]
-    if not is_blob_name(blob):
-        return [f"'blob' is {blob!r}: no name of a blob holds U+0000 or half of a surrogate pair"]
-    return []
-
-
-def _other_problems(document: Mapping[str, object]) -> list[str]:
-    problems = [f"{name!r} is not known: there are 'blob' and 'force'" for name in document.keys() - {"blob", "force"}]
-    if not isinstance(document.get("force", False), bool):
-        problems.append(f"'force' is {_kind(document['force'])}: it must be true or false")
-    return sorted(problems)
-
-
-def _kind(value: object) -> str:
-    kinds = {dict: "an object", list: "a list", str: "a string", bool: "true or false", type(None): "null"}
-    return kinds.get(type(value), "a number")
+def _status_url(request_url: str, task_id: str) -> str:
+    """Return the URL of a task below the route that was asked: `.../tasks` or `.../tasks/{task_id}/retry`."""
+    parts = urlsplit(request_url)
+    route = parts.path[: parts.path.rindex("/tasks") + len("/tasks")]
+    return f"{parts.scheme}://{parts.netloc}{route}/{task_id}"
 
 
 def _json_value(value: object) -> str:

@@ -1,29 +1,30 @@
-"""How records, the index of open work and jobs look in the table.
+"""How records and the index of open work map to entities.
 
 One table:
 
     PartitionKey   RowKey               what
     20261123       918955-report-3f…    the record of a task; the newest of a day come first
-    20261123       open-918955-report…  stands beside it while the task is not final: the index of open work
-    20261123       noted                stands there while the day is noted: no record is written without it
-    days           20261123             a day that may have open work
+    20261123       open-918955-report…  its index entity, as long as the task is not final
+    20261123       noted                exists while the day is listed: no record is written without it
+    days           20261123             lists a day that may have open work
     jobs           files-pool-2026…-1   a job that tasks were added to, and how far it has been collected
-    sweep          position             how far the listing of the input container has come
+    sweep          position             the sweep's checkpoint
 """
 
 import logging
-import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields
-from datetime import UTC, date, datetime
+from dataclasses import fields
+from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from azure.data.tables import EdmType, EntityProperty, TableEntity
 
 from batch_core.checked import checked
 from batch_core.naming import table_keys
 from batch_core.obstacle import Obstacle
+from batch_core.state.changes import Stored
+from batch_core.state.index import OpenTask, open_task
 from batch_core.state.record import DetectedBy, Outcome, TaskRecord, TaskState
 
 logger = logging.getLogger(__name__)
@@ -38,54 +39,10 @@ JOBS = "jobs"
 #: Between the records of a day, whose rows begin with a digit, and its index of open work.
 NOTED = "noted"
 
+#: Live tables hold the first name of a field that was renamed.
+_STORED_NAMES: Final = {"cancel_requested": "is_cancelled"}
+
 type Entity = dict[str, Any]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stored:
-    """A record as it stood in the table: a change is accepted only while `etag` is still its ETag."""
-
-    record: TaskRecord
-    etag: str
-    #: When that was, in seconds of `time.monotonic`.
-    read_at: float = field(default_factory=time.monotonic, compare=False)
-
-
-@dataclass(frozen=True, kw_only=True)
-class OpenTask:
-    """What the index says of a task that is not final yet."""
-
-    task_id: str
-    blob: str
-    job_id: str
-    since: datetime
-    #: While it is queued: when to hand it to Batch again.
-    next_attempt_at: datetime | None = None
-    #: A person asked to stop it.
-    is_cancelled: bool = False
-    #: Its record is known to say that Batch has it.
-    is_verified: bool = False
-    #: Its file cannot be read: it was never handed to Batch, and is in no job yet.
-    is_obstructed: bool = False
-    #: The reason for its waiting that was last written to its record.
-    explained: str | None = None
-    #: When its output could not be copied for the first time.
-    failing_since: datetime | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class JobEntry:
-    """A job that tasks were added to."""
-
-    job_id: str
-    day: date
-    number: int
-    #: False once Batch said that it takes no more tasks.
-    is_open: bool
-    #: When it was closed, if the app did that: no task is open in it any more.
-    closed_at: datetime | None = None
-    #: Every task that completed before this moment has been collected; None: nothing is known yet.
-    watermark: datetime | None = None
 
 
 def record_entity(record: TaskRecord) -> Entity:
@@ -93,9 +50,9 @@ def record_entity(record: TaskRecord) -> Entity:
 
 
 def open_entity(record: TaskRecord) -> Entity:
-    values = {"task_id": record.task_id, "blob": record.blob, "job_id": record.job_id, "since": record.recorded_at}
-    obstructed = {"is_obstructed": True} if record.obstacle else {}
-    return open_key(record.task_id) | _bounded_values(values | obstructed)
+    """Return the index entity of a new record; a flag that is not set is left out."""
+    values = {name: value for name, value in vars(open_task(record)).items() if value is not False}
+    return open_key(record.task_id) | _bounded_values(_stored_names(values))
 
 
 def open_key(task_id: str) -> Entity:
@@ -113,13 +70,18 @@ def noted_entity(day: str) -> Entity:
     return {"PartitionKey": day, "RowKey": NOTED}
 
 
-def mark_entity(task_id: str, marks: Mapping[str, Any]) -> Entity:
-    """Return what a mark merges into an index entity."""
-    return open_key(task_id) | _merged(marks)
+def index_entity(task_id: str, changes: Mapping[str, object]) -> Entity:
+    """Return what changed fields of `OpenTask` merge into an index entity."""
+    return open_key(task_id) | _merged(_stored_names(changes))
 
 
 def to_open_task(entity: TableEntity) -> OpenTask:
-    return checked(OpenTask, _present(entity, OpenTask))
+    found = {f.name: field_value(entity.get(_STORED_NAMES.get(f.name, f.name))) for f in fields(OpenTask)}
+    return checked(OpenTask, {name: value for name, value in found.items() if value is not None})
+
+
+def _stored_names(values: Mapping[str, object]) -> dict[str, object]:
+    return {_STORED_NAMES.get(name, name): value for name, value in values.items()}
 
 
 def outcome_entity(task_id: str, outcome: Outcome, closed_at: datetime) -> Entity:
@@ -129,9 +91,15 @@ def outcome_entity(task_id: str, outcome: Outcome, closed_at: datetime) -> Entit
     return _entity_key(task_id) | _bounded_values(values)
 
 
-def change_entity(task_id: str, changes: Mapping[str, Any]) -> Entity:
-    """Return what a change merges into a record."""
-    return _entity_key(task_id) | _merged(changes)
+def change_entity(before: TaskRecord, after: TaskRecord) -> Entity:
+    """Return what a change merges into a record: the fields that differ."""
+    old, new = vars(before), vars(after)
+    return _entity_key(before.task_id) | _merged({name: value for name, value in new.items() if value != old[name]})
+
+
+def reason_entity(task_id: str, reason: str) -> Entity:
+    """Return what a reason alone merges into a record."""
+    return _entity_key(task_id) | _merged({"reason": reason})
 
 
 def _merged(changes: Mapping[str, Any]) -> Entity:
@@ -166,44 +134,13 @@ def property_values(values: Mapping[str, Any]) -> Entity:
 
 
 def to_record(entity: TableEntity) -> Stored:
-    values = _present(entity, TaskRecord)
+    found = {f.name: field_value(entity.get(f.name)) for f in fields(TaskRecord)}
+    values = {name: value for name, value in found.items() if value is not None}
     values["state"] = TaskState(values["state"])
     values["detected_by"] = DetectedBy(values["detected_by"])
     if "obstacle" in values:
         values["obstacle"] = Obstacle(values["obstacle"])
     return Stored(record=checked(TaskRecord, values), etag=str(entity.metadata["etag"]))
-
-
-def _present(entity: TableEntity, cls: type[OpenTask | TaskRecord]) -> dict[str, Any]:
-    """Return the fields that the entity has."""
-    found = {f.name: field_value(entity.get(f.name)) for f in fields(cls)}
-    return {name: value for name, value in found.items() if value is not None}
-
-
-def job_entity(job: JobEntry) -> Entity:
-    return property_values(
-        {
-            "PartitionKey": JOBS,
-            "RowKey": job.job_id,
-            "day": f"{job.day:%Y%m%d}",
-            "number": job.number,
-            "is_open": job.is_open,
-            "closed_at": job.closed_at,
-            "watermark": job.watermark,
-        }
-    )
-
-
-def to_job(entity: TableEntity) -> JobEntry:
-    values = {
-        "job_id": entity["RowKey"],
-        "day": datetime.strptime(entity["day"], "%Y%m%d").replace(tzinfo=UTC).date(),
-        "number": field_value(entity["number"]),
-        "is_open": entity["is_open"],
-        "closed_at": field_value(entity.get("closed_at")),
-        "watermark": field_value(entity.get("watermark")),
-    }
-    return checked(JobEntry, values)
 
 
 def _entity_key(task_id: str) -> Entity:

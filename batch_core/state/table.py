@@ -9,9 +9,7 @@
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from azure.core import MatchConditions
 from azure.data.tables import TableEntity, UpdateMode
@@ -21,39 +19,31 @@ from batch_core.errors import Conflict, Missing, RecordNotFound, translating
 from batch_core.naming import OPEN_PREFIX, BlobVersion, attempt_rows, is_task_id, table_keys
 from batch_core.paging import each_item, each_page
 from batch_core.service_codes import ABSENT_ENTITY, CONDITION_FAILED
+from batch_core.state.changes import Change, Closing, Stored
 from batch_core.state.entities import (
     DAYS,
     NOTED,
-    Entity,
-    OpenTask,
-    Stored,
     bounded,
     change_entity,
     day_entity,
     field_value,
-    mark_entity,
+    index_entity,
     noted_entity,
     open_entity,
     open_key,
     outcome_entity,
     readable,
+    reason_entity,
     record_entity,
     to_open_task,
     to_record,
 )
-from batch_core.state.record import Outcome, TaskRecord
+from batch_core.state.index import Marks, OpenTask, index_changes, marked
+from batch_core.state.record import TaskRecord
 from batch_core.state.transactions import Guard, Operation, Unit, apply_units
 
 #: A day without open work is forgotten when no record was written in it for so long: to note it again costs some calls.
 DAY_PATIENCE = timedelta(hours=2)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Closing:
-    """The final state that a task is to get."""
-
-    task_id: str
-    outcome: Outcome
 
 
 class StateTable:
@@ -90,25 +80,15 @@ class StateTable:
                 raise
             raise RecordNotFound(f"no task {task_id!r} is recorded") from exc
 
-    async def change(
-        self,
-        stored: Sequence[Stored],
-        *,
-        marks: Mapping[str, object] | None = None,
-        **changes: Any,  # noqa: ANN401 - fields of TaskRecord
-    ) -> list[Stored | None]:
-        """Make the same change to records; None for each that somebody else changed since it was read.
+    async def update(self, changes: Sequence[Change]) -> list[Stored | None]:
+        """Change records that stay open; None for each that was modified since it was read, or closed.
 
-        `marks` go to the index entities, in the same transaction: then a record that is closed is not changed either.
+        The index follows in the same transaction where the change means something for it.
         """
-        units: list[Unit] = [
-            [_merge_if_unchanged(one, changes), *([_mark(one.record.task_id, marks)] if marks else [])]
-            for one in stored
-        ]
-        etags = await apply_units(self._client, units)
+        etags = await apply_units(self._client, [_change_unit(change) for change in changes])
         return [
-            None if etag is None else Stored(record=replace(one.record, **changes), etag=etag)
-            for one, etag in zip(stored, etags, strict=True)
+            None if etag is None else Stored(record=change.record, etag=etag)
+            for change, etag in zip(changes, etags, strict=True)
         ]
 
     async def close(self, closings: Sequence[Closing], now: datetime) -> list[bool]:
@@ -122,17 +102,17 @@ class StateTable:
         ]
         return [etag is not None for etag in await apply_units(self._client, units)]
 
-    async def mark(self, tasks: Sequence[OpenTask], **marks: object) -> None:
-        """Note something on the index entities alone, of those that are still open."""
-        await apply_units(self._client, [[_mark(task.task_id, marks)] for task in tasks])
+    async def mark(self, tasks: Sequence[OpenTask], marks: Marks) -> None:
+        """Mark the index entities of those of the tasks that are still open; their records stay as they are."""
+        await apply_units(self._client, [[_index_update(task.task_id, marked(marks))] for task in tasks])
 
     async def explain(self, tasks: Sequence[OpenTask], reason: str) -> None:
         """Write why open tasks wait to their records, unless that is what their index entities say already."""
         reason = bounded(reason)
         units: list[Unit] = [
             [
-                ("update", change_entity(task.task_id, {"reason": reason}), {"mode": UpdateMode.MERGE}),
-                _mark(task.task_id, {"explained": reason}),
+                ("update", reason_entity(task.task_id, reason), {"mode": UpdateMode.MERGE}),
+                _index_update(task.task_id, marked(Marks(explained=reason))),
             ]
             for task in tasks
             if task.explained != reason
@@ -282,11 +262,18 @@ class StateTable:
                     yield entity
 
 
-def _merge_if_unchanged(stored: Stored, changes: Mapping[str, object]) -> Operation:
-    condition = {"mode": UpdateMode.MERGE, "etag": stored.etag, "match_condition": MatchConditions.IfNotModified}
-    return ("update", change_entity(stored.record.task_id, changes), condition)
+def _change_unit(change: Change) -> Unit:
+    before, after = change.stored.record, change.record
+    condition = {
+        "mode": UpdateMode.MERGE,
+        "etag": change.stored.etag,
+        "match_condition": MatchConditions.IfNotModified,
+    }
+    unit: Unit = [("update", change_entity(before, after), condition)]
+    if index := index_changes(before, after, change.marks):
+        unit.append(_index_update(before.task_id, index))
+    return unit
 
 
-def _mark(task_id: str, marks: Mapping[str, object]) -> Operation:
-    entity: Entity = mark_entity(task_id, marks)
-    return ("update", entity, {"mode": UpdateMode.MERGE})
+def _index_update(task_id: str, changes: Mapping[str, object]) -> Operation:
+    return ("update", index_entity(task_id, changes), {"mode": UpdateMode.MERGE})

@@ -13,7 +13,7 @@ from batch_core.clocks import ServiceClock
 from batch_core.collect import collect
 from batch_core.jobs import Jobs
 from batch_core.naming import BlobVersion
-from batch_core.state.entities import Stored
+from batch_core.state.changes import Stored
 from batch_core.state.record import DetectedBy, TaskRecord
 from batch_core.submit import _new_record, submit
 from batch_core.task import batch_task
@@ -27,7 +27,7 @@ def later(app: App, **difference: float) -> App:
     def now() -> datetime:
         return utc_now() + timedelta(**difference)
 
-    jobs = Jobs(app.ledger, app.batch, prefix=app.settings.job_prefix, pool_id=app.settings.pool.id, now=now)
+    jobs = Jobs(app.registry, app.batch, prefix=app.settings.job_prefix, pool_id=app.settings.pool.id, now=now)
     return replace(app, now=now, jobs=jobs)
 
 

@@ -3,9 +3,10 @@ import asyncio
 import pytest
 
 from batch_core.app import App
-from batch_core.cancel import UNDER_WAY, cancel
+from batch_core.cancel import IN_FLIGHT, cancel
 from batch_core.errors import NotNow, RecordNotFound, Unavailable
 from batch_core.reconcile import reconcile
+from batch_core.services.task_files import TaskFile
 from batch_core.state.record import TaskState
 from batch_core.submit import submit
 from tests.batch_core.steps import (
@@ -25,7 +26,7 @@ from tests.batch_core.steps import (
 )
 from tests.batch_emulator.control import faults
 
-ALMOST, OVER = UNDER_WAY.total_seconds() - 30, UNDER_WAY.total_seconds() + 30
+ALMOST, OVER = IN_FLIGHT.total_seconds() - 30, IN_FLIGHT.total_seconds() + 30
 LONG = "/bin/bash -c 'echo begun; sleep 600'"
 
 
@@ -46,7 +47,7 @@ async def printed(app: App, task_id: str) -> None:
     await running(app, task_id)
     record = await record_of(app, task_id)
     async with asyncio.timeout(30):
-        while not (await app.batch.file_facts(record.job_id, task_id, "stdout.txt")).size:
+        while not (await app.files.properties(TaskFile(job_id=record.job_id, task_id=task_id, name="stdout.txt"))).size:
             await asyncio.sleep(0.05)
 
 
@@ -69,7 +70,7 @@ async def test_a_task_that_batch_had_and_forgot_is_cancelled_at_once(app):
     await deleted(app, submission.job_id)
     record = await cancel(app, submission.task_id)
     assert record.state is TaskState.CANCELLED
-    assert record.reason == "cancelled on request; Batch did not know the task any more"
+    assert record.reason == "cancelled on request; Batch no longer knew the task"
 
 
 async def test_a_cancelled_task_without_output_is_cancelled_and_not_lost(app, monkeypatch):

@@ -90,7 +90,7 @@ async def test_a_clock_that_differs_from_batchs_hides_no_completion_from_collect
     await asyncio.sleep(0.6)
     second = await submitted(app, "b.txt")
     await collected(apart, second.task_id)
-    (job,) = await app.ledger.jobs()
+    (job,) = await app.registry.jobs()
     assert job.watermark is None or job.watermark < app.now() - timedelta(seconds=0.4)
     third = await submitted(app, "c.txt")
     await completed(app, [third.task_id])

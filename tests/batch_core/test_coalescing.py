@@ -1,10 +1,11 @@
 import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
-from batch_core.coalescing import Arrivals
+from batch_core.coalescing import Coalescer
 from batch_core.errors import Unavailable
 from batch_core.naming import BlobVersion
 from batch_core.state.record import DetectedBy, TaskState
@@ -20,7 +21,7 @@ def version(number: int) -> BlobVersion:
 
 @dataclass
 class Recorder:
-    """Stands for the submission: waits until it may go on, and answers with the names."""
+    """Stands in for the submission: waits until it may go on, and answers with the names."""
 
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
     together: list[list[str]] = field(default_factory=list)
@@ -36,16 +37,16 @@ class Recorder:
 async def test_a_single_arrival_goes_at_once():
     recorder = Recorder()
     recorder.go_on.set()
-    assert await Arrivals(recorder.submit).submit(version(1)) == "1"
+    assert await Coalescer(100).run(version(1), recorder.submit) == "1"
     assert recorder.together == [["1"]]
 
 
 async def test_what_arrives_meanwhile_goes_together_a_hundred_at_a_time():
     recorder = Recorder()
-    arrivals = Arrivals(recorder.submit)
-    running = [asyncio.create_task(arrivals.submit(version(100 + number))) for number in range(151)]
+    arrivals = Coalescer(100)
+    running = [asyncio.create_task(arrivals.run(version(100 + number), recorder.submit)) for number in range(151)]
     await asyncio.sleep(0)
-    later = [asyncio.create_task(arrivals.submit(version(300 + number))) for number in range(20)]
+    later = [asyncio.create_task(arrivals.run(version(300 + number), recorder.submit)) for number in range(20)]
     await asyncio.sleep(0)
     recorder.go_on.set()
     assert await asyncio.gather(*running, *later) == [str(n) for n in [*range(100, 251), *range(300, 320)]]
@@ -54,20 +55,20 @@ async def test_what_arrives_meanwhile_goes_together_a_hundred_at_a_time():
 
 async def test_an_error_reaches_everybody_who_went_together_and_nobody_else():
     recorder = Recorder()
-    arrivals = Arrivals(recorder.submit)
-    first = [asyncio.create_task(arrivals.submit(version(number))) for number in (13, 14)]
+    arrivals = Coalescer(100)
+    first = [asyncio.create_task(arrivals.run(version(number), recorder.submit)) for number in (13, 14)]
     await asyncio.sleep(0)
     recorder.go_on.set()
     for one in first:
         with pytest.raises(Unavailable):
             await one
-    assert await arrivals.submit(version(15)) == "15"
+    assert await arrivals.run(version(15), recorder.submit) == "15"
 
 
 async def test_a_cancelled_invocation_takes_nobody_with_it():
     recorder = Recorder()
-    arrivals = Arrivals(recorder.submit)
-    cancelled, other = [asyncio.create_task(arrivals.submit(version(number))) for number in (1, 2)]
+    arrivals = Coalescer(100)
+    cancelled, other = [asyncio.create_task(arrivals.run(version(number), recorder.submit)) for number in (1, 2)]
     await asyncio.sleep(0)
     cancelled.cancel()
     recorder.go_on.set()
@@ -76,10 +77,10 @@ async def test_a_cancelled_invocation_takes_nobody_with_it():
 
 async def test_a_burst_costs_few_calls(app, calls):
     versions = [await dropped(app, f"{number}.txt", b"text") for number in range(40)]
-    arrivals = Arrivals(lambda together: submit(app, together, detected_by=DetectedBy.TRIGGER))
-    await arrivals.submit(versions[0])
+    work = partial(submit, app, detected_by=DetectedBy.TRIGGER)
+    await app.arrivals.run(versions[0], work)
     calls.clear()
-    submissions = await asyncio.gather(*(arrivals.submit(one) for one in [*versions[1:], versions[1]]))
+    submissions = await asyncio.gather(*(app.arrivals.run(one, work) for one in [*versions[1:], versions[1]]))
     assert all(one.record.state is TaskState.SUBMITTED for one in submissions)
     # All gather before the loop runs: one insertion, one call to Batch, one change.
     assert [(call.service, call.path.rpartition("/")[2]) for call in calls] == [

@@ -13,8 +13,8 @@ from batch_core import collect as collect_module
 from batch_core.app import open_app
 from batch_core.collect import MIN_OUTPUT_TRIES, collect
 from batch_core.errors import Unavailable
+from batch_core.state.changes import Closing
 from batch_core.state.record import DetectedBy, Outcome, TaskState
-from batch_core.state.table import Closing
 from batch_core.submit import submit
 from tests.batch_core.steps import closed, collected, completed, dropped, later, output, submitted, with_command
 from tests.batch_emulator.control import faults

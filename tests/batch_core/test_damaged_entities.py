@@ -69,13 +69,13 @@ async def test_another_container_is_swept_from_its_beginning(app):
     version = await dropped(app, "old.txt")
     await sweep(later(app, minutes=30))
     other = f"{app.settings.input_container}-too"
-    position = replace(await app.ledger.sweep_position(), container=other)
+    position = replace(await app.sweep_checkpoint.load(), container=other)
     # As if the setting had named another container until now.
-    await app.ledger.save_sweep_position(replace(position, swept_until=app.now()))
+    await app.sweep_checkpoint.save(replace(position, swept_until=app.now()))
     await remove_record(app, version)
     report = await sweep(later(app, minutes=30))
     assert (report.looked_up, report.is_complete) == (1, True)
-    assert (await app.ledger.sweep_position()).container == app.settings.input_container
+    assert (await app.sweep_checkpoint.load()).container == app.settings.input_container
 
 
 async def remove_record(app: App, version) -> None:

@@ -12,7 +12,7 @@ from batch_core.backoff import LONGEST_ASKED
 from batch_core.collect import collect
 from batch_core.errors import InvalidRequest, ServiceError, Unexpected
 from batch_core.http.health import check_health
-from batch_core.http.replies import SubmitRequest
+from batch_core.http.requests import SubmitRequest
 from batch_core.naming import task_id
 from batch_core.reconcile import reconcile
 from batch_core.state.record import TaskState

@@ -12,9 +12,9 @@ from batch_core.errors import Missing, Refused, ServiceError, Unexpected, note_a
 from batch_core.http.health import check_health
 from batch_core.naming import task_id
 from batch_core.reconcile import reconcile
+from batch_core.state.changes import Closing
 from batch_core.state.entities import MAX_TEXT_LENGTH
 from batch_core.state.record import DetectedBy, Outcome, TaskState
-from batch_core.state.table import Closing
 from batch_core.submit import submit
 from chaos.relay import Asked, Ending, Spoiled, pass_all
 from tests.batch_core.relays import Relayed, relayed_app, where

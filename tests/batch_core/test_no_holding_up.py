@@ -9,13 +9,14 @@ from datetime import timedelta
 import pytest
 
 from batch_core import collect as collect_module
-from batch_core import submit as submit_module
+from batch_core import hand_over as hand_over_module
 from batch_core.app import utc_now
 from batch_core.cancel import cancel
 from batch_core.collect import collect
 from batch_core.errors import Refused, Unavailable
 from batch_core.naming import table_keys, task_id
 from batch_core.reconcile import reconcile
+from batch_core.services.task_files import TaskFile
 from batch_core.state.record import DetectedBy, TaskState
 from batch_core.submit import submit, submit_again
 from batch_core.sweep import sweep
@@ -103,7 +104,7 @@ async def test_a_record_that_cannot_be_changed_keeps_no_other_from_batch(relayed
 
 
 async def test_a_record_that_cannot_be_changed_holds_up_no_other_chunk(relayed, monkeypatch):
-    monkeypatch.setattr(submit_module, "MAX_TASKS_PER_CALL", 1)
+    monkeypatch.setattr(hand_over_module, "MAX_TASKS_PER_CALL", 1)
     versions = [await dropped(relayed.app, f"{number}.txt") for number in range(3)]
     relayed.tables.spoil = refusing(task_id(versions[0]))
     for version in versions:
@@ -148,8 +149,8 @@ async def test_a_job_whose_progress_cannot_be_noted_holds_up_no_other_job(relaye
 async def test_a_cancelled_task_that_collect_has_passed_is_sent_back(app):
     record = await submitted(app)
     await completed(app, [record.task_id])
-    (job,) = await app.ledger.jobs()
-    await app.ledger.change_job(replace(job, watermark=utc_now() + timedelta(minutes=1)))
+    (job,) = await app.registry.jobs()
+    await app.registry.update(replace(job, watermark=utc_now() + timedelta(minutes=1)))
     await cancel(app, record.task_id)
     await reconcile(later(app, minutes=30))
     await collect(app)
@@ -162,15 +163,15 @@ async def test_a_job_whose_output_comes_slowly_or_never_leaves_others_their_turn
     await closed(app, slow[0].job_id)
     quick = await submitted(app, "quick.txt")
     await completed(app, [quick.task_id])
-    read = app.batch.read_range
+    read = app.files.read
 
-    async def read_slowly(job_id: str, *rest: object) -> bytes:
-        if job_id == slow[0].job_id:
+    async def read_slowly(file: TaskFile, start: int, length: int) -> bytes:
+        if file.job_id == slow[0].job_id:
             await asyncio.sleep(1)
             raise Unavailable("reading", detail="no answer")
-        return await read(job_id, *rest)
+        return await read(file, start, length)
 
-    monkeypatch.setattr(app.batch, "read_range", read_slowly)
+    monkeypatch.setattr(app.files, "read", read_slowly)
     for _ in range(_TURNS):
         await collect(app, budget=timedelta(seconds=1))
         if (await record_of(app, quick.task_id)).state is TaskState.SUCCEEDED:
@@ -185,15 +186,15 @@ async def test_tasks_whose_output_failed_before_come_after_those_of_their_job_th
     await completed(app, [record.task_id for record in records])
     pages = [page async for page in app.batch.completed_tasks(records[0].job_id, None)]
     order = [task.task_id for page in pages for task in page.tasks]
-    read = app.batch.read_range
+    read = app.files.read
 
-    async def read_slowly(job_id: str, task: str, *rest: object) -> bytes:
-        if task in order[:2]:
+    async def read_slowly(file: TaskFile, start: int, length: int) -> bytes:
+        if file.task_id in order[:2]:
             await asyncio.sleep(1)
             raise Unavailable("reading", detail="no answer")
-        return await read(job_id, task, *rest)
+        return await read(file, start, length)
 
-    monkeypatch.setattr(app.batch, "read_range", read_slowly)
+    monkeypatch.setattr(app.files, "read", read_slowly)
     for _ in range(_TURNS):
         await collect(app, budget=timedelta(seconds=1))
         states = [(await record_of(app, task)).state for task in order]

@@ -172,7 +172,7 @@ async def test_one_that_waits_for_days_holds_no_job_and_goes_on_in_a_job_of_its_
     record = await waiting(app)
     await submitted(app, "other.txt")
     await collected(app, (await submitted(app, "other.txt")).task_id)
-    assert (await tidy(later(app, days=2))).closed == [record.job_id]
+    assert (await tidy(later(app, days=2))).terminated == [record.job_id]
     assert (await tidy(later(app, days=20))).deleted == [record.job_id]
     calls.clear()
     await reconcile(later(app, days=20))

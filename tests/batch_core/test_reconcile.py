@@ -11,7 +11,7 @@ from batch_core.app import App
 from batch_core.collect import collect
 from batch_core.naming import BlobVersion
 from batch_core.reconcile import reconcile
-from batch_core.state.entities import Stored
+from batch_core.state.changes import Change, Stored
 from batch_core.state.record import DetectedBy, TaskRecord, TaskState
 from batch_core.state.table import DAY_PATIENCE
 from batch_core.submit import _new_record
@@ -162,8 +162,8 @@ async def test_a_completion_that_the_watermark_has_passed_is_sent_back_and_colle
     monkeypatch.setattr(collect_module, "OVERLAP", timedelta(seconds=-5))
     late, other = await submitted(app, "late.txt"), await submitted(app, "other.txt")
     await completed(app, [late.task_id, other.task_id])
-    job = (await app.ledger.jobs())[0]
-    await app.ledger.change_job(replace(job, watermark=app.now() + timedelta(seconds=5)))
+    job = (await app.registry.jobs())[0]
+    await app.registry.update(replace(job, watermark=app.now() + timedelta(seconds=5)))
     assert (await collect(app)).listed == 0
     assert (await reconcile(later(app, minutes=5))).done["sent_back"] >= 1
     for record in (late, other):
@@ -173,8 +173,8 @@ async def test_a_completion_that_the_watermark_has_passed_is_sent_back_and_colle
 async def test_a_completion_in_a_job_that_was_closed_under_it_is_collected(app):
     record = await submitted(app)
     await completed(app, [record.task_id])
-    job = (await app.ledger.jobs())[0]
-    await app.ledger.change_job(replace(job, is_open=False, closed_at=app.now()))
+    job = (await app.registry.jobs())[0]
+    await app.registry.update(replace(job, takes_tasks=False, terminated_at=app.now()))
     assert (await collect(app)).jobs == 0
     assert (await reconcile(later(app, minutes=5))).done["sent_back"] == 1
     assert (await collected(app, record.task_id)).state is TaskState.SUCCEEDED
@@ -224,7 +224,7 @@ async def test_a_record_that_somebody_changes_meanwhile_is_verified_by_the_next_
 
     async def changed_after_reading(task_ids):
         records = await records_among(task_ids)
-        await app.table.change([stored], reason="Batch does not answer")
+        await app.table.update([Change(stored, replace(stored.record, reason="Batch does not answer"))])
         return records
 
     with monkeypatch.context() as patch:

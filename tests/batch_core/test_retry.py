@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -6,6 +7,7 @@ from batch_core.app import App
 from batch_core.errors import BlobNotFound, NotNow, RecordNotFound
 from batch_core.naming import task_id
 from batch_core.retry import retry
+from batch_core.state.changes import Change
 from batch_core.state.record import DetectedBy, TaskRecord, TaskState
 from batch_core.submit import submit_again
 from tests.batch_core.steps import (
@@ -55,7 +57,8 @@ async def test_many_wishes_at_once_make_one_new_attempt(app):
 async def test_an_attempt_that_was_made_by_force_after_the_wish_was_noted_is_linked_both_ways(app):
     old = await failed(app)
     version = await app.inputs.version_of(old.blob)
-    await app.table.change([await app.table.get(old.task_id)], retried_as=task_id(version, 2))
+    stored = await app.table.get(old.task_id)
+    await app.table.update([Change(stored, replace(stored.record, retried_as=task_id(version, 2)))])
     forced = await submit_again(app, version, detected_by=DetectedBy.HTTP)
     submission = await retry(app, old.task_id)
     assert (submission.is_new, submission.record.task_id) == (False, forced.record.task_id)

@@ -45,7 +45,7 @@ async def test_the_files_name_reaches_the_task_only_through_its_environment(app)
 async def test_the_node_may_read_this_one_blob_for_the_set_time_and_nothing_else(app):
     version = await dropped(app, "a b.txt", b"text")
     record = (await submit(app, [version], detected_by=TRIGGER))[0].record
-    url = (await batch_task(record, app.settings.task, app.inputs)).resource_files[0].http_url
+    url = (await batch_task(record, app.settings.task, app.inputs)).input_url
     query = parse_qs(urlsplit(url).query)
     assert query["sp"] == ["r"]
     assert query["sr"] == ["b"]
@@ -59,9 +59,9 @@ async def test_a_pool_identity_reads_the_input_without_a_signature(app):
     version = await dropped(app, "a.txt", b"text")
     record = (await submit(app, [version], detected_by=TRIGGER))[0].record
     settings = replace(app.settings.task, identity_resource_id="/subscriptions/s/identity")
-    (file,) = (await batch_task(record, settings, app.inputs)).resource_files
-    assert file.identity_reference.resource_id == "/subscriptions/s/identity"
-    assert "sig=" not in file.http_url
+    task = await batch_task(record, settings, app.inputs)
+    assert task.identity_resource_id == "/subscriptions/s/identity"
+    assert "sig=" not in task.input_url
 
 
 async def test_the_same_version_again_is_the_same_task(app):
@@ -140,7 +140,7 @@ async def test_a_closed_job_is_followed_by_the_next_one(app):
     second = (await submit(app, [await dropped(app, "b.txt", b"b")], detected_by=TRIGGER))[0].record
     assert second.state is TaskState.SUBMITTED
     assert (first.job_id[-2:], second.job_id[-2:]) == ("-1", "-2")
-    assert [(job.job_id[-2:], job.is_open) for job in await app.ledger.jobs()] == [("-1", False), ("-2", True)]
+    assert [(job.job_id[-2:], job.takes_tasks) for job in await app.registry.jobs()] == [("-1", False), ("-2", True)]
     # Another instance goes straight to the open one.
     other = open_app(app.settings)
     assert await other.jobs.current() == second.job_id

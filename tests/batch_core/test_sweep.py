@@ -11,8 +11,8 @@ from batch_core.clocks import CLOCK_MARGIN
 from batch_core.errors import Refused
 from batch_core.naming import task_id
 from batch_core.services import containers
-from batch_core.state.checkpoints import SweepPosition
 from batch_core.state.record import DetectedBy, TaskState
+from batch_core.state.sweep_checkpoint import SweepPosition
 from batch_core.sweep import sweep
 from tests.batch_core.steps import dropped, later, passed, record_of, submitted, tasks_of
 
@@ -102,7 +102,7 @@ async def test_files_that_come_while_a_listing_is_cut_in_two_are_found_by_the_ne
     # It stands before the place that the listing has reached.
     await dropped(app, "a")
     assert (await sweep(later(app, hours=5))).submitted == 1
-    position = await app.ledger.sweep_position()
+    position = await app.sweep_checkpoint.load()
     assert position.swept_until <= started.now() - app.settings.intake.sweep_grace - CLOCK_MARGIN
     assert (await sweep(later(app, hours=5))).submitted == 1
     assert {(await record_of(app, task)).blob for _, task in await tasks_of(app)} == {"a", "b", "c", "d"}
@@ -114,12 +114,12 @@ async def test_a_sweep_over_files_of_long_ago_looks_up_none_of_them(app, calls):
     # Times of files have whole seconds.
     new = await dropped(app, "new.txt")
     assert new.last_modified > old[-1].last_modified
-    await app.ledger.save_sweep_position(SweepPosition(swept_until=new.last_modified))
+    await app.sweep_checkpoint.save(SweepPosition(swept_until=new.last_modified))
     calls.clear()
     report = await sweep(later(app, minutes=5))
     assert (report.listed, report.looked_up, report.submitted) == (6, 1, 1)
     calls.clear()
-    await app.ledger.save_sweep_position(SweepPosition(swept_until=new.last_modified + SECOND))
+    await app.sweep_checkpoint.save(SweepPosition(swept_until=new.last_modified + SECOND))
     calls.clear()
     assert (await sweep(later(app, minutes=5))).looked_up == 0
     # Where it stands, one page, where it stands now.
@@ -159,7 +159,7 @@ async def test_a_file_that_is_still_being_copied_is_taken_when_the_copy_is_done(
     report = await sweep(passed(with_listing(app, pending), hours=1))
     assert (report.listed, report.submitted) == (1, 0)
     # It keeps the time at which the copy began: the next sweep must not take it for one that is recorded.
-    assert (await app.ledger.sweep_position()).swept_until == version.last_modified
+    assert (await app.sweep_checkpoint.load()).swept_until == version.last_modified
     assert (await sweep(passed(app, hours=2))).submitted == 1
 
 
@@ -175,7 +175,7 @@ async def test_a_file_that_a_pending_copy_held_back_is_remembered_over_a_cut_lis
     for _ in range(2):
         report = await sweep(passed(with_listing(app, first_pending), hours=1), budget=timedelta(0))
     assert report.is_complete
-    assert (await app.ledger.sweep_position()).swept_until == copied.last_modified
+    assert (await app.sweep_checkpoint.load()).swept_until == copied.last_modified
 
 
 @pytest.mark.parametrize("minutes", [12, 15, -12, -15])
@@ -187,7 +187,7 @@ async def test_a_clock_that_differs_from_storages_makes_no_file_invisible(app, m
 
 async def test_a_listing_that_storage_does_not_continue_starts_again(app):
     await dropped(app, "a.txt")
-    await app.ledger.save_sweep_position(SweepPosition(continuation="broken", started_at=app.now()))
+    await app.sweep_checkpoint.save(SweepPosition(continuation="broken", started_at=app.now()))
 
     async def refused(list_page, continuation):
         if continuation is not None:

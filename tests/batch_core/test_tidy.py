@@ -44,14 +44,14 @@ async def done(app: App) -> str:
 
 async def test_a_job_of_a_past_day_is_closed_and_later_deleted(app):
     job_id = await done(app)
-    assert await tidy(later(app, days=2)) == TidyReport(closed=[job_id])
+    assert await tidy(later(app, days=2)) == TidyReport(terminated=[job_id])
     assert await states(app) == {job_id: BatchJobState.COMPLETED}
     assert await tidy(later(app, days=3)) == NOTHING
     # A closed job costs the collecting ticks nothing any more.
-    (job,) = await app.ledger.jobs()
-    assert (job.is_open, job.closed_at is not None) == (False, True)
+    (job,) = await app.registry.jobs()
+    assert (job.takes_tasks, job.terminated_at is not None) == (False, True)
     assert await tidy(later(app, days=9, hours=1)) == TidyReport(deleted=[job_id])
-    assert await app.ledger.jobs() == []
+    assert await app.registry.jobs() == []
     async with asyncio.timeout(30):
         while await states(app):
             await asyncio.sleep(0.05)
@@ -67,7 +67,7 @@ async def test_a_day_is_not_past_before_its_last_submissions_are_through(app):
     await done(app)
     midnight = datetime.combine(utc_now().date() + timedelta(days=1), datetime.min.time(), UTC)
     assert await tidy(replace(app, now=lambda: midnight + timedelta(minutes=59))) == NOTHING
-    assert len((await tidy(replace(app, now=lambda: midnight + timedelta(minutes=61)))).closed) == 1
+    assert len((await tidy(replace(app, now=lambda: midnight + timedelta(minutes=61)))).terminated) == 1
 
 
 @pytest.mark.parametrize("kind", ["queued", "running", "completed"])
@@ -80,8 +80,8 @@ async def test_a_job_in_which_something_is_open_is_neither_closed_nor_deleted(ap
         # Its output is not confirmed yet.
         await completed(app, [(await submitted(app)).task_id])
     assert await tidy(later(app, days=2)) == NOTHING
-    job = (await app.ledger.jobs())[0]
-    await app.ledger.change_job(replace(job, is_open=False, closed_at=app.now()))
+    job = (await app.registry.jobs())[0]
+    await app.registry.update(replace(job, takes_tasks=False, terminated_at=app.now()))
     assert await tidy(later(app, days=30)) == NOTHING
 
 
@@ -91,7 +91,7 @@ async def test_nothing_that_is_not_in_the_apps_table_is_touched(app):
     foreign = [f"files-{app.settings.pool.id}-20200101-1", f"other-{app.settings.pool.id}-20200101-1"]
     for name in foreign:
         await app.clients.batch.create_job(BatchJobCreateOptions(id=name, pool_info=pool))
-    assert (await tidy(later(app, days=2))).closed == [job_id]
+    assert (await tidy(later(app, days=2))).terminated == [job_id]
     await tidy(later(app, days=30))
     remaining = await states(app)
     assert {name: remaining[name] for name in foreign} == dict.fromkeys(foreign, BatchJobState.ACTIVE)
@@ -100,13 +100,13 @@ async def test_nothing_that_is_not_in_the_apps_table_is_touched(app):
 async def test_a_dry_run_tells_what_would_be_done_and_does_nothing(app, calls):
     job_id = await done(app)
     calls.clear()
-    assert await tidy(later(app, days=2), is_dry_run=True) == TidyReport(closed=[job_id])
+    assert await tidy(later(app, days=2), is_dry_run=True) == TidyReport(terminated=[job_id])
     await tidy(later(app, days=2))
     calls.clear()
     assert await tidy(later(app, days=10), is_dry_run=True) == TidyReport(deleted=[job_id])
     assert {call.method for call in calls} == {"GET"}
     assert await states(app) == {job_id: BatchJobState.COMPLETED}
-    assert len(await app.ledger.jobs()) == 1
+    assert len(await app.registry.jobs()) == 1
 
 
 async def test_ticks_that_overlap_do_no_harm(app):
@@ -114,7 +114,7 @@ async def test_ticks_that_overlap_do_no_harm(app):
     await asyncio.gather(*(tidy(later(app, days=2)) for _ in range(3)))
     assert await states(app) == {job_id: BatchJobState.COMPLETED}
     await asyncio.gather(tidy(later(app, days=10)), tidy(later(app, days=10)), return_exceptions=True)
-    assert await app.ledger.jobs() == []
+    assert await app.registry.jobs() == []
 
 
 @pytest.mark.parametrize("is_terminated", [False, True], ids=["before-batch", "after-batch"])
@@ -130,8 +130,8 @@ async def test_a_closing_that_stopped_in_between_is_finished_by_the_next_tick(ap
     with monkeypatch.context() as patch:
         patch.setattr(app.batch, "terminate_job", stops)
         assert await tidy(later(app, days=2)) == TidyReport(is_complete=False)
-    assert (await app.ledger.jobs())[0].closed_at is None
-    assert await tidy(later(app, days=2)) == TidyReport(closed=[job_id])
+    assert (await app.registry.jobs())[0].terminated_at is None
+    assert await tidy(later(app, days=2)) == TidyReport(terminated=[job_id])
     assert await states(app) == {job_id: BatchJobState.COMPLETED}
 
 
@@ -141,23 +141,23 @@ async def test_trouble_with_one_job_leaves_the_others_to_be_tidied(app, pauses):
     second = await done(app)
     trouble = {"operation": "terminate_job", "path": f"/jobs/{first}/", "answer": {"status": 503}}
     async with faults(app.settings.batch.endpoint, trouble):
-        assert await tidy(later(app, days=2)) == TidyReport(closed=[second], is_complete=False)
-    assert await tidy(later(app, days=2)) == TidyReport(closed=[first])
+        assert await tidy(later(app, days=2)) == TidyReport(terminated=[second], is_complete=False)
+    assert await tidy(later(app, days=2)) == TidyReport(terminated=[first])
 
 
 async def test_a_tick_out_of_time_leaves_the_rest_for_the_next(app):
     job_id = await done(app)
     assert await tidy(later(app, days=2), budget=timedelta(0)) == TidyReport(is_complete=False)
-    assert await tidy(later(app, days=2)) == TidyReport(closed=[job_id])
+    assert await tidy(later(app, days=2)) == TidyReport(terminated=[job_id])
 
 
 async def test_jobs_that_somebody_else_closed_or_deleted_are_fine(app):
     first = await done(app)
     await closed(app, first)
-    assert await tidy(later(app, days=2)) == TidyReport(closed=[first])
+    assert await tidy(later(app, days=2)) == TidyReport(terminated=[first])
     await deleted(app, first)
     assert await tidy(later(app, days=10)) == TidyReport(deleted=[first])
-    assert await app.ledger.jobs() == []
+    assert await app.registry.jobs() == []
 
 
 async def test_a_submission_that_the_closing_overtook_goes_to_the_next_job(app, monkeypatch):
@@ -167,7 +167,7 @@ async def test_a_submission_that_the_closing_overtook_goes_to_the_next_job(app, 
 
     async def overtaken(job_id):
         # Whoever reads the table from now on is not sent there.
-        assert [job.is_open for job in await app.ledger.jobs()] == [False]
+        assert [job.takes_tasks for job in await app.registry.jobs()] == [False]
         # It has chosen its job, and is recorded after the tick looked for open work.
         await recorded_only(app, version)
         await terminate_job(job_id)

@@ -146,7 +146,7 @@ async def test_the_one_file_of_a_hundred_that_batch_can_never_take_is_rejected_a
 
     async def picky_add_tasks(job_id, tasks):
         calls.append(len(tasks))
-        if any(task.id == bad for task in tasks):
+        if any(task.task_id == bad for task in tasks):
             raise Refused("adding tasks", status=400, code="InvalidPropertyValue", detail="The value is not valid.")
         return await add_tasks(job_id, tasks)
 

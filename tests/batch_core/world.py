@@ -15,7 +15,7 @@ from azure.batch.models import BatchJobDisableOptions, BatchTaskState, DisableBa
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
 
 from batch_core.app import App, app_on
-from batch_core.cancel import UNDER_WAY
+from batch_core.cancel import IN_FLIGHT
 from batch_core.cli import provision
 from batch_core.collect import collect
 from batch_core.errors import Unavailable
@@ -160,12 +160,12 @@ class World:
     async def disable_jobs(self) -> None:
         """Let somebody keep every job from starting tasks; what runs goes on."""
         options = BatchJobDisableOptions(disable_tasks=DisableBatchJobOption.WAIT)
-        for job in await self.app.ledger.jobs():
+        for job in await self.app.registry.jobs():
             with suppress(HttpResponseError):
                 await self.app.clients.batch.begin_disable_job(job.job_id, options)
 
     async def _enable_jobs(self) -> None:
-        for job in await self.app.ledger.jobs():
+        for job in await self.app.registry.jobs():
             with suppress(HttpResponseError):
                 await self.app.clients.batch.begin_enable_job(job.job_id)
 
@@ -173,7 +173,7 @@ class World:
         open_records = [one for one in (await self.records()).values() if not one.state.is_final]
         for record in open_records:
             self.may_end[record.task_id] |= set(ends)
-        return [job.job_id for job in await self.app.ledger.jobs()]
+        return [job.job_id for job in await self.app.registry.jobs()]
 
     async def _is_all_noted(self) -> bool:
         queued = [one for one in (await self.records()).values() if one.state is TaskState.QUEUED]
@@ -241,7 +241,7 @@ class World:
         try:
             found = await sweep(self.app)
             # By then no call is under way that could still add a task whose cancellation was asked for.
-            await reconcile(later(self.app, seconds=UNDER_WAY.total_seconds() + 30))
+            await reconcile(later(self.app, seconds=IN_FLIGHT.total_seconds() + 30))
             await collect(self.app)
         except Unavailable:
             # A tick that failed is followed by another.
@@ -286,7 +286,7 @@ class World:
 
     async def _check_batch(self, records: dict[str, TaskRecord]) -> None:
         """See that no task ran in two jobs, and none ran more often than Batch itself started it."""
-        jobs = [job.job_id for job in await self.app.ledger.jobs()]
+        jobs = [job.job_id for job in await self.app.registry.jobs()]
         in_jobs = Counter([task async for task in self._tasks(jobs)])
         assert not [task for task, count in in_jobs.items() if count > 1]
         assert set(in_jobs) <= set(records)

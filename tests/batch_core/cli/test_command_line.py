@@ -19,7 +19,7 @@ from batch_core.cli import progress as patience
 from batch_core.cli.command_line import main
 from batch_core.cli.inventory import take_inventory
 from batch_core.config.settings import Settings
-from batch_core.state.entities import JobEntry
+from batch_core.state.job_registry import JobEntry
 from batch_core.state.record import DetectedBy
 from batch_core.submit import submit
 from tests.batch_core.steps import dropped, with_command
@@ -236,16 +236,18 @@ async def test_tidy_closes_old_jobs_and_a_dry_run_only_tells(run, environment, t
     await run(["setup"], environment, tmp_path)
     assert (await run(["tidy"], environment, tmp_path))[:2] == (0, "nothing to tidy\n")
     app = open_app(Settings.from_env(environment))
-    old = JobEntry(job_id=f"files-{app.settings.pool.id}-20201123-1", day=date(2020, 11, 23), number=1, is_open=True)
-    await app.ledger.add_job(old)
+    old = JobEntry(
+        job_id=f"files-{app.settings.pool.id}-20201123-1", day=date(2020, 11, 23), number=1, takes_tasks=True
+    )
+    await app.registry.add(old)
     await app.jobs.make(old.job_id)
     told = await run(["tidy", "--dry-run"], environment, tmp_path)
-    assert told[:2] == (0, f"job {old.job_id}: would be closed\n")
-    assert await app.ledger.jobs() == [old]
-    assert (await run(["tidy"], environment, tmp_path))[:2] == (0, f"job {old.job_id}: closed\n")
-    (job,) = await app.ledger.jobs()
+    assert told[:2] == (0, f"job {old.job_id}: would be terminated\n")
+    assert await app.registry.jobs() == [old]
+    assert (await run(["tidy"], environment, tmp_path))[:2] == (0, f"job {old.job_id}: terminated\n")
+    (job,) = await app.registry.jobs()
     await app.clients.close()
-    assert job.closed_at is not None
+    assert job.terminated_at is not None
 
 
 async def test_settings_come_from_the_folder_like_those_of_func_and_the_environment_wins(run, environment, tmp_path):

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batch_core.config.bindings import BindingExpressions
 from batch_core.config.names import SETTING_NAMES
-from batch_core.config.settings import SCHEDULES, BindingExpressions, Settings
+from batch_core.config.settings import SCHEDULES, Settings
 from batch_core.errors import SettingsError
 
 ROOT = Path(__file__).parents[3]

@@ -13,7 +13,7 @@ from batch_core.errors import (
 )
 from batch_core.http import replies
 from batch_core.http.health import Check
-from batch_core.http.replies import SubmitRequest
+from batch_core.http.requests import SubmitRequest
 
 
 def problems_of(body: bytes) -> list[str]:

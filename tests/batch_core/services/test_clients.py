@@ -10,16 +10,17 @@ from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, 
 from azure.core.pipeline.policies import RetryMode
 from azure.identity.aio import DefaultAzureCredential
 
-from batch_core import submit as submit_module
+from batch_core import hand_over as hand_over_module
 from batch_core.app import App, open_app
-from batch_core.cancel import UNDER_WAY, cancel
+from batch_core.cancel import IN_FLIGHT, cancel
 from batch_core.clocks import CLOCK_MARGIN
 from batch_core.config.settings import BatchAccount, StorageConnection
 from batch_core.errors import ServiceError, Unavailable
+from batch_core.hand_over import KNOWN_FOR, hand_over
 from batch_core.services import clients
-from batch_core.services.batch import BatchService
 from batch_core.services.clients import LONGEST_CALL, BriefIdentity, BriefTransport
-from batch_core.submit import KNOWN_FOR, hand_over
+from batch_core.services.task_files import TaskFile
+from batch_core.state.changes import Change
 from tests.batch_core.steps import dropped, later, record_of, recorded_only, tasks_of
 
 SERVICES = ("blob", "table", "batch")
@@ -75,7 +76,7 @@ async def test_the_longest_call_is_what_the_policies_of_the_real_clients_allow(s
 
 def test_cancel_waits_longer_than_the_calls_of_a_submission_that_knows_its_record():
     # The table's call that read the record, and the one that adds the task; the delegation key's comes before that.
-    assert UNDER_WAY - CLOCK_MARGIN >= KNOWN_FOR + 2 * LONGEST_CALL
+    assert IN_FLIGHT - CLOCK_MARGIN >= KNOWN_FOR + 2 * LONGEST_CALL
 
 
 # A server that answers as it likes
@@ -189,7 +190,7 @@ async def test_a_streamed_body_that_comes_drop_by_drop_ends_with_its_try(setting
     monkeypatch.setattr(clients, "LONGEST_TRY", 0.3)
     async with server(drips) as endpoint, app_at(settings, endpoint) as app, asyncio.timeout(20):
         with pytest.raises(Unavailable, match=r"reading the body was not done within 0\.3 seconds"):
-            await BatchService(app.clients.batch).read_range("j", "t", "stdout.txt", 0, 1000000)
+            await app.files.read(TaskFile(job_id="j", task_id="t", name="stdout.txt"), 0, 1000000)
 
 
 async def test_an_identity_that_gives_no_token_is_not_waited_for_and_not_asked_again(settings, monkeypatch):
@@ -228,21 +229,21 @@ async def test_a_token_that_comes_in_time_is_passed_on(monkeypatch):
 # What cancel relies on
 
 
-@pytest.mark.parametrize("is_cancelled", [False, True])
-async def test_a_record_that_was_read_long_ago_is_read_again_before_batch_gets_its_task(app, is_cancelled):
+@pytest.mark.parametrize("cancel_requested", [False, True])
+async def test_a_record_that_was_read_long_ago_is_read_again_before_batch_gets_its_task(app, cancel_requested):
     stored = await recorded_only(app, await dropped(app, "a.txt"))
     long_ago = replace(stored, read_at=stored.read_at - KNOWN_FOR.total_seconds() - 1)
-    if is_cancelled:
-        await app.table.change([stored], cancel_requested_at=app.now(), marks={"is_cancelled": True})
+    if cancel_requested:
+        await app.table.update([Change(stored, replace(stored.record, cancel_requested_at=app.now()))])
     done = await hand_over(app, [long_ago])
     assert done[stored.record.task_id] == await record_of(app, stored.record.task_id)
-    assert len(await tasks_of(app)) == (0 if is_cancelled else 1)
+    assert len(await tasks_of(app)) == (0 if cancel_requested else 1)
 
 
 async def test_a_delegation_key_that_takes_long_gives_time_to_cancel(app, monkeypatch):
     stored = await recorded_only(app, await dropped(app, "a.txt"))
     sas_url = app.inputs.sas_url
-    monkeypatch.setattr(submit_module, "KNOWN_FOR", timedelta(seconds=0.2))
+    monkeypatch.setattr(hand_over_module, "KNOWN_FOR", timedelta(seconds=0.2))
 
     async def slow(blob, lifetime):
         await cancel(app, stored.record.task_id)

@@ -7,9 +7,10 @@ import pytest
 from batch_core.app import App
 from batch_core.errors import Missing, RecordNotFound
 from batch_core.naming import BlobVersion, task_id
-from batch_core.state.entities import JobEntry, Stored
+from batch_core.state.changes import Change, Closing, Stored
+from batch_core.state.job_registry import JobEntry
 from batch_core.state.record import DetectedBy, Outcome, TaskRecord, TaskState
-from batch_core.state.table import Closing, StateTable
+from batch_core.state.table import StateTable
 
 NOW = datetime(2026, 11, 23, 8, 1, 2, 345678, tzinfo=UTC)
 
@@ -74,17 +75,18 @@ async def test_many_records_are_inserted_though_some_are_there_already(table):
 
 async def test_a_change_needs_the_etag_that_was_read(table):
     (stored,) = await inserted(table, record())
-    (changed,) = await table.change([stored], state=TaskState.SUBMITTED, submitted_at=NOW, reason=None)
+    submitted = replace(stored.record, state=TaskState.SUBMITTED, submitted_at=NOW, reason=None)
+    (changed,) = await table.update([Change(stored, submitted)])
     assert changed == await table.get(record().task_id)
-    assert changed.record == replace(stored.record, state=TaskState.SUBMITTED, submitted_at=NOW, reason=None)
-    assert await table.change([stored], reason="late") == [None]
+    assert changed.record == submitted
+    assert await table.update([Change(stored, replace(stored.record, reason="late"))]) == [None]
     assert await table.get(record().task_id) == changed
 
 
 async def test_of_many_changes_only_the_outdated_are_left_out(table):
     stored = await inserted(table, *(record(number) for number in range(5)))
-    await table.change([stored[2]], reason="meanwhile")
-    changed = await table.change(stored, state=TaskState.SUBMITTED)
+    await table.update([Change(stored[2], replace(stored[2].record, reason="meanwhile"))])
+    changed = await table.update([Change(one, replace(one.record, state=TaskState.SUBMITTED)) for one in stored])
     assert [one is None for one in changed] == [False, False, True, False, False]
 
 
@@ -109,7 +111,7 @@ async def test_of_many_closings_only_the_first_of_each_task_counts(table):
 async def test_a_record_that_was_closed_cannot_be_changed_by_who_read_it_open(table):
     (stored,) = await inserted(table, record())
     await table.close([Closing(task_id=record().task_id, outcome=Outcome(state=TaskState.SUCCEEDED))], NOW)
-    assert await table.change([stored], state=TaskState.SUBMITTED) == [None]
+    assert await table.update([Change(stored, replace(stored.record, state=TaskState.SUBMITTED))]) == [None]
 
 
 async def test_open_work_is_found_over_several_days_and_only_what_was_asked_for(table):
@@ -133,12 +135,12 @@ async def test_a_missing_table_is_not_taken_for_a_record_that_is_there(storage_a
 
 
 async def test_jobs_are_noted_once_and_keep_what_is_not_changed(storage_app):
-    ledger = storage_app.ledger
-    job = JobEntry(job_id="files-1", day=NOW.date(), number=1, is_open=True)
-    await ledger.add_job(job)
-    await ledger.change_job(replace(job, watermark=NOW))
-    await ledger.add_job(job)
-    await ledger.change_job(replace(job, is_open=False))
-    assert await ledger.jobs() == [replace(job, is_open=False, watermark=NOW)]
-    await ledger.remove_job("files-1")
-    assert await ledger.jobs() == []
+    registry = storage_app.registry
+    job = JobEntry(job_id="files-1", day=NOW.date(), number=1, takes_tasks=True)
+    await registry.add(job)
+    await registry.update(replace(job, watermark=NOW))
+    await registry.add(job)
+    await registry.update(replace(job, takes_tasks=False))
+    assert await registry.jobs() == [replace(job, takes_tasks=False, watermark=NOW)]
+    await registry.remove("files-1")
+    assert await registry.jobs() == []

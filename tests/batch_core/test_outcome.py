@@ -9,11 +9,18 @@ from azure.batch.models import (
     NameValuePair,
 )
 
-from batch_core.outcome import has_run, outcome_of
+from batch_core.outcome import has_run
+from batch_core.outcome import outcome_of as outcome_of_task
+from batch_core.services.batch_reading import completed_task
 from batch_core.state.record import Outcome, TaskState
 
 STARTED = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 ENDED = datetime(2026, 11, 23, 8, 1, tzinfo=UTC)
+
+
+def outcome_of(task: BatchTask) -> Outcome:
+    task.id, task.state_transition_time = "task", ENDED
+    return outcome_of_task(completed_task(task))
 
 
 def completed(**execution: object) -> BatchTask:

@@ -11,8 +11,8 @@ import pytest
 from batch_core.app import App
 from batch_core.collect import MIN_OUTPUT_TRIES, collect
 from batch_core.errors import Refused
-from batch_core.services import output as output_module
-from batch_core.services.output import SMALL
+from batch_core.services import output_copier as output_module
+from batch_core.services.output_copier import SMALL
 from batch_core.state.record import TaskRecord, TaskState
 from tests.batch_core.steps import (
     collected,
@@ -67,17 +67,17 @@ class Ranges(list[int]):
 
 @pytest.fixture
 def ranges(app, monkeypatch):
-    read_range = app.batch.read_range
+    read_file = app.files.read
     read = Ranges()
 
-    async def recording(job_id, task_id, file, start, length):
-        if file == "stdout.txt":
+    async def recording(file, start, length):
+        if file.name == "stdout.txt":
             read.append(start)
             if hook := read.hooks.pop(len(read), None):
                 await hook()
-        return await read_range(job_id, task_id, file, start, length)
+        return await read_file(file, start, length)
 
-    monkeypatch.setattr(app.batch, "read_range", recording)
+    monkeypatch.setattr(app.files, "read", recording)
     return read
 
 

@@ -1,0 +1,258 @@
+"""Queued records are handed to Batch, up to 100 in a call.
+
+    queued ──add tasks──▶ submitted
+      │  ▲                (or rejected, or still queued with the reason)
+      └──┘ its job takes no more tasks: the next job
+
+A record names its job before Batch is called, and moves to another job only when the old one verifiably does not have
+the task: so a task is never added twice, wherever the process stops.
+"""
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import batched
+from typing import Final
+
+from batch_core.app import App
+from batch_core.backoff import backoff
+from batch_core.errors import Conflict, Refused, ServiceError, Unexpected
+from batch_core.obstructed import readable_among
+from batch_core.services.batch import MAX_TASKS_PER_CALL
+from batch_core.services.batch_errors import is_never_accepted, takes_no_tasks
+from batch_core.services.batch_values import NewTask
+from batch_core.state.changes import Change, Closing, Stored
+from batch_core.state.record import Outcome, TaskRecord, TaskState
+from batch_core.task import batch_task
+
+logger = logging.getLogger(__name__)
+
+#: A record that was read longer ago is read again before Batch is given its task: it may have been cancelled since.
+KNOWN_FOR: Final = timedelta(minutes=1)
+#: More jobs than this are not closed under a submission's feet without something being wrong.
+_MAX_MOVES: Final = 5
+#: Calls to add tasks of one chunk that may end in an answer that decides nothing: enough to find three tasks of a
+#: hundred that cause it, and few where every call ends so.
+_MAX_DOUBTFUL_CALLS: Final = 20
+
+#: What became of records, by task id.
+type Done = dict[str, TaskRecord]
+
+
+async def hand_over(app: App, records: Sequence[Stored], moves: int = 0) -> Done:
+    """Hand those of the records that are queued to Batch; returns what each became.
+
+    One call for each job and 100 records. Raises `ServiceError` when the table itself fails.
+    """
+    readable, done = await readable_among(app, [one for one in records if _is_wanted(one.record)])
+    by_job: defaultdict[str, list[Stored]] = defaultdict(list)
+    for one in readable:
+        by_job[one.record.job_id].append(one)
+    chunks = [
+        (job_id, chunk)
+        for job_id, of_job in by_job.items()
+        for chunk in batched(of_job, MAX_TASKS_PER_CALL, strict=False)
+    ]
+    return done | await _each([partial(_hand_over_chunk, app, job_id, chunk, moves) for job_id, chunk in chunks])
+
+
+async def send_on(app: App, ended_job_id: str, records: Sequence[Stored]) -> Done:
+    """Move records to the next job whose tasks wait in one that has ended: they have not run and never will there.
+
+    Raises `ServiceError` as `hand_over` does.
+    """
+    next_job_id = await app.jobs.replace(ended_job_id)
+    reason = f"job {ended_job_id} was ended before the task could run; being handed to the next one"
+    moved = await app.table.update(
+        [
+            Change(
+                one,
+                replace(one.record, job_id=next_job_id, state=TaskState.QUEUED, reason=reason, submitted_at=None),
+            )
+            for one in records
+        ]
+    )
+    return await hand_over(app, [one for one in moved if one is not None])
+
+
+async def _each(parts: Sequence[Callable[[], Awaitable[Done]]]) -> Done:
+    """Do each part, also when the table refuses a record of an earlier one; that error comes at the end."""
+    done: Done = {}
+    refusals: list[Refused] = []
+    for part in parts:
+        try:
+            done |= await part()
+        except Refused as exc:
+            refusals.append(exc)
+    if refusals:
+        raise refusals[0]
+    return done
+
+
+async def _hand_over_chunk(app: App, job_id: str, chunk: Sequence[Stored], moves: int) -> Done:
+    try:
+        await app.jobs.make(job_id)
+        tasks = {one.record.task_id: await batch_task(one.record, app.settings.task, app.inputs) for one in chunk}
+    except ServiceError as exc:
+        return await _still_queued(app, chunk, exc)
+    return await _Adder(app, job_id, tasks, moves).add(chunk)
+
+
+async def _as_known_now(app: App, job_id: str, chunk: Sequence[Stored]) -> tuple[Sequence[Stored], Done]:
+    """Return those that are still to be handed over to this job, all read lately, and what became of the others.
+
+    Many records, a new job, a new key and slow services may have come before them: `cancel.IN_FLIGHT` relies on this.
+    """
+    if all(_is_fresh(one) for one in chunk):
+        return chunk, {}
+    again = (await app.table.records_among(one.record.task_id for one in chunk)).values()
+    due = [one for one in again if _is_fresh(one) and _is_wanted(one.record) and one.record.job_id == job_id]
+    return due, {one.record.task_id: one.record for one in again if one not in due}
+
+
+def _is_fresh(one: Stored) -> bool:
+    return time.monotonic() - one.read_at <= KNOWN_FOR.total_seconds()
+
+
+def _is_wanted(record: TaskRecord) -> bool:
+    return record.state is TaskState.QUEUED and not record.cancel_requested_at
+
+
+class _Adder:
+    """Adds up to 100 tasks to a job, and finds the few that spoil the call for the others by halving.
+
+    An answer that decides nothing is halved as well, since a single task may cause it; but only a few times, since it
+    may as well concern every call.
+    """
+
+    def __init__(self, app: App, job_id: str, tasks: Mapping[str, NewTask], moves: int) -> None:
+        self._app = app
+        self._job_id = job_id
+        self._tasks = tasks
+        self._moves = moves
+        self._doubtful_calls = 0
+
+    async def add(self, chunk: Sequence[Stored]) -> Done:
+        """Add the tasks of these records; returns what each became."""
+        due, changed = await _as_known_now(self._app, self._job_id, chunk)
+        return changed | (await self._add(due) if due else {})
+
+    async def _add(self, chunk: Sequence[Stored]) -> Done:
+        try:
+            errors = await self._app.batch.add_tasks(self._job_id, [self._tasks[one.record.task_id] for one in chunk])
+        except ServiceError as exc:
+            if takes_no_tasks(exc) and self._moves < _MAX_MOVES:
+                return await _move(self._app, self._job_id, chunk, self._moves + 1)
+            if self._is_worth_halving(chunk, exc):
+                middle = len(chunk) // 2
+                return await self.add(chunk[:middle]) | await self.add(chunk[middle:])
+            return await _settle(self._app, chunk, {one.record.task_id: exc for one in chunk})
+        return await _settle(self._app, chunk, errors)
+
+    def _is_worth_halving(self, chunk: Sequence[Stored], error: ServiceError) -> bool:
+        if len(chunk) == 1 or not isinstance(error, Refused | Conflict | Unexpected):
+            return False
+        self._doubtful_calls += not is_never_accepted(error)
+        return self._doubtful_calls <= _MAX_DOUBTFUL_CALLS
+
+
+async def _move(app: App, ended_job_id: str, chunk: Sequence[Stored], moves: int) -> Done:
+    """Move the records to the next job, except those whose task the ended one has after all."""
+    logger.info("Job %s takes no more tasks; %d go on to the next.", ended_job_id, len(chunk))
+    try:
+        added = [one for one in chunk if await app.batch.has_task(ended_job_id, one.record.task_id)]
+    except ServiceError as exc:
+        return await _still_queued(app, chunk, exc)
+    others = [one for one in chunk if one not in added]
+    next_job_id = await app.jobs.replace(ended_job_id)
+    moved = await app.table.update([Change(one, replace(one.record, job_id=next_job_id)) for one in others])
+    done = await _settle(app, added, {one.record.task_id: None for one in added})
+    done |= await hand_over(app, [one for one in moved if one is not None], moves)
+    return done | await _reread(app, [one for one, now in zip(others, moved, strict=True) if now is None])
+
+
+async def _settle(app: App, chunk: Sequence[Stored], errors: Mapping[str, ServiceError | None]) -> Done:
+    """Write down what Batch said of each task.
+
+    Only what Batch says it can never accept is rejected, and only if it does not have the task: an earlier call may
+    have added it, though its answer was not understood.
+    """
+    by_id = {task_id.lower(): error for task_id, error in errors.items()}
+    unanswered = Unexpected("adding the task", detail="Batch's reply did not mention it")
+    verdicts = [(one, await _checked(app, one, by_id.get(one.record.task_id.lower(), unanswered))) for one in chunk]
+    waiting = [(one, error) for one, error in verdicts if error is not None and not is_never_accepted(error)]
+    refused = [(one, error) for one, error in verdicts if error is not None and is_never_accepted(error)]
+    alike = {id(error): (error, [one for one, of_one in waiting if of_one is error]) for _, error in waiting}
+    return await _each(
+        [
+            partial(_accept, app, [one for one, error in verdicts if error is None]),
+            *(partial(_still_queued, app, some, error) for error, some in alike.values()),
+            partial(_reject, app, refused),
+        ]
+    )
+
+
+async def _checked(app: App, one: Stored, error: ServiceError | None) -> ServiceError | None:
+    """Ask Batch whether it has a task that it refuses; returns None if it does, and a doubt if it does not say."""
+    if error is None or not is_never_accepted(error):
+        return error
+    try:
+        return None if await app.batch.has_task(one.record.job_id, one.record.task_id) else error
+    except ServiceError as exc:
+        return Unexpected(error.action, detail=f"{error}; whether Batch has the task is not known: {exc}")
+
+
+async def _accept(app: App, accepted: Sequence[Stored]) -> Done:
+    now = app.now()
+    done = await _update(
+        app,
+        [
+            Change(
+                one,
+                replace(one.record, state=TaskState.SUBMITTED, submitted_at=now, reason=None, next_attempt_at=None),
+            )
+            for one in accepted
+        ],
+    )
+    for record in done.values():
+        # Cancelled while Batch took it: nothing else knows yet that there is a task to terminate.
+        if record.cancel_requested_at:
+            await app.batch.terminate_task(record.job_id, record.task_id)
+    return done
+
+
+async def _still_queued(app: App, chunk: Sequence[Stored], error: ServiceError) -> Done:
+    """Write why Batch has not accepted the records, and when to ask again."""
+    logger.warning("Batch has not accepted %d tasks, %s first: %s", len(chunk), chunk[0].record.task_id, error)
+    now = app.now()
+    return await _update(app, [Change(one, _postponed(one.record, error, now)) for one in chunk])
+
+
+def _postponed(record: TaskRecord, error: ServiceError, now: datetime) -> TaskRecord:
+    tries = record.submit_tries + 1
+    next_attempt_at = now + backoff(tries, error.retry_after)
+    return replace(record, reason=str(error), submit_tries=tries, next_attempt_at=next_attempt_at)
+
+
+async def _reject(app: App, refused: Sequence[tuple[Stored, ServiceError]]) -> Done:
+    closings = [Closing.of(one, Outcome(state=TaskState.REJECTED, reason=str(error))) for one, error in refused]
+    for closing in closings:
+        logger.error("Batch rejected task %s: %s", closing.task_id, closing.outcome.reason)
+    await app.table.close(closings, app.now())
+    return await _reread(app, [one for one, _ in refused])
+
+
+async def _update(app: App, changes: Sequence[Change]) -> Done:
+    """Change the records; one that was modified concurrently is read again and left as it is."""
+    changed = await app.table.update(changes)
+    done = {one.record.task_id: one.record for one in changed if one is not None}
+    return done | await _reread(app, [one.stored for one in changes if one.record.task_id not in done])
+
+
+async def _reread(app: App, stored: Sequence[Stored]) -> Done:
+    fresh = [await app.table.get(one.record.task_id) for one in stored]
+    return {one.record.task_id: one.record for one in fresh}

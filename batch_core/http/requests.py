@@ -1,0 +1,62 @@
+"""What HTTP requests ask for, read from their JSON bodies."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from batch_core.errors import InvalidRequest
+from batch_core.naming import MAX_BLOB_NAME_LENGTH, is_blob_name, name_length
+
+# Azure's host passes no body on that comes without its length: https://github.com/Azure/azure-functions-host/issues/7930
+_NO_BODY: Final = (
+    'the body is empty: send {"blob": "NAME"}, with a Content-Length, since a chunked body does not arrive on Azure'
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubmitRequest:
+    """What `POST /api/tasks` asks for."""
+
+    blob: str
+    force: bool
+
+    @classmethod
+    def parse(cls, body: bytes) -> "SubmitRequest":
+        """Read the JSON body; raises `InvalidRequest` with every problem at once."""
+        if not body:
+            raise InvalidRequest([_NO_BODY])
+        try:
+            document = json.loads(body)
+        except (ValueError, RecursionError) as exc:
+            raise InvalidRequest([f'the body is not JSON ({exc}): send {{"blob": "NAME"}}']) from exc
+        if not isinstance(document, dict):
+            raise InvalidRequest([f'the body is {_kind(document)}: send an object such as {{"blob": "NAME"}}'])
+        if problems := [*_blob_problems(document), *_other_problems(document)]:
+            raise InvalidRequest(problems)
+        return cls(blob=document["blob"], force=document.get("force", False))
+
+
+def _blob_problems(document: Mapping[str, object]) -> list[str]:
+    if "blob" not in document:
+        return ["'blob' is missing: it names a blob of the input container"]
+    blob = document["blob"]
+    if not isinstance(blob, str):
+        return [f"'blob' is {_kind(blob)}: it must be a string"]
+    if not 1 <= name_length(blob) <= MAX_BLOB_NAME_LENGTH:
+        return [f"'blob' has {name_length(blob)} characters: a blob's name has 1 to {MAX_BLOB_NAME_LENGTH}"]
+    if not is_blob_name(blob):
+        return [f"'blob' is {blob!r}: no name of a blob holds U+0000 or half of a surrogate pair"]
+    return []
+
+
+def _other_problems(document: Mapping[str, object]) -> list[str]:
+    problems = [f"{name!r} is not known: there are 'blob' and 'force'" for name in document.keys() - {"blob", "force"}]
+    if not isinstance(document.get("force", False), bool):
+        problems.append(f"'force' is {_kind(document['force'])}: it must be true or false")
+    return sorted(problems)
+
+
+def _kind(value: object) -> str:
+    kinds = {dict: "an object", list: "a list", str: "a string", bool: "true or false", type(None): "null"}
+    return kinds.get(type(value), "a number")

@@ -1,0 +1,21 @@
+"""What keeps a pool from running tasks, in a sentence: said by health, and as the reason of tasks that wait."""
+
+from batch_core.services.batch_values import NodeCounts, PoolStatus
+
+
+def pool_trouble(pool: PoolStatus, counts: NodeCounts | None = None) -> str | None:
+    """Return what is wrong with a pool; None if its tasks wait for nothing but a free slot or a starting node.
+
+    Without the counts of its nodes only what the pool itself says is judged. The sentences hold no figures that change
+    from tick to tick.
+    """
+    counts = counts or NodeCounts(total=pool.nodes)
+    is_coming = counts.able or counts.starting or not pool.is_steady
+    troubles = [
+        (pool.is_deleting, "the pool is being deleted"),
+        (counts.start_task_failed and not counts.able, "its start task failed on every node"),
+        (pool.errors, f"it cannot get its nodes ({'; '.join(pool.errors)})"),
+        (counts.unusable and not is_coming, "its nodes are unusable"),
+        (not counts.total and not is_coming, "it has no nodes, and is not getting any"),
+    ]
+    return next((text for is_so, text in troubles if is_so), None)

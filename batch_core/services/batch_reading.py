@@ -1,0 +1,160 @@
+"""The SDK's models of Batch become values of the app; what no reply of the service can say is refused.
+
+All of it raises `TypeError` or `ValueError` for that, which `translating` turns into `Unexpected`.
+"""
+
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Final
+
+from azure.batch.models import (
+    BatchPool,
+    BatchPoolNodeCounts,
+    BatchTask,
+    BatchTaskAddStatus,
+    BatchTaskCreateResult,
+    BatchTaskExecutionInfo,
+    BatchTaskExecutionResult,
+    BatchTaskFailureInfo,
+)
+
+from batch_core.checked import checked
+from batch_core.errors import Refused, ServiceError, Unavailable, Unexpected, note_answer, translating
+from batch_core.naming import MAX_ID_LENGTH
+from batch_core.services.batch_values import CompletedPage, CompletedTask, Execution, Failure, NodeCounts, PoolStatus
+
+logger = logging.getLogger(__name__)
+
+#: The table holds no earlier time and no larger number
+#: (https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model#property-types).
+EARLIEST: Final = datetime(1601, 1, 1, tzinfo=UTC)
+_LARGEST: Final = 2**63 - 1
+
+
+def wire_value(value: str | Enum) -> str:
+    """Return the service's own word for a value that the SDK may have turned into an enumeration's."""
+    return str(value.value if isinstance(value, Enum) else value)
+
+
+def required_text(value: str | None) -> str:
+    """Return a text that every answer has."""
+    if not isinstance(value, str):
+        raise TypeError(f"a text was expected, not {type(value).__name__}")
+    return value
+
+
+def required_time(value: datetime | None) -> datetime:
+    """Return a time that every answer has, and that the table can hold."""
+    if not isinstance(value, datetime):
+        raise TypeError(f"a time was expected, not {type(value).__name__}")
+    if value < EARLIEST:
+        raise ValueError(f"{value:%Y} is no year of a task")
+    return value
+
+
+def check_id(found: str | None, asked: str) -> None:
+    """See that an answer is about what was asked for; ids are compared without regard to case."""
+    if required_text(found).lower() != asked.lower():
+        raise ValueError(f"it is about {required_text(found)[:MAX_ID_LENGTH]!r}")
+
+
+def completed_page(job_id: str, tasks: Sequence[BatchTask]) -> CompletedPage:
+    """Read the tasks one by one: one that cannot be read holds up none of the others."""
+    read: list[CompletedTask] = []
+    for task in tasks:
+        try:
+            with translating(f"reading a completed task of job {job_id}"):
+                note_answer()
+                read.append(completed_task(task))
+        except Unexpected as exc:
+            logger.warning("%s", exc)
+    return CompletedPage(tasks=read, unreadable=len(tasks) - len(read))
+
+
+def completed_task(task: BatchTask) -> CompletedTask:
+    values = {
+        "task_id": required_text(task.id),
+        "completed_at": required_time(task.state_transition_time),
+        "node_id": task.node_info.node_id if task.node_info else None,
+        "execution": execution_of(task.execution_info) if task.execution_info else None,
+    }
+    return checked(CompletedTask, values)
+
+
+def execution_of(info: BatchTaskExecutionInfo) -> Execution:
+    values = {
+        "is_success": info.result == BatchTaskExecutionResult.SUCCESS,
+        "started_at": _unless_placeholder(info.start_time),
+        "ended_at": _unless_placeholder(info.end_time),
+        "exit_code": _storable(info.exit_code),
+        "failure": failure_of(info.failure_info) if info.failure_info else None,
+    }
+    return checked(Execution, values)
+
+
+def failure_of(info: BatchTaskFailureInfo) -> Failure:
+    # Values may hold the input's URL with its SAS signature: only the details that are made to be read.
+    details = [detail.value for detail in info.details or [] if detail.name == "Message" and detail.value]
+    message = " ".join([info.message or "", *details]).strip()
+    return checked(Failure, {"category": wire_value(info.category), "code": info.code, "message": message})
+
+
+def pool_status(pool: BatchPool) -> PoolStatus:
+    return PoolStatus(
+        id=required_text(pool.id),
+        state=wire_value(required_text(pool.state)),
+        allocation_state=wire_value(pool.allocation_state or "unknown"),
+        nodes=(pool.current_dedicated_nodes or 0) + (pool.current_low_priority_nodes or 0),
+        target=(pool.target_dedicated_nodes or 0) + (pool.target_low_priority_nodes or 0),
+        errors=tuple(f"{error.code}: {error.message}" for error in pool.resize_errors or []),
+    )
+
+
+def node_counts(pool: BatchPoolNodeCounts) -> NodeCounts:
+    kinds = [kind for kind in (pool.dedicated, pool.low_priority) if kind]
+    return NodeCounts(
+        total=sum(kind.total for kind in kinds),
+        able=sum(kind.idle + kind.running for kind in kinds),
+        starting=sum(
+            kind.creating + kind.starting + kind.waiting_for_start_task + kind.rebooting + kind.reimaging
+            for kind in kinds
+        ),
+        start_task_failed=sum(kind.start_task_failed for kind in kinds),
+        unusable=sum(kind.unusable for kind in kinds),
+    )
+
+
+def addition_error(job_id: str, result: BatchTaskCreateResult) -> ServiceError | None:
+    """Return why one task of a collection was not added; None: Batch has it."""
+    code = (result.error and result.error.code) or ""
+    # The service writes "Success" where the SDK's enumeration says "success".
+    status = required_text(result.status).lower()
+    if status == BatchTaskAddStatus.SUCCESS or (status == BatchTaskAddStatus.CLIENT_ERROR and code == "TaskExists"):
+        return None
+    message = result.error.message.value if result.error and result.error.message else None
+    detail = (message or "no reason given").split("\n", 1)[0]
+    kind = _kind_of_addition_error(status, code)
+    return kind(f"adding task {result.task_id} to job {job_id}", code=code, detail=detail)
+
+
+def _kind_of_addition_error(status: str, code: str) -> type[ServiceError]:
+    match status:
+        case BatchTaskAddStatus.SERVER_ERROR:
+            return Unavailable
+        case BatchTaskAddStatus.CLIENT_ERROR if code:
+            return Refused
+        case _:
+            return Unexpected
+
+
+def _unless_placeholder(value: datetime | None) -> datetime | None:
+    """Leave out a placeholder such as year 1."""
+    return None if value is None or value < EARLIEST else value
+
+
+def _storable(value: int | None) -> int | None:
+    if value is not None and abs(value) > _LARGEST:
+        raise ValueError(f"{value} is no exit code")
+    return value

@@ -1,0 +1,119 @@
+"""Tasks, pools and files of Batch as the app knows them. Times are aware and UTC."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from azure.batch.models import AllocationState, BatchPoolState
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewTask:
+    """A task to be added: a command line, and one file that the node downloads before it runs.
+
+    `input_url` is read with the pool's managed identity if `identity_resource_id` (its ARM id) is not empty; else it
+    must give access itself, and is a secret.
+    """
+
+    task_id: str
+    command_line: str
+    environment: Mapping[str, str]
+    input_url: str
+    #: Where the file is put, relative to the task's working directory.
+    input_path: str
+    identity_resource_id: str
+    max_wall_clock_time: timedelta
+    retention_time: timedelta
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """Why a task failed, in Batch's own words."""
+
+    category: str
+    code: str | None
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """How a task ran. One that was stopped, or that could not be started, has no exit code."""
+
+    is_success: bool
+    started_at: datetime | None
+    ended_at: datetime | None
+    exit_code: int | None
+    failure: Failure | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompletedTask:
+    """A completed task: when it completed (or was changed last, as the service says), where and how.
+
+    `execution` is None if it was completed before it ever ran.
+    """
+
+    task_id: str
+    completed_at: datetime
+    node_id: str | None
+    execution: Execution | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompletedPage:
+    """A page of completed tasks, and how many of its items could not be read."""
+
+    tasks: list[CompletedTask]
+    unreadable: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurrentTask:
+    """A task that need not be completed: its state in the service's word, its node and start, if it has them."""
+
+    state: str
+    node_id: str | None
+    started_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeCounts:
+    """How many nodes a pool has: all, and those able to run tasks, on their way, and in trouble."""
+
+    total: int = 0
+    able: int = 0
+    starting: int = 0
+    start_task_failed: int = 0
+    unusable: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolStatus:
+    """A pool: its states in the service's words, the nodes that it has and is to have, its resize errors."""
+
+    id: str
+    state: str
+    allocation_state: str
+    nodes: int
+    target: int
+    errors: tuple[str, ...]
+
+    @property
+    def is_active(self) -> bool:
+        return self.state == BatchPoolState.ACTIVE
+
+    @property
+    def is_deleting(self) -> bool:
+        return self.state == BatchPoolState.DELETING
+
+    @property
+    def is_steady(self) -> bool:
+        return self.allocation_state == AllocationState.STEADY
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileProperties:
+    """What tells a file's content from another: its size in bytes, when it was last modified (in seconds)."""
+
+    size: int
+    modified: datetime

@@ -1,0 +1,113 @@
+"""Files in the directories of tasks, read from the nodes in ranges."""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+
+from azure.batch.aio import BatchClient
+from azure.batch.models import BatchError
+from azure.core.exceptions import HttpResponseError
+from azure.core.pipeline import PipelineResponse
+from azure.core.rest import AsyncHttpResponse
+
+from batch_core.errors import Unexpected, error_code, translating
+from batch_core.services.batch_reading import required_time
+from batch_core.services.batch_values import FileProperties
+from batch_core.services.clients import within_a_try
+
+#: Headers that every answer about a file has (https://learn.microsoft.com/rest/api/batchservice/file/get-from-task).
+_FILE_HEADER: Final = "ocp-batch-file-"
+_NO_FILE: Final = f"it has none of the headers that Batch gives a file ({_FILE_HEADER}...)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskFile:
+    """A file in the directory of a task."""
+
+    job_id: str
+    task_id: str
+    name: str
+
+
+class TaskFiles:
+    """The files of tasks. Methods raise the `ServiceError` that fits."""
+
+    def __init__(self, client: BatchClient) -> None:
+        self._client = client
+
+    async def read(self, file: TaskFile, start: int, length: int) -> bytes:
+        """Return up to `length` bytes of a file from byte `start` on, less if the file ends before.
+
+        What comes back counts as the file's content only if the answer has the headers that Batch gives a file, and is
+        neither shorter than it says nor longer than what was asked for. Raises `Unexpected` otherwise.
+        """
+        with translating(f"reading {file.name} of task {file.task_id}"):
+            part = f"bytes={start}-{start + length - 1}"
+            try:
+                answer: Any = await self._client.download_task_file(
+                    file.job_id, file.task_id, file.name, ocp_range=part, cls=_FileAnswer.of
+                )
+            except HttpResponseError as exc:
+                # The SDK does not read the body of a streamed reply, not even of an error.
+                await _read_error(exc)
+                if exc.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and error_code(exc) == "InvalidRange":
+                    return b""
+                raise
+            async with within_a_try("reading the body"):
+                content: bytes = await answer.content(length)
+            return content
+
+    async def properties(self, file: TaskFile) -> FileProperties:
+        """Return a file's size and time."""
+        try:
+            with translating(f"looking at {file.name} of task {file.task_id}"):
+                found = await self._client.get_task_file_properties(file.job_id, file.task_id, file.name)
+                if found.is_directory is None and found.url is None:
+                    raise ValueError(_NO_FILE)
+                return FileProperties(size=int(found.content_length), modified=required_time(found.last_modified))
+        except Unexpected:
+            # The code of an error is in its body, and an answer to HEAD has none: asked for the content, Batch tells.
+            await self.read(file, 0, 1)
+            raise
+
+
+@dataclass(frozen=True)
+class _FileAnswer:
+    """An answer about a file: it counts only with the headers that Batch gives a file."""
+
+    response: AsyncHttpResponse
+    chunks: AsyncIterator[bytes]
+
+    @classmethod
+    def of(
+        cls, response: PipelineResponse[Any, AsyncHttpResponse], chunks: AsyncIterator[bytes], _: Mapping[str, Any]
+    ) -> "_FileAnswer":
+        """Take what the SDK hands to a custom `cls`."""
+        return cls(response=response.http_response, chunks=chunks)
+
+    async def content(self, length: int) -> bytes:
+        """Read the body, of at most `length` bytes; raises `ValueError` if it is not a file's, or is longer."""
+        try:
+            self._check()
+            content = bytearray()
+            async for chunk in self.chunks:
+                content += chunk
+                if len(content) > length:
+                    raise ValueError(f"more than the {length} bytes that were asked for came")
+            return bytes(content)
+        finally:
+            await self.response.close()
+
+    def _check(self) -> None:
+        if not any(name.lower().startswith(_FILE_HEADER) for name in self.response.headers):
+            raise ValueError(_NO_FILE)
+
+
+async def _read_error(exc: HttpResponseError) -> None:
+    """Give the error of a streamed reply the code and the message that its body holds."""
+    if isinstance(exc.response, AsyncHttpResponse):
+        with suppress(ValueError, RecursionError):
+            exc.model = BatchError(json.loads(await exc.response.read()))

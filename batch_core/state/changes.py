@@ -1,0 +1,60 @@
+"""Changes of records that the table is to make, checked before they are sent."""
+
+import time
+from dataclasses import dataclass, field
+
+from batch_core.state.index import NO_MARKS, Marks
+from batch_core.state.record import TRANSITIONS, Outcome, TaskRecord, TaskState
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """A record as it was read: a change is accepted only while `etag` is still the ETag of its entity."""
+
+    record: TaskRecord
+    etag: str
+    #: When that was, in seconds of `time.monotonic`.
+    read_at: float = field(default_factory=time.monotonic, compare=False)
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a stored record is to become, and what is to be marked in the index with it.
+
+    Raises `ValueError` if the record is another task's, or its state may not follow the stored one.
+    """
+
+    stored: Stored
+    record: TaskRecord
+    marks: Marks = NO_MARKS
+
+    def __post_init__(self) -> None:
+        if self.record.task_id != self.stored.record.task_id:
+            raise ValueError(f"{self.record.task_id} cannot take the place of {self.stored.record.task_id}")
+        if self.record.state is not self.stored.record.state:
+            _check_transition(self.stored.record, self.record.state)
+            if self.record.state.is_final:
+                raise ValueError(f"{self.record.task_id} gets its final state by closing")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Closing:
+    """The final state that a task is to get. Raises `ValueError` if the state is not final."""
+
+    task_id: str
+    outcome: Outcome
+
+    def __post_init__(self) -> None:
+        if not self.outcome.state.is_final:
+            raise ValueError(f"{self.outcome.state} is not a final state")
+
+    @classmethod
+    def of(cls, stored: Stored, outcome: Outcome) -> "Closing":
+        """Close a record that was read; raises `ValueError` if the state may not follow its present one."""
+        _check_transition(stored.record, outcome.state)
+        return cls(task_id=stored.record.task_id, outcome=outcome)
+
+
+def _check_transition(record: TaskRecord, state: TaskState) -> None:
+    if state not in TRANSITIONS[record.state]:
+        raise ValueError(f"task {record.task_id} is {record.state}: it cannot become {state}")

@@ -1,0 +1,76 @@
+"""The index of open work: what is kept beside a record while its task is not final.
+
+It mirrors a few fields of the record, so that ticks find open work, and decide most of it, without reading records.
+What a change of a record means for the index is derived here and nowhere else.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from batch_core.state.record import TaskRecord, TaskState
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenTask:
+    """What the index says of a task that is not final yet. Times are aware and UTC."""
+
+    task_id: str
+    blob: str
+    job_id: str
+    #: When its record was written.
+    since: datetime
+    #: While it is queued: when to hand it to Batch again.
+    next_attempt_at: datetime | None = None
+    #: The operator asked to stop it.
+    cancel_requested: bool = False
+    #: Its record is known to say that Batch has it.
+    is_verified: bool = False
+    #: Its file cannot be read: it was never handed to Batch, and is in no job yet.
+    is_obstructed: bool = False
+    #: The reason for its waiting that was last written to its record.
+    explained: str | None = None
+    #: When copying its output failed for the first time.
+    failing_since: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Marks:
+    """What only the index knows of a task; None leaves what it says."""
+
+    is_verified: bool | None = None
+    explained: str | None = None
+    failing_since: datetime | None = None
+
+
+NO_MARKS: Final = Marks()
+
+
+def open_task(record: TaskRecord) -> OpenTask:
+    """Return what the index says of a record that nothing has been marked on."""
+    return OpenTask(
+        task_id=record.task_id,
+        blob=record.blob,
+        job_id=record.job_id,
+        since=record.recorded_at,
+        next_attempt_at=record.next_attempt_at,
+        cancel_requested=record.cancel_requested_at is not None,
+        is_obstructed=record.obstacle is not None,
+    )
+
+
+def index_changes(before: TaskRecord, after: TaskRecord, marks: Marks = NO_MARKS) -> dict[str, object]:
+    """Return the fields of `OpenTask` that a change of the record changes, with their new values.
+
+    A task that goes back to its queue has left the Batch task behind that was verified and explained.
+    """
+    old, new = vars(open_task(before)), vars(open_task(after))
+    changes = {name: value for name, value in new.items() if value != old[name]}
+    if before.state is TaskState.SUBMITTED and after.state is TaskState.QUEUED:
+        changes |= {"is_verified": False, "explained": None}
+    return changes | marked(marks)
+
+
+def marked(marks: Marks) -> dict[str, object]:
+    """Return the fields of `OpenTask` that are marked, with their values."""
+    return {name: value for name, value in vars(marks).items() if value is not None}

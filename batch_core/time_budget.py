@@ -1,0 +1,20 @@
+"""How long a tick may take: it ends cleanly in its time, and what is left is the next one's."""
+
+import time
+from datetime import timedelta
+from typing import Final
+
+#: Well within the five minutes after which the Consumption plan ends a function by default
+#: (https://learn.microsoft.com/azure/azure-functions/functions-scale#timeout).
+TICK: Final = timedelta(minutes=4)
+
+
+class TimeBudget:
+    """A length of time that is spent from its making on."""
+
+    def __init__(self, length: timedelta = TICK) -> None:
+        self._deadline = time.monotonic() + length.total_seconds()
+
+    @property
+    def is_spent(self) -> bool:
+        return time.monotonic() >= self._deadline
