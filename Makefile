@@ -64,4 +64,4 @@ types: setup
 check: lint types test
 
 clean:
-	rm -rf .venv node_modules .stack .sdk-tests .batch-emulator certificates
+	rm -rf .venv node_modules .import_linter_cache .stack .sdk-tests .batch-emulator certificates

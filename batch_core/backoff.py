@@ -5,7 +5,7 @@ from datetime import timedelta
 #: After the first failure, and the longest ever.
 FIRST = timedelta(seconds=15)
 LONGEST = timedelta(minutes=15)
-#: The longest that a service is obeyed: what stands in its place may ask for years.
+#: The longest that a service is obeyed: a proxy in its place may ask for years.
 LONGEST_ASKED = timedelta(days=1)
 
 

@@ -6,7 +6,7 @@ The services' clocks are kept in step; this machine's may be wrong without anybo
 - https://learn.microsoft.com/rest/api/batchservice/authenticate-requests-to-the-azure-batch-service (the same of Batch)
 
 An identity's tokens are not refused even then. So every moment of this machine that is compared with one of a service
-is kept apart by `CLOCK_MARGIN` where a wrong clock would lose something, and health tells the difference.
+is kept apart by `CLOCK_MARGIN` where a wrong clock would lose something, and health reports the difference.
 """
 
 import time
@@ -39,7 +39,7 @@ class ServiceClock:
         self._read = (moment if moment.tzinfo else moment.replace(tzinfo=UTC), self._monotonic())
 
     def ahead(self, now: datetime) -> timedelta | None:
-        """Return how far `now` is ahead of the service's clock (behind: less than zero); None if it never told."""
+        """Return how far `now` is ahead of the service's clock (behind: negative); None if it has not answered."""
         if self._read is None:
             return None
         moment, at = self._read

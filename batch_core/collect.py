@@ -1,7 +1,7 @@
 """Completed tasks become outputs and final records.
 
 One filtered, selected, paged list per job and tick: its cost follows what was completed lately, not what was ever run.
-A task that is listed twice costs nothing, because the index of open work tells which ones are still to be collected; so
+A task that is listed twice costs nothing, because the index of open work says which ones are still to be collected; so
 the watermark can stay a little behind, and no completion that shows up late is missed.
 
 Large output comes last, within a share of a tick's time: so it delays no small one by more than that.
@@ -172,7 +172,7 @@ class _Tick:
                 # The table refuses one of them: those that are not closed yet are listed again.
                 self._leave("Not all of the tasks are collected", exc, first=few[0].open.task_id)
         left = [one.task.completed_at for one in found if one.open.task_id not in closed]
-        # Of one that could not be read, nobody knows when it completed: all of it is listed again.
+        # When an unreadable one completed is not known: all of the job is listed again.
         return [*left, job.watermark or _BEGINNING] if page.unreadable else left
 
     async def _collect_few(self, few: Sequence[_Completed], copy: _Copy, at_once: asyncio.Semaphore) -> set[str]:
@@ -238,7 +238,7 @@ class _Tick:
             return None
 
     async def _lost(self, task: OpenTask, outcome: Outcome, error: ServiceError) -> Outcome | None:
-        """Return the outcome without output if there is none and never will be; else note the trouble on the record."""
+        """Return the outcome without output if there is none and never will be; else record the trouble."""
         if not has_run(outcome) and (is_gone(error) or is_out_of_reach(error)):
             return outcome
         if outcome.state is TaskState.CANCELLED and is_gone(error):

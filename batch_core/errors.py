@@ -113,8 +113,8 @@ class Unavailable(ServiceError):
 class NothingListens(Unavailable):
     """Nothing listens at this address of this machine.
 
-    No `AzureError` when it is raised, which is what the SDKs' retry policies catch: nobody waits for what only the
-    person who waits can start.
+    No `AzureError` when it is raised, which is what the SDKs' retry policies catch: there is no point in waiting for
+    a service that only the operator can start.
     """
 
     def __init__(self, address: str, action: str | None = None) -> None:

@@ -1,7 +1,7 @@
-"""What Batch says of a task now: read when somebody asks for its record, never written.
+"""What Batch says of a task now: read when its record is asked for, never written.
 
 One call for a task that has its node, up to four for one that waits. Nothing here can keep the record from being
-answered: what Batch does not tell in time is said to be unknown.
+answered: what Batch does not answer in time is said to be unknown.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ _REASONS: Final = AT_WORK | {"completed": "it has ended; its output is about to 
 
 @dataclass(frozen=True, kw_only=True)
 class Live:
-    """A task as Batch has it at this moment. Times are aware and UTC; what Batch does not tell is None."""
+    """A task as Batch has it at this moment. Times are aware and UTC; what Batch does not say is None."""
 
     #: Batch's own word: active, preparing, running or completed; unknown if it did not answer.
     state: str

@@ -2,7 +2,7 @@
 
 The worker hands the host the formatted message of a record and nothing more, so that keys given as `extra=` never
 reach Application Insights (`on_logging` in workers/proxy_worker/dispatcher.py of
-https://github.com/Azure/azure-functions-python-worker). Whatever a reader or a query needs, figures and ids, stands in
+https://github.com/Azure/azure-functions-python-worker). Whatever a reader or a query needs, figures and ids, is in
 the message, as `name=value` where a query may look for it.
 """
 
@@ -10,13 +10,13 @@ import logging
 from collections import Counter
 from collections.abc import Mapping
 
-#: Everything that logs below these tells of each call: two records at INFO, which is the level of the worker's root.
+#: Everything that logs below these logs each call: two records at INFO, which is the level of the worker's root.
 #: `azure.functions` is not among them: that is the worker's own.
 _SDKS = ("azure.batch", "azure.core", "azure.data", "azure.identity", "azure.storage", "msal")
 
 
 def quieten_sdks() -> None:
-    """Let the SDKs' loggers tell of warnings and worse only; host.json does not filter loggers of Python."""
+    """Limit the SDKs' loggers to warnings and worse; host.json does not filter loggers of Python."""
     for name in _SDKS:
         logging.getLogger(name).setLevel(logging.WARNING)
 

@@ -75,7 +75,7 @@ class TableKeys:
         return OPEN_PREFIX + self.row
 
 
-#: Row keys of records start with a digit, so that these stand behind all of them.
+#: Row keys of records start with a digit, so that these sort after all of them.
 OPEN_PREFIX = "open-"
 
 

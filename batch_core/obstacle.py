@@ -4,9 +4,9 @@ from enum import StrEnum
 
 
 class Obstacle(StrEnum):
-    """What keeps nodes from reading a blob. The values stand in records; `sentence` is for people."""
+    """What keeps nodes from reading a blob. The values are stored in records; `sentence` is for people."""
 
-    #: Its tier is Archive: nobody can read it before somebody rehydrates it.
+    #: Its tier is Archive: it cannot be read before it is rehydrated.
     ARCHIVED = "archived"
     #: Its tier is Archive until the rehydration that was asked for is done.
     REHYDRATING = "rehydrating"

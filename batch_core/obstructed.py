@@ -21,8 +21,8 @@ from batch_core.state.record import Outcome, TaskRecord, TaskState
 
 logger = logging.getLogger(__name__)
 
-#: How long until an archived file is looked at again: once somebody has asked for it, it may be readable within an hour
-#: (https://learn.microsoft.com/azure/storage/blobs/archive-rehydrate-overview#rehydration-priority).
+#: How long until an archived file is looked at again: once rehydration is requested, it may be readable within an
+#: hour (https://learn.microsoft.com/azure/storage/blobs/archive-rehydrate-overview#rehydration-priority).
 ARCHIVED_PAUSE = timedelta(hours=1)
 REHYDRATING_PAUSE = timedelta(minutes=15)
 _AT_ONCE = 16
@@ -56,7 +56,7 @@ async def readable_among(app: App, queued: Sequence[Stored]) -> tuple[list[Store
 
 
 def _last_seen(record: TaskRecord) -> Obstacle | None:
-    # Records of older releases do not tell their obstacles.
+    # Records of older releases do not name their obstacles.
     return Obstacle.NAME if has_dot_segment(record.blob) else record.obstacle
 
 

@@ -112,7 +112,7 @@ class _Tick:
             self._registered_jobs |= job_ids
 
     async def _live_tasks(self, job_id: str) -> dict[str, str] | None:
-        """Return the job's tasks that are not completed; None if it does not tell now."""
+        """Return the job's tasks that are not completed; None if they cannot be listed now."""
         if job_id not in self._live:
             try:
                 self._live[job_id] = await self._app.batch.live_tasks(job_id)

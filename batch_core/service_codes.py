@@ -43,7 +43,8 @@ ENDED_JOB = TAKES_NO_TASKS
 DELETED_JOB = frozenset({"JobBeingDeleted", "JobNotFound"})
 
 #: Batch: this very task can never be added, because of what it says of itself. Codes that concern the request (its
-#: headers, URL, version or credentials), the account or the job are not among them: those pass, or somebody mends them.
+#: headers, URL, version or credentials), the account or the job are not among them: those are transient, or
+#: the operator fixes them.
 NEVER_ACCEPTED = frozenset(
     {
         "InvalidInput",

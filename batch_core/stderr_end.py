@@ -1,4 +1,4 @@
-"""What a failed command said last, as a person may read it in a record: short, printable, without secrets."""
+"""The end of what a failed command wrote to standard error, fit for a record: short, printable, without secrets."""
 
 import re
 import unicodedata

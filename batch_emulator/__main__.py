@@ -24,7 +24,7 @@ from batch_emulator.settings import (
 )
 from batch_emulator.store.database import StoreError
 
-log = logging.getLogger("batch_emulator")
+logger = logging.getLogger("batch_emulator")
 
 _EXPOSED = "Bound to %s: whoever can reach this port and knows the key can run commands here"
 _EXPOSED_WITH_TOKENS = (
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if settings.log_requests:
         logging.getLogger("batch_emulator.request_log").setLevel(logging.INFO)
     if settings.is_exposed:
-        log.warning(_EXPOSED_WITH_TOKENS if settings.cert else _EXPOSED, settings.host)
+        logger.warning(_EXPOSED_WITH_TOKENS if settings.cert else _EXPOSED, settings.host)
     try:
         asyncio.run(_serve(settings))
     except (OSError, StoreError, ValueError) as exc:

@@ -9,7 +9,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from batch_emulator.errors import BatchError, ErrorCode
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 #: Seconds for a request's head, and for a connection without a request; clients open a new one by themselves.
 IDLE_SECONDS: float = 120
@@ -27,7 +27,7 @@ class BoundedServer(web.Server):
     def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
         super().connection_made(handler, transport)
         if len(self.connections) > MAX_CONNECTIONS:
-            log.warning(_FULL, MAX_CONNECTIONS)
+            logger.warning(_FULL, MAX_CONNECTIONS)
             transport.abort()
 
 

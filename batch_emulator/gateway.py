@@ -25,7 +25,7 @@ from batch_emulator.routes import FORMER_ROUTES, ROUTES, Router
 from batch_emulator.service import BatchService
 from batch_emulator.versions import NEWEST, ApiVersion
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -69,7 +69,7 @@ class Gateway:
                 # A reset has taken its service away.
                 return self._refusal(request, BatchError(ErrorCode.SERVER_BUSY), headers)
             # No path and query: a query may hold a signature.
-            log.exception("The emulator failed to answer", extra={"method": request.method})
+            logger.exception("The emulator failed to answer", extra={"method": request.method})
             return self._refusal(request, BatchError(ErrorCode.INTERNAL_ERROR), headers)
 
     async def _answer(

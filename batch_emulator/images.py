@@ -15,7 +15,7 @@ from batch_emulator.model.schema import Document
 from batch_emulator.model.supported_images import supported_images
 from batch_emulator.model.timestamps import from_wire
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 #: How many images are warned of, and how much of a name is shown: a client may send whatever it likes.
 _MOST: Final = 100
@@ -47,7 +47,7 @@ class Images:
         subject = f"{problem.details['PropertyValue']} ({machine['nodeAgentSKUId'][:_LONGEST]})"
         if subject not in self._warned and len(self._warned) < _MOST:
             self._warned.add(subject)
-            log.warning("A pool of the image %r: %s; --strict-images refuses it", subject, problem.details["Reason"])
+            logger.warning("A pool of the image %r: %s; --strict-images refuses it", subject, problem.details["Reason"])
 
     def _problem(self, machine: Document) -> BatchError | None:
         images, agent = supported_images(), str(machine["nodeAgentSKUId"])

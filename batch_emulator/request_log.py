@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 type Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -36,7 +36,7 @@ class RequestLog:
             return response
         finally:
             milliseconds = (time.perf_counter() - began) * 1000
-            log.info(
+            logger.info(
                 '%s %s "%s %s" %s %.1f ms %s',
                 f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z",
                 request.remote or "-",

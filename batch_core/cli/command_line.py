@@ -35,7 +35,10 @@ _ELSEWHERE = dict.fromkeys(("up", "demo", "drop", "show"), "python -m local")
 
 
 def main() -> int:
-    """Run the command; 0 done, 1 a service failed or nobody answered, 2 wrong settings or arguments, 130 Ctrl-C."""
+    """Run the command and return its exit code.
+
+    0 done, 1 a service failed or a question was not answered, 2 wrong settings or arguments, 130 Ctrl-C.
+    """
     parser = _parser()
     check_command(parser, sys.argv[1:], list(_COMMANDS), _ELSEWHERE)
     arguments = parser.parse_args()
@@ -109,7 +112,7 @@ async def _would_set_up(app: App) -> int:
 
 
 def _teardown(settings: Settings, *, is_dry_run: bool, is_sure: bool) -> int:
-    """Tell where and what, ask, and only then remove: whoever stops in between has lost nothing."""
+    """Say what exists and where, ask, and only then remove: an interruption before that loses nothing."""
     found = _with_app(settings, _tell_what_is_there)
     if is_dry_run or not found:
         return 0
@@ -143,7 +146,7 @@ async def _inventory(app: App) -> list[Found]:
 async def _remove(app: App, wanted: Sequence[Found]) -> int:
     names = {one.resource.description for one in wanted}
     # Of this event loop's clients: those that looked are closed.
-    jobs = [resource for resource, _ in await provision.find_jobs(app)]
+    jobs = (await provision.find_jobs(app)).values()
     input_container, output_container, table, pool = provision.resources(app)
     for resource in [*jobs, pool, input_container, output_container, table]:
         if resource.description in names:
@@ -171,7 +174,7 @@ async def _tidy(app: App, *, is_dry_run: bool) -> int:
 
 
 def _is_wanted(question: str) -> bool:
-    """Ask a person; only a written yes is one. Raises `_NoAnswer` when the terminal is closed (Ctrl-D)."""
+    """Ask the operator; only a written yes counts. Raises `_NoAnswer` when the terminal is closed (Ctrl-D)."""
     try:
         answer = input(f"{question} [y/N] ")
     except EOFError as exc:

@@ -1,4 +1,4 @@
-"""What there is of all that `setup` makes and the app fills: counted, so that a person knows what would be deleted.
+"""What exists of all that `setup` makes and the app fills: counted, so that the operator knows what would be deleted.
 
 Counting is bounded: what is more than 5,000 is said to be "5,000 or more".
 """
@@ -6,14 +6,13 @@ Counting is bounded: what is more than 5,000 is said to be "5,000 or more".
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from azure.batch.models import BatchJob
-
 from batch_core.app import App
 from batch_core.cli import provision
 from batch_core.cli.provision import Resource
 from batch_core.errors import Missing, translating
 from batch_core.naming import OPEN_PREFIX
 from batch_core.paging import each_item
+from batch_core.services.provisioning import task_counts
 from batch_core.state.entities import field_value
 
 #: A page of blobs; of entities, five pages
@@ -23,11 +22,11 @@ MOST_COUNTED = 5000
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """A resource that is there, and what is in it, in a few words."""
+    """A resource that exists, and what is in it, in a few words."""
 
     resource: Resource
     contents: str
-    #: Tasks in it whose results nobody has collected.
+    #: Tasks in it whose results are not collected.
     open_tasks: int = 0
 
     def __str__(self) -> str:
@@ -50,21 +49,17 @@ async def take_inventory(app: App) -> list[Found]:
 
 
 async def _jobs(app: App) -> list[Found]:
-    found = [await _job(app, resource, job) for resource, job in await provision.find_jobs(app)]
+    found = [await _job(app, resource, job_id) for job_id, resource in (await provision.find_jobs(app)).items()]
     return [one for one in found if one]
 
 
-async def _job(app: App, resource: Resource, job: BatchJob) -> Found | None:
-    async def count() -> tuple[int, int]:
-        tasks = (await app.clients.batch.get_job_task_counts(job.id)).task_counts
-        return int(tasks.active + tasks.running), int(tasks.completed)
-
-    counts = await _unless_missing(f"counting the tasks of job {job.id}", count)
+async def _job(app: App, resource: Resource, job_id: str) -> Found | None:
+    action = f"counting the tasks of job {job_id}"
+    counts = await _unless_missing(action, lambda: task_counts(app.clients.batch, job_id))
     if counts is None:
         return None
-    live, completed = counts
-    ended = f"{completed} ended" if completed else ""
-    waiting = f"{live} not ended" if live else ""
+    ended = f"{counts.completed} ended" if counts.completed else ""
+    waiting = f"{counts.live} not ended" if counts.live else ""
     return Found(resource=resource, contents=", ".join(part for part in (waiting, ended) if part) or "no tasks")
 
 
@@ -89,7 +84,7 @@ async def _blobs(app: App, resource: Resource, name: str) -> Found | None:
 async def _records(app: App, resource: Resource) -> Found | None:
     async def list_rows() -> list[str]:
         rows: list[str] = []
-        # Records and their index stand in partitions that are days.
+        # Records and their index are in partitions that are days.
         entities = app.clients.tables.get_table_client(app.settings.table_name).query_entities(
             "PartitionKey ge '0' and PartitionKey lt ':'", select=["RowKey"]
         )
@@ -103,7 +98,7 @@ async def _records(app: App, resource: Resource) -> Found | None:
     if rows is None:
         return None
     still_open = len([row for row in rows if row.startswith(OPEN_PREFIX)])
-    # Beside them stands a note that the day is listed.
+    # The day's own entity is among them.
     records = len([row for row in rows if row[0].isdigit()])
     contents = _counted(records, "record") + (f", {still_open} of them open" if still_open else "")
     return Found(resource=resource, contents=contents, open_tasks=still_open)

@@ -25,12 +25,12 @@ class Origin:
 
     file: LocalSettings | None
     environment: Mapping[str, str] = field(repr=False)
-    #: False: told to leave any file.
+    #: False: no file is to be read.
     is_file_wanted: bool = True
 
     @classmethod
     def of(cls, path: Path = LOCAL_SETTINGS) -> "Origin":
-        """Read a file, if not told to leave it (`-`), beside this process's environment; raise SettingsError.
+        """Read a file, unless it is `-`, beside this process's environment; raise SettingsError.
 
         The file of this folder need not exist; another that is named must.
         """
@@ -54,7 +54,7 @@ class Origin:
             raise SettingsError([*exc.problems, self._where]) from exc
 
     def accounts(self) -> list[str]:
-        """Return a line on the Storage account and one on the Batch account, as far as the settings tell."""
+        """Return a line on the Storage account and one on the Batch account, as far as the settings say."""
         reader = SettingReader(self.values)
         storage, batch = read_storage(reader), read_batch_account(reader)
         return [self._storage_line(storage), self._batch_line(batch)]

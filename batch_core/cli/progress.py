@@ -1,4 +1,4 @@
-"""A command line that waits says what for: nobody should have to guess whether a program hangs."""
+"""A command that waits says what for, so that it does not seem to hang."""
 
 import asyncio
 import sys

@@ -3,16 +3,12 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from azure.batch.models import BatchJob, BatchPoolCreateOptions, BatchVmImageReference, VirtualMachineConfiguration
-
 from batch_core.app import App
-from batch_core.config.settings import PoolSettings
 from batch_core.errors import Conflict, Missing, ServiceError, translating
-from batch_core.paging import each_item
+from batch_core.services.provisioning import create_pool, delete_job, delete_pool, job_ids
 
 type _Step = Callable[[], Awaitable[object]]
 
-_POLLING_SECONDS = 2
 #: The codes with which the services say so; any other conflict (one in deletion, a quota) is an error.
 _EXISTS = frozenset({"ContainerAlreadyExists", "PoolExists", "TableAlreadyExists"})
 
@@ -40,8 +36,8 @@ def resources(app: App) -> list[Resource]:
     )
     pool = Resource(
         description=f"pool {settings.pool.id}",
-        create=lambda: clients.batch.create_pool(pool_options(settings.pool)),
-        delete=lambda: _delete_pool(app),
+        create=lambda: create_pool(clients.batch, settings.pool),
+        delete=lambda: delete_pool(clients.batch, settings.pool.id),
     )
     return [*containers, table, pool]
 
@@ -68,29 +64,12 @@ async def remove(resource: Resource) -> bool:
     return True
 
 
-async def find_jobs(app: App) -> list[tuple[Resource, BatchJob]]:
-    """List the jobs that this app made on its pool, as things to remove."""
+async def find_jobs(app: App) -> dict[str, Resource]:
+    """List the jobs that this app made on its pool, by their ids, as things to remove."""
     with translating("listing jobs"):
-        prefix = f"{app.settings.job_prefix}-"
-        listed = app.clients.batch.list_jobs(filter=f"startswith(id,'{prefix}')", select=["id", "poolInfo"])
-        jobs = [
-            job async for job in each_item(listed) if job.pool_info and job.pool_info.pool_id == app.settings.pool.id
-        ]
-    return [(_job(app, job.id), job) for job in jobs]
-
-
-def pool_options(pool: PoolSettings) -> BatchPoolCreateOptions:
-    publisher, offer, sku, version = pool.image.split(":")
-    return BatchPoolCreateOptions(
-        id=pool.id,
-        vm_size=pool.vm_size,
-        virtual_machine_configuration=VirtualMachineConfiguration(
-            image_reference=BatchVmImageReference(publisher=publisher, offer=offer, sku=sku, version=version),
-            node_agent_sku_id=pool.node_agent_sku,
-        ),
-        target_dedicated_nodes=pool.node_count,
-        task_slots_per_node=pool.task_slots_per_node,
-    )
+        prefix, pool_id = f"{app.settings.job_prefix}-", app.settings.pool.id
+        ids = await job_ids(app.clients.batch, prefix=prefix, pool_id=pool_id)
+    return {job_id: _job(app, job_id) for job_id in ids}
 
 
 def _container(app: App, role: str, name: str) -> Resource:
@@ -104,11 +83,9 @@ def _job(app: App, job_id: str) -> Resource:
     async def no_creation() -> None:
         raise ServiceError(f"creating job {job_id}", detail="jobs are made when tasks are submitted")
 
-    async def delete() -> None:
-        poller = await app.clients.batch.begin_delete_job(job_id, polling_interval=_POLLING_SECONDS)
-        await poller.result()
-
-    return Resource(description=f"job {job_id}", create=no_creation, delete=delete)
+    return Resource(
+        description=f"job {job_id}", create=no_creation, delete=lambda: delete_job(app.clients.batch, job_id)
+    )
 
 
 async def _delete_table(app: App) -> None:
@@ -117,8 +94,3 @@ async def _delete_table(app: App) -> None:
     if not [one async for one in app.clients.tables.query_tables("TableName eq @name", parameters={"name": name})]:
         raise Missing(f"deleting table {name}", status=404, code="TableNotFound", detail="there is no such table")
     await app.clients.tables.delete_table(name)
-
-
-async def _delete_pool(app: App) -> None:
-    poller = await app.clients.batch.begin_delete_pool(app.settings.pool.id, polling_interval=_POLLING_SECONDS)
-    await poller.result()

@@ -38,7 +38,7 @@ class BindingExpressions:
 
 
 def _expression(env: Mapping[str, str], name: str, default: str) -> str:
-    # A host takes a value with the blanks around it, which the app does not count: then the value itself stands there.
+    # A host keeps the blanks around a value, which the app strips: then the binding holds the value itself.
     value = env.get(name, "")
     if value and value == value.strip():
         return f"%{name}%"

@@ -63,7 +63,7 @@ def _text(file: Path) -> str:
 
 
 def _parsed(text: str) -> dict[str, object]:
-    # Blanked, not removed, so that an error tells the right line and column.
+    # Blanked, not removed, so that an error names the right line and column.
     for pattern in (_COMMENT, _TRAILING_COMMA):
         text = pattern.sub(_blanked, text)
     try:

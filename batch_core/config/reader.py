@@ -1,4 +1,4 @@
-"""Reads settings from a mapping and gathers everything that is wrong with them, so that it can be told at once."""
+"""Reads settings from a mapping and gathers every problem, so that all of them are reported at once."""
 
 import re
 from collections.abc import Mapping

@@ -64,7 +64,7 @@ class TaskSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class IntakeSettings:
-    """Which files are taken, and how soon the sweep looks after what nobody else did."""
+    """Which files are taken, and how soon the sweep takes over from the trigger."""
 
     #: Files that were last modified before it are left alone; None: all are taken.
     not_before: datetime | None

@@ -124,7 +124,7 @@ def _endpoints(text: str, parts: dict[str, str]) -> dict[str, str]:
 
 
 def _require_all_endpoints(parts: dict[str, str]) -> None:
-    # What is not named lies under the account's name at Azure: not what somebody means who names another place.
+    # What is not named lies under the account's name at Azure: not what is meant where another place is named.
     named = [name for name in ("BlobEndpoint", "QueueEndpoint", "TableEndpoint") if name in parts]
     at_azure = [name for name in named if f"//{parts['AccountName']}." in parts[name]]
     missing = {"BlobEndpoint", "QueueEndpoint", "TableEndpoint"} - set(named)

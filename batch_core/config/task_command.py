@@ -45,7 +45,7 @@ def command_problem(command_line: str) -> str | None:
 
 
 def command_warnings(command_line: str) -> tuple[str, ...]:
-    """Return what a person should hear about a command line that is valid, a sentence each.
+    """Return warnings about a command line that is valid, a sentence each.
 
     Warned of is a variable where nothing expands it: the program would get `$INPUT_FILE` letter by letter.
     """

@@ -1,4 +1,4 @@
-"""What works and what does not, each part asked for itself."""
+"""What works and what does not, each part checked on its own."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -53,7 +53,7 @@ async def check_health(app: App) -> list[Check]:
         _check_notes(app),
         _check_waiting(app),
     )
-    # Last, because every reply tells its service's time, one that refuses us for the time among them.
+    # Last, because every reply carries its service's time, even one that refuses a request for its time.
     return [settings, *(check for part in checks for check in part), clocks_check(app.clients.clocks, app.now())]
 
 

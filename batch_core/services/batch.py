@@ -47,7 +47,7 @@ class BatchService:
         self._client = client
 
     async def create_job(self, job_id: str, pool_id: str) -> None:
-        """Make the job on this pool; one that is there already is fine."""
+        """Create the job on this pool; idempotent: one that already exists is fine."""
         try:
             with translating(f"creating job {job_id}"):
                 await self._client.create_job(

@@ -113,7 +113,7 @@ class PoolStatus:
 
 @dataclass(frozen=True, kw_only=True)
 class FileProperties:
-    """What tells a file's content from another: its size in bytes, when it was last modified (in seconds)."""
+    """What distinguishes a file's content: its size in bytes, when it was last modified (to the second)."""
 
     size: int
     modified: datetime

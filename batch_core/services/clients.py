@@ -76,7 +76,7 @@ async def within_a_try(doing: str) -> AsyncIterator[None]:
 class BriefTransport(PromptTransport):
     """Sends requests, keeps each try short, and reads the service's clock from every reply.
 
-    It notes that an answer has come, so that what goes wrong in reading it is told from an error of this program.
+    It notes that an answer has come, so that a failure to read it is distinguished from an error of this program.
     `AioHttpTransport` limits connecting and the wait for the next bytes: not the look-up of a name, nor the whole.
     """
 
@@ -184,7 +184,7 @@ logging.getLogger("azure.batch._utils.model_base").setLevel(logging.ERROR)
 
 @dataclass(frozen=True, kw_only=True)
 class Clients:
-    """Open clients; `close` them when done. `clocks` tell what each service's replies said of the time."""
+    """Open clients; `close` them when done. `clocks` hold what each service's replies said of the time."""
 
     blobs: BlobServiceClient
     tables: TableServiceClient

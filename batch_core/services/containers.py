@@ -24,7 +24,7 @@ from batch_core.service_codes import IMPOSSIBLE_NAME
 #: https://learn.microsoft.com/rest/api/storageservices/list-blobs
 MAX_BLOBS_PER_PAGE = 5000
 
-#: Beside what a listing always tells: costs no further call, and no bytes but for blobs that have it.
+#: Beside what a listing always includes: costs no further call, and no bytes but for blobs that have it.
 _INCLUDED = ["copy", "metadata"]
 #: https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes
 _CUSTOMER_KEY = "BlobUsesCustomerSpecifiedEncryption"
@@ -79,7 +79,7 @@ class InputContainer:
         return found.version
 
     async def _find(self, blob_name: str) -> _Found:
-        # What a URL would tell of such a name may be another blob's.
+        # A URL with such a name may lead to another blob.
         listed = await self._listed(blob_name) if is_ambiguous(blob_name) else None
         if listed is not None and has_dot_segment(blob_name):
             return listed
@@ -94,14 +94,14 @@ class InputContainer:
             raise
 
     async def _listed_after(self, error: ServiceError, blob_name: str) -> _Found:
-        """Return what the listing tells of a blob that cannot be asked; raises the error unless that explains it."""
+        """Look a blob up in the listing whose properties cannot be read; raises the error unless that explains it."""
         listed = await self._listed(blob_name)
         if listed.version.obstacle is Obstacle.CUSTOMER_KEY:
             return listed
         raise error
 
     async def _listed(self, blob_name: str) -> _Found:
-        """Return what the listing tells of the blob of this very name; raises `BlobNotFound`."""
+        """Look the blob of this very name up in the listing; raises `BlobNotFound`."""
         with translating(f"looking for blob {blob_name!r}"):
             container = self._client.get_container_client(self._name)
             # It comes before all others that begin like it.
@@ -209,7 +209,7 @@ def _check_written(answer: Mapping[str, object]) -> None:
 
 
 def obstacle_of(properties: BlobProperties) -> Obstacle | None:
-    """Return what keeps a blob from being read, as far as its properties tell."""
+    """Return what keeps a blob from being read, as far as its properties show."""
     is_archived = properties.blob_tier == "Archive"
     is_broken = properties.copy.status in {"failed", "aborted"} and properties.size == 0
     obstacles = [

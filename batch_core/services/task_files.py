@@ -69,7 +69,7 @@ class TaskFiles:
                     raise ValueError(_NO_FILE)
                 return FileProperties(size=int(found.content_length), modified=required_time(found.last_modified))
         except Unexpected:
-            # The code of an error is in its body, and an answer to HEAD has none: asked for the content, Batch tells.
+            # The code of an error is in its body, and an answer to HEAD has none: a request for the content says why.
             await self.read(file, 0, 1)
             raise
 

@@ -1,8 +1,8 @@
-"""How the clients send: as the SDK does, but a port of this machine on which nothing listens is told at once.
+"""How the clients send: as the SDK does, but a refused connection to this machine is reported at once.
 
 The SDK's clients try a refused connection again, the Storage ones for more than a minute. On a network that helps: a
-service's front end restarts, an address moves. On the loopback interface the answer is final until somebody starts the
-service, and that somebody is the person who waits.
+service's front end restarts, an address moves. On the loopback interface the answer is final until the operator starts
+the service.
 """
 
 from typing import Any

@@ -66,7 +66,7 @@ def day_entity(day: str) -> Entity:
 
 
 def noted_entity(day: str) -> Entity:
-    """Return what stands in a day that is listed."""
+    """Return what exists in a day that is listed."""
     return {"PartitionKey": day, "RowKey": NOTED}
 
 

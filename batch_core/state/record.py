@@ -75,7 +75,7 @@ class TaskRecord:
     recorded_at: datetime
     #: Why it waits, was rejected, or lost its output: a sentence.
     reason: str | None = None
-    #: Why its file could not be read when that was last looked at; nobody hands it to Batch before it can.
+    #: Why its file could not be read when that was last looked at; it is not handed to Batch before it can be read.
     obstacle: Obstacle | None = None
     #: How often Batch was asked to take it (or, with an obstacle, was not), and when it will be asked again.
     submit_tries: int = 0
@@ -86,7 +86,7 @@ class TaskRecord:
     cancel_requested_at: datetime | None = None
     #: By which a submission knows the records that it made itself.
     submission: str | None = None
-    #: Task ids of the attempt before and, once somebody asked for it, the one after.
+    #: Task ids of the attempt before and, once it was requested, the one after.
     retry_of: str | None = None
     retried_as: str | None = None
     started_at: datetime | None = None

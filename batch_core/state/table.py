@@ -2,9 +2,9 @@
 
 - A record is created together with its index entity; a second creation of the same task fails.
 - A change that leaves a record open is accepted only on the ETag that was read.
-- A final state is written in one transaction with the removal of the index entity: whoever removes it decides.
+- A final state is written in one transaction with the removal of the index entity: the first removal decides.
 - A record is created only in a day that is noted, which the same transaction makes sure of: nothing that a process
-  remembers can differ from the table, not even if that is deleted and made again.
+  remembers can differ from the table, not even if that is deleted and created again.
 """
 
 from collections import defaultdict
@@ -184,7 +184,7 @@ class StateTable:
         with translating(f"looking for days after {day or 'the beginning'}"):
             found = self._client.query_entities(
                 "PartitionKey gt @day and PartitionKey lt @days",
-                # Letters stand behind digits: so does every other partition.
+                # Letters sort after digits: so does every other partition.
                 parameters={"day": day, "days": "a"},
                 select=["PartitionKey"],
                 results_per_page=1,
@@ -213,7 +213,7 @@ class StateTable:
     async def forget_day(self, day: str, now: datetime) -> None:
         """Forget a day without open work, unless a record was written in it lately.
 
-        Every insertion changes the ETag of the entity that stands in the day. It is read before the open work is looked
+        Every insertion changes the ETag of the day's own entity. It is read before the open work is looked
         at, and must still be the same when it is removed; from then on an insertion finds that the day is not noted.
         """
         try:

@@ -26,7 +26,7 @@ _TRIES = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Guard:
-    """An entity that must stand in a partition for a transaction there to be applied; what is missing is put there.
+    """An entity that must exist in a partition for a transaction there to be applied; a missing one is created.
 
     `operation` touches the entity of a partition and fails with 404 where there is none; `restore` makes it. The units
     themselves must hold no operation that can fail so.

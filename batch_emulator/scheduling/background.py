@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Coroutine
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class Background:
@@ -31,4 +31,4 @@ class Background:
         try:
             await work
         except Exception:
-            log.exception("Background work failed", extra={"work": name})
+            logger.exception("Background work failed", extra={"work": name})

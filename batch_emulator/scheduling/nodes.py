@@ -22,7 +22,7 @@ from batch_emulator.scheduling.draining import drain
 from batch_emulator.scheduling.runs import Runs
 from batch_emulator.scheduling.start_tasks import StartTasks
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 #: How long a node stays in each state of its boot, in seconds: enough to be seen.
 _BOOT_STEP: Final = 0.05

@@ -35,7 +35,7 @@ from batch_emulator.store.jobs import JobRow
 from batch_emulator.store.state import Store
 from batch_emulator.store.tasks import TaskRow
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 #: Processes are started this many at a time, so that a full pool does not hold up requests.
 _STARTS_AT_ONCE: Final = 4
@@ -155,7 +155,7 @@ class Runs:
             return None
         if (exc := worker.exception()) is not None:
             ids = {"task_id": run.task.id, "job_id": run.job.id}
-            log.error("A run failed inside the emulator", exc_info=exc, extra=ids)
+            logger.error("A run failed inside the emulator", exc_info=exc, extra=ids)
             return Outcome(failure=inside_emulator())
         return worker.result()
 

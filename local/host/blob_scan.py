@@ -19,7 +19,7 @@ from local.host.blob_path import BlobPath
 from local.host.invoker import Invoker
 from local.host.receipts import Receipts
 
-_log = logging.getLogger("host.blobs")
+logger = logging.getLogger("host.blobs")
 
 # Between two listings: ten times what a listing took, within these bounds (the upper one is the
 # real host's interval in an account of Azure).
@@ -103,4 +103,4 @@ class BlobScan:
             self._warn("Cannot put a blob in the queue; the next listing tries again", exc)
 
     def _warn(self, sentence: str, exc: AzureError) -> None:
-        _log.warning("%s: container %s: %s", sentence, self.path.container, exc)
+        logger.warning("%s: container %s: %s", sentence, self.path.container, exc)

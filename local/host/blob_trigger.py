@@ -17,7 +17,7 @@ from local.host.invoker import Invoker
 from local.host.protos import TypedData
 from local.host.queue_listener import ReceivedMessage
 
-_log = logging.getLogger("host.blobs")
+logger = logging.getLogger("host.blobs")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +75,7 @@ class BlobDispatcher:
         )
 
     def _drop(self, sentence: str, message: BlobMessage) -> None:
-        _log.info("%s: %s of %s", sentence, message.blob, message.function)
+        logger.info("%s: %s of %s", sentence, message.blob, message.function)
 
 
 @dataclass(frozen=True, kw_only=True)

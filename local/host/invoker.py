@@ -12,7 +12,7 @@ from local.host.logs import current_invocation
 from local.host.protos import TypedData
 from local.host.worker import Function
 
-_log = logging.getLogger("host")
+logger = logging.getLogger("host")
 
 
 class Invoker:
@@ -36,14 +36,15 @@ class Invoker:
         invocation_id = str(uuid.uuid4())
         token = current_invocation.set(f"{function.name} {invocation_id[:8]}")
         began = time.monotonic()
-        _log.info("Executing: %s", _one_line(reason))
+        logger.info("Executing: %s", _one_line(reason))
         try:
             value = await worker.invoke(function, invocation_id, inputs, metadata or {})
         except InvocationFailedError as exc:
-            _log.error("Failed after %d ms\n%s", _milliseconds(began), exc.stack_trace.rstrip())
+            # The stack that matters is that of the function, in the worker.
+            logger.error("Failed after %d ms\n%s", _milliseconds(began), exc.stack_trace.rstrip())  # noqa: TRY400
             raise
         else:
-            _log.info("Succeeded after %d ms", _milliseconds(began))
+            logger.info("Succeeded after %d ms", _milliseconds(began))
             return value
         finally:
             current_invocation.reset(token)
@@ -59,12 +60,12 @@ class Invoker:
         """Wait until all started work has ended; after `seconds`, cancel what is left."""
         if not self._work:
             return
-        _log.info("Waiting for %d running functions", len(self._work))
+        logger.info("Waiting for %d running functions", len(self._work))
         _, left = await asyncio.wait(self._work, timeout=seconds)
         for task in left:
             task.cancel()
         if left:
-            _log.warning("Cut off %d running functions", len(left))
+            logger.warning("Cut off %d running functions", len(left))
             await asyncio.wait(left)
 
 

@@ -21,7 +21,7 @@ from azure.storage.queue.aio import QueueClient
 from local.host.errors import InvocationFailedError
 from local.host.invoker import Invoker
 
-_log = logging.getLogger("host.queues")
+logger = logging.getLogger("host.queues")
 
 _INVISIBLE_SECONDS = 600
 _RENEW_SECONDS = 300
@@ -132,8 +132,8 @@ class QueueListener:
             await self.handle(message)
         except InvocationFailedError:
             return False  # logged where it was invoked
-        except Exception:  # noqa: BLE001  # whatever it is, the message is tried again
-            _log.exception("Cannot handle a message of queue %s", self.queue.queue_name)
+        except Exception:  # whatever it is, the message is tried again
+            logger.exception("Cannot handle a message of queue %s", self.queue.queue_name)
             return False
         return True
 
@@ -178,7 +178,7 @@ class QueueListener:
 
     def _warn(self, sentence: str, **facts: object) -> None:
         told = " ".join(f"{name}={value}" for name, value in {"queue": self.queue.queue_name, **facts}.items())
-        _log.warning("%s: %s", sentence, told)
+        logger.warning("%s: %s", sentence, told)
 
 
 def encoded(text: str) -> str:

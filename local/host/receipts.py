@@ -16,7 +16,7 @@ from azure.storage.blob.aio import ContainerClient
 from local.host.blob_message import BlobMessage
 from local.host.blob_names import without_dot_segments
 
-_log = logging.getLogger("host.blobs")
+logger = logging.getLogger("host.blobs")
 
 _INCOMPLETE = "Incomplete"
 _REMEMBERED = 200_000
@@ -64,7 +64,7 @@ class Receipts:
         except HttpResponseError as exc:
             if exc.status_code != HTTPStatus.BAD_REQUEST:
                 raise
-            _log.warning("Storage takes no receipt for blob %r; the real host stops there: %s", message.blob, exc)
+            logger.warning("Storage takes no receipt for blob %r; the real host stops there: %s", message.blob, exc)
         self._owed.discard(key)
         self._remember(key)
 

@@ -28,7 +28,7 @@ from local.host.routes import Routes
 from local.host.selection import select
 from local.host.timers import Timer, timer
 
-_log = logging.getLogger("host")
+logger = logging.getLogger("host")
 
 _ADDRESS = "127.0.0.1"
 _POISON_SUFFIX = "-poison"
@@ -54,7 +54,7 @@ async def running(
         selection = await select(functions, app_settings, connections)
         triggers = selection.triggers
         for name, reason in selection.left_out.items():
-            _log.error("Function %s does not run: %s", name, reason)
+            logger.error("Function %s does not run: %s", name, reason)
         assembly = _Assembly(
             connections=connections,
             settings=settings,
@@ -70,7 +70,7 @@ async def running(
         http_server = serving(front.application(), access, port, grace_seconds=_HTTP_SECONDS)
         async with http_server, _looping(loops):
             yield admin.listing(selection, routes, f"http://{_ADDRESS}:{port}")
-            _log.info("Stopping: nothing new is begun")
+            logger.info("Stopping: nothing new is begun")
         await assembly.invoker.drain(_DRAIN_SECONDS)
 
 
@@ -151,8 +151,8 @@ async def _kept_up(loop: Loop) -> None:
     while True:
         try:
             await loop()
-        except Exception:  # noqa: BLE001  # one trigger's trouble must not end the others
-            _log.exception("A trigger failed and starts again")
+        except Exception:  # one trigger's trouble must not end the others
+            logger.exception("A trigger failed and starts again")
             await asyncio.sleep(_RESTART_SECONDS)
 
 

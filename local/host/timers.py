@@ -17,7 +17,7 @@ from local.host.json_text import parse_json
 from local.host.protos import TypedData
 from local.host.schedule import Schedule
 
-_log = logging.getLogger("host.timers")
+logger = logging.getLogger("host.timers")
 
 # A clock may be set back while we wait; then the run is waited for again, in steps.
 _LONGEST_SLEEP_SECONDS = 60.0
@@ -134,7 +134,7 @@ class Timer:
             self._warn("Cannot write the timer's status", exc)
 
     def _warn(self, sentence: str, exc: Exception) -> None:
-        _log.warning("%s of %s: %s", sentence, self.trigger.function.name, exc)
+        logger.warning("%s of %s: %s", sentence, self.trigger.function.name, exc)
 
 
 def timer(trigger: TimerTrigger, invoker: Invoker, hosts_container: ContainerClient, host_id: str) -> Timer:

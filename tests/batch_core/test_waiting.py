@@ -10,6 +10,7 @@ from batch_core.cli import provision
 from batch_core.config.settings import Settings
 from batch_core.http.replies import record_reply
 from batch_core.reconcile import reconcile
+from batch_core.services.provisioning import pool_options
 from batch_core.state.record import TaskState
 from batch_core.waiting import why_waiting
 from tests.batch_core.steps import collected, later, record_of, running, submitted, with_command
@@ -76,7 +77,7 @@ async def test_the_pool_cannot_get_its_nodes(environment, batch_endpoint):
 
 async def test_the_start_task_failed_on_every_node(environment, batch_endpoint):
     async with app_with(environment, batch_endpoint) as app:
-        pool = provision.pool_options(app.settings.pool)
+        pool = pool_options(app.settings.pool)
         pool.start_task = BatchStartTask(command_line="/bin/false", wait_for_success=True)
         await app.clients.batch.create_pool(pool)
         record = await submitted(app)

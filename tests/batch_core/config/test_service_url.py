@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
-from batch_core.config.service_url import host_of, is_this_machine, url_problem
+from batch_core.config.service_url import host_of, is_loopback, is_this_machine, url_problem
 
 
 @pytest.mark.parametrize(
@@ -73,3 +73,14 @@ def test_what_is_taken_the_http_client_takes(url):
 @pytest.mark.parametrize("host", [None, "", "10.0.0.1", "example.com", "localhost.com", "0.0.0.0"])
 def test_another_machine_is_not_this_one(host):
     assert not is_this_machine(host)
+
+
+@pytest.mark.parametrize(
+    ("host", "is_here"),
+    [
+        *[(host, True) for host in ("127.0.0.1", "127.8.9.1", "::1", "localhost", "account.localhost")],
+        *[(host, False) for host in ("10.0.0.1", "localhost.example", "")],
+    ],
+)
+def test_only_the_loopback_interface_is_this_machine(host, is_here):
+    assert is_loopback(host) is is_here

@@ -5,7 +5,6 @@ import time
 import pytest
 
 from batch_core.app import open_app
-from batch_core.config.service_url import is_loopback
 from batch_core.config.settings import Settings
 from batch_core.errors import NothingListens, Unavailable, translating
 from local.ports import free_ports
@@ -70,14 +69,3 @@ def test_what_was_being_done_is_told_with_the_address():
     told = r"^creating pool p failed: nothing listens on 127\.0\.0\.1:9"
     with pytest.raises(NothingListens, match=told), translating("creating pool p"):
         refuse()
-
-
-@pytest.mark.parametrize(
-    ("host", "is_here"),
-    [
-        *[(host, True) for host in ("127.0.0.1", "127.8.9.1", "::1", "localhost", "account.localhost")],
-        *[(host, False) for host in ("10.0.0.1", "localhost.example", "")],
-    ],
-)
-def test_only_the_loopback_interface_is_this_machine(host, is_here):
-    assert is_loopback(host) is is_here

@@ -1,0 +1,62 @@
+"""Pools and jobs as the operator makes, counts and removes them. Not called by any function of the app."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from azure.batch.aio import BatchClient
+from azure.batch.models import BatchPoolCreateOptions, BatchVmImageReference, VirtualMachineConfiguration
+
+from batch_core.config.settings import PoolSettings
+from batch_core.paging import each_item
+
+_POLLING_SECONDS: Final = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskCounts:
+    """How many tasks a job has that have not ended, and that have."""
+
+    live: int
+    completed: int
+
+
+def pool_options(pool: PoolSettings) -> BatchPoolCreateOptions:
+    """Return a pool like the one of Microsoft's quickstart, of fixed size."""
+    publisher, offer, sku, version = pool.image.split(":")
+    return BatchPoolCreateOptions(
+        id=pool.id,
+        vm_size=pool.vm_size,
+        virtual_machine_configuration=VirtualMachineConfiguration(
+            image_reference=BatchVmImageReference(publisher=publisher, offer=offer, sku=sku, version=version),
+            node_agent_sku_id=pool.node_agent_sku,
+        ),
+        target_dedicated_nodes=pool.node_count,
+        task_slots_per_node=pool.task_slots_per_node,
+    )
+
+
+async def create_pool(client: BatchClient, pool: PoolSettings) -> None:
+    await client.create_pool(pool_options(pool))
+
+
+async def delete_pool(client: BatchClient, pool_id: str) -> None:
+    """Delete the pool and wait until it is gone."""
+    poller = await client.begin_delete_pool(pool_id, polling_interval=_POLLING_SECONDS)
+    await poller.result()
+
+
+async def delete_job(client: BatchClient, job_id: str) -> None:
+    """Delete the job and wait until it is gone."""
+    poller = await client.begin_delete_job(job_id, polling_interval=_POLLING_SECONDS)
+    await poller.result()
+
+
+async def job_ids(client: BatchClient, *, prefix: str, pool_id: str) -> list[str]:
+    """List the jobs on this pool whose ids begin with a prefix."""
+    listed = client.list_jobs(filter=f"startswith(id,'{prefix}')", select=["id", "poolInfo"])
+    return [job.id async for job in each_item(listed) if job.pool_info and job.pool_info.pool_id == pool_id]
+
+
+async def task_counts(client: BatchClient, job_id: str) -> TaskCounts:
+    counts = (await client.get_job_task_counts(job_id)).task_counts
+    return TaskCounts(live=int(counts.active + counts.running), completed=int(counts.completed))
