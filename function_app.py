@@ -102,7 +102,7 @@ async def cancel_task(req: func.HttpRequest) -> Reply:
 @responding
 async def retry_task(req: func.HttpRequest) -> Reply:
     """Make a new attempt at a task that ended."""
-    return replies.submission_reply(await retry(process_app(), req.route_params["task_id"]), req.url)
+    return replies.retry_reply(await retry(process_app(), req.route_params["task_id"]), req.url)
 
 
 @app.function_name("get_health")

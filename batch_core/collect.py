@@ -67,6 +67,8 @@ class _Completed:
     job: JobEntry
     task: CompletedTask
     open: OpenTask
+    #: How it ended; its output is not considered yet.
+    outcome: Outcome
 
     def files(self) -> Iterator[tuple[TaskFile, str]]:
         """Name each file of output, and the blob that it becomes."""
@@ -155,7 +157,7 @@ class _Tick:
         """Collect the page's open tasks; returns when those completed that must be listed again."""
         open_tasks = await self._app.table.open_among(task.task_id for task in page.tasks)
         tasks = [task for task in page.tasks if task.task_id in open_tasks]
-        found = [_Completed(job=job, task=task, open=open_tasks[task.task_id]) for task in tasks]
+        found = [_completed(job, task, open_tasks[task.task_id]) for task in tasks]
         # A record that went on to another job has left its task behind in this one.
         found = [one for one in found if one.open.job_id == job.job_id]
         self.report.postponed += len(found)
@@ -187,7 +189,7 @@ class _Tick:
 
     async def _collect_task(self, one: _Completed, copy: _Copy, at_once: asyncio.Semaphore) -> Closing | None:
         """Return what the record is closed with; None if the task must be listed again."""
-        outcome = _as_requested(outcome_of(one.task), one.open)
+        outcome = one.outcome
         try:
             async with at_once:
                 end = await copy(one)
@@ -224,7 +226,7 @@ class _Tick:
     async def _stderr_end(self, one: _Completed) -> bytes:
         *_, (stderr, _) = one.files()
         try:
-            if outcome_of(one.task).state is TaskState.FAILED:
+            if one.outcome.state is TaskState.FAILED:
                 return await self._app.copier.end_of(stderr, WINDOW)
         except ServiceError as exc:
             logger.info("The record of task %s goes without the end of stderr: %s", one.open.task_id, exc)
@@ -268,6 +270,10 @@ class _Tick:
         """Leave it for the next tick."""
         logger.warning("%s (%s): %s", what, figures(ids), error)
         self.report.is_complete = False
+
+
+def _completed(job: JobEntry, task: CompletedTask, open_task: OpenTask) -> _Completed:
+    return _Completed(job=job, task=task, open=open_task, outcome=_as_requested(outcome_of(task), open_task))
 
 
 def _as_requested(outcome: Outcome, task: OpenTask) -> Outcome:

@@ -10,7 +10,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from batch_core.app import App
 from batch_core.errors import BlobNotFound, NotAFile, NotNow, ServiceError
@@ -109,18 +109,18 @@ async def _write_down(app: App, alike: Sequence[Stored], finding: _Finding, trie
         return [one for one in changed if one is not None]
     pause = REHYDRATING_PAUSE if finding.obstacle is Obstacle.REHYDRATING else ARCHIVED_PAUSE
     next_attempt_at = app.now() + pause
-    waiting = [
-        replace(
-            one.record,
-            obstacle=finding.obstacle,
-            reason=finding.reason,
-            submit_tries=tries,
-            next_attempt_at=next_attempt_at,
-        )
-        for one in alike
-    ]
-    await app.table.update([Change(one, record) for one, record in zip(alike, waiting, strict=True)])
+    await app.table.update([Change(one, _kept(one.record, finding, tries, next_attempt_at)) for one in alike])
     return []
+
+
+def _kept(record: TaskRecord, finding: _Finding, tries: int, next_attempt_at: datetime) -> TaskRecord:
+    return replace(
+        record,
+        obstacle=finding.obstacle,
+        reason=finding.reason,
+        submit_tries=tries,
+        next_attempt_at=next_attempt_at,
+    )
 
 
 def _released(record: TaskRecord, job_id: str, reason: str) -> TaskRecord:

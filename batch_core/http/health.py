@@ -105,7 +105,8 @@ async def _check_batch(app: App) -> list[Check]:
 def _pool_check(pool: PoolStatus) -> Check:
     detail = f"{pool.id}: {pool.nodes} of {pool.target} nodes, {pool.state}, {pool.allocation_state}"
     trouble = pool_trouble(pool)
-    return Check(name="pool", is_ok=trouble is None, detail=f"{detail}; {trouble}" if trouble else detail)
+    is_ok = pool.is_active and trouble is None
+    return Check(name="pool", is_ok=is_ok, detail=f"{detail}; {trouble}" if trouble else detail)
 
 
 def clocks_check(clocks: Sequence[ServiceClock], now: datetime) -> Check:

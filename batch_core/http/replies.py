@@ -36,17 +36,23 @@ class Reply:
         return json.dumps(self.document, default=_json_value, ensure_ascii=False) + "\n"
 
 
-def submission_reply(submission: Submission, request_url: str) -> Reply:
-    """Return 202 for a new task and 200 for an existing one; `status_url` is on the host that was asked."""
-    record = submission.record
+def submission_reply(submission: Submission, tasks_url: str) -> Reply:
+    """Return 202 for a new task and 200 for an existing one; `status_url` is below the URL of the tasks, as asked."""
+    record, parts = submission.record, urlsplit(tasks_url)
     document = {
         "task_id": record.task_id,
         "state": record.state,
         "reason": record.reason,
         "is_new": submission.is_new,
-        "status_url": _status_url(request_url, record.task_id),
+        "status_url": f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}/{record.task_id}",
     }
     return Reply(status=202 if submission.is_new else 200, document=document)
+
+
+def retry_reply(submission: Submission, request_url: str) -> Reply:
+    """Return what a submission is answered with; the path that was asked ends in `/{task_id}/retry`."""
+    parts = urlsplit(request_url)
+    return submission_reply(submission, parts._replace(path=parts.path.rstrip("/").rsplit("/", 2)[0]).geturl())
 
 
 def cancellation_reply(record: TaskRecord) -> Reply:
@@ -81,13 +87,6 @@ def error_reply(error: AppError) -> Reply:
     problems = getattr(error, "problems", ())
     several = {"problems": list(problems)} if len(problems) > 1 else {}
     return Reply(status=_STATUS.get(type(error), 503), document={"error": str(error), **several})
-
-
-def _status_url(request_url: str, task_id: str) -> str:
-    """Return the URL of a task below the route that was asked: `.../tasks` or `.../tasks/{task_id}/retry`."""
-    parts = urlsplit(request_url)
-    route = parts.path[: parts.path.rindex("/tasks") + len("/tasks")]
-    return f"{parts.scheme}://{parts.netloc}{route}/{task_id}"
 
 
 def _json_value(value: object) -> str:

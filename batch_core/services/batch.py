@@ -58,7 +58,7 @@ class BatchService:
                 raise
 
     async def add_tasks(self, job_id: str, tasks: Sequence[NewTask]) -> Mapping[str, ServiceError | None]:
-        """Add up to 100 tasks in one call; returns for each task id None (Batch has it) or why it has not."""
+        """Add up to 100 tasks in one call; returns for each task id None (Batch has it) or why it does not."""
         with translating(f"adding tasks to job {job_id}"):
             reply = await self._client.create_task_collection(
                 job_id, BatchTaskGroup(task_values=[_options(task) for task in tasks])
@@ -114,7 +114,7 @@ class BatchService:
             raise
 
     async def is_disabled(self, job_id: str) -> bool:
-        """Tell whether somebody keeps the job's tasks from running."""
+        """Tell whether the job is disabled, so that its tasks do not run."""
         return await self._job_state(job_id) in {BatchJobState.DISABLED, BatchJobState.DISABLING}
 
     async def has_ended(self, job_id: str) -> bool:
@@ -136,9 +136,9 @@ class BatchService:
             return None
 
     async def terminate_job(self, job_id: str) -> None:
-        """Close the job: it takes no more tasks. One that has ended, or is gone, is fine."""
+        """Terminate the job: it takes no more tasks. One that has ended, or is gone, is fine."""
         try:
-            with translating(f"closing job {job_id}"):
+            with translating(f"terminating job {job_id}"):
                 # azure-batch 15.1.0 fails without options, though they are optional, and does not export their type.
                 options: Any = {"terminateReason": "nothing runs in it"}
                 await self._client.begin_terminate_job(job_id, options)

@@ -1,4 +1,5 @@
 import json
+from datetime import UTC, datetime
 
 import pytest
 
@@ -14,6 +15,8 @@ from batch_core.errors import (
 from batch_core.http import replies
 from batch_core.http.health import Check
 from batch_core.http.requests import SubmitRequest
+from batch_core.state.record import DetectedBy, TaskRecord, TaskState
+from batch_core.submission import Submission
 
 
 def problems_of(body: bytes) -> list[str]:
@@ -96,3 +99,30 @@ def test_health_is_503_as_soon_as_one_part_is_broken():
         "status": "unhealthy",
         "checks": {"pool": {"ok": False, "detail": "no pool"}},
     }
+
+
+def submission() -> Submission:
+    moment = datetime(2026, 11, 23, tzinfo=UTC)
+    record = TaskRecord(
+        task_id="20261123T080102-tasks-0123456789abcdef-r2",
+        job_id="job",
+        container="input",
+        blob="tasks",
+        blob_etag="0x1",
+        blob_last_modified=moment,
+        blob_size=1,
+        attempt=2,
+        detected_by=DetectedBy.HTTP,
+        state=TaskState.QUEUED,
+        recorded_at=moment,
+    )
+    return Submission(record=record, is_new=True)
+
+
+@pytest.mark.parametrize("route", ["/api/tasks", "/API/Tasks", "/tasks/api/tasks"])
+@pytest.mark.parametrize("query", ["", "?code=a/b==", "?code=x&clientId=/tasks/y"])
+def test_the_status_url_is_below_the_route_that_was_asked_and_holds_no_key(route, query):
+    (one, url) = submission(), f"https://app.example:7071{route}"
+    posted = replies.submission_reply(one, f"{url}{query}")
+    retried = replies.retry_reply(one, f"{url}/20261123T080102-tasks-0123456789abcdef/retry{query}")
+    assert posted.document["status_url"] == retried.document["status_url"] == f"{url}/{one.record.task_id}"
