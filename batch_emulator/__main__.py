@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from batch_emulator.access import read_allowed
+from batch_emulator.access.origins import read_allowed
 from batch_emulator.server import running
 from batch_emulator.settings import (
     ALLOWED_HOSTS_VARIABLE,

@@ -9,10 +9,11 @@ from aiohttp import web
 
 from batch_emulator.bounds import read_in_time
 from batch_emulator.errors import BatchError, ErrorCode
-from batch_emulator.model.schema import Document, joined, read_body, stored, to_json
-from batch_emulator.model.timestamps import etag_of, http_date
+from batch_emulator.model.schema import read_body
 from batch_emulator.odata.query import next_link
 from batch_emulator.service import BatchService
+from batch_emulator.values.documents import Document, joined, stored, to_json
+from batch_emulator.values.timestamps import etag_of, http_date
 from batch_emulator.versions import NEWEST, ApiVersion
 
 JSON_TYPE: Final = "application/json; odata=minimalmetadata"

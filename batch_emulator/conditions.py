@@ -5,7 +5,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 
 from batch_emulator.errors import BatchError, ErrorCode
-from batch_emulator.model.timestamps import etag_of, from_wire
+from batch_emulator.values.timestamps import etag_of, from_wire
 
 
 def check_conditions(headers: Mapping[str, str], modified: str, *, reading: bool) -> None:

@@ -12,17 +12,18 @@ from urllib.parse import parse_qs
 
 from aiohttp import HttpVersion11, web
 
-from batch_emulator.access import Access
-from batch_emulator.authentication import Authentication
+from batch_emulator.access.authentication import Authentication
+from batch_emulator.access.origins import Access
 from batch_emulator.call import JSON_TYPE, Call
 from batch_emulator.control.access import CONTROL_PREFIX, is_from_this_machine
 from batch_emulator.control.routes import CONTROL_ROUTES
+from batch_emulator.emulator import Emulator
 from batch_emulator.errors import BatchError, ErrorCode
-from batch_emulator.faults.injection import perform
-from batch_emulator.host import Host
-from batch_emulator.model.timestamps import Clock
-from batch_emulator.routes import FORMER_ROUTES, ROUTES, Router
+from batch_emulator.fault_injection import perform
+from batch_emulator.routes import FORMER_ROUTES, ROUTES
+from batch_emulator.routing import Router
 from batch_emulator.service import BatchService
+from batch_emulator.values.timestamps import Clock
 from batch_emulator.versions import NEWEST, ApiVersion
 
 logger = logging.getLogger(__name__)
@@ -38,9 +39,9 @@ class Gateway:
     """The handler of all requests of one emulator."""
 
     def __init__(
-        self, host: Host, authentication: Authentication, access: Access, *, any_version: bool = False
+        self, emulator: Emulator, authentication: Authentication, access: Access, *, any_version: bool = False
     ) -> None:
-        self._host = host
+        self._emulator = emulator
         self._access = access
         self._authentication = authentication
         self._any_version = any_version
@@ -54,7 +55,7 @@ class Gateway:
         service = None
         try:
             self._access.check(request)
-            service = self._host.service
+            service = self._emulator.service
             return await self._answer(request, service, headers)
         except BatchError as exc:
             return self._refusal(request, exc, headers)
@@ -65,7 +66,7 @@ class Gateway:
             if isinstance(exc, ConnectionError) and _is_gone(request):
                 # There is nobody to answer: this one goes nowhere.
                 return web.Response()
-            if service and not self._host.has(service):
+            if service and not self._emulator.has(service):
                 # A reset has taken its service away.
                 return self._refusal(request, BatchError(ErrorCode.SERVER_BUSY), headers)
             # No path and query: a query may hold a signature.

@@ -11,9 +11,9 @@ from typing import Final
 
 from batch_emulator.errors import BatchError, invalid_property
 from batch_emulator.model.pool_info import auto_pool
-from batch_emulator.model.schema import Document
 from batch_emulator.model.supported_images import supported_images
-from batch_emulator.model.timestamps import from_wire
+from batch_emulator.values.documents import Document
+from batch_emulator.values.timestamps import from_wire
 
 logger = logging.getLogger(__name__)
 

@@ -12,21 +12,22 @@ from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
 from batch_emulator import bounds
-from batch_emulator.access import Access, read_allowed
+from batch_emulator.access.authentication import Authentication
+from batch_emulator.access.origins import Access, read_allowed
+from batch_emulator.access.signing import SharedKey
 from batch_emulator.applications import Applications
-from batch_emulator.authentication import Authentication
+from batch_emulator.emulator import Emulator
+from batch_emulator.execution.environment import Account
 from batch_emulator.execution.storage_account import StorageAccount
 from batch_emulator.faults.controls import Controls
 from batch_emulator.faults.form import read_document
 from batch_emulator.faults.registry import Faults
 from batch_emulator.gateway import Gateway
-from batch_emulator.host import Host
 from batch_emulator.location import Location
 from batch_emulator.request_log import RequestLog
 from batch_emulator.routes import FORMER_ROUTES, ROUTES
 from batch_emulator.service import BatchService
 from batch_emulator.settings import Settings
-from batch_emulator.signing import SharedKey
 
 #: How long requests under way may take at the end, in seconds.
 _GRACE: Final = 1.0
@@ -72,15 +73,15 @@ async def _serving(
     access = Access(allowed=settings.allowed_hosts | read_allowed([settings.host]))
     storage = StorageAccount.parse(settings.storage) if settings.storage else None
     applications = Applications(root=settings.applications or location.applications)
-    host = Host(
+    emulator = Emulator(
         location,
-        lambda: BatchService.open(
-            *(location, settings.account, url, controls, storage, applications), strict_images=settings.strict_images
+        lambda reset: BatchService.open(
+            *(location, Account.at(url, settings.account), controls, storage, applications, reset),
+            strict_images=settings.strict_images,
         ),
     )
-    controls.reset = host.reset
     # No client compresses what it sends; what nobody unpacks cannot be a bomb either.
-    gateway = Gateway(host, authentication, access, any_version=settings.skip_api_version_check)
+    gateway = Gateway(emulator, authentication, access, any_version=settings.skip_api_version_check)
     handler = RequestLog(gateway) if settings.log_requests else gateway
     server = bounds.BoundedServer(
         handler,
@@ -96,7 +97,7 @@ async def _serving(
         yield url
     finally:
         await runner.cleanup()
-        await host.close()
+        await emulator.close()
 
 
 def _http_log() -> logging.Logger:

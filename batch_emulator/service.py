@@ -1,6 +1,6 @@
 """The emulated account: everything below HTTP, wired together."""
 
-import os
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Self
@@ -17,8 +17,6 @@ from batch_emulator.faults.controls import Controls
 from batch_emulator.faults.quotas import Quotas
 from batch_emulator.images import Images
 from batch_emulator.location import Location
-from batch_emulator.model.states import JobState
-from batch_emulator.model.timestamps import Clock
 from batch_emulator.scheduling.allocation import Allocation
 from batch_emulator.scheduling.auto_pools import AutoPools
 from batch_emulator.scheduling.auto_scale import AutoScale
@@ -38,6 +36,11 @@ from batch_emulator.scheduling.runs import Ending, Run, Runs
 from batch_emulator.scheduling.start_tasks import StartTasks
 from batch_emulator.store.jobs import JobRow
 from batch_emulator.store.state import Store
+from batch_emulator.values.states import JobState
+from batch_emulator.values.timestamps import Clock
+
+#: Replaces the service by a new one with an empty state.
+type Reset = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,16 +64,17 @@ class BatchService:
     controls: Controls
     applications: Applications
     images: Images
+    reset: Reset
 
     @classmethod
     def open(
         cls,
         location: Location,
-        account: str,
-        endpoint: str,
+        account: Account,
         controls: Controls,
         storage: StorageAccount | None,
         applications: Applications,
+        reset: Reset,
         *,
         strict_images: bool = False,
     ) -> Self:
@@ -83,7 +87,7 @@ class BatchService:
         runs = Runs(
             store=Store(location.database),
             clock=clock,
-            account=Account(name=account, url=f"{endpoint}/", search_path=os.environ.get("PATH", os.defpath)),
+            account=account,
             transfers=Transfers(storage, Packages(applications)),
         )
         preparations = Preparations(runs=runs, background=background)
@@ -118,6 +122,7 @@ class BatchService:
             controls=controls,
             applications=applications,
             images=Images(strict=strict_images, now=clock.now),
+            reset=reset,
         )
         runs.on_end = service._run_ended
         runs.on_expiry = service.expiry.expect

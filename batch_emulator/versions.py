@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from batch_emulator.errors import BatchError, ErrorCode, invalid_parameter
-from batch_emulator.model.schema import Document
+from batch_emulator.values.documents import Document
 
 #: The versions that clients send, from azure-batch 6 of 2019 (Python) to the newest of all languages and ``az``.
 SERVED: Final = (

@@ -45,7 +45,7 @@ from batch_emulator.autoscale.values import (
     shown,
     type_name,
 )
-from batch_emulator.model.states import DeallocationOption
+from batch_emulator.values.states import DeallocationOption
 
 #: How many values and items of vectors one evaluation may handle: vectors double as quickly as a formula can say.
 #: The service documents no figure; this is a fraction of a second, and far above what samples of a day need.

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from batch_emulator.autoscale.values import INTERVALS, Value
-from batch_emulator.model.states import DeallocationOption
+from batch_emulator.values.states import DeallocationOption
 
 DEDICATED: Final = "$TargetDedicatedNodes"
 LOW_PRIORITY: Final = "$TargetLowPriorityNodes"

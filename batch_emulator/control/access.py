@@ -6,7 +6,7 @@ from typing import Final
 from aiohttp import web
 from yarl import URL
 
-from batch_emulator.access import is_loopback, plain_name
+from batch_emulator.access.origins import is_loopback, plain_name
 
 CONTROL_PREFIX: Final = "/_emulator/"
 

@@ -8,7 +8,7 @@ from batch_emulator.call import Call
 from batch_emulator.control import faults, nodes, quotas, state, tasks
 from batch_emulator.control.answers import refuse
 from batch_emulator.faults.form import Invalid
-from batch_emulator.routes import Handler, Operation
+from batch_emulator.routing import Handler, Operation
 
 
 def _route(method: str, path: str, handler: Handler) -> Operation:

@@ -8,8 +8,8 @@ from aiohttp import web
 from batch_emulator.call import Call
 from batch_emulator.control.answers import answer
 from batch_emulator.errors import invalid_parameter
-from batch_emulator.model.schema import Document
 from batch_emulator.store.dump import Table, redacted
+from batch_emulator.values.documents import Document
 
 _ROWS = 1000
 _MOST_ROWS = 10_000
@@ -36,5 +36,5 @@ def _answer(call: Call, state: Document, tables: Mapping[str, Table]) -> web.Res
 
 async def reset(call: Call) -> web.StreamResponse:
     """Forget everything; answer when the emulator is as it starts on an empty location."""
-    await call.service.controls.reset()
+    await call.service.reset()
     return call.empty(204)

@@ -5,7 +5,7 @@ from aiohttp import web
 from batch_emulator.call import Call
 from batch_emulator.errors import BatchError, ErrorCode
 from batch_emulator.handlers.tasks import find_task
-from batch_emulator.model.states import TaskState
+from batch_emulator.values.states import TaskState
 
 
 async def expire_files(call: Call) -> web.StreamResponse:

@@ -17,7 +17,7 @@ from batch_emulator.execution.outcome import (
 from batch_emulator.execution.process import TaskProcess
 from batch_emulator.execution.transfers import Transfers
 from batch_emulator.execution.uploads import Remains
-from batch_emulator.model.schema import Document
+from batch_emulator.values.documents import Document
 
 #: The exit code of a command that SIGKILL ended: what a task ended by the service shows.
 KILLED = -signal.SIGKILL

@@ -14,7 +14,7 @@ from batch_emulator.execution.leftovers import kill_leftovers
 from batch_emulator.execution.outcome import Outcome, RunError, exit_failure, launch_failed
 from batch_emulator.execution.process import TaskProcess
 from batch_emulator.execution.transfers import Transfers
-from batch_emulator.model.schema import Document
+from batch_emulator.values.documents import Document
 
 
 @dataclass(frozen=True, kw_only=True)

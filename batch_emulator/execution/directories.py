@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
-from batch_emulator.model.tasks import job_root, task_root
+from batch_emulator.values.paths import job_root, task_root
 
 #: The directories of a node's root, as recorded from the service.
 ROOT_DIRECTORIES: Final = ("applications", "fsmounts", "shared", "startup", "volatile", "workitems")

@@ -15,9 +15,10 @@ from batch_emulator.execution.containers import ListedBlob, ListingError, blob_a
 from batch_emulator.execution.identities import NoAccessError, accessible, auto_storage_url
 from batch_emulator.execution.outcome import blob_failure, file_failure
 from batch_emulator.execution.storage_account import StorageAccount
-from batch_emulator.model.resource_files import DEFAULT_MODE, SOURCES, is_inside
-from batch_emulator.model.schema import Document
 from batch_emulator.regular_files import create
+from batch_emulator.values.documents import Document
+from batch_emulator.values.paths import is_inside
+from batch_emulator.values.resource_files import DEFAULT_MODE, SOURCES
 
 _CHUNK: Final = 256 * 1024
 #: Waits before the second and third try of a download that failed for a passing reason.

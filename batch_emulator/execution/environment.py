@@ -3,14 +3,15 @@
 https://learn.microsoft.com/azure/batch/batch-compute-node-environment-variables
 """
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_urlsafe
-from typing import Final
+from typing import Final, Self
 
 from batch_emulator.execution.directories import NodeDirectory, RunDirectory
-from batch_emulator.model.schema import Document
+from batch_emulator.values.documents import Document
 
 #: Names the directory by which a run's processes are recognised: see ``leftovers``.
 RUN_MARK: Final = "AZ_BATCH_TASK_WORKING_DIR"
@@ -25,6 +26,11 @@ class Account:
     url: str
     #: The search path for programs: the emulator's own, so that what is installed is found.
     search_path: str
+
+    @classmethod
+    def at(cls, endpoint: str, name: str) -> Self:
+        """Return an account of this process, reached at an endpoint without a final slash."""
+        return cls(name=name, url=f"{endpoint}/", search_path=os.environ.get("PATH", os.defpath))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 from typing import Final
 
 from batch_emulator.execution.storage_account import StorageAccount
-from batch_emulator.model.schema import Document
+from batch_emulator.values.documents import Document
 
 _START_IT: Final = "start it with --storage CONNECTION_STRING or BATCH_EMULATOR_STORAGE"
 

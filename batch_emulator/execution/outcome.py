@@ -6,7 +6,7 @@ https://learn.microsoft.com/rest/api/batchservice/batch-status-and-error-codes
 
 from dataclasses import dataclass, replace
 
-from batch_emulator.model.schema import Document
+from batch_emulator.values.documents import Document
 
 
 @dataclass(frozen=True, kw_only=True)

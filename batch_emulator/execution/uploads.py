@@ -22,10 +22,10 @@ from batch_emulator.execution.file_patterns import Match, expand_variables, find
 from batch_emulator.execution.identities import NoAccessError, accessible
 from batch_emulator.execution.outcome import Failure, upload_failure
 from batch_emulator.execution.storage_account import StorageAccount
-from batch_emulator.model.output_files import UploadCondition
-from batch_emulator.model.schema import Document
-from batch_emulator.model.timestamps import to_wire
 from batch_emulator.regular_files import create
+from batch_emulator.values.documents import Document
+from batch_emulator.values.states import UploadCondition
+from batch_emulator.values.timestamps import to_wire
 
 _MISC: Final = "FileUploadMiscError"
 _CODES: Final[dict[int, str]] = {

@@ -1,6 +1,5 @@
 """Everything that the emulator's own interface sets: it outlives the service that a reset ends."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from batch_emulator.faults.quotas import Limits, Quotas, read_limits
@@ -15,8 +14,6 @@ class Controls:
     quotas: Quotas = field(default_factory=Quotas)
     #: What the file named at the start holds.
     initial: object = None
-    #: Ends the service and begins another one with nothing. Set by whoever opens services.
-    reset: Callable[[], Awaitable[None]] = field(init=False)
 
     def restore(self) -> None:
         """Put in force what was at the start, and nothing else. Raises Invalid."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from batch_emulator.model.schema import Document
+from batch_emulator.values.documents import Document
 
 
 class Invalid(ValueError):

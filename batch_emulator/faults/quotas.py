@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from batch_emulator.errors import BatchError, ErrorCode
 from batch_emulator.faults.form import Form, Invalid
-from batch_emulator.model.schema import Document
-from batch_emulator.model.vm_sizes import cores_of
 from batch_emulator.store.state import Store
+from batch_emulator.values.documents import Document
+from batch_emulator.values.vm_sizes import cores_of
 
 
 @dataclass(frozen=True, kw_only=True)

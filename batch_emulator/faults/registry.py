@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from batch_emulator.faults.rules import Fault, read_faults
-from batch_emulator.model.schema import Document
+from batch_emulator.values.documents import Document
 
 
 @dataclass(kw_only=True, eq=False)

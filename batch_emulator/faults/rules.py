@@ -8,7 +8,7 @@ from typing import Final
 
 from batch_emulator.errors import ErrorCode, OtherCode
 from batch_emulator.faults.form import Form, Invalid
-from batch_emulator.model.schema import Document
+from batch_emulator.values.documents import Document
 
 #: Stands for every operation.
 ANY: Final = "*"

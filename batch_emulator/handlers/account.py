@@ -8,7 +8,6 @@ from aiohttp import web
 
 from batch_emulator.call import Call
 from batch_emulator.errors import invalid_parameter
-from batch_emulator.model.schema import Document
 from batch_emulator.model.supported_images import (
     AGENT_FILTER,
     IMAGE_FILTER,
@@ -16,11 +15,12 @@ from batch_emulator.model.supported_images import (
     node_agents,
     supported_images,
 )
-from batch_emulator.model.timestamps import from_wire
 from batch_emulator.model.usage_metrics import INTERVAL, intervals, last_interval, usage_on_wire
 from batch_emulator.odata.matching import read_matcher
 from batch_emulator.odata.query import read_max_results, read_skip_token
 from batch_emulator.odata.sql import Property, name_property
+from batch_emulator.values.documents import Document
+from batch_emulator.values.timestamps import from_wire
 
 _USAGE_FILTER: Final[dict[str, Property]] = {"poolId": name_property("id")}
 

@@ -5,8 +5,8 @@ from aiohttp import web
 from batch_emulator.applications import Application
 from batch_emulator.call import Call
 from batch_emulator.errors import BatchError, ErrorCode
-from batch_emulator.model.schema import Document
 from batch_emulator.odata.query import read_max_results, read_skip_token
+from batch_emulator.values.documents import Document
 
 
 async def list_applications(call: Call) -> web.StreamResponse:

@@ -8,7 +8,7 @@ from batch_emulator.call import Call
 from batch_emulator.errors import BatchError, ErrorCode
 from batch_emulator.handlers.pool_changes import answer, changeable_pool, check_steady
 from batch_emulator.model.auto_scale import read_enabling, read_evaluation, run_on_wire, without_auto_scale
-from batch_emulator.model.timestamps import to_wire
+from batch_emulator.values.timestamps import to_wire
 
 
 async def enable_pool_auto_scale(call: Call) -> web.StreamResponse:

@@ -10,9 +10,9 @@ from aiohttp import web
 
 from batch_emulator.call import Call
 from batch_emulator.errors import BatchError, ErrorCode
-from batch_emulator.model.files import FileEntry
-from batch_emulator.model.timestamps import http_date
+from batch_emulator.execution.node_files import FileEntry
 from batch_emulator.regular_files import open_descriptor
+from batch_emulator.values.timestamps import http_date
 
 _CHUNK: Final = 256 * 1024
 _RANGE: Final = re.compile(r"bytes=(\d{1,18})-(\d{1,18})?", re.ASCII)

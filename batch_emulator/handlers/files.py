@@ -8,8 +8,7 @@ from aiohttp import web
 from batch_emulator.call import Call
 from batch_emulator.conditions import check_dates
 from batch_emulator.errors import BatchError, ErrorCode, invalid_parameter
-from batch_emulator.handlers.file_content import file_headers, send_file
-from batch_emulator.model.files import (
+from batch_emulator.execution.node_files import (
     FileEntry,
     FileRoot,
     NotEmptyError,
@@ -18,6 +17,7 @@ from batch_emulator.model.files import (
     list_order,
     remove_file,
 )
+from batch_emulator.handlers.file_content import file_headers, send_file
 from batch_emulator.odata.filter import Combination, Filter, Operator
 from batch_emulator.odata.query import read_filter, read_max_results, read_skip_token
 

@@ -12,9 +12,10 @@ from batch_emulator.errors import BatchError, ErrorCode
 from batch_emulator.handlers.jobs import changed_job, check_open, find_job
 from batch_emulator.model.job_changes import read_job_replacement, read_job_update
 from batch_emulator.model.pool_info import check_change
-from batch_emulator.model.schema import Document, one_of, record
-from batch_emulator.model.states import DisableTasks, JobState
+from batch_emulator.model.schema import one_of, record
 from batch_emulator.store.jobs import JobRow
+from batch_emulator.values.documents import Document
+from batch_emulator.values.states import DisableTasks, JobState
 
 _read_disabling: Final = record({"disableTasks": one_of(*DisableTasks)}, frozenset({"disableTasks"}))
 _CAN_BE_DISABLED: Final = frozenset({JobState.ACTIVE, JobState.DISABLING, JobState.DISABLED})

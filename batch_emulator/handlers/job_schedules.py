@@ -17,11 +17,11 @@ from batch_emulator.model.job_schedules import (
 )
 from batch_emulator.model.jobs import JOB_PROPERTIES
 from batch_emulator.model.pool_info import auto_pool_packages
-from batch_emulator.model.schema import Document
-from batch_emulator.model.states import JobScheduleState
 from batch_emulator.model.statistics import statistics_on_wire
 from batch_emulator.odata.query import expands_stats, project, read_list_query, read_select
 from batch_emulator.store.job_schedules import JOB_SCHEDULE_FILTER, SCHEDULED_JOB_FILTER, JobScheduleRow
+from batch_emulator.values.documents import Document
+from batch_emulator.values.states import JobScheduleState
 
 
 def _find(call: Call) -> JobScheduleRow:

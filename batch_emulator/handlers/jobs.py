@@ -12,12 +12,13 @@ from batch_emulator.model.jobs import (
     read_job,
 )
 from batch_emulator.model.pool_info import auto_pool_packages
-from batch_emulator.model.schema import Document, record, text
-from batch_emulator.model.states import JobState, PoolState
+from batch_emulator.model.schema import record, text
 from batch_emulator.model.statistics import statistics_on_wire
 from batch_emulator.model.tasks import task_counts_on_wire
 from batch_emulator.odata.query import expands_stats, project, read_list_query, read_select
 from batch_emulator.store.jobs import JOB_FILTER, JobRow
+from batch_emulator.values.documents import Document
+from batch_emulator.values.states import JobState, PoolState
 
 _read_termination = record({"terminateReason": text})
 

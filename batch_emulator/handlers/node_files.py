@@ -6,10 +6,10 @@ from aiohttp import web
 
 from batch_emulator.call import Call
 from batch_emulator.errors import BatchError, ErrorCode
+from batch_emulator.execution.node_files import FileRoot
 from batch_emulator.handlers import files
 from batch_emulator.handlers.pools import find_pool
-from batch_emulator.model.files import FileRoot
-from batch_emulator.model.states import NodeState
+from batch_emulator.values.states import NodeState
 
 _BOOTING: Final = {NodeState.CREATING, NodeState.STARTING}
 

@@ -9,9 +9,9 @@ from batch_emulator.errors import BatchError, ErrorCode
 from batch_emulator.handlers.nodes import find_node
 from batch_emulator.model.node_requests import option_reader
 from batch_emulator.model.schema import Reader
-from batch_emulator.model.states import DeallocationOption, NodeState, PoolState, SchedulingState
 from batch_emulator.store.nodes import NodeRow
 from batch_emulator.store.pools import PoolRow
+from batch_emulator.values.states import DeallocationOption, NodeState, PoolState, SchedulingState
 
 _UP: Final = frozenset({NodeState.IDLE, NodeState.RUNNING, NodeState.OFFLINE, NodeState.START_TASK_FAILED})
 

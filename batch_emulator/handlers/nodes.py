@@ -6,10 +6,10 @@ from batch_emulator.call import Call
 from batch_emulator.errors import BatchError, ErrorCode
 from batch_emulator.handlers.pools import find_pool
 from batch_emulator.model.nodes import NODE_PROPERTIES, node_on_wire
-from batch_emulator.model.schema import Document
 from batch_emulator.odata.query import project, read_list_query, read_select
 from batch_emulator.store.nodes import NODE_FILTER, NodeRow
 from batch_emulator.store.pools import PoolRow
+from batch_emulator.values.documents import Document
 
 
 def find_node(call: Call) -> tuple[PoolRow, NodeRow]:

@@ -8,7 +8,6 @@ from batch_emulator.call import Call
 from batch_emulator.conditions import check_conditions
 from batch_emulator.errors import BatchError, ErrorCode, invalid_property
 from batch_emulator.handlers.pools import find_pool
-from batch_emulator.model.durations import seconds_of
 from batch_emulator.model.package_references import references_of
 from batch_emulator.model.pool_changes import (
     CHANGEABLE_WHEN_EMPTY,
@@ -17,11 +16,12 @@ from batch_emulator.model.pool_changes import (
     read_pool_update,
 )
 from batch_emulator.model.resizes import read_removal, read_resize
-from batch_emulator.model.schema import Document
-from batch_emulator.model.states import AllocationState, DeallocationOption, PoolState
 from batch_emulator.scheduling.allocation import Resize
 from batch_emulator.store.nodes import NodeRow
 from batch_emulator.store.pools import PoolRow
+from batch_emulator.values.documents import Document
+from batch_emulator.values.durations import seconds_of
+from batch_emulator.values.states import AllocationState, DeallocationOption, PoolState
 
 
 async def update_pool(call: Call) -> web.StreamResponse:

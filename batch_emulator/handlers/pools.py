@@ -8,11 +8,11 @@ from batch_emulator.errors import BatchError, ErrorCode
 from batch_emulator.model.nodes import node_counts_on_wire
 from batch_emulator.model.package_references import references_of
 from batch_emulator.model.pools import POOL_PROPERTIES, pool_on_wire, read_pool
-from batch_emulator.model.schema import Document
-from batch_emulator.model.states import PoolState
 from batch_emulator.odata.query import project, read_list_query, read_select
 from batch_emulator.odata.sql import Property, name_property
 from batch_emulator.store.pools import POOL_FILTER, PoolRow
+from batch_emulator.values.documents import Document
+from batch_emulator.values.states import PoolState
 
 #: What the filter of "list pool node counts" may name.
 _COUNTS_FILTER: dict[str, Property] = {"poolId": name_property("id")}

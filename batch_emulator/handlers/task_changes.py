@@ -9,10 +9,10 @@ from batch_emulator.conditions import check_conditions
 from batch_emulator.errors import BatchError, ErrorCode
 from batch_emulator.handlers.jobs import check_open, find_job
 from batch_emulator.handlers.tasks import find_task, task_rules
-from batch_emulator.model.states import TaskResult, TaskState
 from batch_emulator.model.tasks import read_replacement
 from batch_emulator.scheduling.runs import retention_end
 from batch_emulator.store.tasks import TaskRow
+from batch_emulator.values.states import TaskResult, TaskState
 
 
 async def replace_task(call: Call) -> web.StreamResponse:

@@ -4,11 +4,11 @@ from aiohttp import web
 
 from batch_emulator.call import Call
 from batch_emulator.errors import BatchError, ErrorCode
+from batch_emulator.execution.node_files import FileRoot
 from batch_emulator.handlers import files
 from batch_emulator.handlers.tasks import find_task
-from batch_emulator.model.files import FileRoot
-from batch_emulator.model.states import TaskState
 from batch_emulator.store.tasks import TaskRow
+from batch_emulator.values.states import TaskState
 
 
 def _root(call: Call) -> FileRoot:

@@ -14,17 +14,17 @@ from batch_emulator.errors import BatchError, ErrorCode, invalid_property, missi
 from batch_emulator.execution.outcome import ended_while_waiting
 from batch_emulator.handlers.jobs import check_open, find_job
 from batch_emulator.model.package_references import references_of
-from batch_emulator.model.schema import Document, to_json
-from batch_emulator.model.states import TaskState
 from batch_emulator.model.statistics import task_statistics_on_wire
 from batch_emulator.model.task_rules import TaskRules
 from batch_emulator.model.tasks import TASK_PROPERTIES, read_task, task_in_json, task_on_wire
-from batch_emulator.model.timestamps import etag_of
 from batch_emulator.odata.query import expands_stats, project, read_list_query, read_select
 from batch_emulator.scheduling.addition import add_task
 from batch_emulator.scheduling.runs import Ending
 from batch_emulator.store.jobs import JobRow
 from batch_emulator.store.tasks import TASK_FILTER, TaskRow
+from batch_emulator.values.documents import Document, to_json
+from batch_emulator.values.states import TaskState
+from batch_emulator.values.timestamps import etag_of
 
 #: Most tasks of one addtaskcollection request.
 MAX_COLLECTION: Final = 100

@@ -6,8 +6,9 @@ from batch_emulator.autoscale.checking import MAX_LENGTH, check
 from batch_emulator.autoscale.errors import FormulaError
 from batch_emulator.autoscale.evaluator import Evaluation
 from batch_emulator.errors import BatchError, ErrorCode, invalid_property, missing_property
-from batch_emulator.model.durations import TICKS_PER_SECOND, parse_duration
-from batch_emulator.model.schema import Document, duration, filled_text, record
+from batch_emulator.model.schema import duration, filled_text, record
+from batch_emulator.values.documents import Document
+from batch_emulator.values.durations import TICKS_PER_SECOND, parse_duration
 
 #: "The default value is 15 minutes. The minimum and maximum value are 5 minutes and 168 hours respectively" (SDK
 #: documentation of autoScaleEvaluationInterval).

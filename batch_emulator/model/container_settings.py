@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from batch_emulator.model.schema import Document, Reader, filled_text, list_of, one_of, record, text
+from batch_emulator.model.schema import Reader, filled_text, list_of, one_of, record, text
+from batch_emulator.values.documents import Document
 
 #: Where a container's command starts if nothing else is said.
 _IN_THE_TASKS: Final = "taskWorkingDirectory"

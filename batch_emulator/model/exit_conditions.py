@@ -3,8 +3,9 @@
 from typing import Final
 
 from batch_emulator.errors import invalid_property
-from batch_emulator.model.schema import Document, Reader, integer, list_of, one_of, record, resource_id
-from batch_emulator.model.states import DependencyAction, JobAction
+from batch_emulator.model.schema import Reader, integer, list_of, one_of, record, resource_id
+from batch_emulator.values.documents import Document
+from batch_emulator.values.states import DependencyAction, JobAction
 
 _LOWEST: Final = -(2**31)
 

@@ -4,8 +4,9 @@ from typing import Final
 
 from batch_emulator.errors import invalid_property, missing_property
 from batch_emulator.model.jobs import CHANGEABLE, DEFAULTS, NO_LIMITS
-from batch_emulator.model.schema import Document, record
-from batch_emulator.model.states import AllTasksComplete
+from batch_emulator.model.schema import record
+from batch_emulator.values.documents import Document
+from batch_emulator.values.states import AllTasksComplete
 
 _read: Final = record(CHANGEABLE)
 

@@ -3,9 +3,10 @@
 import json
 from typing import Final
 
-from batch_emulator.model.schema import Document, property_names
-from batch_emulator.model.tasks import task_root
+from batch_emulator.model.schema import property_names
 from batch_emulator.store.job_nodes import JobNodeRow
+from batch_emulator.values.documents import Document
+from batch_emulator.values.paths import task_root
 
 #: What ``$select`` may name (SDK model BatchJobPreparationAndReleaseTaskStatus).
 JOB_NODE_PROPERTIES: Final = property_names(

@@ -6,10 +6,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from batch_emulator.errors import invalid_property
-from batch_emulator.model.durations import TICKS_PER_SECOND, parse_duration, seconds_of
 from batch_emulator.model.jobs import read_job_specification
 from batch_emulator.model.schema import (
-    Document,
     display_name,
     duration,
     metadata,
@@ -19,8 +17,10 @@ from batch_emulator.model.schema import (
     resource_id,
     text,
 )
-from batch_emulator.model.timestamps import etag_of, from_wire, to_wire
 from batch_emulator.store.job_schedules import JobScheduleRow
+from batch_emulator.values.documents import Document
+from batch_emulator.values.durations import TICKS_PER_SECOND, parse_duration, seconds_of
+from batch_emulator.values.timestamps import etag_of, from_wire, to_wire
 
 #: What ``$select`` may name (SDK model BatchJobSchedule).
 JOB_SCHEDULE_PROPERTIES: Final = property_names(

@@ -8,12 +8,10 @@ from typing import Final
 
 from batch_emulator.errors import BatchError, invalid_property
 from batch_emulator.model.container_settings import container_settings, with_command
-from batch_emulator.model.durations import UNLIMITED, parse_duration
 from batch_emulator.model.output_files import output_files
 from batch_emulator.model.package_references import package_references
 from batch_emulator.model.resource_files import resource_files
 from batch_emulator.model.schema import (
-    Document,
     Reader,
     boolean,
     display_name,
@@ -27,6 +25,8 @@ from batch_emulator.model.schema import (
 from batch_emulator.model.task_rules import reserved_ids
 from batch_emulator.model.tasks import DEFAULT_RETENTION, task_constraints, token_settings
 from batch_emulator.model.user_identities import DEFAULT_USER, user_identity
+from batch_emulator.values.documents import Document
+from batch_emulator.values.durations import UNLIMITED, parse_duration
 
 _LONGEST_RELEASE: Final = "PT15M"
 

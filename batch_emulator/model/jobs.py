@@ -4,11 +4,9 @@ import json
 from typing import Final
 
 from batch_emulator.errors import invalid_property
-from batch_emulator.model.durations import UNLIMITED
 from batch_emulator.model.job_tasks import as_task, check_job_tasks, manager_task, preparation_task, release_task
 from batch_emulator.model.pool_info import auto_pool, read_pool_info
 from batch_emulator.model.schema import (
-    Document,
     boolean,
     display_name,
     duration,
@@ -21,11 +19,13 @@ from batch_emulator.model.schema import (
     resource,
     resource_id,
 )
-from batch_emulator.model.states import AllTasksComplete, PoolLifetime, TaskFailureMode
 from batch_emulator.model.task_rules import TaskRules
 from batch_emulator.model.tasks import read_task
-from batch_emulator.model.timestamps import etag_of
 from batch_emulator.store.jobs import JobRow
+from batch_emulator.values.documents import Document
+from batch_emulator.values.durations import UNLIMITED
+from batch_emulator.values.states import AllTasksComplete, PoolLifetime, TaskFailureMode
+from batch_emulator.values.timestamps import etag_of
 
 #: What ``$select`` may name (SDK model BatchJob).
 JOB_PROPERTIES: Final = property_names(

@@ -8,7 +8,8 @@ from typing import Final
 
 from batch_emulator.errors import invalid_property
 from batch_emulator.model.resource_files import identity_reference
-from batch_emulator.model.schema import Document, filled_text, integer, list_of, one_of, record, text
+from batch_emulator.model.schema import filled_text, integer, list_of, one_of, record, text
+from batch_emulator.values.documents import Document
 
 _STANDARD_DISK: Final = "standard_lrs"
 _OS_DISK: Final = "osdisk"

@@ -3,8 +3,9 @@
 from typing import Final
 
 from batch_emulator.errors import invalid_property
-from batch_emulator.model.resource_files import is_inside
-from batch_emulator.model.schema import Document, filled_text, list_of, record, text
+from batch_emulator.model.schema import filled_text, list_of, record, text
+from batch_emulator.values.documents import Document
+from batch_emulator.values.paths import is_inside
 
 _PATH: Final = "relativeMountPath"
 

@@ -8,7 +8,8 @@ from typing import Final
 from uuid import UUID
 
 from batch_emulator.errors import invalid_property
-from batch_emulator.model.schema import Document, filled_text, integer, list_of, one_of, record, text
+from batch_emulator.model.schema import filled_text, integer, list_of, one_of, record, text
+from batch_emulator.values.documents import Document
 
 _LAST_FRONTEND_PORT: Final = 65_534
 

@@ -6,8 +6,8 @@ Shapes: recordings of the real service. The addresses are those set aside for do
 from collections.abc import Iterator
 from typing import Final
 
-from batch_emulator.model.schema import Document
 from batch_emulator.store.nodes import NodeRow
+from batch_emulator.values.documents import Document
 
 #: SSH of Linux, remote desktop of Windows.
 _LOGIN_PORTS: Final = frozenset({22, 3389})

@@ -3,8 +3,9 @@
 import json
 from typing import Final
 
-from batch_emulator.model.schema import Document, property_names
+from batch_emulator.model.schema import property_names
 from batch_emulator.store.pools import PoolRow
+from batch_emulator.values.documents import Document
 
 #: What ``$select`` may name (SDK model BatchNodeVMExtension).
 EXTENSION_PROPERTIES: Final = property_names("provisioningState vmExtension instanceView")

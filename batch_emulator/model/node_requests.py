@@ -5,9 +5,10 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from batch_emulator.errors import invalid_property
-from batch_emulator.model.schema import Document, Reader, boolean, filled_text, one_of, record, short_text, text
-from batch_emulator.model.states import DeallocationOption
-from batch_emulator.model.timestamps import Clock, from_wire, to_wire
+from batch_emulator.model.schema import Reader, boolean, filled_text, one_of, record, short_text, text
+from batch_emulator.values.documents import Document
+from batch_emulator.values.states import DeallocationOption
+from batch_emulator.values.timestamps import Clock, from_wire, to_wire
 
 #: "If omitted, the default is 1 day from the current time" (SDK documentation of BatchNodeUserCreateOptions).
 _USER_LIFETIME: Final = timedelta(days=1)

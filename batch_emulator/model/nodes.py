@@ -5,12 +5,13 @@ from collections.abc import Iterable
 from typing import Final
 
 from batch_emulator.model.node_endpoints import inbound_endpoints, ipv6_address
-from batch_emulator.model.schema import Document, property_names
-from batch_emulator.model.states import NodeState
+from batch_emulator.model.schema import property_names
 from batch_emulator.model.tasks import execution_info
 from batch_emulator.store.nodes import NodeRow
 from batch_emulator.store.pools import PoolRow
 from batch_emulator.store.tasks import TaskRow
+from batch_emulator.values.documents import Document
+from batch_emulator.values.states import NodeState
 
 #: A version of the node agent as the service shows it.
 AGENT_VERSION: Final = "1.13.4"

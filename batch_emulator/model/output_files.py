@@ -1,23 +1,11 @@
 """The ``outputFiles`` of tasks: which files go where, and when (SDK documentation of OutputFile)."""
 
 import re
-from enum import StrEnum
 
 from batch_emulator.errors import invalid_property
 from batch_emulator.model.resource_files import identity_reference, storage_url
 from batch_emulator.model.schema import Reader, filled_text, list_of, one_of, record, short_text, text
-
-
-class UploadCondition(StrEnum):
-    """When to upload; spelled as recordings of the real service show it, whatever the client sent."""
-
-    #: The command ended with exit code 0.
-    TASK_SUCCESS = "TaskSuccess"
-    #: The command ended with another exit code.
-    TASK_FAILURE = "TaskFailure"
-    #: The command ended.
-    TASK_COMPLETION = "TaskCompletion"
-
+from batch_emulator.values.states import UploadCondition
 
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}")
 

@@ -3,7 +3,8 @@
 from typing import Final
 
 from batch_emulator.errors import invalid_property
-from batch_emulator.model.schema import Document, filled_text, list_of, record
+from batch_emulator.model.schema import filled_text, list_of, record
+from batch_emulator.values.documents import Document
 
 #: "There is a maximum of 10 Package references on any given Pool" (SDK documentation).
 _MOST: Final = 10

@@ -4,7 +4,8 @@ from typing import Final
 
 from batch_emulator.model.machines import check_customer_managed_key
 from batch_emulator.model.pools import DEFAULT_SCHEDULING, POOL_READERS, finished
-from batch_emulator.model.schema import Document, record
+from batch_emulator.model.schema import record
+from batch_emulator.values.documents import Document
 
 #: What can be changed while the pool has nodes; they see it when they boot (SDK documentation of
 #: BatchPoolUpdateOptions).

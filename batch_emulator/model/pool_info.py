@@ -5,8 +5,9 @@ from typing import Final
 from batch_emulator.errors import invalid_property, missing_property
 from batch_emulator.model.package_references import references_of
 from batch_emulator.model.pools import read_pool_specification
-from batch_emulator.model.schema import Document, boolean, one_of, record, resource_id, short_text
-from batch_emulator.model.states import PoolLifetime
+from batch_emulator.model.schema import boolean, one_of, record, resource_id, short_text
+from batch_emulator.values.documents import Document
+from batch_emulator.values.states import PoolLifetime
 
 _MAX_PREFIX: Final = 20
 

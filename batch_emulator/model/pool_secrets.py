@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from batch_emulator.model.schema import Document
+from batch_emulator.values.documents import Document
 
 
 def without_secrets(pool: Document) -> Document:

@@ -14,7 +14,6 @@ from batch_emulator.model.pool_secrets import without_secrets
 from batch_emulator.model.resizes import resize_timeout
 from batch_emulator.model.resource_files import resource_files
 from batch_emulator.model.schema import (
-    Document,
     Reader,
     boolean,
     display_name,
@@ -29,9 +28,10 @@ from batch_emulator.model.schema import (
     resource_id,
     text,
 )
-from batch_emulator.model.timestamps import etag_of
 from batch_emulator.model.user_identities import DEFAULT_USER, user_identity
 from batch_emulator.store.pools import PoolRow
+from batch_emulator.values.documents import Document
+from batch_emulator.values.timestamps import etag_of
 
 #: What ``$select`` may name (SDK model BatchPool).
 POOL_PROPERTIES: Final = property_names(

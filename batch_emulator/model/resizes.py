@@ -3,9 +3,10 @@
 from typing import Final
 
 from batch_emulator.errors import invalid_property, missing_property
-from batch_emulator.model.durations import TICKS_PER_SECOND, parse_duration
-from batch_emulator.model.schema import Document, duration, filled_text, integer, list_of, one_of, record
-from batch_emulator.model.states import DeallocationOption
+from batch_emulator.model.schema import duration, filled_text, integer, list_of, one_of, record
+from batch_emulator.values.documents import Document
+from batch_emulator.values.durations import TICKS_PER_SECOND, parse_duration
+from batch_emulator.values.states import DeallocationOption
 
 #: "The default value is 15 minutes. The minimum value is 5 minutes" (SDK documentation of resizeTimeout).
 DEFAULT_RESIZE_TIMEOUT: Final = "PT15M"

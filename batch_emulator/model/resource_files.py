@@ -5,24 +5,13 @@ import re
 from urllib.parse import urlsplit
 
 from batch_emulator.errors import invalid_property, missing_property
-from batch_emulator.model.schema import Document, Reader, filled_text, list_of, record, text
-
-#: The mode of a downloaded file where none is given (SDK documentation of ResourceFile).
-DEFAULT_MODE = "0770"
-
-#: The three places that a resource file can come from; each entry names exactly one.
-SOURCES = ("httpUrl", "storageContainerUrl", "autoStorageContainerName")
-
+from batch_emulator.model.schema import Reader, filled_text, list_of, record, text
+from batch_emulator.values.documents import Document
+from batch_emulator.values.paths import is_inside
+from batch_emulator.values.resource_files import SOURCES
 
 #: Reads a reference to a managed identity (SDK documentation of BatchNodeIdentityReference).
 identity_reference: Reader = record({"resourceId": text})
-
-
-def is_inside(path: str) -> bool:
-    """Tell whether a relative path stays inside the directory it is relative to."""
-    if not path or "\0" in path or path.startswith("/"):
-        return False
-    return posixpath.normpath(path).split("/", 1)[0] != ".."
 
 
 def storage_url(name: str, value: object) -> str:

@@ -5,8 +5,6 @@ BatchError. Properties that no reader describes are kept as they came: newer cli
 than the emulator knows.
 """
 
-import json
-import math
 import re
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Mapping
@@ -18,10 +16,10 @@ from batch_emulator.errors import (
     invalid_property,
     missing_property,
 )
-from batch_emulator.model.durations import normalised
+from batch_emulator.values.documents import Document, from_json
+from batch_emulator.values.durations import normalised
 
-#: A JSON object as it travels: keys are property names.
-type Document = dict[str, Any]
+#: Takes a property's name and its JSON value, and returns the value to store. Raises BatchError.
 type Reader = Callable[[str, object], Any]
 
 
@@ -41,7 +39,7 @@ _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 def read_body(body: bytes) -> Document:
     """Return the JSON object of a request body. Raises InvalidRequestBody."""
     try:
-        value = _DECODER.decode(body.removeprefix(BOM_UTF8).decode())
+        value = from_json(body.removeprefix(BOM_UTF8).decode())
         _check_depth(body, value)
     except (ValueError, RecursionError) as exc:
         reason = f"The body is not JSON: {exc}" if body else "The body is empty"
@@ -49,21 +47,6 @@ def read_body(body: bytes) -> Document:
     if not isinstance(value, dict):
         raise BatchError(ErrorCode.INVALID_REQUEST_BODY, Reason="The body is not a JSON object")
     return value
-
-
-def _finite(digits: str) -> float:
-    """Read a number; one that is too large would be kept as an infinity, which JSON does not have."""
-    if math.isinf(number := float(digits)):
-        raise ValueError(f"the number {digits[:32]} is too large")
-    return number
-
-
-def _no_number(name: str) -> float:
-    raise ValueError(f"{name} is not a number")
-
-
-_DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_no_number)
-_ENCODER = json.JSONEncoder(separators=(",", ":"), check_circular=False)
 
 
 def _check_depth(body: bytes, value: object) -> None:
@@ -91,22 +74,6 @@ def _inside(value: object) -> Iterable[object]:
     if isinstance(value, dict):
         return value.values()
     return value if isinstance(value, list) else ()
-
-
-def stored(document: str) -> Document:
-    """Decode a document of the store, quicker than ``json.loads``: it was encoded here, without blanks around it."""
-    decoded: Document = _DECODER.raw_decode(document)[0]
-    return decoded
-
-
-def to_json(value: object) -> str:
-    """Return the shortest JSON of documents, which hold no cycles."""
-    return _ENCODER.encode(value)
-
-
-def joined(first: str, second: str) -> str:
-    """Return one JSON object of two that share no property; the first is not empty."""
-    return f"{first[:-1]},{second[1:]}" if second != "{}" else first
 
 
 def text(name: str, value: object) -> str:

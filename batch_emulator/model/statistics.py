@@ -1,10 +1,10 @@
 """Usage statistics on the wire: computed when they are asked for; CPU and disk are not measured."""
 
-from batch_emulator.model.durations import TICKS_PER_SECOND, format_duration
-from batch_emulator.model.schema import Document
-from batch_emulator.model.timestamps import from_wire
 from batch_emulator.store.tasks import TaskRow
 from batch_emulator.store.totals import TaskTotals
+from batch_emulator.values.documents import Document
+from batch_emulator.values.durations import TICKS_PER_SECOND, format_duration
+from batch_emulator.values.timestamps import from_wire
 
 
 def statistics_on_wire(url: str, start: str, now: str, totals: TaskTotals) -> Document:

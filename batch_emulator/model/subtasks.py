@@ -5,8 +5,9 @@ from typing import Final
 
 from batch_emulator.errors import invalid_property
 from batch_emulator.model.resource_files import resource_files
-from batch_emulator.model.schema import Document, filled_text, integer, property_names, record
+from batch_emulator.model.schema import filled_text, integer, property_names, record
 from batch_emulator.store.subtasks import SubtaskRow
+from batch_emulator.values.documents import Document
 
 #: What ``$select`` may name (SDK model BatchSubtask).
 SUBTASK_PROPERTIES: Final = property_names(

@@ -7,8 +7,8 @@ Nothing of an image has an effect here: tasks run on the emulator's own system.
 from itertools import groupby
 from typing import Final, Literal
 
-from batch_emulator.model.schema import Document
 from batch_emulator.odata.sql import Property, enum_property, name_property, text_property
+from batch_emulator.values.documents import Document
 
 type _Kind = Literal["verified", "unverified"]
 

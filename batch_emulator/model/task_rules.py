@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 from typing import Final, Self
 
 from batch_emulator.errors import BatchError, ErrorCode, invalid_property
-from batch_emulator.model.durations import UNLIMITED
-from batch_emulator.model.schema import Document
-from batch_emulator.model.states import TaskFailureMode
+from batch_emulator.values.documents import Document
+from batch_emulator.values.durations import UNLIMITED
+from batch_emulator.values.states import TaskFailureMode
 
 #: The longest taskIds collection, in characters (SDK documentation of BatchTaskDependencies).
 _LONGEST_LIST: Final = 64_000

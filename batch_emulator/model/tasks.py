@@ -9,28 +9,26 @@ from batch_emulator.model.output_files import output_files
 from batch_emulator.model.package_references import package_references
 from batch_emulator.model.resource_files import resource_files
 from batch_emulator.model.schema import (
-    Document,
     display_name,
     duration,
     environment_settings,
     integer,
-    joined,
     list_of,
     one_of,
     property_names,
     record,
     resource,
     resource_id,
-    stored,
     text,
-    to_json,
 )
-from batch_emulator.model.states import TaskState
 from batch_emulator.model.subtasks import check_slots, multi_instance_settings
 from batch_emulator.model.task_rules import TaskRules
-from batch_emulator.model.timestamps import etag_of
 from batch_emulator.model.user_identities import DEFAULT_USER, user_identity
 from batch_emulator.store.tasks import TaskCounts, TaskRow
+from batch_emulator.values.documents import Document, joined, stored, to_json
+from batch_emulator.values.paths import task_root
+from batch_emulator.values.states import TaskState
+from batch_emulator.values.timestamps import etag_of
 
 #: What ``$select`` may name (SDK model BatchTask).
 TASK_PROPERTIES: Final = property_names(
@@ -97,20 +95,6 @@ def read_replacement(body: Document, rules: TaskRules) -> Document:
     """
     given = task_constraints("constraints", body.get("constraints") or {})
     return {**rules.constraints, "retentionTime": DEFAULT_RETENTION, **given}
-
-
-def job_root(job_id: str) -> str:
-    """Return the directory of a job's tasks relative to a node's root, as recorded from the service.
-
-    It is named by schedule and job; a job without a schedule counts as the first one of its own.
-    """
-    work_item, _, number = job_id.partition(":")
-    return f"workitems/{work_item}/{number or 'job-1'}"
-
-
-def task_root(job_id: str, task_id: str) -> str:
-    """Return a task's directory relative to its node's root."""
-    return f"{job_root(job_id)}/{task_id}"
 
 
 def task_on_wire(row: TaskRow, job_id: str, endpoint: str) -> Document:

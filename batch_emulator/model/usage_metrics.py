@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
-from batch_emulator.model.schema import Document
-from batch_emulator.model.timestamps import from_wire, to_wire
-from batch_emulator.model.vm_sizes import cores_of
 from batch_emulator.store.nodes import NodeRow
+from batch_emulator.values.documents import Document
+from batch_emulator.values.timestamps import from_wire, to_wire
+from batch_emulator.values.vm_sizes import cores_of
 
 #: Length of an aggregation interval of the service.
 INTERVAL: Final = timedelta(minutes=30)

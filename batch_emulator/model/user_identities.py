@@ -3,7 +3,8 @@
 from typing import Final
 
 from batch_emulator.errors import invalid_property
-from batch_emulator.model.schema import Document, filled_text, one_of, record
+from batch_emulator.model.schema import filled_text, one_of, record
+from batch_emulator.values.documents import Document
 
 #: As whom a task runs where nothing else is said (recording of the real service).
 DEFAULT_USER: Final = {"autoUser": {"scope": "pool", "elevationLevel": "nonadmin"}}

@@ -20,7 +20,7 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Final
 
-from batch_emulator.model.timestamps import from_wire
+from batch_emulator.values.timestamps import from_wire
 
 #: Deeper nesting is refused: the parser is recursive.
 MAX_DEPTH: Final = 50

@@ -8,9 +8,9 @@ from typing import Final, Protocol
 from urllib.parse import urlencode
 
 from batch_emulator.errors import invalid_parameter
-from batch_emulator.model.schema import Document
 from batch_emulator.odata.filter import Filter, FilterError, parse_filter
 from batch_emulator.odata.sql import Parameter, Property, Since, compile_filter, lower_bound
+from batch_emulator.values.documents import Document
 
 #: Most items of one page, and the number where the request names none.
 MAX_RESULTS: Final = 1000

@@ -7,8 +7,8 @@ from datetime import datetime
 from enum import Enum
 from typing import Final
 
-from batch_emulator.model.timestamps import to_wire
 from batch_emulator.odata.filter import Combination, Comparison, Filter, FilterError, Operator
+from batch_emulator.values.timestamps import to_wire
 
 type Parameter = str | int
 

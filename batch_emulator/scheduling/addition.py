@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from batch_emulator.model.schema import Document, to_json
 from batch_emulator.model.subtasks import instances_of
 from batch_emulator.store.dependencies import Span
 from batch_emulator.store.state import Store
+from batch_emulator.values.documents import Document, to_json
 
 _NOTHING: Final[Document] = {}
 

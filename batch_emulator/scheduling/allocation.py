@@ -10,12 +10,12 @@ from uuid import uuid4
 from batch_emulator.execution.directories import NodeDirectories
 from batch_emulator.execution.environment import Place
 from batch_emulator.faults.quotas import Quotas
-from batch_emulator.model.schema import Document
-from batch_emulator.model.states import AllocationState, DeallocationOption, NodeState, SchedulingState
 from batch_emulator.scheduling.capacity import Node, Pool
 from batch_emulator.scheduling.draining import drain
 from batch_emulator.scheduling.nodes import Member, NodeLife
 from batch_emulator.store.nodes import NodeRow
+from batch_emulator.values.documents import Document
+from batch_emulator.values.states import AllocationState, DeallocationOption, NodeState, SchedulingState
 
 #: How long a pool looks for machines, and how long it is still resizing when it has them, in seconds.
 _SEARCH: Final = 0.12

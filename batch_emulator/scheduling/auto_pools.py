@@ -9,11 +9,11 @@ from typing import Final
 from uuid import uuid4
 
 from batch_emulator.model.pool_info import auto_pool
-from batch_emulator.model.schema import Document
-from batch_emulator.model.states import PoolLifetime, PoolState
 from batch_emulator.scheduling.pools import PoolLife
 from batch_emulator.store.jobs import JobRow
 from batch_emulator.store.state import Store
+from batch_emulator.values.documents import Document
+from batch_emulator.values.states import PoolLifetime, PoolState
 
 #: How long the nodes of a pool whose lifetime is over are on their way out, in seconds: the service takes minutes for
 #: it, and Microsoft's samples, which look every five seconds, read the output of tasks meanwhile.

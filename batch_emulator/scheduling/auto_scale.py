@@ -11,14 +11,14 @@ from batch_emulator.autoscale.history import PERIOD, History
 from batch_emulator.autoscale.machine import Machine
 from batch_emulator.errors import BatchError, ErrorCode
 from batch_emulator.model.auto_scale import run_on_wire
-from batch_emulator.model.durations import seconds_of
-from batch_emulator.model.schema import Document
-from batch_emulator.model.states import AllocationState, PoolState
-from batch_emulator.model.timestamps import from_wire, to_wire
 from batch_emulator.scheduling.allocation import Resize
 from batch_emulator.scheduling.metrics import pool_metrics
 from batch_emulator.scheduling.pools import PoolLife
 from batch_emulator.store.pools import PoolRow
+from batch_emulator.values.documents import Document
+from batch_emulator.values.durations import seconds_of
+from batch_emulator.values.states import AllocationState, PoolState
+from batch_emulator.values.timestamps import from_wire, to_wire
 
 #: "You cannot call this API for the same Pool more than once every 30 seconds" (SDK documentation of
 #: enable_pool_auto_scale).

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from batch_emulator.execution.environment import Place
-from batch_emulator.model.states import NodeFillType
+from batch_emulator.values.states import NodeFillType
 
 #: How many tasks of a node are shown as recent ones.
 RECENT_TASKS: Final = 10

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
-from batch_emulator.model.schema import Document
 from batch_emulator.model.subtasks import instances_of
 from batch_emulator.scheduling.capacity import Node, Pool
 from batch_emulator.store.tasks import TaskRow
+from batch_emulator.values.documents import Document
 
 
 @dataclass(frozen=True, kw_only=True)

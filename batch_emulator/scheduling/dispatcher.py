@@ -5,7 +5,6 @@ import json
 import logging
 from dataclasses import dataclass, field
 
-from batch_emulator.model.schema import Document
 from batch_emulator.scheduling.capacity import Node, Pool
 from batch_emulator.scheduling.claims import Claim
 from batch_emulator.scheduling.preparations import Preparations, Readiness
@@ -13,6 +12,7 @@ from batch_emulator.scheduling.runs import Run, Runs
 from batch_emulator.store.jobs import JobRow
 from batch_emulator.store.state import Store
 from batch_emulator.store.tasks import TaskRow
+from batch_emulator.values.documents import Document
 
 logger = logging.getLogger(__name__)
 

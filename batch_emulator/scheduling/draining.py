@@ -3,9 +3,9 @@
 import asyncio
 from typing import Final
 
-from batch_emulator.model.states import DeallocationOption
-from batch_emulator.model.timestamps import from_wire
 from batch_emulator.scheduling.runs import Ending, Runs
+from batch_emulator.values.states import DeallocationOption
+from batch_emulator.values.timestamps import from_wire
 
 #: Between two looks, in seconds: retention may be shortened, runs may be about to start.
 _LONGEST_SLEEP: Final = 60.0

@@ -7,11 +7,11 @@ from typing import Final
 
 from batch_emulator.execution.directories import NodeDirectories
 from batch_emulator.model.jobs import MAX_WALL_CLOCK_TIME_EXPIRY
-from batch_emulator.model.states import JobState
-from batch_emulator.model.timestamps import from_wire, to_wire
 from batch_emulator.scheduling.jobs import JobLife
 from batch_emulator.scheduling.runs import Runs
 from batch_emulator.store.tasks import TaskRow
+from batch_emulator.values.states import JobState
+from batch_emulator.values.timestamps import from_wire, to_wire
 
 #: Longest sleep, so that a change of the system's clock is noticed.
 _LONGEST_SLEEP: Final = timedelta(minutes=1)

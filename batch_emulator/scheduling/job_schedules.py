@@ -10,15 +10,15 @@ from typing import Final
 from batch_emulator.model.job_schedules import anchor_of, span
 from batch_emulator.model.jobs import TERMINATE_JOB_SCHEDULE
 from batch_emulator.model.pool_info import auto_pool
-from batch_emulator.model.schema import Document
-from batch_emulator.model.states import JobScheduleState, JobState, PoolLifetime
-from batch_emulator.model.timestamps import Clock, from_wire, to_wire
 from batch_emulator.scheduling.auto_pools import AutoPools
 from batch_emulator.scheduling.jobs import JobLife
 from batch_emulator.scheduling.recurrence import Outlook, Recurrence
 from batch_emulator.store.job_schedules import JobScheduleRow
 from batch_emulator.store.jobs import JobRow
 from batch_emulator.store.state import Store
+from batch_emulator.values.documents import Document
+from batch_emulator.values.states import JobScheduleState, JobState, PoolLifetime
+from batch_emulator.values.timestamps import Clock, from_wire, to_wire
 
 #: Longest sleep, so that a change of the system's clock is noticed.
 _LONGEST_SLEEP: Final = timedelta(minutes=1)

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from batch_emulator.model.states import DisableTasks, JobState
 from batch_emulator.scheduling.background import Background
 from batch_emulator.scheduling.dispatcher import Dispatcher
 from batch_emulator.scheduling.runs import Ending, Runs
 from batch_emulator.store.jobs import JobRow
+from batch_emulator.values.states import DisableTasks, JobState
 
 _ENDINGS: Final = {DisableTasks.REQUEUE: Ending.REQUEUE, DisableTasks.TERMINATE: Ending.TERMINATE}
 

@@ -12,11 +12,11 @@ from batch_emulator.execution.environment import (
     with_settings,
 )
 from batch_emulator.execution.outcome import Outcome
-from batch_emulator.model.durations import seconds_of
-from batch_emulator.model.schema import Document
-from batch_emulator.model.states import JobTaskState, TaskResult
 from batch_emulator.scheduling.runs import Runs
 from batch_emulator.store.jobs import JobRow
+from batch_emulator.values.documents import Document
+from batch_emulator.values.durations import seconds_of
+from batch_emulator.values.states import JobTaskState, TaskResult
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,14 +8,10 @@ from datetime import timedelta
 from typing import Final
 
 from batch_emulator.execution.directories import NodeDirectories
-from batch_emulator.model.durations import seconds_of
 from batch_emulator.model.job_tasks import as_task
 from batch_emulator.model.jobs import ALL_TASKS_COMPLETED, JOB_MANAGER_COMPLETED
-from batch_emulator.model.schema import Document
-from batch_emulator.model.states import AllTasksComplete, DisableTasks, JobAction, JobState
 from batch_emulator.model.task_rules import TaskRules
 from batch_emulator.model.tasks import read_task
-from batch_emulator.model.timestamps import from_wire, to_wire
 from batch_emulator.scheduling.addition import add_task
 from batch_emulator.scheduling.background import Background
 from batch_emulator.scheduling.claims import ends_job
@@ -24,6 +20,10 @@ from batch_emulator.scheduling.releases import Releases
 from batch_emulator.scheduling.runs import Ending, Runs
 from batch_emulator.store.jobs import JobRow
 from batch_emulator.store.tasks import TaskRow
+from batch_emulator.values.documents import Document
+from batch_emulator.values.durations import seconds_of
+from batch_emulator.values.states import AllTasksComplete, DisableTasks, JobAction, JobState
+from batch_emulator.values.timestamps import from_wire, to_wire
 
 #: Tasks removed between two looks at other work.
 _DELETE_BATCH: Final = 2000

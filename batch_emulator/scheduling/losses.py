@@ -12,11 +12,11 @@ from typing import Final
 
 from batch_emulator.errors import BatchError, ErrorCode
 from batch_emulator.execution.outcome import exit_failure
-from batch_emulator.model.states import NodeState, StartTaskState, TaskResult
 from batch_emulator.scheduling.nodes import Member
 from batch_emulator.scheduling.pools import PoolLife
 from batch_emulator.scheduling.start_tasks import StartTasks
 from batch_emulator.store.nodes import NodeRow
+from batch_emulator.values.states import NodeState, StartTaskState, TaskResult
 
 #: What a node recovers from.
 _HARMED: Final = frozenset({NodeState.PREEMPTED, NodeState.UNUSABLE, NodeState.UNKNOWN, NodeState.START_TASK_FAILED})

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from typing import Final
 
 from batch_emulator.autoscale.machine import Machine
-from batch_emulator.model.states import NodeState
-from batch_emulator.model.timestamps import Clock, from_wire
 from batch_emulator.scheduling.capacity import Pool
 from batch_emulator.store.nodes import NodeRow
 from batch_emulator.store.state import Store
+from batch_emulator.values.states import NodeState
+from batch_emulator.values.timestamps import Clock, from_wire
 
 _USABLE: Final = frozenset({NodeState.IDLE, NodeState.RUNNING})
 

@@ -12,11 +12,11 @@ from batch_emulator.execution.coordination import Coordination, coordinate, end_
 from batch_emulator.execution.directories import RunDirectory
 from batch_emulator.execution.environment import Cluster, node_environment
 from batch_emulator.execution.outcome import Outcome, ended_by_time_limit, ended_by_user
-from batch_emulator.model.schema import Document
-from batch_emulator.model.states import SubtaskState, TaskResult
 from batch_emulator.scheduling.capacity import Node
 from batch_emulator.scheduling.runs import Ending, Run, Runs
 from batch_emulator.store.subtasks import SubtaskRow
+from batch_emulator.values.documents import Document
+from batch_emulator.values.states import SubtaskState, TaskResult
 
 
 class _SubtaskError(Exception):

@@ -13,14 +13,14 @@ from batch_emulator.execution.leftovers import kill_leftovers
 from batch_emulator.execution.outcome import RunError
 from batch_emulator.model.mounts import mount_paths
 from batch_emulator.model.package_references import references_of
-from batch_emulator.model.schema import Document
-from batch_emulator.model.states import DeallocationOption, NodeState, SchedulingState
 from batch_emulator.scheduling.background import Background
 from batch_emulator.scheduling.capacity import Node, Pool
 from batch_emulator.scheduling.dispatcher import Dispatcher
 from batch_emulator.scheduling.draining import drain
 from batch_emulator.scheduling.runs import Runs
 from batch_emulator.scheduling.start_tasks import StartTasks
+from batch_emulator.values.documents import Document
+from batch_emulator.values.states import DeallocationOption, NodeState, SchedulingState
 
 logger = logging.getLogger(__name__)
 

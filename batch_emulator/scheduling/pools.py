@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from batch_emulator.errors import BatchError, ErrorCode
-from batch_emulator.model.schema import Document
-from batch_emulator.model.states import AllocationState, NodeFillType, NodeState, PoolState
 from batch_emulator.scheduling.allocation import Allocation, LivePool, Resize, stopped
 from batch_emulator.scheduling.background import Background
 from batch_emulator.scheduling.capacity import Pool
@@ -18,6 +16,8 @@ from batch_emulator.scheduling.runs import Ending
 from batch_emulator.store.nodes import NodeRow
 from batch_emulator.store.pools import PoolRow
 from batch_emulator.store.tasks import TaskRow
+from batch_emulator.values.documents import Document
+from batch_emulator.values.states import AllocationState, NodeFillType, NodeState, PoolState
 
 #: How long a pool is seen stopping, in seconds.
 _STOPPING: Final = 0.05

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import partial
 
-from batch_emulator.model.schema import Document
-from batch_emulator.model.states import JobTaskState, TaskResult
 from batch_emulator.scheduling.background import Background
 from batch_emulator.scheduling.capacity import Node
 from batch_emulator.scheduling.job_tasks import JobTask, run_job_task
 from batch_emulator.scheduling.runs import Ending, Run, Runs
 from batch_emulator.store.jobs import JobRow
+from batch_emulator.values.documents import Document
+from batch_emulator.values.states import JobTaskState, TaskResult
 
 
 class Readiness(Enum):

@@ -7,8 +7,8 @@ documentation of ExitConditions and ExitOptions.
 from dataclasses import dataclass
 
 from batch_emulator.execution.outcome import Outcome
-from batch_emulator.model.schema import Document
-from batch_emulator.model.states import DependencyAction, JobAction
+from batch_emulator.values.documents import Document
+from batch_emulator.values.states import DependencyAction, JobAction
 
 
 @dataclass(frozen=True, kw_only=True)

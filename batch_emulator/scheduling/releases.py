@@ -12,13 +12,13 @@ from typing import Final
 
 from batch_emulator.execution.directories import NodeDirectories
 from batch_emulator.execution.environment import Place
-from batch_emulator.model.schema import Document
-from batch_emulator.model.states import JobTaskState, NodeState
 from batch_emulator.scheduling.background import Background
 from batch_emulator.scheduling.job_tasks import JobTask, run_job_task
 from batch_emulator.scheduling.runs import Runs
 from batch_emulator.store.job_nodes import JobNodeRow
 from batch_emulator.store.jobs import JobRow
+from batch_emulator.values.documents import Document
+from batch_emulator.values.states import JobTaskState, NodeState
 
 #: Nodes in these states run nothing.
 _AWAY: Final = frozenset(

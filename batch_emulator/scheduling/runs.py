@@ -21,19 +21,19 @@ from batch_emulator.execution.environment import (
 )
 from batch_emulator.execution.outcome import Outcome, ended_by_user, inside_emulator
 from batch_emulator.execution.transfers import Transfers
-from batch_emulator.model.durations import seconds_of
 from batch_emulator.model.jobs import JOB_MANAGER_COMPLETED, TASK_FAILED
 from batch_emulator.model.package_references import references_of
-from batch_emulator.model.schema import Document
-from batch_emulator.model.states import DependencyAction, JobAction, NodeState
 from batch_emulator.model.task_rules import TaskRules
-from batch_emulator.model.timestamps import Clock, from_wire, to_wire
 from batch_emulator.scheduling.capacity import Node
 from batch_emulator.scheduling.claims import ends_job
 from batch_emulator.scheduling.reaction import ENDED_BY_USER, Reaction, reaction_to
 from batch_emulator.store.jobs import JobRow
 from batch_emulator.store.state import Store
 from batch_emulator.store.tasks import TaskRow
+from batch_emulator.values.documents import Document
+from batch_emulator.values.durations import seconds_of
+from batch_emulator.values.states import DependencyAction, JobAction, NodeState
+from batch_emulator.values.timestamps import Clock, from_wire, to_wire
 
 logger = logging.getLogger(__name__)
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from batch_emulator.execution.attempt import Attempt, perform
 from batch_emulator.execution.environment import Place, node_environment, with_settings
 from batch_emulator.execution.outcome import Outcome, exit_failure
-from batch_emulator.model.schema import Document
-from batch_emulator.model.states import StartTaskState, TaskResult
 from batch_emulator.scheduling.runs import Runs
+from batch_emulator.values.documents import Document
+from batch_emulator.values.states import StartTaskState, TaskResult
 
 
 @dataclass(kw_only=True, eq=False)

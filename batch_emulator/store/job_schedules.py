@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from batch_emulator.model.states import JobScheduleState
 from batch_emulator.odata.query import ListQuery
 from batch_emulator.odata.sql import Property, enum_property, text_property, time_property
 from batch_emulator.store.database import Database
 from batch_emulator.store.jobs import JOB_FILTER, JobRow
 from batch_emulator.store.totals import TaskTotals, task_totals
+from batch_emulator.values.states import JobScheduleState
 
 
 class JobScheduleRow(NamedTuple):

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from batch_emulator.model.states import NodeState, SchedulingState, StartTaskState, TaskResult
 from batch_emulator.odata.query import ListQuery
 from batch_emulator.odata.sql import Property, enum_property, integer_property, time_property
 from batch_emulator.store.database import Database
+from batch_emulator.values.states import NodeState, SchedulingState, StartTaskState, TaskResult
 
 
 class NodeRow(NamedTuple):

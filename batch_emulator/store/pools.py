@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from batch_emulator.model.states import AllocationState, PoolState
 from batch_emulator.odata.query import ListQuery
 from batch_emulator.odata.sql import (
     Property,
@@ -14,6 +13,7 @@ from batch_emulator.odata.sql import (
     time_property,
 )
 from batch_emulator.store.database import Database
+from batch_emulator.values.states import AllocationState, PoolState
 
 
 class PoolRow(NamedTuple):

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from batch_emulator.model.states import TaskResult, TaskState
 from batch_emulator.odata.query import ListQuery
 from batch_emulator.odata.sql import (
     Property,
@@ -15,6 +14,7 @@ from batch_emulator.odata.sql import (
 )
 from batch_emulator.store.database import Database
 from batch_emulator.store.totals import TaskTotals, task_totals
+from batch_emulator.values.states import TaskResult, TaskState
 
 
 class TaskRow(NamedTuple):

@@ -8,7 +8,8 @@ from unittest import mock
 from batch_emulator.call import JSON_TYPE
 from batch_emulator.errors import BatchError
 from batch_emulator.gateway import Gateway
-from batch_emulator.routes import ROUTES, Router
+from batch_emulator.routes import ROUTES
+from batch_emulator.routing import Router
 from batch_emulator.versions import ApiVersion
 from tests.batch_emulator.sdk_models import problems_of_error, problems_of_reply
 

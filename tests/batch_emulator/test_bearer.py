@@ -17,7 +17,7 @@ from azure.core.pipeline.policies import SansIOHTTPPolicy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch_emulator.bearer import check_token
+from batch_emulator.access.bearer import check_token
 from batch_emulator.certificate import make_certificate
 from batch_emulator.errors import BatchError
 from batch_emulator.server import running

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch_emulator.model.durations import UNLIMITED, format_duration, parse_duration, seconds_of
+from batch_emulator.values.durations import UNLIMITED, format_duration, parse_duration, seconds_of
 
 
 @pytest.mark.parametrize(

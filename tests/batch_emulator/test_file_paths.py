@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch_emulator.model.files import FileRoot, NotEmptyError, find_file, list_files, remove_file
+from batch_emulator.execution.node_files import FileRoot, NotEmptyError, find_file, list_files, remove_file
 from tests.batch_emulator.signed import send
 
 LINKS = {

@@ -17,9 +17,9 @@ from azure.batch.models import (
 from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
 
-from batch_emulator.model.timestamps import to_wire
 from batch_emulator.server import running
 from batch_emulator.settings import Settings
+from batch_emulator.values.timestamps import to_wire
 from tests.batch_emulator.conftest import CREDENTIAL, Batch, new_id, until
 from tests.batch_emulator.signed import send, values
 

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch_emulator.model.timestamps import to_wire
 from batch_emulator.odata.filter import MAX_DEPTH, Combination, Comparison, FilterError, Operator, parse_filter
 from batch_emulator.odata.sql import (
     boolean_property,
@@ -19,6 +18,7 @@ from batch_emulator.odata.sql import (
     text_property,
     time_property,
 )
+from batch_emulator.values.timestamps import to_wire
 
 PROPERTIES = {
     "id": text_property("id"),

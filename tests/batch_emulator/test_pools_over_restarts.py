@@ -5,10 +5,10 @@ from contextlib import asynccontextmanager
 from azure.batch.aio import BatchClient
 from azure.batch.models import BatchPoolResizeOptions, BatchStartTask
 
-from batch_emulator.model.states import DeallocationOption
 from batch_emulator.scheduling.allocation import Resize
 from batch_emulator.server import running
 from batch_emulator.settings import Settings
+from batch_emulator.values.states import DeallocationOption
 from tests.batch_emulator.conftest import CREDENTIAL, Batch, until
 from tests.batch_emulator.signed import send
 from tests.batch_emulator.test_autoscale import scaled_pool

@@ -4,9 +4,9 @@ from azure.core.exceptions import HttpResponseError, ResourceExistsError
 
 from batch_emulator.errors import BatchError
 from batch_emulator.faults.quotas import Limits, Quotas
-from batch_emulator.model.vm_sizes import cores_of
 from batch_emulator.server import running
 from batch_emulator.settings import Settings
+from batch_emulator.values.vm_sizes import cores_of
 from tests.batch_emulator.conftest import CREDENTIAL, Batch, until
 from tests.batch_emulator.control import control
 from tests.batch_emulator.signed import send

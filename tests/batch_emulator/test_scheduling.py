@@ -5,8 +5,8 @@ from azure.batch.models import BatchAffinityInfo, BatchTaskCreateOptions, BatchT
 
 from batch_emulator.execution.directories import NodeDirectory
 from batch_emulator.execution.environment import Place
-from batch_emulator.model.states import NodeFillType
 from batch_emulator.scheduling.capacity import Node, Pool
+from batch_emulator.values.states import NodeFillType
 from tests.batch_emulator.conftest import until
 
 

@@ -10,9 +10,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
+from batch_emulator.access.signing import SharedKey
 from batch_emulator.errors import BatchError
 from batch_emulator.settings import DEFAULT_ACCOUNT, DEFAULT_KEY
-from batch_emulator.signing import SharedKey
 from tests.batch_emulator.signed import signature
 
 KEY = SharedKey(DEFAULT_ACCOUNT, DEFAULT_KEY)

@@ -6,10 +6,10 @@ import random
 
 import pytest
 
-from batch_emulator.model.timestamps import Clock
 from batch_emulator.odata.query import read_list_query
 from batch_emulator.store.state import Store
 from batch_emulator.store.tasks import TASK_FILTER
+from batch_emulator.values.timestamps import Clock
 from tests.batch_emulator.signed import send, values
 
 

@@ -6,8 +6,8 @@ from typing import Final
 
 from aiohttp import web
 
-from batch_emulator.bearer import check_token
-from batch_emulator.signing import SharedKey
+from batch_emulator.access.bearer import check_token
+from batch_emulator.access.signing import SharedKey
 
 _BEARER: Final = "bearer "
 

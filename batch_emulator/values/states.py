@@ -189,3 +189,14 @@ class DependencyAction(StrEnum):
 class AllTasksComplete(StrEnum):
     NO_ACTION = "noaction"
     TERMINATE_JOB = "terminatejob"
+
+
+class UploadCondition(StrEnum):
+    """When to upload; spelled as recordings of the real service show it, whatever the client sent."""
+
+    #: The command ended with exit code 0.
+    TASK_SUCCESS = "TaskSuccess"
+    #: The command ended with another exit code.
+    TASK_FAILURE = "TaskFailure"
+    #: The command ended.
+    TASK_COMPLETION = "TaskCompletion"

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
-from batch_emulator.model.resource_files import is_inside
-from batch_emulator.model.schema import Document
-from batch_emulator.model.timestamps import to_wire
+from batch_emulator.values.documents import Document
+from batch_emulator.values.paths import is_inside
+from batch_emulator.values.timestamps import to_wire
 
 
 @dataclass(frozen=True, kw_only=True)

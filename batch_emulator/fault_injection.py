@@ -1,7 +1,6 @@
 """Lets the fault rules take hold of one request."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from urllib.parse import unquote
 
 from aiohttp import web
@@ -10,8 +9,7 @@ from batch_emulator.call import Call
 from batch_emulator.errors import BatchError
 from batch_emulator.faults.registry import Faults
 from batch_emulator.faults.rules import Answer, Fault, When
-
-type Handler = Callable[[Call], Awaitable[web.StreamResponse]]
+from batch_emulator.routing import Handler
 
 
 async def perform(faults: Faults, operation: str, handler: Handler, call: Call) -> web.StreamResponse:
