@@ -17,9 +17,13 @@ _PROC: Final = Path("/proc")
 
 #: How long, in seconds, killed processes may take to be gone: one that waits for a disk can take its time.
 _PATIENCE: Final = 5.0
-#: How often, and how long in seconds, a process is looked at that is just between two programs.
-_LOOKS: Final = 5
+#: How often a process is looked at that is just between two programs, and the pause between two looks in seconds.
+#: On a busy machine one may stay there for as long as others keep it from running.
+_LOOKS: Final = 200
 _LOOK: Final = 0.005
+
+#: `env_start` and `env_end` among the fields of `/proc/<pid>/stat` that follow the program's name (proc_pid_stat(5)).
+_BOUNDS: Final = slice(47, 49)
 
 
 def kill_leftovers(variable: str, path: Path, *, below: bool = False) -> None:
@@ -51,14 +55,23 @@ def _environment(pid: int) -> list[bytes]:
     process = _PROC / str(pid)
     for _ in range(_LOOKS):
         try:
-            if variables := (process / "environ").read_bytes():
+            if (variables := (process / "environ").read_bytes()) or _has_no_variables(process):
                 return variables.split(b"\0")
-            # Empty for a moment while a process turns into another program; a zombie has no program, either.
-            (process / "exe").readlink()
         except OSError:
             return []
         time.sleep(_LOOK)
     return []
+
+
+def _has_no_variables(process: Path) -> bool:
+    """Tell whether a process was started with an empty environment: it has bounds, and nothing between them.
+
+    While a process turns into another program, both bounds are 0. Raises OSError for a zombie or a kernel thread, which
+    have no program.
+    """
+    (process / "exe").readlink()
+    start, end = (process / "stat").read_bytes().rpartition(b")")[2].split()[_BOUNDS]
+    return start == end != b"0"
 
 
 def _kill(pids: Iterable[int], deadline: float) -> None:

@@ -4,8 +4,11 @@ import subprocess
 
 import pytest
 
+from batch_emulator.execution import leftovers
 from batch_emulator.execution.leftovers import kill_leftovers
 from tests.batch_emulator.test_execution import is_alive
+
+has_no_variables = leftovers._has_no_variables
 
 
 @pytest.fixture
@@ -40,6 +43,17 @@ def test_one_that_is_turning_into_another_program_does_not_escape(tmp_path, star
         process = start(str(script), mark=tmp_path)
         kill_leftovers("MARK", tmp_path)
         assert not is_alive(process.pid)
+
+
+def test_one_with_an_empty_environment_is_not_waited_for(tmp_path, monkeypatch):
+    looks = []
+    monkeypatch.setattr(
+        leftovers, "_has_no_variables", lambda process: looks.append(process.name) or has_no_variables(process)
+    )
+    with subprocess.Popen(["sleep", "60"], env={}) as process:
+        kill_leftovers("MARK", tmp_path)
+        process.kill()
+    assert looks.count(str(process.pid)) == 1
 
 
 def test_one_that_multiplies_does_not_escape(tmp_path, start):
