@@ -4,10 +4,11 @@ Started by emulator.py; prints its address. The path's last part says how many b
 """
 
 import asyncio
+from typing import Final
 
 from aiohttp import web
 
-_TYPE = "application/json; odata=minimalmetadata"
+_TYPE: Final = "application/json; odata=minimalmetadata"
 
 
 def _body(size: int) -> bytes:
@@ -21,7 +22,7 @@ async def _answer(request: web.BaseRequest) -> web.StreamResponse:
     return web.Response(body=body, headers={"Content-Type": _TYPE, "request-id": "none", "DataServiceVersion": "3.0"})
 
 
-_BODIES: dict[int, bytes] = {}
+_BODIES: Final[dict[int, bytes]] = {}
 
 
 async def _serve() -> None:

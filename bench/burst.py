@@ -17,22 +17,23 @@ import time
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from azure.storage.blob.aio import BlobServiceClient, ContainerClient
 
-CHECKOUT = Path(__file__).parents[1]
+CHECKOUT: Final = Path(__file__).parents[1]
 sys.path.insert(0, str(CHECKOUT))
 
 from local import stack  # noqa: E402 - a script finds the project's packages only now
 from local.functions_host import HostKind  # noqa: E402
 from local.stack import Plan, Stack  # noqa: E402
 
-PATIENCE_SECONDS = 600
+PATIENCE_SECONDS: Final = 600
 #: Requests of the host's own: its trigger's listings, receipts and queue messages.
-HOST = "(the host's own)"
+HOST: Final = "(the host's own)"
 
 # The first that fits names the operation: method, path, and what the query says.
-OPERATIONS = [
+OPERATIONS: Final = [
     ("batch", r"POST .*/addtaskcollection", "add tasks"),
     ("batch", r"POST .*/jobs$", "create job"),
     ("batch", r"GET .*/tasks$", "list completed tasks"),

@@ -21,17 +21,18 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-CHECKOUT = Path(__file__).parents[1]
+CHECKOUT: Final = Path(__file__).parents[1]
 sys.path[:0] = [str(CHECKOUT), str(CHECKOUT / "bench")]
 
 from load import Request, send_all  # noqa: E402 - a script finds the project's packages only now
 
 from local.processes import ChildProcess  # noqa: E402
 
-_READY = r"http://127\.0\.0\.1:\d+"
-_TICKS = os.sysconf("SC_CLK_TCK")
-_CHUNK = 100
+_READY: Final = r"http://127\.0\.0\.1:\d+"
+_TICKS: Final = os.sysconf("SC_CLK_TCK")
+_CHUNK: Final = 100
 
 
 @dataclass(frozen=True, kw_only=True)

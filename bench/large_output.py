@@ -18,11 +18,12 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from azure.batch.models import BatchTaskState
 from azure.storage.blob.aio import BlobClient
 
-CHECKOUT = Path(__file__).parents[1]
+CHECKOUT: Final = Path(__file__).parents[1]
 sys.path.insert(0, str(CHECKOUT))
 
 from batch_core.app import App, open_app  # noqa: E402
@@ -34,9 +35,9 @@ from batch_core.submit import submit  # noqa: E402
 from batch_emulator.settings import DEFAULT_ACCOUNT, DEFAULT_KEY  # noqa: E402
 from local import azurite, emulator  # noqa: E402
 
-MIB = 2**20
-WARM_UP_BYTES = 1000
-PATIENCE_SECONDS = 1800
+MIB: Final = 2**20
+WARM_UP_BYTES: Final = 1000
+PATIENCE_SECONDS: Final = 1800
 
 type Copy = Callable[[App, TaskRecord], Awaitable[None]]
 
@@ -65,7 +66,7 @@ async def whole(app: App, record: TaskRecord) -> None:
     await _blob(app, record, "whole").upload_blob(content, overwrite=True)
 
 
-WAYS: dict[str, Copy] = {"app": as_the_app_does, "stream": as_a_stream, "whole": whole}
+WAYS: Final[dict[str, Copy]] = {"app": as_the_app_does, "stream": as_a_stream, "whole": whole}
 
 
 def _blob(app: App, record: TaskRecord, way: str) -> BlobClient:

@@ -6,12 +6,13 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.utils import formatdate
+from typing import Final
 from urllib.parse import urlsplit
 
 from batch_emulator.settings import DEFAULT_ACCOUNT, DEFAULT_KEY
 
-_VERSION = "2025-06-01"
-_JSON = "application/json; odata=minimalmetadata"
+_VERSION: Final = "2025-06-01"
+_JSON: Final = "application/json; odata=minimalmetadata"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,13 +7,14 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import Final
 
 from chaos import report
 from chaos.run import Plan, run
 from local.errors import StackError
 
 #: Less than the 15 minutes for which a key's signature is good, in seconds.
-_AHEAD = 720.0
+_AHEAD: Final = 720.0
 
 
 def main() -> int:

@@ -5,7 +5,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 from random import Random
-from typing import Any
+from typing import Any, Final
 
 from azure.core.exceptions import AzureError
 from azure.storage.blob.aio import ContainerClient
@@ -13,9 +13,9 @@ from azure.storage.blob.aio import ContainerClient
 from chaos.errors import ChaosError
 from chaos.files import Version
 
-_BURSTS = (1, 1, 1, 3, 12)
+_BURSTS: Final = (1, 1, 1, 3, 12)
 #: One version in so many is kept back for whoever asks.
-_KEPT = 6
+_KEPT: Final = 6
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,16 +1,18 @@
 """The events of dropped files, as the host writes them: sent twice, or taken away."""
 
+from typing import Final
+
 from azure.core.exceptions import AzureError
 from azure.storage.blob.aio import ContainerClient
 from azure.storage.queue.aio import QueueClient
 
 from chaos.dropper import Dropped
 from chaos.system import HOST_ID
-from local.host.blob_message import BlobMessage, quoted
-from local.host.queue_listener import encoded
-from local.host.receipts import Receipts
+from local.host.blobs.message import BlobMessage, quoted
+from local.host.blobs.receipts import Receipts
+from local.host.queues.listener import encoded
 
-_FUNCTION = "Host.Functions.submit_blob"
+_FUNCTION: Final = "Host.Functions.submit_blob"
 
 
 class Events:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from azure.batch.models import BatchTask, BatchTaskState
 from azure.data.tables import TableEntity
@@ -13,9 +14,9 @@ from chaos.dropper import Dropped
 from chaos.system import System
 
 #: In every partition that is named after a day, this begins the row of a record that is not final.
-_OPEN = "open-"
-_NOTED = "noted"
-_AT_ONCE = 16
+_OPEN: Final = "open-"
+_NOTED: Final = "noted"
+_AT_ONCE: Final = 16
 
 
 @dataclass(frozen=True, kw_only=True)

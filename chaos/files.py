@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from random import Random
+from typing import Final
 
 #: `{}` stands for a file's number and what its command does. Every one of them is a valid blob name.
-_NAMES = (
+_NAMES: Final = (
     "plain-{}.txt",
     "two words {}.txt",
     " leading and trailing {} ",
@@ -30,11 +31,11 @@ _NAMES = (
     "{}/" + "ü" * 900,
 )
 #: A pair: two files whose names differ only by case.
-_CASES = ("Case-{}.TXT", "case-{}.txt")
+_CASES: Final = ("Case-{}.TXT", "case-{}.txt")
 
 #: What a file's command does beside printing the file: see `command.sh`.
-_BEHAVIOURS = ("", "", "", "", "", "-exit7", "-bytes", "-slow")
-_LARGE = (2_000_000, 5_000_000)
+_BEHAVIOURS: Final = ("", "", "", "", "", "-exit7", "-bytes", "-slow")
+_LARGE: Final = (2_000_000, 5_000_000)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,10 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import Final
 
 from chaos.run import Result
 
-_MOST_OFFENDERS = 5
+_MOST_OFFENDERS: Final = 5
 
 
 def lines(result: Result) -> Iterator[str]:

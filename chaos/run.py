@@ -7,17 +7,18 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Final
 
 from chaos import files, system
 from chaos.dropper import Dropper
 from chaos.events import Events
 from chaos.evidence import gather, read_table
-from chaos.harm import Harm
+from chaos.fault_injection import FaultInjector
 from chaos.system import System
 from chaos.verdict import Verdict, judge
 from chaos.watch import Watch
 
-_POLL_SECONDS = 0.5
+_POLL_SECONDS: Final = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +53,7 @@ async def run(plan: Plan, folder: Path) -> Result:
     async with system.running(folder, plan.clock_ahead) as stack:
         dropper = Dropper(stack.inputs, files.plan(plan.seed, plan.files), _dice(plan, "drops"))
         events = Events(stack.events, stack.hosts, stack.inputs.container_name)
-        harm = Harm(stack, dropper, events, _dice(plan, "harm"))
+        harm = FaultInjector(stack, dropper, events, _dice(plan, "harm"))
         watch = Watch(stack)
         watching = asyncio.create_task(watch.run())
         await _together(dropper.drop_most(plan.seconds * 0.9), harm.do(plan.seconds))

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 import aiohttp
 from azure.batch.aio import BatchClient
@@ -12,18 +13,18 @@ from azure.data.tables.aio import TableClient
 from azure.storage.blob.aio import BlobServiceClient, ContainerClient
 from azure.storage.queue.aio import QueueClient
 
-from chaos.foreign import Relays, relays_to
-from chaos.late_host import AHEAD_VARIABLE
+from chaos.relays import Relays, relays_to
 from chaos.restartable import Restartable
+from chaos.skewed_host import AHEAD_VARIABLE
 from local import azurite, emulator, functions_host, stack
 from local.functions_host import HostKind
 from local.stack import Plan
 
 #: The host keeps its receipts and its queue under this id.
-HOST_ID = "chaos"
-_COMMAND = Path(__file__).with_name("command.sh")
+HOST_ID: Final = "chaos"
+_COMMAND: Final = Path(__file__).with_name("command.sh")
 #: Everything quick, so that minutes show what takes hours else.
-_QUICK = {
+_QUICK: Final = {
     "COLLECT_SCHEDULE": "* * * * * *",
     "SWEEP_SCHEDULE": "*/4 * * * * *",
     "SWEEP_GRACE": "PT3S",
@@ -125,5 +126,5 @@ def _emulator(plan: Plan, kills: int) -> emulator.RunningEmulator:
 
 def _host(plan: Plan, relays: Relays, kills: int) -> functions_host.RunningHost:
     settings = replace(plan.settings, values=relays.led_through(dict(plan.settings.values)))
-    module = "chaos.late_host"
+    module = "chaos.skewed_host"
     return functions_host.running(plan.host, settings, module=module, log=plan.logs / f"functions-{kills}.log")

@@ -2,16 +2,17 @@
 
 import asyncio
 import time
+from typing import Final
 
 from azure.core.exceptions import AzureError
 
 from chaos.evidence import Recorded, read_table
 from chaos.system import System
 
-_EVERY_SECONDS = 1.0
+_EVERY_SECONDS: Final = 1.0
 #: A task that waits in Batch gets its reason within so many seconds after all is quiet and it waits for long: the
 #: setting (5 s), two sweeps (8 s), and what a sweep takes on a busy machine.
-_EXPLAINED_SECONDS = 25.0
+_EXPLAINED_SECONDS: Final = 25.0
 
 
 class Watch:

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
+from typing import Final
 
 from batch_core.cli.commands import check_command
 from local import demo, drop, show, up
@@ -15,14 +16,14 @@ from local.functions_host import HostKind
 from local.settings_file import CHECKOUT, AppSettings
 from local.stack import Plan
 
-_ENDING = "\nEnding..."
-_COMMANDS = {
+_ENDING: Final = "\nEnding..."
+_COMMANDS: Final = {
     "up": "run the stack on its usual ports until Ctrl-C, and keep its state in .stack",
     "demo": "take three files through a throwaway stack",
     "drop": "put files into the input container of the stack that is up",
     "show": "show a task's record and what its command printed",
 }
-_ELSEWHERE = dict.fromkeys(("setup", "teardown", "tidy"), "python -m batch_core")
+_ELSEWHERE: Final = dict.fromkeys(("setup", "teardown", "tidy"), "python -m batch_core")
 
 
 def main() -> int:

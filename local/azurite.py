@@ -7,20 +7,21 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from local.errors import NotInstalledError
+from local.permissions import make_private_folder
 from local.ports import ADDRESS, accepts_connections, free_ports
-from local.private import make_private_folder
 from local.processes import ChildProcess
 
-ACCOUNT_NAME = "devstoreaccount1"
+ACCOUNT_NAME: Final = "devstoreaccount1"
 
 #: The key every Azurite accepts: public, and the same everywhere.
 #: https://learn.microsoft.com/azure/storage/common/storage-connect-azurite
-ACCOUNT_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+ACCOUNT_KEY: Final = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
-_SCRIPT = Path(__file__).parents[1] / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
-_START_SECONDS = 30.0
+_SCRIPT: Final = Path(__file__).parents[1] / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
+_START_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Final
 from urllib.parse import quote
 
 import aiohttp
@@ -24,11 +25,11 @@ from local.functions_host import HostKind
 from local.progress import Progress
 from local.stack import Plan, Stack
 
-SAMPLES = Path(__file__).parent / "samples"
+SAMPLES: Final = Path(__file__).parent / "samples"
 
-_DEADLINE_SECONDS = 120.0
-_POLL_SECONDS = 0.5
-_FINAL_STATES = {"succeeded", "failed", "output_lost", "cancelled", "rejected"}
+_DEADLINE_SECONDS: Final = 120.0
+_POLL_SECONDS: Final = 0.5
+_FINAL_STATES: Final = {"succeeded", "failed", "output_lost", "cancelled", "rejected"}
 
 
 @dataclass(frozen=True, kw_only=True)

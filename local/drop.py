@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 from urllib.parse import quote
 
 import aiohttp
@@ -19,8 +20,8 @@ from local.ports import ADDRESS
 from local.progress import Progress
 from local.settings_file import AppSettings
 
-_POLL_SECONDS = 0.5
-_FINE = "succeeded"
+_POLL_SECONDS: Final = 0.5
+_FINE: Final = "succeeded"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +144,7 @@ def _first_look(one: Dropped, settings: AppSettings) -> str:
     return url_of(settings, one.task_id) if one.task_id else _LEFT_ALONE
 
 
-_LEFT_ALONE = "left alone, as INPUT_SKIP_EMPTY or INPUT_NOT_BEFORE says"
+_LEFT_ALONE: Final = "left alone, as INPUT_SKIP_EMPTY or INPUT_NOT_BEFORE says"
 
 
 async def _await_all(dropped: Sequence[Dropped], settings: AppSettings) -> bool:

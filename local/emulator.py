@@ -6,16 +6,17 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
+from local.permissions import make_private_folder
 from local.ports import free_ports
-from local.private import make_private_folder
 from local.processes import ChildProcess
 
-_CHECKOUT = Path(__file__).parents[1]
-_START_SECONDS = 30.0
+_CHECKOUT: Final = Path(__file__).parents[1]
+_START_SECONDS: Final = 30.0
 
 #: The emulator says once on its output where it listens.
-_READY = r"http://127\.0\.0\.1:\d+"
+_READY: Final = r"http://127\.0\.0\.1:\d+"
 
 
 @dataclass(frozen=True, kw_only=True)

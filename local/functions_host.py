@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 
 import aiohttp
 
@@ -17,10 +18,10 @@ from local.ports import ADDRESS
 from local.processes import ChildProcess
 from local.settings_file import CHECKOUT, AppSettings
 
-_INSTALL_HINT = "https://learn.microsoft.com/azure/azure-functions/functions-run-local"
+_INSTALL_HINT: Final = "https://learn.microsoft.com/azure/azure-functions/functions-run-local"
 
 # `func` downloads its extension bundle when it first runs.
-_START_SECONDS = {"func": 300.0, "embedded": 60.0}
+_START_SECONDS: Final = {"func": 300.0, "embedded": 60.0}
 
 
 class HostKind(StrEnum):

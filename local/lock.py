@@ -5,12 +5,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import Final, TextIO
 
 from local.errors import FolderError
-from local.private import open_own_file
+from local.permissions import open_own_file
 
-_NAME = "stack.lock"
+_NAME: Final = "stack.lock"
 
 
 @contextmanager

@@ -7,15 +7,18 @@ import socket
 from argparse import ArgumentTypeError
 from collections.abc import Iterator, Mapping
 from itertools import islice
+from typing import Final
 
 from local.errors import PortsTakenError
 
-ADDRESS = "127.0.0.1"
-LAST_PORT = 65_535
+ADDRESS: Final = "127.0.0.1"
+LAST_PORT: Final = 65_535
 
 # Below what Linux (32768) and macOS (49152) give to outgoing connections, so that no client socket
 # takes a port between the moment it is found free and the moment a server binds it.
-_FIRST, _END, _BLOCK = 20_000, 32_000, 40
+_FIRST: Final = 20_000
+_END: Final = 32_000
+_BLOCK: Final = 40
 
 
 def free_ports(count: int) -> list[int]:

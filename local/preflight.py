@@ -15,8 +15,8 @@ from batch_core.config.settings import Settings
 from batch_core.errors import SettingsError
 from local import azurite
 from local.errors import FolderError, NotInstalledError, PortsTakenError, SettingsFileError
+from local.permissions import make_private_folder
 from local.ports import LAST_PORT, require_free
-from local.private import make_private_folder
 from local.settings_file import AppSettings
 
 #: What the lock file of this checkout's npm packages was made and tested with.

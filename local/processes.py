@@ -7,15 +7,15 @@ import re
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import BinaryIO, Final, Self
 
-from local import guarding
+from local import reaper
 from local.errors import FolderError, NotInstalledError, NotReadyError, ProcessEndedError
-from local.private import UMASK, make_private_folder, open_own_file
+from local.permissions import UMASK, make_private_folder, open_own_file
 
-_GRACE_SECONDS = 15.0
-_POLL_SECONDS = 0.03
-_TAIL_LINES = 20
+_GRACE_SECONDS: Final = 15.0
+_POLL_SECONDS: Final = 0.03
+_TAIL_LINES: Final = 20
 
 
 class ChildProcess:
@@ -56,7 +56,7 @@ class ChildProcess:
                 )
             except FileNotFoundError as exc:
                 raise NotInstalledError(f"{name}: there is no program {command[0]!r}") from exc
-        guarding.guard(process.pid)
+        reaper.guard(process.pid)
         return cls(name, log, process)
 
     async def __aenter__(self) -> Self:
@@ -135,7 +135,7 @@ class ChildProcess:
         """End the process and its whole group at once, as a crash would."""
         self._signal_group(signal.SIGKILL)
         await self._process.wait()
-        guarding.forget(self.pid)
+        reaper.forget(self.pid)
 
     def _signal_group(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):

@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from batch_core.config.local_settings import LocalSettings
@@ -22,13 +23,13 @@ from local.azurite import StoragePorts
 from local.emulator import BatchAccount
 from local.errors import SettingsFileError
 
-CHECKOUT = Path(__file__).parents[1]
-_OWN = CHECKOUT / "local.settings.json"
-_EXAMPLE = CHECKOUT / "local.settings.json.example"
+CHECKOUT: Final = Path(__file__).parents[1]
+_OWN: Final = CHECKOUT / "local.settings.json"
+_EXAMPLE: Final = CHECKOUT / "local.settings.json.example"
 
-_STORAGE_SETTINGS = ("AzureWebJobsStorage", "DATA_STORAGE")
-_DEFAULT_HOST_PORT = 7071
-_CONTAINERS = {"INPUT_CONTAINER": INPUT_CONTAINER, "OUTPUT_CONTAINER": OUTPUT_CONTAINER}
+_STORAGE_SETTINGS: Final = ("AzureWebJobsStorage", "DATA_STORAGE")
+_DEFAULT_HOST_PORT: Final = 7071
+_CONTAINERS: Final = {"INPUT_CONTAINER": INPUT_CONTAINER, "OUTPUT_CONTAINER": OUTPUT_CONTAINER}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
 """Show a task: its record, as the app's API tells it, and the beginning of what its command printed."""
 
 import json
+from typing import Final
 
 import aiohttp
 from azure.core.exceptions import AzureError
@@ -13,7 +14,7 @@ from local.errors import StackError
 from local.settings_file import AppSettings
 
 #: Bytes of an output that are shown.
-LONGEST = 64 * 1024
+LONGEST: Final = 64 * 1024
 
 
 async def show(task_id: str, settings: AppSettings) -> None:

@@ -6,18 +6,19 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from local import azurite, emulator, functions_host, preflight
 from local.azurite import StoragePorts
 from local.errors import ProcessEndedError
 from local.functions_host import FunctionsHost, HostKind
 from local.lock import locked
+from local.permissions import close_to_others
 from local.ports import ADDRESS, free_ports
-from local.private import close_to_others
 from local.processes import ChildProcess
 from local.settings_file import CHECKOUT, AppSettings
 
-_SETUP_SECONDS = 120.0
+_SETUP_SECONDS: Final = 120.0
 
 type Say = Callable[[str], None]
 

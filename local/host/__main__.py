@@ -12,16 +12,17 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from local.errors import StackError
 from local.host import logs
-from local.host.access import Access
 from local.host.host_settings import HostSettings
+from local.host.http.access import Access
 from local.host.running import running
 from local.ports import port_number
 
 # Also for hosts that the local stack starts.
-_ALLOWED_HOSTS = "FUNCTIONS_HOST_ALLOW_HOSTS"
+_ALLOWED_HOSTS: Final = "FUNCTIONS_HOST_ALLOW_HOSTS"
 
 
 def main() -> int:

@@ -4,19 +4,20 @@ https://learn.microsoft.com/azure/azure-functions/functions-manually-run-non-htt
 """
 
 from http import HTTPStatus
+from typing import Final
 
 from aiohttp import web
 
 from local.host.bindings import BlobTrigger, HttpTrigger, QueueTrigger, TimerTrigger, Trigger
-from local.host.http_front import Handler
+from local.host.http.application import Handler
+from local.host.http.routes import Routes
 from local.host.json_text import posted_json
-from local.host.routes import Routes
 from local.host.selection import Selection
-from local.host.timers import Timer
+from local.host.timers.timer import Timer
 from local.host.worker import Function
 
-STATUS_PATH = "/admin/host/status"
-FUNCTIONS_PATH = "/admin/functions"
+STATUS_PATH: Final = "/admin/host/status"
+FUNCTIONS_PATH: Final = "/admin/functions"
 
 
 def function_path(function: Function) -> str:

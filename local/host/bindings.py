@@ -4,12 +4,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from local.host.errors import BindingError
 from local.host.worker import Function
 
-_SETTING = re.compile(r"%([^%]+)%")
-_DEFAULT_CONNECTION = "AzureWebJobsStorage"
+_SETTING: Final = re.compile(r"%([^%]+)%")
+_DEFAULT_CONNECTION: Final = "AzureWebJobsStorage"
 
 
 class BlobSource(StrEnum):

@@ -9,6 +9,7 @@ https://learn.microsoft.com/azure/azure-functions/functions-reference#connection
 
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from typing import Final
 
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
@@ -19,9 +20,9 @@ from batch_core.config.storage_connection import ConnectionStringError, parse_co
 from local.host.errors import BindingError
 
 #: The connection in which a host keeps its own state.
-HOST_STORAGE = "AzureWebJobsStorage"
+HOST_STORAGE: Final = "AzureWebJobsStorage"
 
-_DEFAULT = "default"
+_DEFAULT: Final = "default"
 
 
 class Connections:

@@ -7,12 +7,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from local.errors import SettingsFileError
 from local.host.json_text import parse_json
 
-_OVERRIDES = "azurefunctionsjobhost"
+_OVERRIDES: Final = "azurefunctionsjobhost"
 
 
 @dataclass(frozen=True, kw_only=True)

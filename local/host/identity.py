@@ -3,9 +3,10 @@
 import platform
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
-_OVERRIDE = "AzureFunctionsWebHost__hostid"
-_MAX_LENGTH = 32
+_OVERRIDE: Final = "AzureFunctionsWebHost__hostid"
+_MAX_LENGTH: Final = 32
 
 
 def host_id(folder: Path, settings: Mapping[str, str]) -> str:

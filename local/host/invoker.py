@@ -12,7 +12,7 @@ from local.host.logs import current_invocation
 from local.host.protos import TypedData
 from local.host.worker import Function
 
-logger = logging.getLogger("host")
+logger = logging.getLogger(__name__)
 
 
 class Invoker:

@@ -12,14 +12,17 @@ import sys
 from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 #: What is being invoked, e.g. "submit 1f0c..."; stands at the end of the lines it logs.
 current_invocation: ContextVar[str | None] = ContextVar("current_invocation", default=None)
 
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+#: What the host itself logs has the host's categories, whichever of its modules it comes from.
+_OWN_LOGGERS: Final = f"{__package__}."
 
-_LEVELS = {
+_CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+
+_LEVELS: Final = {
     "trace": logging.DEBUG,
     "debug": logging.DEBUG,
     "information": logging.INFO,
@@ -61,7 +64,7 @@ class CategoryFilter(logging.Filter):
 def _category(record: logging.LogRecord) -> str:
     invocation = current_invocation.get()
     name = (invocation or "").partition(" ")[0]
-    if record.name.split(".")[0] == "host":
+    if f"{record.name}.".startswith(_OWN_LOGGERS):
         return f"Function.{name}" if invocation else "Host"
     return f"Function.{name}.User" if invocation else record.name
 

@@ -7,36 +7,38 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from azure.core.exceptions import AzureError, ResourceExistsError
 from azure.storage.blob.aio import ContainerClient
 
-from local.host import admin, event_grid, worker
-from local.host.access import Access
+from local.host import admin, worker
 from local.host.bindings import BlobTrigger, HttpTrigger, QueueTrigger, TimerTrigger
-from local.host.blob_front import BlobFront
+from local.host.blobs import event_grid
+from local.host.blobs.triggers import BlobTriggers
 from local.host.connections import HOST_STORAGE, Connections
 from local.host.errors import HostError
 from local.host.host_settings import HostSettings
-from local.host.http_front import Handler, HttpFront
-from local.host.http_server import serving
+from local.host.http.access import Access
+from local.host.http.application import Handler, HttpApplication
+from local.host.http.routes import Routes
+from local.host.http.server import serving
 from local.host.identity import host_id
 from local.host.invoker import Invoker
-from local.host.queue_listener import QueueListener
-from local.host.queue_trigger import QueueDispatcher
-from local.host.routes import Routes
+from local.host.queues.dispatcher import QueueDispatcher
+from local.host.queues.listener import QueueListener
 from local.host.selection import select
-from local.host.timers import Timer, timer
+from local.host.timers.timer import Timer, timer
 
-logger = logging.getLogger("host")
+logger = logging.getLogger(__name__)
 
-_ADDRESS = "127.0.0.1"
-_POISON_SUFFIX = "-poison"
-_RESTART_SECONDS = 1.0
+_ADDRESS: Final = "127.0.0.1"
+_POISON_SUFFIX: Final = "-poison"
+_RESTART_SECONDS: Final = 1.0
 
 # Together less than the stack waits before it kills.
-_HTTP_SECONDS = 5.0
-_DRAIN_SECONDS = 8.0
+_HTTP_SECONDS: Final = 5.0
+_DRAIN_SECONDS: Final = 8.0
 
 type Loop = Callable[[], Awaitable[None]]
 
@@ -66,7 +68,7 @@ async def running(
         loops, handlers = await assembly.begin(others)
         routes = Routes(http, settings.route_prefix)
         handlers["GET", admin.FUNCTIONS_PATH] = admin.functions(selection, routes)
-        front = HttpFront(routes=routes, invoker=assembly.invoker, extra=handlers)
+        front = HttpApplication(routes=routes, invoker=assembly.invoker, extra=handlers)
         http_server = serving(front.application(), access, port, grace_seconds=_HTTP_SECONDS)
         async with http_server, _looping(loops):
             yield admin.listing(selection, routes, f"http://{_ADDRESS}:{port}")
@@ -109,8 +111,8 @@ class _Assembly:
             raise HostError(f"cannot reach the storage account {HOST_STORAGE}: {exc}") from exc
         return container
 
-    async def _blobs(self, triggers: Sequence[BlobTrigger], hosts: ContainerClient) -> BlobFront:
-        return await BlobFront.open(
+    async def _blobs(self, triggers: Sequence[BlobTrigger], hosts: ContainerClient) -> BlobTriggers:
+        return await BlobTriggers.open(
             triggers,
             connections=self.connections,
             hosts_container=hosts,

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from local.host.bindings import BlobTrigger, HttpTrigger, QueueTrigger, TimerTrigger, Trigger, is_disabled, trigger_of
-from local.host.blob_path import BlobPath
+from local.host.blobs.path import BlobPath
 from local.host.connections import Connections
 from local.host.errors import BindingError
-from local.host.routes import Route
-from local.host.schedule import Schedule
+from local.host.http.routes import Route
+from local.host.timers.schedule import Schedule
 from local.host.worker import Function
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Final
 
 import azure_functions_runtime
 
@@ -15,7 +15,9 @@ from local.host import protos
 from local.host.errors import AppLoadError, InvocationFailedError
 from local.host.json_text import parse_json
 
-_LIBRARY_LOGGER = logging.getLogger("azure.functions")
+logger = logging.getLogger(__name__)
+
+_LIBRARY_LOGGER: Final = logging.getLogger("azure.functions")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +92,7 @@ async def _indexed() -> list[Function]:
 
 def _function(metadata: Any) -> Function:  # noqa: ANN401  # a record of the untyped library
     if metadata.retry_options is not None:
-        logging.getLogger(__name__).warning("This host ignores the retry policy of function %s", metadata.name)
+        logger.warning("This host ignores the retry policy of function %s", metadata.name)
     return Function(
         name=metadata.name,
         id=metadata.function_id,

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.queue.aio import QueueClient
@@ -16,8 +17,8 @@ from azure.storage.queue.aio import QueueClient
 from local.ports import free_ports
 from local.processes import ChildProcess
 
-CHECKOUT = Path(__file__).parents[2]
-APPS = Path(__file__).parent / "apps"
+CHECKOUT: Final = Path(__file__).parents[2]
+APPS: Final = Path(__file__).parent / "apps"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
 import pytest
 
-from local.host.blob_path import BlobPath
+from local.host.blobs.path import BlobPath
 from local.host.errors import BindingError
 
 

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from local.host.queue_listener import encoded
+from local.host.queues.listener import encoded
 from tests.local.hosts import eventually
 from tests.raw_blobs import put_raw
 

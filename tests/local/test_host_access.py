@@ -8,9 +8,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from local.host import http_server
-from local.host.access import Access
 from local.host.errors import HostError
+from local.host.http import server as http_server
+from local.host.http.access import Access
 from local.ports import free_ports
 from tests.local.hosts import APPS, host
 

@@ -58,7 +58,7 @@ async def test_a_function_that_raises_is_a_500_with_its_traceback_in_the_log_onl
     async with http.get("/api/broken") as response:
         assert (response.status, await response.text()) == (500, "")
     log = running_host.process.tail(200)
-    assert "error   host: Failed" in log
+    assert "error   local.host.invoker: Failed" in log
     assert "LookupError: the route is broken" in log
 
 

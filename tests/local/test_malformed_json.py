@@ -8,9 +8,9 @@ import pytest
 from batch_core.config.local_settings import LocalSettings
 from batch_core.config.settings import SettingsError
 from local.errors import SettingsFileError
-from local.host.blob_message import BlobMessage
+from local.host.blobs.message import BlobMessage
 from local.host.host_settings import HostSettings
-from local.host.timers import ScheduleStatus
+from local.host.timers.timer import ScheduleStatus
 
 DEEP = b"[" * 100_000
 EVENTS = "/runtime/webhooks/blobs?functionName=Host.Functions.event"

@@ -1,7 +1,7 @@
 import asyncio
 
 from local.host.invoker import Invoker
-from local.host.queue_listener import QueueListener, encoded
+from local.host.queues.listener import QueueListener, encoded
 from tests.local.hosts import arrived, eventually
 
 

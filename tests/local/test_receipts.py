@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager
 import pytest
 from azure.core.exceptions import HttpResponseError
 
-from local.host.blob_message import BlobMessage
-from local.host.blob_path import BlobPath
-from local.host.blob_scan import BlobScan
+from local.host.blobs.message import BlobMessage
+from local.host.blobs.path import BlobPath
+from local.host.blobs.receipts import Receipts
+from local.host.blobs.scan import BlobScan
 from local.host.invoker import Invoker
-from local.host.receipts import Receipts
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import pytest
 
 from local.host.bindings import HttpTrigger
 from local.host.errors import BindingError
-from local.host.routes import Routes
+from local.host.http.routes import Routes
 from local.host.worker import Function
 
 

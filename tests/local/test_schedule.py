@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from local.host.errors import BindingError
-from local.host.schedule import Schedule
+from local.host.timers.schedule import Schedule
 
 
 @pytest.fixture

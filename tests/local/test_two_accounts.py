@@ -9,7 +9,7 @@ from azure.storage.blob.aio import BlobServiceClient
 from azure.storage.queue.aio import QueueServiceClient
 
 from local import azurite
-from local.host.queue_listener import encoded
+from local.host.queues.listener import encoded
 from tests.app_hosts import app_host
 from tests.batch_core.conftest import app  # noqa: F401 - a fixture
 from tests.batch_core.steps import dropped, outputs

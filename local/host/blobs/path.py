@@ -6,10 +6,11 @@ https://learn.microsoft.com/azure/azure-functions/functions-bindings-blob-trigge
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 from local.host.errors import BindingError
 
-_TOKEN = re.compile(r"\{\{|\}\}|\{(\w+)\}|[{}]")
+_TOKEN: Final = re.compile(r"\{\{|\}\}|\{(\w+)\}|[{}]")
 
 
 @dataclass(frozen=True)

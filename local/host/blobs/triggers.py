@@ -3,29 +3,29 @@
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 from azure.core.exceptions import ResourceExistsError
 from azure.storage.blob.aio import ContainerClient
 from azure.storage.queue.aio import QueueClient
 
 from local.host.bindings import BlobSource, BlobTrigger
-from local.host.blob_message import BlobMessage
-from local.host.blob_path import BlobPath
-from local.host.blob_scan import BlobScan
-from local.host.blob_trigger import BlobDispatcher, RegisteredBlobTrigger
+from local.host.blobs.dispatcher import BlobDispatcher, RegisteredBlobTrigger
+from local.host.blobs.event_grid import EventGridWebhook
+from local.host.blobs.message import BlobMessage
+from local.host.blobs.path import BlobPath
+from local.host.blobs.receipts import Receipts
+from local.host.blobs.scan import BlobScan
 from local.host.connections import HOST_STORAGE, Connections
-from local.host.event_grid import EventGridWebhook
 from local.host.host_settings import HostSettings
 from local.host.invoker import Invoker
-from local.host.queue_listener import QueueListener, ReceivedMessage, encoded
-from local.host.receipts import Receipts
+from local.host.queues.listener import QueueListener, ReceivedMessage, encoded
 
-_POISON_QUEUE = "webjobs-blobtrigger-poison"
+_POISON_QUEUE: Final = "webjobs-blobtrigger-poison"
 
 
 @dataclass(frozen=True, kw_only=True)
-class BlobFront:
+class BlobTriggers:
     """All blob triggers share one queue; `listener` drains it, `scans` fill it."""
 
     listener: QueueListener

@@ -10,14 +10,14 @@ from azure.storage.blob import BlobProperties
 from azure.storage.blob.aio import BlobClient, BlobServiceClient
 
 from local.host.bindings import BlobSource, BlobTrigger
-from local.host.blob_message import BlobMessage, quoted
-from local.host.blob_names import properties_of
-from local.host.blob_path import BlobPath
+from local.host.blobs.message import BlobMessage, quoted
+from local.host.blobs.names import properties_of
+from local.host.blobs.path import BlobPath
 from local.host.invoker import Invoker
 from local.host.protos import TypedData
-from local.host.queue_listener import ReceivedMessage
+from local.host.queues.listener import ReceivedMessage
 
-logger = logging.getLogger("host.blobs")
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)

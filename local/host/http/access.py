@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Final
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -19,12 +20,12 @@ from batch_core.config.service_url import is_loopback
 from local.host.errors import HostError
 from local.ports import LAST_PORT
 
-_NAME = r"\[[0-9a-f:.]+\]|[a-z0-9._-]+"
-_HOST = re.compile(rf"({_NAME})(?::([0-9]{{1,5}}))?", re.IGNORECASE | re.ASCII)
-_ALLOWED = re.compile(_NAME, re.IGNORECASE | re.ASCII)
+_NAME: Final = r"\[[0-9a-f:.]+\]|[a-z0-9._-]+"
+_HOST: Final = re.compile(rf"({_NAME})(?::([0-9]{{1,5}}))?", re.IGNORECASE | re.ASCII)
+_ALLOWED: Final = re.compile(_NAME, re.IGNORECASE | re.ASCII)
 
 # Another port of this machine is of the same site, and another program.
-_FOREIGN_SITES = frozenset({"cross-site", "same-site"})
+_FOREIGN_SITES: Final = frozenset({"cross-site", "same-site"})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,27 +4,28 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
+from typing import Final
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from aiohttp.web_protocol import RequestHandler
 
-from local.host.access import Access
 from local.host.errors import HostError
+from local.host.http.access import Access
 
-_ADDRESS = "127.0.0.1"
+_ADDRESS: Final = "127.0.0.1"
 
 # How long a connection may wait for a whole head of a request, and a request for its whole body.
-IDLE_SECONDS = 75.0
-BODY_SECONDS = 60.0
+IDLE_SECONDS: Final = 75.0
+BODY_SECONDS: Final = 60.0
 
 # Below the 1,024 files that a process may have open by default.
-MOST_CONNECTIONS = 500
+MOST_CONNECTIONS: Final = 500
 
 
 # Of a head: its first line (with the URL) and each of its fields, in bytes, and the number of fields.
-LONGEST_LINE = 16 * 1024
-MOST_FIELDS = 128
+LONGEST_LINE: Final = 16 * 1024
+MOST_FIELDS: Final = 128
 
 
 @asynccontextmanager

@@ -2,13 +2,14 @@
 
 import os
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import time_machine
 
 from local.host.__main__ import main
 
 #: In the environment of the host.
-AHEAD_VARIABLE = "CHAOS_CLOCK_AHEAD"
+AHEAD_VARIABLE: Final = "CHAOS_CLOCK_AHEAD"
 
 if __name__ == "__main__":
     ahead = timedelta(seconds=float(os.environ[AHEAD_VARIABLE]))

@@ -11,7 +11,7 @@ from local import azurite, emulator
 from local.emulator import BatchAccount
 from local.errors import FolderError
 from local.lock import locked
-from local.private import close_to_others, make_private_folder
+from local.permissions import close_to_others, make_private_folder
 from local.processes import ChildProcess
 
 _KEY = "c2VjcmV0LW9mLXRoaXMtdGVzdA=="

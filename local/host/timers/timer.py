@@ -6,6 +6,7 @@ import json
 import logging
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from azure.core.exceptions import AzureError, ResourceNotFoundError
 from azure.storage.blob.aio import BlobClient, ContainerClient
@@ -15,12 +16,12 @@ from local.host.errors import InvocationFailedError
 from local.host.invoker import Invoker
 from local.host.json_text import parse_json
 from local.host.protos import TypedData
-from local.host.schedule import Schedule
+from local.host.timers.schedule import Schedule
 
-logger = logging.getLogger("host.timers")
+logger = logging.getLogger(__name__)
 
 # A clock may be set back while we wait; then the run is waited for again, in steps.
-_LONGEST_SLEEP_SECONDS = 60.0
+_LONGEST_SLEEP_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)

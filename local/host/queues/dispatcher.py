@@ -6,7 +6,7 @@ from datetime import datetime
 from local.host.bindings import QueueTrigger
 from local.host.invoker import Invoker
 from local.host.protos import TypedData
-from local.host.queue_listener import ReceivedMessage
+from local.host.queues.listener import ReceivedMessage
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from random import Random
+from typing import Final
 
-from chaos import weather
+from chaos import fault_rules
 from chaos.dropper import Dropped, Dropper
 from chaos.errors import ChaosError
 from chaos.events import Events
@@ -18,12 +19,21 @@ from local import stack
 type Deed = Callable[[], Awaitable[None]]
 
 #: How often each kind is chosen, once each has had its turn.
-_WEIGHTS = {"weather": 8, "node": 3, "host": 2, "emulator": 1, "both": 1, "repeat": 4, "take away": 4, "foreign": 4}
-_HARMED = {"unusable", "unknown"}
-_SMALL_BURST = 6
+_WEIGHTS: Final = {
+    "fault rules": 8,
+    "node": 3,
+    "host": 2,
+    "emulator": 1,
+    "both": 1,
+    "repeat": 4,
+    "take away": 4,
+    "foreign": 4,
+}
+_HARMED: Final = {"unusable", "unknown"}
+_SMALL_BURST: Final = 6
 
 
-class Harm:
+class FaultInjector:
     """Does harm, and counts it in `done`.
 
     `lost_nodes` are gone with the files of their tasks, `lost_outputs` are tasks whose output may have gone with its
@@ -36,7 +46,7 @@ class Harm:
         self._events = events
         self._dice = dice
         self._kinds: dict[str, Deed] = {
-            "weather": self._change_weather,
+            "fault rules": self._change_fault_rules,
             "node": self._harm_node,
             "host": self._kill_host,
             "emulator": self._kill_emulator,
@@ -54,24 +64,24 @@ class Harm:
     async def do(self, seconds: float) -> None:
         """Do harm for about this time, then put everything right that does not come right by itself."""
         ends = time.monotonic() + seconds
-        await self._change_weather()
+        await self._change_fault_rules()
         turns = self._dice.sample(sorted(self._kinds), len(self._kinds))
         while turns or time.monotonic() < ends:
             kind = turns.pop() if turns else self._dice.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0]
             await self._kinds[kind]()
             await asyncio.sleep(self._dice.uniform(0.1, 1.0))
-        await self._clear_weather()
+        await self._clear_fault_rules()
         await self._repair_nodes()
 
-    async def _change_weather(self) -> None:
-        await self._clear_weather()
+    async def _change_fault_rules(self) -> None:
+        await self._clear_fault_rules()
         async with self._system.http.post(
-            self._system.control("faults"), json={"faults": weather.rules(self._dice)}
+            self._system.control("faults"), json={"faults": fault_rules.rules(self._dice)}
         ) as response:
             if response.status != HTTPStatus.CREATED:
                 raise ChaosError(f"the emulator does not take the fault rules: {await response.text()}")
 
-    async def _clear_weather(self) -> None:
+    async def _clear_fault_rules(self) -> None:
         """Count how often the rules struck, and forget them."""
         async with self._system.http.get(self._system.control("faults")) as response:
             for rule in (await response.json())["faults"]:
@@ -103,7 +113,7 @@ class Harm:
                     pass
 
     async def _nodes(self) -> dict[str, str]:
-        """Return the pool's nodes and their states; not by the API, where the weather may be bad."""
+        """Return the pool's nodes and their states; not by the API, which may be answering with faults."""
         async with self._system.http.get(self._system.control("state")) as response:
             rows = (await response.json())["tables"]["nodes"]["rows"]
             return {row["id"]: row["state"] for row in rows}
@@ -117,23 +127,23 @@ class Harm:
 
     async def _make_table_again(self) -> None:
         """Delete the state table under the running app, and make it again as its operator would."""
-        await self._clear_weather()
+        await self._clear_fault_rules()
         await self._system.table.delete_table()
         await asyncio.sleep(self._dice.uniform(0.1, 1.0))
         await stack.set_up(self._system.plan)
         self.done["tables made again"] += 1
-        await self._change_weather()
+        await self._change_fault_rules()
 
     async def _make_outputs_again(self) -> None:
         """Delete the output container under the running app, and make it again as its operator would."""
-        await self._clear_weather()
+        await self._clear_fault_rules()
         await self._system.outputs.delete_container()
         await asyncio.sleep(self._dice.uniform(0.1, 1.0))
         await stack.set_up(self._system.plan)
         # What had not completed by now was not copied before.
         self.lost_outputs |= {task.task_id for task in await tasks_of(self._system) if task.is_completed}
         self.done["output containers made again"] += 1
-        await self._change_weather()
+        await self._change_fault_rules()
 
     async def _kill_host(self) -> None:
         await self._system.host.kill()
@@ -142,15 +152,15 @@ class Harm:
         await self._system.host.start()
 
     async def _kill_emulator(self) -> None:
-        await self._clear_weather()
+        await self._clear_fault_rules()
         await self._system.emulator.kill()
         self.done["kills of the emulator"] += 1
         await asyncio.sleep(self._dice.uniform(0, 2))
         await self._system.emulator.start()
-        await self._change_weather()
+        await self._change_fault_rules()
 
     async def _kill_both(self) -> None:
-        await self._clear_weather()
+        await self._clear_fault_rules()
         await asyncio.gather(self._system.host.kill(), self._system.emulator.kill())
         self.done["kills of the host"] += 1
         self.done["kills of the emulator"] += 1
@@ -158,7 +168,7 @@ class Harm:
         starts = [self._system.host.start, self._system.emulator.start]
         for start in self._dice.sample(starts, len(starts)):
             await start()
-        await self._change_weather()
+        await self._change_fault_rules()
 
     async def _lose_events(self) -> None:
         """While the host is down: files are dropped of which it will never hear, and events vanish."""

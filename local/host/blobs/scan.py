@@ -9,24 +9,25 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Final
 
 from azure.core.exceptions import AzureError, ResourceNotFoundError
 from azure.storage.blob import BlobProperties
 from azure.storage.blob.aio import ContainerClient
 
-from local.host.blob_message import BlobMessage, quoted
-from local.host.blob_path import BlobPath
+from local.host.blobs.message import BlobMessage, quoted
+from local.host.blobs.path import BlobPath
+from local.host.blobs.receipts import Receipts
 from local.host.invoker import Invoker
-from local.host.receipts import Receipts
 
-logger = logging.getLogger("host.blobs")
+logger = logging.getLogger(__name__)
 
 # Between two listings: ten times what a listing took, within these bounds (the upper one is the
 # real host's interval in an account of Azure).
-_SHORTEST_PAUSE = 0.5
-_LONGEST_PAUSE = 10.0
-_PAUSE_FACTOR = 10
-_PARALLEL_ENQUEUES = 16
+_SHORTEST_PAUSE: Final = 0.5
+_LONGEST_PAUSE: Final = 10.0
+_PAUSE_FACTOR: Final = 10
+_PARALLEL_ENQUEUES: Final = 16
 
 
 @dataclass(frozen=True, kw_only=True)

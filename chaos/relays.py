@@ -4,12 +4,13 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from random import Random
+from typing import Final
 
 from chaos.relay import Asked, Ending, Relay, Spoil, Spoiled, pass_all, relaying
 
-_PAGE = b"<html><title>Sign in</title>Sign in to continue</html>"
-_STATUSES = (200, 302, 400, 401, 403, 404, 405, 407, 409, 416, 418)
-_BODIES = (b"", b"null", b"[1]", b'{"value":[null]}', b"{}")
+_PAGE: Final = b"<html><title>Sign in</title>Sign in to continue</html>"
+_STATUSES: Final = (200, 302, 400, 401, 403, 404, 405, 407, 409, 416, 418)
+_BODIES: Final = (b"", b"null", b"[1]", b'{"value":[null]}', b"{}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,13 +8,14 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 from urllib.parse import unquote
 
 from local.host.bindings import HttpTrigger
 from local.host.errors import BindingError
 
-_PARAMETER = re.compile(r"\{(\*{0,2})(\w+)((?::[^{}?]+)*)(\??)\}")
-_CONSTRAINTS = {
+_PARAMETER: Final = re.compile(r"\{(\*{0,2})(\w+)((?::[^{}?]+)*)(\??)\}")
+_CONSTRAINTS: Final = {
     "int": r"-?\d+",
     "long": r"-?\d+",
     "bool": r"(?i:true|false)",

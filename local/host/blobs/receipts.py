@@ -8,18 +8,19 @@ host, so neither host repeats what the other did.
 import logging
 from collections.abc import Iterable
 from http import HTTPStatus
+from typing import Final
 
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.storage.blob import BlobProperties
 from azure.storage.blob.aio import ContainerClient
 
-from local.host.blob_message import BlobMessage
-from local.host.blob_names import without_dot_segments
+from local.host.blobs.message import BlobMessage
+from local.host.blobs.names import without_dot_segments
 
-logger = logging.getLogger("host.blobs")
+logger = logging.getLogger(__name__)
 
-_INCOMPLETE = "Incomplete"
-_REMEMBERED = 200_000
+_INCOMPLETE: Final = "Incomplete"
+_REMEMBERED: Final = 200_000
 
 
 class Receipts:

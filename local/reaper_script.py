@@ -10,9 +10,10 @@ import os
 import signal
 import sys
 import time
+from typing import Final
 
-_GRACE_SECONDS = 15.0
-_POLL_SECONDS = 0.05
+_GRACE_SECONDS: Final = 15.0
+_POLL_SECONDS: Final = 0.05
 
 
 def main() -> None:

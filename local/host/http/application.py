@@ -8,24 +8,25 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
 from types import SimpleNamespace
+from typing import Final
 
 from aiohttp import web
 from multidict import MultiMapping
 
 from local.host.bindings import HttpTrigger
 from local.host.errors import InvocationFailedError
+from local.host.http.routes import Routes
 from local.host.invoker import Invoker
 from local.host.protos import TypedData
-from local.host.routes import Routes
 
 # The real host's limit: https://learn.microsoft.com/azure/azure-functions/functions-bindings-http-webhook-trigger#limits
-_LARGEST_BODY = 100 * 1024 * 1024
+_LARGEST_BODY: Final = 100 * 1024 * 1024
 
 type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class HttpFront:
+class HttpApplication:
     """Answers requests; `extra` are the host's own routes: (method, path) to handler."""
 
     routes: Routes

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from random import Random
-from typing import Any
+from typing import Any, Final
 
 type Rule = dict[str, Any]
 
-_ADD = "create_task_collection"
-_OPERATIONS = ("*", "*", "*", _ADD, "create_job", "list_tasks", "download_task_file")
+_ADD: Final = "create_task_collection"
+_OPERATIONS: Final = ("*", "*", "*", _ADD, "create_job", "list_tasks", "download_task_file")
 
 
 def _throttled(dice: Random) -> Rule:
@@ -39,7 +39,7 @@ def _failing_items(_: Random) -> Rule:
     return {"operation": _ADD, "items": {"status": 500}, "probability": 0.25}
 
 
-_KINDS: dict[str, Callable[[Random], Rule]] = {
+_KINDS: Final[dict[str, Callable[[Random], Rule]]] = {
     "throttled": _throttled,
     "unavailable": _unavailable,
     "down": _down,

@@ -3,11 +3,13 @@
 Azure resolves such parts itself and so has no such blob; Azurite keeps them.
 """
 
+from typing import Final
+
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob import BlobProperties
 from azure.storage.blob.aio import BlobServiceClient
 
-_DOTS = {".": "%2E", "..": "%2E%2E"}
+_DOTS: Final = {".": "%2E", "..": "%2E%2E"}
 
 
 def has_dot_segment(name: str) -> bool:

@@ -13,6 +13,7 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Final
 
 from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
 from azure.storage.queue import QueueMessage
@@ -21,14 +22,14 @@ from azure.storage.queue.aio import QueueClient
 from local.host.errors import InvocationFailedError
 from local.host.invoker import Invoker
 
-logger = logging.getLogger("host.queues")
+logger = logging.getLogger(__name__)
 
-_INVISIBLE_SECONDS = 600
-_RENEW_SECONDS = 300
-_SHORTEST_PAUSE = 0.1
-_LONGEST_PAUSE = 2.0
-_GATHERING_SECONDS = 0.02
-_LARGEST_BATCH = 32
+_INVISIBLE_SECONDS: Final = 600
+_RENEW_SECONDS: Final = 300
+_SHORTEST_PAUSE: Final = 0.1
+_LONGEST_PAUSE: Final = 2.0
+_GATHERING_SECONDS: Final = 0.02
+_LARGEST_BATCH: Final = 32
 
 
 @dataclass(frozen=True, kw_only=True)

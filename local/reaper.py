@@ -6,9 +6,9 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
-_SCRIPT = Path(__file__).parent / "guard.py"
+_SCRIPT: Final = Path(__file__).parent / "reaper_script.py"
 
 
 class _Guard:

@@ -6,16 +6,16 @@ https://learn.microsoft.com/azure/azure-functions/functions-event-grid-blob-trig
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from aiohttp import web
 
-from local.host.blob_message import BlobMessage, quoted
-from local.host.blob_trigger import RegisteredBlobTrigger
+from local.host.blobs.dispatcher import RegisteredBlobTrigger
+from local.host.blobs.message import BlobMessage, quoted
 from local.host.json_text import posted_json
 
-PATH = "/runtime/webhooks/blobs"
+PATH: Final = "/runtime/webhooks/blobs"
 
 
 @dataclass(frozen=True, kw_only=True)

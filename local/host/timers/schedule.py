@@ -9,14 +9,15 @@ https://learn.microsoft.com/azure/azure-functions/functions-bindings-timer#ncron
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from croniter import croniter
 
 from batch_core.config.schedule import CronSchedule
 from local.host.errors import BindingError
 
-_PERIOD = re.compile(r"(?:([0-9]{1,5})\.)?([0-9]{1,2}):([0-5][0-9]):([0-5][0-9])")
-_HOURS_OF_A_DAY = 24
+_PERIOD: Final = re.compile(r"(?:([0-9]{1,5})\.)?([0-9]{1,2}):([0-5][0-9]):([0-5][0-9])")
+_HOURS_OF_A_DAY: Final = 24
 
 
 @dataclass(frozen=True, kw_only=True)

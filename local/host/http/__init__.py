@@ -1,0 +1,1 @@
+"""HTTP triggers: routes, the server and who may reach it."""

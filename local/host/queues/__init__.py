@@ -1,0 +1,1 @@
+"""Storage queues: messages received, handled and settled."""
