@@ -1,4 +1,4 @@
-"""Three files through the whole system, seen from outside: Storage and the app's HTTP API.
+"""Take three files through the whole system, watched from outside: Storage and the app's HTTP API.
 
 The output follows the console output of Microsoft's Batch quickstart:
 https://learn.microsoft.com/azure/batch/quick-run-python
@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
 
 import aiohttp
 from azure.core.exceptions import ResourceNotFoundError
@@ -23,25 +22,30 @@ from local.drop import drop
 from local.errors import DemoFailedError, FolderError, StackError
 from local.functions_host import HostKind
 from local.progress import Progress
+from local.records import Record, is_closed, record_of
 from local.stack import Plan, Stack
 
 SAMPLES: Final = Path(__file__).parent / "samples"
 
 _DEADLINE_SECONDS: Final = 120.0
 _POLL_SECONDS: Final = 0.5
-_FINAL_STATES: Final = {"succeeded", "failed", "output_lost", "cancelled", "rejected"}
+_MOST_TROUBLES: Final = 10
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finished:
-    """What came of one file: the task's record as the API tells it, and its standard output."""
+    """The result of one file: its task's final record, and its standard output."""
 
-    record: dict[str, object]
+    record: Record
     output: bytes
 
 
 async def run(host: HostKind) -> None:
-    """Run the demo in a throwaway folder, which is kept when it fails; raise StackError."""
+    """Run the demo in a throwaway folder, which is kept when it fails.
+
+    Raises `StackError` for a stack that does not start or does not stay up, and for output that is not what it should
+    be: its text says where state and logs were kept.
+    """
     folder = _throwaway_folder()
     try:
         await _run_in(folder, host)
@@ -57,17 +61,20 @@ def _throwaway_folder() -> Path:
     try:
         return Path(tempfile.mkdtemp(prefix="local-demo-"))
     except OSError as exc:
-        raise FolderError(f"there is no folder for throwaway files: {exc.strerror or exc}; set TMPDIR to one") from exc
+        raise FolderError(
+            f"no folder for temporary files can be made: {exc.strerror or exc}; set TMPDIR to one that can be written"
+        ) from exc
 
 
 async def _run_in(folder: Path, host: HostKind) -> None:
     started = datetime.now().astimezone()
     print(f"Sample start: {started:%Y-%m-%d %H:%M:%S}\n")
     async with stack.running(Plan.throwaway(folder, host), print) as running:
-        await _unless_one_ends(running, started)
+        await _while_all_run(running, started)
 
 
-async def _unless_one_ends(running: Stack, started: datetime) -> None:
+async def _while_all_run(running: Stack, started: datetime) -> None:
+    """Run the demo; raise the `ProcessEndedError` of a process of the stack that ends before it."""
     demo = asyncio.create_task(_Demo(running).run(started))
     watch = asyncio.create_task(running.first_end())
     try:
@@ -106,52 +113,45 @@ class _Demo:
         async with aiohttp.ClientSession() as http, http.get(f"{self._url}/api/health") as response:
             if not response.ok:
                 report = await response.text()
-                raise DemoFailedError(f"GET /api/health says {response.status}: {report}")
+                raise DemoFailedError(f"GET /api/health answered {response.status}: {report}")
 
     async def _wait_for(self, files: list[Path]) -> dict[Path, Finished]:
-        progress = Progress()
-        try:
-            return await self._finished(files, progress)
-        finally:
-            # An error must not be written after a line that waits.
-            progress.end()
+        service = BlobServiceClient.from_connection_string(self._settings.connection_string("DATA_STORAGE"))
+        with Progress() as progress:
+            async with service, aiohttp.ClientSession() as http:
+                outputs = service.get_container_client(self._settings.values["OUTPUT_CONTAINER"])
+                return await self._finished(files, outputs, http, progress)
 
-    async def _finished(self, files: list[Path], progress: Progress) -> dict[Path, Finished]:
+    async def _finished(
+        self, files: list[Path], outputs: ContainerClient, http: aiohttp.ClientSession, progress: Progress
+    ) -> dict[Path, Finished]:
         finished: dict[Path, Finished] = {}
         deadline = time.monotonic() + _DEADLINE_SECONDS
-        service = BlobServiceClient.from_connection_string(self._settings.connection_string("DATA_STORAGE"))
-        async with service, aiohttp.ClientSession() as http:
-            outputs = service.get_container_client(self._settings.values["OUTPUT_CONTAINER"])
-            while len(finished) < len(files):
-                for file in files:
-                    if file not in finished and (found := await self._look(file, outputs, http)):
-                        finished[file] = found
-                progress.show(f"{len(finished)} of {len(files)} tasks completed")
-                if time.monotonic() > deadline:
-                    raise await self._too_late([f for f in files if f not in finished], http)
-                await asyncio.sleep(_POLL_SECONDS)
+        while len(finished) < len(files):
+            for file in files:
+                if file not in finished and (found := await self._look(file, outputs, http)):
+                    finished[file] = found
+            progress.show(f"{len(finished)} of {len(files)} tasks completed")
+            if time.monotonic() > deadline:
+                raise await self._too_late([f for f in files if f not in finished], http)
+            await asyncio.sleep(_POLL_SECONDS)
         return finished
 
     async def _look(self, file: Path, outputs: ContainerClient, http: aiohttp.ClientSession) -> Finished | None:
-        """Return what came of a file once its output is there and its record is final."""
+        """Return the result of a file, None until its output exists and its record is final."""
         names = [name async for name in outputs.list_blob_names(name_starts_with=f"{file.name}/")]
         for name in names:
             if name.endswith("/stdout.txt"):
                 task_id = name.removeprefix(f"{file.name}/").removesuffix("/stdout.txt")
-                record = await self._record(task_id, http)
-                if record.get("state") in _FINAL_STATES:
+                record = await record_of(http, task_id, self._settings)
+                if is_closed(record):
                     return Finished(record=record, output=await _content(outputs, name))
         return None
 
-    async def _record(self, task_id: str, http: aiohttp.ClientSession) -> dict[str, object]:
-        async with http.get(f"{self._url}/api/tasks/{quote(task_id, safe='')}") as response:
-            record: dict[str, object] = await response.json() if response.ok else {}
-            return record
-
     async def _too_late(self, missing: list[Path], http: aiohttp.ClientSession) -> DemoFailedError:
-        lines = [f"after {_DEADLINE_SECONDS:g} s there is no finished task for:"]
+        lines = [f"after {_DEADLINE_SECONDS:g} s no task has finished for:"]
         for file in missing:
-            # Submitting again changes nothing for a file that was taken: it tells where it is.
+            # Submitting is idempotent: for a file that was detected the reply is its record.
             async with http.post(f"{self._url}/api/tasks", json={"blob": file.name}) as response:
                 lines.append(f"  {file.name}: {await response.text()}")
         return DemoFailedError("\n".join([*lines, *self._troubles()]))
@@ -159,8 +159,8 @@ class _Demo:
     def _troubles(self) -> list[str]:
         log = self._logs / "functions.log"
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-        troubles = [line for line in lines if " warning " in line or " error " in line][-10:]
-        return [f"the last troubles in {log}:", *troubles] if troubles else []
+        troubles = [line for line in lines if " warning " in line or " error " in line][-_MOST_TROUBLES:]
+        return [f"the last warnings and errors of {log}:", *troubles] if troubles else []
 
     def _require_equal(self, finished: dict[Path, Finished]) -> None:
         wrong = [

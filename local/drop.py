@@ -1,32 +1,30 @@
-"""Drop files into the input container, as any tool that writes blobs would, and tell what becomes of them."""
+"""Drop files into the input container, as any tool that writes blobs would, and report how their tasks end."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
 
 import aiohttp
-from azure.core.exceptions import AzureError
 from azure.storage.blob.aio import BlobServiceClient
 
 from batch_core.config.settings import Settings
-from batch_core.errors import AppError, SettingsError, translating
 from batch_core.naming import BlobVersion, task_id
-from batch_core.services.clients import open_clients
+from local.blob_storage import blob_storage
 from local.errors import StackError
-from local.ports import ADDRESS
 from local.progress import Progress
+from local.records import Record, is_closed, record_of, up_hint, url_of
 from local.settings_file import AppSettings
 
 _POLL_SECONDS: Final = 0.5
-_FINE: Final = "succeeded"
+_SUCCEEDED: Final = "succeeded"
+_SKIPPED: Final = "skipped, as INPUT_SKIP_EMPTY or INPUT_NOT_BEFORE says"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dropping:
-    """A file and the blob that it becomes."""
+    """A file and the name of the blob that it becomes."""
 
     file: Path
     name: str
@@ -34,7 +32,7 @@ class Dropping:
 
 @dataclass(frozen=True, kw_only=True)
 class Dropped:
-    """A blob that was written; its task's id follows from its version. None: the settings leave this file alone."""
+    """A blob that was written, and the id of its task, which follows from its version; None if the settings skip it."""
 
     name: str
     task_id: str | None
@@ -43,7 +41,8 @@ class Dropped:
 def plan(paths: Sequence[Path]) -> list[Dropping]:
     """Return what is to be dropped: a file under its own name, a folder's files under their paths below it.
 
-    Raise StackError for what is no file or folder, an empty folder, and two files that would be one blob.
+    Raises `StackError` for a path that is neither file nor folder, an empty folder, a name that is not UTF-8, and two
+    files that would become the same blob.
     """
     by_name: dict[str, Path] = {}
     for path in paths:
@@ -62,9 +61,8 @@ def _files(path: Path) -> Iterator[Dropping]:
         yield Dropping(file=path, name=_blob_name(path, Path(path.absolute().name)))
         return
     if not path.is_dir():
-        raise StackError(
-            f"cannot drop {path}: {'it is no file or folder' if path.exists() else 'there is no such file'}"
-        )
+        reason = "it is neither a file nor a folder" if path.exists() else "there is no such file"
+        raise StackError(f"cannot drop {path}: {reason}")
     files = sorted(file for file in path.rglob("*") if file.is_file())
     if not files:
         raise StackError(f"cannot drop {path}: the folder holds no file")
@@ -80,8 +78,12 @@ def _blob_name(file: Path, name: Path) -> str:
 
 
 async def drop_all(paths: Sequence[Path], settings: AppSettings, *, is_awaited: bool) -> bool:
-    """Upload all, saying what is where; wait for their ends if asked to. Return whether all that ended ended well."""
-    app_settings = require_settings(settings)
+    """Upload all files and print where each went; if `is_awaited`, wait until their tasks have ended.
+
+    Returns False if a task that was awaited did not succeed. Raises `StackError` as `plan` and `upload` do, and if the
+    app does not answer.
+    """
+    app_settings = settings.validated()
     dropped = []
     for one in plan(paths):
         version = await upload(one, settings, app_settings)
@@ -89,37 +91,29 @@ async def drop_all(paths: Sequence[Path], settings: AppSettings, *, is_awaited: 
         dropped.append(Dropped(name=one.name, task_id=task_id(version) if taken else None))
         print(f"{one.name} -> {app_settings.input_container}", flush=True)
         if not is_awaited:
-            print(f"  {_first_look(dropped[-1], settings)}", flush=True)
+            print(f"  {_where_to_look(dropped[-1], settings)}", flush=True)
     return await _await_all(dropped, settings) if is_awaited else True
 
 
-def require_settings(settings: AppSettings) -> Settings:
-    """Return the app's settings; raise StackError when they are wrong."""
-    try:
-        return Settings.from_env(settings.values)
-    except SettingsError as exc:
-        raise StackError(f"these settings of {settings.file} are wrong: {exc}") from exc
-
-
 async def drop(file: Path, settings: AppSettings) -> str:
-    """Upload one file under its own name and return that; a blob of this name is replaced. Raise StackError."""
-    await upload(Dropping(file=file, name=file.name), settings, require_settings(settings))
+    """Upload one file under its own name, over a blob of this name; return the name. Raises `StackError`."""
+    await upload(Dropping(file=file, name=file.name), settings, settings.validated())
     return file.name
 
 
 async def upload(one: Dropping, settings: AppSettings, app_settings: Settings) -> BlobVersion:
-    """Write the blob; return the version that it has now. Raise StackError when file or container cannot be used."""
-    clients = open_clients(app_settings)
+    """Write the blob and return its new version.
+
+    Raises `StackError` if the file cannot be read or the container cannot be written.
+    """
+    container = app_settings.input_container
     try:
-        with translating(f"writing {one.name!r} to the container {app_settings.input_container!r}"):
-            return await _write(one, clients.blobs, app_settings.input_container)
+        async with blob_storage(app_settings, f"writing {one.name!r} to the container {container!r}") as blobs:
+            return await _write(one, blobs, container)
     except OSError as exc:
         raise StackError(f"cannot read {one.file}: {exc.strerror}") from exc
-    except (AppError, AzureError) as exc:
-        hint = f"(is the stack up? `python -m local up{settings.option}`)"
-        raise StackError(f"{exc} {hint}") from exc
-    finally:
-        await clients.close()
+    except StackError as exc:
+        raise StackError(f"{exc} ({up_hint(settings)})") from exc
 
 
 async def _write(one: Dropping, storage: BlobServiceClient, container: str) -> BlobVersion:
@@ -135,68 +129,47 @@ async def _write(one: Dropping, storage: BlobServiceClient, container: str) -> B
     )
 
 
-def url_of(settings: AppSettings, task: str) -> str:
-    """Return where the app tells of a task."""
-    return f"http://{ADDRESS}:{settings.host_port}/api/tasks/{quote(task, safe='')}"
-
-
-def _first_look(one: Dropped, settings: AppSettings) -> str:
-    return url_of(settings, one.task_id) if one.task_id else _LEFT_ALONE
-
-
-_LEFT_ALONE: Final = "left alone, as INPUT_SKIP_EMPTY or INPUT_NOT_BEFORE says"
+def _where_to_look(one: Dropped, settings: AppSettings) -> str:
+    return url_of(settings, one.task_id) if one.task_id else _SKIPPED
 
 
 async def _await_all(dropped: Sequence[Dropped], settings: AppSettings) -> bool:
-    ended: dict[str, dict[str, object]] = {}
-    waiting = {one.task_id: one.name for one in dropped if one.task_id}
     for one in dropped:
         if one.task_id is None:
-            print(f"{one.name}: {_LEFT_ALONE}")
-    progress = Progress()
-    try:
-        await _await_tasks(waiting, ended, settings, progress)
-    finally:
-        # An error must not be written after a line that waits.
-        progress.end()
-    return all(record.get("state") == _FINE for record in ended.values())
+            print(f"{one.name}: {_SKIPPED}")
+    names = {one.task_id: one.name for one in dropped if one.task_id}
+    with Progress() as progress:
+        ended = await _await_tasks(names, settings, progress)
+    return all(record.get("state") == _SUCCEEDED for record in ended)
 
 
-async def _await_tasks(
-    waiting: dict[str, str], ended: dict[str, dict[str, object]], settings: AppSettings, progress: Progress
-) -> None:
-    """Tell of each task when it has ended, and move it from those that wait."""
+async def _await_tasks(names: dict[str, str], settings: AppSettings, progress: Progress) -> list[Record]:
+    """Print the end of each task, given with the names of their files, and return their final records."""
+    ended: list[Record] = []
+    running = dict(names)
     async with aiohttp.ClientSession() as http:
-        while waiting:
-            told = {task: await record_of(http, url_of(settings, task), settings) for task in waiting}
-            for task, record in told.items():
-                if record.get("closed_at"):
-                    ended[task] = record
-                    progress.end()
-                    print(_told(waiting.pop(task), record, settings), flush=True)
-            if waiting:
-                task, name = next(iter(waiting.items()))
-                where = told[task].get("reason") or told[task].get("state") or "nobody has seen it yet"
-                progress.show(f"{len(ended)} of {len(ended) + len(waiting)} ended; {name}: {where}")
+        while running:
+            records = {task: await record_of(http, task, settings) for task in running}
+            for task in [task for task, record in records.items() if is_closed(record)]:
+                ended.append(records[task])
+                progress.end()
+                print(_report(running.pop(task), records[task], settings), flush=True)
+            if running:
+                task, name = next(iter(running.items()))
+                progress.show(f"{len(ended)} of {len(names)} ended; {name}: {_latest(records[task])}")
                 await asyncio.sleep(_POLL_SECONDS)
+    return ended
 
 
-async def record_of(http: aiohttp.ClientSession, url: str, settings: AppSettings) -> dict[str, object]:
-    """Return what the app says of a task; nothing while it does not know it."""
-    try:
-        async with http.get(url) as response:
-            record: dict[str, object] = await response.json() if response.ok else {}
-            return record
-    except (aiohttp.ClientError, TimeoutError, ValueError) as exc:
-        hint = f"is the stack up? `python -m local up{settings.option}`"
-        raise StackError(f"{url} does not answer ({hint})") from exc
+def _latest(record: Record) -> object:
+    return record.get("reason") or record.get("state") or "not detected yet"
 
 
-def _told(name: str, record: dict[str, object], settings: AppSettings) -> str:
+def _report(name: str, record: Record, settings: AppSettings) -> str:
     outputs = settings.values["OUTPUT_CONTAINER"]
     lines = [f"{name}: {record.get('state')}" + (f", {record['reason']}" if record.get("reason") else "")]
     lines += [f"  task    {record.get('task_id')}"]
     lines += [f"  {label:<7} {outputs}/{record[label]}" for label in ("stdout", "stderr") if record.get(label)]
     if record.get("stderr_end"):
-        lines += ["  it said last:", *(f"    {line}" for line in str(record["stderr_end"]).splitlines()[-5:])]
+        lines += ["  last lines of stderr:", *(f"    {line}" for line in str(record["stderr_end"]).splitlines()[-5:])]
     return "\n".join(lines)

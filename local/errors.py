@@ -7,7 +7,6 @@ StackError
 ├── FolderError           the folder of the state cannot be used, or another stack uses it
 ├── NotReadyError         a process runs and did not become ready in time
 ├── ProcessEndedError     a process of the stack ended by itself
-├── StopRequestedError    the stack was asked to end while it was starting
 └── DemoFailedError       the demo did not see what it should have seen
 """
 

@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from batch_core.config.settings import Settings
-from batch_core.errors import SettingsError
 from local import azurite
 from local.errors import FolderError, NotInstalledError, PortsTakenError, SettingsFileError
 from local.permissions import make_private_folder
@@ -26,20 +24,11 @@ _NODE_SECONDS: Final = 20.0
 
 async def check(settings: AppSettings, ports: Mapping[str, int]) -> None:
     """Check everything that can be known before a process is started; raise the StackError that fits."""
-    check_settings(settings)
+    settings.validated()
     check_ports(ports, settings.file)
     if settings.storage_ports is not None:
         azurite.require_installed()
         await check_node()
-
-
-def check_settings(settings: AppSettings) -> None:
-    """Have the app's own reader say what is wrong; raise SettingsFileError."""
-    try:
-        Settings.from_env(settings.values)
-    except SettingsError as exc:
-        problems = "\n".join(f"  {problem}" for problem in exc.problems)
-        raise SettingsFileError(f"these settings of {settings.file} are wrong:\n{problems}") from exc
 
 
 def check_ports(ports: Mapping[str, int], file: Path) -> None:

@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 from batch_core.config.local_settings import LocalSettings
 from batch_core.config.names import SETTING_NAMES
 from batch_core.config.service_url import is_this_machine
-from batch_core.config.settings import INPUT_CONTAINER, OUTPUT_CONTAINER
+from batch_core.config.settings import INPUT_CONTAINER, OUTPUT_CONTAINER, Settings
 from batch_core.config.storage_connection import ConnectionStringError, parse_connection_string
 from batch_core.errors import SettingsError
 from local.azurite import StoragePorts
@@ -49,6 +49,14 @@ class AppSettings:
     def example(cls) -> "AppSettings":
         """Read the example's values, whatever the developer's own are."""
         return _read(_EXAMPLE)
+
+    def validated(self) -> Settings:
+        """Read the values as the app itself does; raise `SettingsFileError`, which lists every problem."""
+        try:
+            return Settings.from_env(self.values)
+        except SettingsError as exc:
+            problems = "\n".join(f"  {problem}" for problem in exc.problems)
+            raise SettingsFileError(f"these settings of {self.file} are wrong:\n{problems}") from exc
 
     @property
     def storage_ports(self) -> StoragePorts | None:

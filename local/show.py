@@ -1,30 +1,32 @@
-"""Show a task: its record, as the app's API tells it, and the beginning of what its command printed."""
+"""Show a task: its record, as the app's API returns it, and the beginning of what its command printed."""
 
 import json
 from typing import Final
 
 import aiohttp
-from azure.core.exceptions import AzureError
 
 from batch_core.config.settings import Settings
-from batch_core.errors import AppError, translating
-from batch_core.services.clients import open_clients
-from local.drop import record_of, require_settings, url_of
+from local.blob_storage import blob_storage
 from local.errors import StackError
+from local.records import record_of, url_of
 from local.settings_file import AppSettings
 
-#: Bytes of an output that are shown.
+#: How many bytes of an output are shown.
 LONGEST: Final = 64 * 1024
 
 
 async def show(task_id: str, settings: AppSettings) -> None:
-    """Print the record and the first 64 KiB of each output; raise StackError for an unknown task."""
-    app_settings = require_settings(settings)
-    url = url_of(settings, task_id)
+    """Print the record and the first 64 KiB of each output.
+
+    Raises `StackError` if the settings are wrong, the app does not answer or does not know the task, or an output
+    cannot be read.
+    """
+    app_settings = settings.validated()
     async with aiohttp.ClientSession() as http:
-        record = await record_of(http, url, settings)
+        record = await record_of(http, task_id, settings)
     if not record:
-        raise StackError(f"there is no task {task_id!r}, or it cannot be read: {url} says more")
+        url = url_of(settings, task_id)
+        raise StackError(f"there is no task {task_id!r}, or its record cannot be read: see {url}")
     print(printable(json.dumps(record, indent=2, ensure_ascii=False)))
     for stream in ("stdout", "stderr"):
         if name := record.get(stream):
@@ -34,22 +36,19 @@ async def show(task_id: str, settings: AppSettings) -> None:
 
 
 async def _beginning(name: str, settings: Settings) -> tuple[bytes, int]:
-    """Return the first bytes of an output and the size of the whole."""
-    clients = open_clients(settings)
-    try:
-        with translating(f"reading {name!r} of the container {settings.output_container!r}"):
-            blob = clients.blobs.get_blob_client(settings.output_container, name)
-            size = (await blob.get_blob_properties()).size
-            content: bytes = await (await blob.download_blob(offset=0, length=LONGEST)).readall() if size else b""
-            return content, size
-    except (AppError, AzureError) as exc:
-        raise StackError(str(exc)) from exc
-    finally:
-        await clients.close()
+    """Return the first bytes of an output, and its size in bytes."""
+    async with blob_storage(settings, f"reading {name!r} of the container {settings.output_container!r}") as blobs:
+        blob = blobs.get_blob_client(settings.output_container, name)
+        size = (await blob.get_blob_properties()).size
+        content: bytes = await (await blob.download_blob(offset=0, length=LONGEST)).readall() if size else b""
+        return content, size
 
 
 def printed(beginning: bytes, size: int) -> str:
-    """Return an output for a terminal, which takes control characters as orders; one that is no text is only named."""
+    """Return what to print of an output of `size` bytes: its text without control characters, or why there is none.
+
+    A terminal would obey control characters. Output with a NUL byte is not text.
+    """
     if b"\0" in beginning:
         return "(not text)"
     text = printable(beginning.decode(errors="replace")).removesuffix("\n")
@@ -57,5 +56,5 @@ def printed(beginning: bytes, size: int) -> str:
 
 
 def printable(text: str) -> str:
-    r"""Return the text with every control character but line ends and tabs as `\x1b` and the like."""
+    r"""Return the text with control characters escaped, such as `\x1b`; line feeds and tabs stay."""
     return "".join(char if char.isprintable() or char in "\n\t" else repr(char)[1:-1] for char in text)

@@ -41,7 +41,11 @@ def test_two_files_that_would_be_one_blob_are_refused_by_name_and_neither_is_dro
 
 @pytest.mark.parametrize(
     ("path", "words"),
-    [("nowhere.txt", "there is no such file"), ("empty", "holds no file"), ("pipe", "is no file or folder")],
+    [
+        ("nowhere.txt", "there is no such file"),
+        ("empty", "holds no file"),
+        ("pipe", "is neither a file nor a folder"),
+    ],
 )
 def test_what_cannot_be_dropped_is_told_in_a_sentence(tree, path, words):
     with pytest.raises(StackError, match=words):

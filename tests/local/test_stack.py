@@ -105,7 +105,7 @@ async def what_became_of_files_is_told(folder: Path, settings: Path) -> None:
     code, text = await dropped(folder, settings, "--wait", str(folder / "files"))
     assert code == 1
     assert "sub/bad.txt: failed, the command ended with exit code 3\n" in text
-    assert "  it said last:\n    oh no\n" in text
+    assert "  last lines of stderr:\n    oh no\n" in text
     assert text.endswith("not every file was processed: their records say why\n")
 
 
