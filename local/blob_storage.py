@@ -7,7 +7,8 @@ from azure.core.exceptions import AzureError
 from azure.storage.blob.aio import BlobServiceClient
 
 from batch_core.config.settings import Settings
-from batch_core.errors import AppError, translating
+from batch_core.errors import AppError
+from batch_core.sdk.translation import translating
 from batch_core.services.clients import open_clients
 from local.errors import StackError
 

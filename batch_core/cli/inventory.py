@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from batch_core.app import App
 from batch_core.cli import provision
 from batch_core.cli.provision import Resource
-from batch_core.errors import Missing, translating
+from batch_core.errors import Missing
 from batch_core.naming import OPEN_PREFIX
-from batch_core.paging import each_item
+from batch_core.sdk.paging import each_item
+from batch_core.sdk.translation import translating
 from batch_core.services.provisioning import task_counts
 from batch_core.state.entities import field_value
 

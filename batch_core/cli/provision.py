@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from batch_core.app import App
-from batch_core.errors import Conflict, Missing, ServiceError, translating
+from batch_core.errors import Conflict, Missing, ServiceError
+from batch_core.sdk.translation import translating
 from batch_core.services.provisioning import create_pool, delete_job, delete_pool, job_ids
 
 type _Step = Callable[[], Awaitable[object]]

@@ -17,9 +17,10 @@ from azure.batch.models import (
     ResourceFile,
 )
 
-from batch_core.errors import Conflict, Missing, ServiceError, translating
-from batch_core.paging import each_item, each_page
-from batch_core.service_codes import ABSENT_TASK, DELETED_JOB, ENDED_JOB
+from batch_core.errors import Conflict, Missing, ServiceError
+from batch_core.sdk.paging import each_item, each_page
+from batch_core.sdk.service_codes import ABSENT_TASK, DELETED_JOB, ENDED_JOB
+from batch_core.sdk.translation import translating
 from batch_core.services.batch_reading import (
     addition_error,
     check_id,

@@ -1,7 +1,7 @@
 """What Batch's error codes mean to the app. A code that is not named here decides nothing."""
 
 from batch_core.errors import Conflict, Refused, ServiceError
-from batch_core.service_codes import ABSENT_FILE, FILE_OUT_OF_REACH, NEVER_ACCEPTED, TAKES_NO_TASKS
+from batch_core.sdk.service_codes import ABSENT_FILE, FILE_OUT_OF_REACH, NEVER_ACCEPTED, TAKES_NO_TASKS
 
 
 def is_gone(error: ServiceError) -> bool:

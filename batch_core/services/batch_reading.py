@@ -21,8 +21,9 @@ from azure.batch.models import (
 )
 
 from batch_core.checked import checked
-from batch_core.errors import Refused, ServiceError, Unavailable, Unexpected, note_answer, translating
+from batch_core.errors import Refused, ServiceError, Unavailable, Unexpected
 from batch_core.naming import MAX_ID_LENGTH
+from batch_core.sdk.translation import note_answer, translating
 from batch_core.services.batch_values import CompletedPage, CompletedTask, Execution, Failure, NodeCounts, PoolStatus
 
 logger = logging.getLogger(__name__)

@@ -27,7 +27,7 @@ from azure.storage.blob.aio import BlobServiceClient, ExponentialRetry
 from batch_core.clocks import ServiceClock
 from batch_core.config.accounts import BatchAccount, StorageConnection
 from batch_core.config.settings import Settings
-from batch_core.errors import note_answer
+from batch_core.sdk.translation import note_answer
 from batch_core.services.transport import PromptTransport
 
 #: One block of an upload, and the most that is sent in a single call, in bytes.

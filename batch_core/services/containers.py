@@ -16,10 +16,11 @@ from azure.storage.blob import (
 from azure.storage.blob.aio import BlobClient, BlobServiceClient
 
 from batch_core.clocks import CLOCK_MARGIN
-from batch_core.errors import BlobNotFound, Missing, NotAFile, NotNow, Refused, ServiceError, Unavailable, translating
+from batch_core.errors import BlobNotFound, Missing, NotAFile, NotNow, Refused, ServiceError, Unavailable
 from batch_core.naming import BlobVersion, fits_receipt, has_dot_segment, is_ambiguous
 from batch_core.obstacle import Obstacle
-from batch_core.service_codes import IMPOSSIBLE_NAME
+from batch_core.sdk.service_codes import IMPOSSIBLE_NAME
+from batch_core.sdk.translation import translating
 
 #: https://learn.microsoft.com/rest/api/storageservices/list-blobs
 MAX_BLOBS_PER_PAGE = 5000

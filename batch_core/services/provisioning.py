@@ -7,7 +7,7 @@ from azure.batch.aio import BatchClient
 from azure.batch.models import BatchPoolCreateOptions, BatchVmImageReference, VirtualMachineConfiguration
 
 from batch_core.config.settings import PoolSettings
-from batch_core.paging import each_item
+from batch_core.sdk.paging import each_item
 
 _POLLING_SECONDS: Final = 2
 

@@ -13,7 +13,9 @@ from azure.core.exceptions import HttpResponseError
 from azure.core.pipeline import PipelineResponse
 from azure.core.rest import AsyncHttpResponse
 
-from batch_core.errors import Unexpected, error_code, translating
+from batch_core.errors import Unexpected
+from batch_core.sdk.error_reply import error_code
+from batch_core.sdk.translation import translating
 from batch_core.services.batch_reading import required_time
 from batch_core.services.batch_values import FileProperties
 from batch_core.services.clients import within_a_try

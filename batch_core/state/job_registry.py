@@ -8,9 +8,10 @@ from azure.data.tables import TableEntity, UpdateMode
 from azure.data.tables.aio import TableClient
 
 from batch_core.checked import checked
-from batch_core.errors import Conflict, translating
-from batch_core.paging import each_item
-from batch_core.service_codes import CONDITION_FAILED
+from batch_core.errors import Conflict
+from batch_core.sdk.paging import each_item
+from batch_core.sdk.service_codes import CONDITION_FAILED
+from batch_core.sdk.translation import translating
 from batch_core.state.entities import JOBS, Entity, field_value, property_values, readable
 
 logger = logging.getLogger(__name__)

@@ -8,7 +8,8 @@ from azure.data.tables import TableEntity, UpdateMode
 from azure.data.tables.aio import TableClient
 
 from batch_core.checked import checked
-from batch_core.errors import Missing, translating
+from batch_core.errors import Missing
+from batch_core.sdk.translation import translating
 from batch_core.state.entities import field_value, property_values, readable
 
 _KEY: Final = {"PartitionKey": "sweep", "RowKey": "position"}

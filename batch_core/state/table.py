@@ -15,10 +15,11 @@ from azure.core import MatchConditions
 from azure.data.tables import TableEntity, UpdateMode
 from azure.data.tables.aio import TableClient
 
-from batch_core.errors import Conflict, Missing, RecordNotFound, translating
+from batch_core.errors import Conflict, Missing, RecordNotFound
 from batch_core.naming import OPEN_PREFIX, BlobVersion, attempt_rows, is_task_id, table_keys
-from batch_core.paging import each_item, each_page
-from batch_core.service_codes import ABSENT_ENTITY, CONDITION_FAILED
+from batch_core.sdk.paging import each_item, each_page
+from batch_core.sdk.service_codes import ABSENT_ENTITY, CONDITION_FAILED
+from batch_core.sdk.translation import translating
 from batch_core.state.changes import Change, Closing, Stored
 from batch_core.state.entities import (
     DAYS,

@@ -9,8 +9,9 @@ from typing import Any
 
 from azure.data.tables.aio import TableClient
 
-from batch_core.errors import Conflict, Missing, Refused, translating
-from batch_core.service_codes import CONDITION_FAILED
+from batch_core.errors import Conflict, Missing, Refused
+from batch_core.sdk.service_codes import CONDITION_FAILED
+from batch_core.sdk.translation import translating
 from batch_core.state.entities import Entity
 
 MAX_OPERATIONS = 100

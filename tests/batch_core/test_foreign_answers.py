@@ -8,10 +8,11 @@ import pytest
 
 from batch_core.cancel import cancel
 from batch_core.collect import collect
-from batch_core.errors import Missing, Refused, ServiceError, Unexpected, note_answer, translating
+from batch_core.errors import Missing, Refused, ServiceError, Unexpected
 from batch_core.http.health import check_health
 from batch_core.naming import task_id
 from batch_core.reconcile import reconcile
+from batch_core.sdk.translation import note_answer, translating
 from batch_core.state.changes import Closing
 from batch_core.state.entities import MAX_TEXT_LENGTH
 from batch_core.state.record import DetectedBy, Outcome, TaskState

@@ -6,7 +6,8 @@ import pytest
 
 from batch_core.app import open_app
 from batch_core.config.settings import Settings
-from batch_core.errors import NothingListens, Unavailable, translating
+from batch_core.errors import NothingListens, Unavailable
+from batch_core.sdk.translation import translating
 from local.ports import free_ports
 
 

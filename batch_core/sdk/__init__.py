@@ -1,0 +1,1 @@
+"""What the SDKs of Batch, Blobs and Tables have in common: their errors, their lists, the services' error codes."""
