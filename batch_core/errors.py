@@ -21,12 +21,13 @@ All but the first two are the service's own words: an answer without one of its 
 document, an empty body) is `Unexpected`, whatever its status, and decides nothing.
 """
 
-import re
 from collections.abc import Sequence
+from typing import Final
+
+from batch_core.redaction import redacted
 
 #: The longest text of a service that is kept, in characters: it goes into records, logs and replies.
-MAX_DETAIL_LENGTH = 1500
-_SIGNATURE = re.compile(r"(?i)\bsig=[^&\s\"'<>]+")
+MAX_DETAIL_LENGTH: Final = 1500
 
 
 class AppError(Exception):
@@ -77,7 +78,7 @@ class ServiceError(AppError):
     def __init__(
         self, action: str, *, status: int = 0, code: str = "", detail: str = "", retry_after: float | None = None
     ) -> None:
-        detail = _SIGNATURE.sub("sig=REDACTED", detail[: 4 * MAX_DETAIL_LENGTH])[:MAX_DETAIL_LENGTH]
+        detail = redacted(detail[: 4 * MAX_DETAIL_LENGTH])[:MAX_DETAIL_LENGTH]
         facts = ", ".join(part for part in (f"HTTP {status}" if status else "", code) if part)
         super().__init__(f"{action} failed" + (f" ({facts})" if facts else "") + (f": {detail}" if detail else ""))
         self.action = action

@@ -2,24 +2,18 @@
 
 import re
 import unicodedata
+from typing import Final
+
+from batch_core.redaction import redacted
 
 #: Of a record's `stderr_end`, in characters.
-MAX_CHARACTERS = 2000
+MAX_CHARACTERS: Final = 2000
 #: What is looked at to find them, in bytes: more than they need, so that a secret is seen whole before it is cut.
-WINDOW = 16 * 1024
-_EDGE = 2048
+WINDOW: Final = 16 * 1024
+_EDGE: Final = 2048
 
 #: Colours and cursor movements (ECMA-48), and titles of windows.
-_TERMINAL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
-_HIDDEN = "***"
-_SECRETS = (
-    # The signature of a SAS (https://learn.microsoft.com/rest/api/storageservices/create-service-sas), and keys.
-    re.compile(
-        r"((?:\bsig|\baccountkey|\bsharedaccesssignature|\bcode|\bpassword|\bpwd)=)[^\s&;\"'<>]+", re.IGNORECASE
-    ),
-    re.compile(r"(\bbearer\s+)[^\s\"']+", re.IGNORECASE),
-    re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s/@:]*:)[^\s/@]+(?=@)", re.IGNORECASE),
-)
+_TERMINAL: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 
 
 def readable_end(content: bytes) -> str | None:
@@ -31,7 +25,7 @@ def readable_end(content: bytes) -> str | None:
     if len(content) >= WINDOW:
         # It may begin within a secret: nothing of it is long enough to reach further than this.
         text = text[_EDGE:]
-    text = _without_secrets(_printable(text)).strip()
+    text = redacted(_printable(text)).strip()
     return _last_lines(text) or None
 
 
@@ -43,12 +37,6 @@ def _printable(text: str) -> str:
 def _is_control(char: str) -> bool:
     # Marks of direction, too, could make a line read as another one.
     return unicodedata.category(char) == "Cc" or char in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-
-
-def _without_secrets(text: str) -> str:
-    for secret in _SECRETS:
-        text = secret.sub(rf"\1{_HIDDEN}", text)
-    return text
 
 
 def _last_lines(text: str) -> str:

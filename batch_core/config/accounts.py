@@ -7,7 +7,7 @@ from batch_core.config.access_key import is_access_key, is_account_name
 from batch_core.config.names import DATA_STORAGE
 from batch_core.config.reader import SettingReader
 from batch_core.config.storage_connection import ConnectionStringError, blob_endpoint_of, parse_connection_string
-from batch_core.secrets_in_text import shown
+from batch_core.redaction import shown
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ names, or a developer's own account.
 import re
 from collections.abc import Mapping
 
-from batch_core.secrets_in_text import shown
+from batch_core.redaction import shown
 
 MANAGED_IDENTITY = "managedidentity"
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from isodate import Duration, ISO8601Error, duration_isoformat, parse_duration
 
 from batch_core.config.service_url import url_problem
-from batch_core.secrets_in_text import shown
+from batch_core.redaction import shown
 
 _NUMBER = re.compile(r"[0-9]{1,9}")
 

@@ -10,7 +10,7 @@ cron wraps; a name cut to any beginning (`J` is January); a step of 0, which it 
 import re
 from dataclasses import dataclass
 
-from batch_core.secrets_in_text import shown
+from batch_core.redaction import shown
 
 _MONTHS = (
     *("january", "february", "march", "april", "may", "june"),

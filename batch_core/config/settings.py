@@ -16,7 +16,7 @@ from batch_core.config.schedule import CronSchedule
 from batch_core.config.task_command import command_problem, command_warnings
 from batch_core.errors import SettingsError
 from batch_core.naming import BlobVersion
-from batch_core.secrets_in_text import shown
+from batch_core.redaction import shown
 
 INPUT_CONTAINER = "input"
 OUTPUT_CONTAINER = "output"

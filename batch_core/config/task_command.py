@@ -8,7 +8,7 @@ import re
 import shlex
 from pathlib import PurePosixPath, PureWindowsPath
 
-from batch_core.secrets_in_text import shown
+from batch_core.redaction import shown
 
 _SHELLS = {"sh", "bash", "dash", "zsh", "ksh", "ash", "fish", "cmd", "powershell", "pwsh"}
 _WINDOWS_PROGRAMS = {"cmd", "powershell", "pwsh"}

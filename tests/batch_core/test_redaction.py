@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_core.secrets_in_text import looks_secret, shown
+from batch_core.redaction import looks_secret, shown
 
 
 @given(st.binary(min_size=64, max_size=64), st.sampled_from(["", "my key ", "AccountName="]))
