@@ -86,9 +86,12 @@ async def collect(app: App, budget: timedelta = TICK) -> CollectReport:
     started = time.monotonic()
     tick = _Tick(app, TimeBudget(budget * (1 - _LARGE_SHARE)))
     jobs = [job for job in await app.registry.jobs() if job.terminated_at is None]
-    for job in app.turns.next("collect", jobs):
-        await tick.collect_job(job)
-    await tick.collect_failing()
+    try:
+        for job in app.turns.next("collect", jobs):
+            await tick.collect_job(job)
+        await tick.collect_failing()
+    except OutOfTime:
+        tick.report.is_complete = False
     await tick.collect_large(TimeBudget(budget * _LARGE_SHARE))
     tick.report.seconds = round(time.monotonic() - started, 3)
     return tick.report
@@ -111,9 +114,7 @@ class _Tick:
                 self.report.listed += len(page.tasks) + page.unreadable
                 listed += [task.completed_at for task in page.tasks]
                 safe = min([safe, *await self._collect_page(job, page)])
-                if self._budget.is_spent:
-                    self.report.is_complete = False
-                    return
+                self._budget.check()
         except Missing:
             logger.info("Job %s does not exist (yet, or any more).", job.job_id)
             return
@@ -133,9 +134,7 @@ class _Tick:
         """Collect those whose output could not be copied before: after all others, as each may be slow."""
         at_once = asyncio.Semaphore(_AT_ONCE)
         for few in batched(self._app.turns.next("failing", self._failing), _TOGETHER, strict=False):
-            if self._budget.is_spent:
-                self.report.is_complete = False
-                return
+            self._budget.check()
             await self._collect_or_leave(few, self._copy_small, at_once)
 
     async def collect_large(self, budget: TimeBudget) -> None:
@@ -165,9 +164,7 @@ class _Tick:
         at_once = asyncio.Semaphore(_AT_ONCE)
         self._failing += [one for one in found if one.open.failing_since is not None]
         for few in batched([one for one in found if one.open.failing_since is None], _TOGETHER, strict=False):
-            if self._budget.is_spent:
-                self.report.is_complete = False
-                break
+            self._budget.check()
             try:
                 closed |= await self._collect_few(few, self._copy_small, at_once)
             except Refused as exc:

@@ -22,7 +22,7 @@ from datetime import datetime, timedelta
 
 from batch_core.app import App
 from batch_core.cancel import cancelled_without_task
-from batch_core.errors import Missing, RecordNotFound, ServiceError
+from batch_core.errors import Missing, OutOfTime, RecordNotFound, ServiceError
 from batch_core.hand_over import hand_over, send_on
 from batch_core.state.changes import Change, Closing, Stored
 from batch_core.state.index import Marks, OpenTask
@@ -45,11 +45,12 @@ class ReconcileReport:
 async def reconcile(app: App, budget: timedelta = TICK) -> ReconcileReport:
     """Finish interrupted work; idempotent, reentrant and crash-safe."""
     tick = _Tick(app, TimeBudget(budget))
-    for day in app.turns.next("reconcile", await app.table.days()):
-        await tick.reconcile_day(day)
-        if tick.budget.is_spent:
-            tick.report.is_complete = False
-            break
+    try:
+        for day in app.turns.next("reconcile", await app.table.days()):
+            await tick.reconcile_day(day)
+            tick.budget.check()
+    except OutOfTime:
+        tick.report.is_complete = False
     return tick.report
 
 
@@ -71,9 +72,7 @@ class _Tick:
         async for page in self._app.table.open_work(day):
             has_work = has_work or bool(page)
             await self._or_leave(self.reconcile(page))
-            if self.budget.is_spent:
-                self.report.is_complete = False
-                return
+            self.budget.check()
         if not has_work:
             await self._app.table.forget_day(day, self._app.now())
 
@@ -191,7 +190,7 @@ class _Tick:
             elif (found := await self._or_leave(self._queued_or_looked_for(task))) is not None:
                 queued.append(found)
             if self.budget.is_spent:
-                self.report.is_complete = False
+                # What was found is still handed over; the page's check ends the tick.
                 break
         done = await self._or_leave(hand_over(self._app, queued)) or {}
         self.report.done.update(f"handed_over_{record.state}" for record in done.values())

@@ -6,13 +6,14 @@ cannot finish goes on in the next one.
 """
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from batch_core.app import App
 from batch_core.clocks import CLOCK_MARGIN
-from batch_core.errors import Refused
+from batch_core.errors import OutOfTime, Refused
 from batch_core.naming import BlobVersion, task_id
 from batch_core.services.batch import MAX_TASKS_PER_CALL
 from batch_core.services.containers import ListedPage
@@ -41,14 +42,13 @@ async def sweep(app: App, budget: timedelta = TICK) -> SweepReport:
     time_budget = TimeBudget(budget)
     report = SweepReport()
     position = _begun(app, await app.sweep_checkpoint.load())
-    while not report.is_complete:
-        page = await _page(app, position)
-        if not await _submit_missing(app, position, page, report, time_budget):
-            break
-        position = _after(position, page)
-        report.is_complete = page.continuation is None
-        if time_budget.is_spent:
-            break
+    with suppress(OutOfTime):
+        while not report.is_complete:
+            page = await _page(app, position)
+            await _submit_missing(app, position, page, report, time_budget)
+            position = _after(position, page)
+            report.is_complete = page.continuation is None
+            time_budget.check()
     await app.sweep_checkpoint.save(_completed(app, position) if report.is_complete else position)
     return report
 
@@ -78,21 +78,20 @@ async def _page(app: App, position: SweepPosition) -> ListedPage:
 
 async def _submit_missing(
     app: App, position: SweepPosition, page: ListedPage, report: SweepReport, time_budget: TimeBudget
-) -> bool:
-    """Submit what of the page has no record; False if the time was over first: the next tick lists the page again."""
+) -> None:
+    """Submit the files of the page that have no record; raises `OutOfTime`: the next tick lists the page again."""
     report.listed += len(page.versions) + len(page.pending)
     candidates = {task_id(version): version for version in page.versions if _is_candidate(app, position, version)}
     report.looked_up += len(candidates)
     recorded = await app.table.recorded_among(candidates)
     missing = [version for key, version in candidates.items() if key not in recorded]
     for start in range(0, len(missing), MAX_TASKS_PER_CALL):
-        if start and time_budget.is_spent:
-            return False
+        if start:
+            time_budget.check()
         together = missing[start : start + MAX_TASKS_PER_CALL]
         logger.warning("Submitting %d files without a record, %r first.", len(together), together[0].name)
         await submit(app, together, detected_by=DetectedBy.SWEEP)
         report.submitted += len(together)
-    return True
 
 
 def _after(position: SweepPosition, page: ListedPage) -> SweepPosition:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Final
 
 from batch_core.app import App
-from batch_core.errors import ServiceError
+from batch_core.errors import OutOfTime, ServiceError
 from batch_core.state.job_registry import JobEntry
 from batch_core.time_budget import TICK, TimeBudget
 
@@ -35,19 +35,23 @@ async def tidy(app: App, *, is_dry_run: bool = False, budget: timedelta = TICK) 
     report = TidyReport()
     jobs = await app.registry.jobs()
     busy = await _busy_jobs(app) if jobs else set()
-    for job in jobs:
-        if time_budget.is_spent:
-            report.is_complete = False
-            break
-        if job.job_id in busy:
-            continue
-        try:
-            await _tidy_job(app, job, report, is_dry_run=is_dry_run)
-        except ServiceError as exc:
-            # The others go on.
-            logger.warning("Job %s is not tidied: %s", job.job_id, exc)
-            report.is_complete = False
+    try:
+        for job in jobs:
+            time_budget.check()
+            if job.job_id not in busy:
+                await _tidy_or_leave(app, job, report, is_dry_run=is_dry_run)
+    except OutOfTime:
+        report.is_complete = False
     return report
+
+
+async def _tidy_or_leave(app: App, job: JobEntry, report: TidyReport, *, is_dry_run: bool) -> None:
+    try:
+        await _tidy_job(app, job, report, is_dry_run=is_dry_run)
+    except ServiceError as exc:
+        # The others go on.
+        logger.warning("Job %s is not tidied: %s", job.job_id, exc)
+        report.is_complete = False
 
 
 async def _tidy_job(app: App, job: JobEntry, report: TidyReport, *, is_dry_run: bool) -> None:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from batch_core.errors import OutOfTime, ServiceError, Unavailable
+from batch_core.errors import ServiceError, Unavailable
 from batch_core.services.batch_errors import is_gone, is_out_of_reach
 from batch_core.services.batch_values import FileProperties
 from batch_core.services.clients import BLOCK_SIZE
@@ -54,8 +54,7 @@ class OutputCopier:
             for block_id, start in blocks.items():
                 if block_id in staged:
                     continue
-                if budget.is_spent:
-                    raise OutOfTime(f"copying {file.name} of task {file.task_id} goes on in the next tick")
+                budget.check()
                 await self._copy_block(file, blob_name, block_id, start, min(BLOCK_SIZE, properties.size - start))
             if await self._files.properties(file) != properties:
                 raise Unavailable(f"copying {file.name} of task {file.task_id}", detail="it changed meanwhile")
