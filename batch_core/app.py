@@ -12,7 +12,8 @@ from batch_core.jobs import Jobs
 from batch_core.naming import BlobVersion
 from batch_core.services.batch import MAX_TASKS_PER_CALL, BatchService
 from batch_core.services.clients import Clients, open_clients
-from batch_core.services.containers import InputContainer, OutputContainer
+from batch_core.services.input_container import InputContainer
+from batch_core.services.output_container import OutputContainer
 from batch_core.services.output_copier import OutputCopier
 from batch_core.services.task_files import TaskFiles
 from batch_core.state.job_registry import JobRegistry

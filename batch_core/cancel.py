@@ -13,7 +13,7 @@ from batch_core.app import App
 from batch_core.clocks import CLOCK_MARGIN
 from batch_core.errors import NotNow
 from batch_core.hand_over import KNOWN_FOR
-from batch_core.services.clients import LONGEST_CALL
+from batch_core.services.call_limits import LONGEST_CALL
 from batch_core.state.changes import Change, Closing, Stored
 from batch_core.state.record import Outcome, TaskRecord, TaskState
 

@@ -16,7 +16,7 @@ from batch_core.clocks import CLOCK_MARGIN
 from batch_core.errors import OutOfTime, Refused
 from batch_core.naming import BlobVersion, task_id
 from batch_core.services.batch import MAX_TASKS_PER_CALL
-from batch_core.services.containers import ListedPage
+from batch_core.services.input_container import ListedPage
 from batch_core.state.record import DetectedBy
 from batch_core.state.sweep_checkpoint import SweepPosition
 from batch_core.submit import submit

@@ -5,7 +5,7 @@ from typing import Final
 from batch_core.config.settings import TaskSettings
 from batch_core.naming import file_name
 from batch_core.services.batch_values import NewTask
-from batch_core.services.containers import InputContainer
+from batch_core.services.input_container import InputContainer
 from batch_core.state.record import TaskRecord
 
 #: In the task's working directory, so that no file name can collide with what a command writes there.

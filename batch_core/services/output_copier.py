@@ -12,7 +12,7 @@ from batch_core.errors import ServiceError, Unavailable
 from batch_core.services.batch_errors import is_gone, is_out_of_reach
 from batch_core.services.batch_values import FileProperties
 from batch_core.services.clients import BLOCK_SIZE
-from batch_core.services.containers import OutputContainer
+from batch_core.services.output_container import OutputContainer
 from batch_core.services.task_files import TaskFile, TaskFiles
 from batch_core.time_budget import TimeBudget
 

@@ -18,7 +18,7 @@ from batch_core.sdk.error_reply import error_code
 from batch_core.sdk.translation import translating
 from batch_core.services.batch_reading import required_time
 from batch_core.services.batch_values import FileProperties
-from batch_core.services.clients import within_a_try
+from batch_core.services.call_limits import within_a_try
 
 #: Headers that every answer about a file has (https://learn.microsoft.com/rest/api/batchservice/file/get-from-task).
 _FILE_HEADER: Final = "ocp-batch-file-"

@@ -11,8 +11,11 @@ import aiohttp
 from azure.core.exceptions import ServiceRequestError
 from azure.core.pipeline.transport._aiohttp import AioHttpTransport
 
+from batch_core.clocks import ServiceClock
 from batch_core.config.service_url import is_loopback
 from batch_core.errors import NothingListens
+from batch_core.sdk.translation import note_answer
+from batch_core.services.call_limits import CONNECTION_TIMEOUT, READ_TIMEOUT, within_a_try
 
 
 class PromptTransport(AioHttpTransport):
@@ -26,6 +29,25 @@ class PromptTransport(AioHttpTransport):
             if isinstance(cause, aiohttp.ClientConnectorError) and _is_refused_here(cause):
                 raise NothingListens(_address(cause)) from exc
             raise
+
+
+class BriefTransport(PromptTransport):
+    """Sends requests, keeps each try short, and reads the service's clock from every reply.
+
+    It notes that an answer has come, so that a failure to read it is distinguished from an error of this program.
+    `AioHttpTransport` limits connecting and the wait for the next bytes: not the look-up of a name, nor the whole.
+    """
+
+    def __init__(self, clock: ServiceClock) -> None:
+        super().__init__(connection_timeout=CONNECTION_TIMEOUT, read_timeout=READ_TIMEOUT)
+        self._clock = clock
+
+    async def send(self, request: Any, **config: Any) -> Any:  # noqa: ANN401 - old and new types of azure-core
+        async with within_a_try("the request"):
+            response = await super().send(request, **config)
+        note_answer()
+        self._clock.read(response.headers.get("Date"))
+        return response
 
 
 def _address(error: aiohttp.ClientConnectorError) -> str:

@@ -16,7 +16,8 @@ from batch_core.naming import has_dot_segment, output_name, task_id
 from batch_core.obstacle import Obstacle
 from batch_core.poison import take_poison
 from batch_core.reconcile import reconcile
-from batch_core.services.containers import InputContainer, OutputContainer
+from batch_core.services.input_container import InputContainer
+from batch_core.services.output_container import OutputContainer
 from batch_core.state.record import DetectedBy, TaskState
 from batch_core.submit import _new_record, submit, submit_again
 from batch_core.sweep import sweep

@@ -17,9 +17,11 @@ from batch_core.clocks import CLOCK_MARGIN
 from batch_core.config.settings import BatchAccount, StorageConnection
 from batch_core.errors import ServiceError, Unavailable
 from batch_core.hand_over import KNOWN_FOR, hand_over
-from batch_core.services import clients
-from batch_core.services.clients import LONGEST_CALL, BriefIdentity, BriefTransport
+from batch_core.services import call_limits
+from batch_core.services.call_limits import LONGEST_CALL
+from batch_core.services.identities import BriefIdentity
 from batch_core.services.task_files import TaskFile
+from batch_core.services.transport import BriefTransport
 from batch_core.state.changes import Change
 from tests.batch_core.steps import dropped, later, record_of, recorded_only, tasks_of
 
@@ -69,8 +71,8 @@ async def test_the_longest_call_is_what_the_policies_of_the_real_clients_allow(s
         tries = 1 + max(policy.total_retries, policy.connect_retries, policy.read_retries, policy.status_retries)
         assert isinstance(transport, BriefTransport), name
         a_try = transport.connection_config.timeout + transport.connection_config.read_timeout
-        pauses = (tries - 1) * max(clients.LONGEST_PAUSE, longest_pause_of(policy, tries))
-        allowed = timedelta(seconds=clients.LONGEST_TOKEN + tries * a_try + pauses)
+        pauses = (tries - 1) * max(call_limits.LONGEST_PAUSE, longest_pause_of(policy, tries))
+        allowed = timedelta(seconds=call_limits.LONGEST_TOKEN + tries * a_try + pauses)
         assert allowed == LONGEST_CALL, name
 
 
@@ -180,14 +182,14 @@ async def drips(writer: asyncio.StreamWriter) -> None:
 
 @pytest.mark.parametrize("service", SERVICES)
 async def test_a_reply_that_comes_drop_by_drop_ends_with_its_try(settings, pauses, monkeypatch, service):
-    monkeypatch.setattr(clients, "LONGEST_TRY", 0.2)
+    monkeypatch.setattr(call_limits, "LONGEST_TRY", 0.2)
     async with server(drips) as endpoint, app_at(settings, endpoint) as app, asyncio.timeout(20):
         with pytest.raises(ServiceResponseTimeoutError, match="seconds"):
             await ask(app, service)
 
 
 async def test_a_streamed_body_that_comes_drop_by_drop_ends_with_its_try(settings, monkeypatch):
-    monkeypatch.setattr(clients, "LONGEST_TRY", 0.3)
+    monkeypatch.setattr(call_limits, "LONGEST_TRY", 0.3)
     async with server(drips) as endpoint, app_at(settings, endpoint) as app, asyncio.timeout(20):
         with pytest.raises(Unavailable, match=r"reading the body was not done within 0\.3 seconds"):
             await app.files.read(TaskFile(job_id="j", task_id="t", name="stdout.txt"), 0, 1000000)
@@ -201,7 +203,7 @@ async def test_an_identity_that_gives_no_token_is_not_waited_for_and_not_asked_a
         asked += 1
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(clients, "LONGEST_TOKEN", 0.1)
+    monkeypatch.setattr(call_limits, "LONGEST_TOKEN", 0.1)
     monkeypatch.setattr(DefaultAzureCredential, "get_token", hangs)
     monkeypatch.setattr(DefaultAzureCredential, "get_token_info", hangs)
     uris = StorageConnection(blob_uri="https://127.0.0.1:9", table_uri="https://127.0.0.1:9")

@@ -1,39 +1,31 @@
-"""The input and the output container."""
+"""The container that files are dropped into: its listing, versions of its blobs, and URLs that nodes read them by."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
-from azure.storage.blob import (
-    BlobBlock,
-    BlobProperties,
-    BlobSasPermissions,
-    ContentSettings,
-    UserDelegationKey,
-    generate_blob_sas,
-)
+from azure.storage.blob import BlobProperties, BlobSasPermissions, UserDelegationKey, generate_blob_sas
 from azure.storage.blob.aio import BlobClient, BlobServiceClient
 
 from batch_core.clocks import CLOCK_MARGIN
-from batch_core.errors import BlobNotFound, Missing, NotAFile, NotNow, Refused, ServiceError, Unavailable
+from batch_core.errors import BlobNotFound, Missing, NotAFile, NotNow, ServiceError
 from batch_core.naming import BlobVersion, fits_receipt, has_dot_segment, is_ambiguous
 from batch_core.obstacle import Obstacle
 from batch_core.sdk.service_codes import IMPOSSIBLE_NAME
 from batch_core.sdk.translation import translating
+from batch_core.services.blob_access import blob_client, blob_properties
 
 #: https://learn.microsoft.com/rest/api/storageservices/list-blobs
-MAX_BLOBS_PER_PAGE = 5000
+MAX_BLOBS_PER_PAGE: Final = 5000
 
 #: Beside what a listing always includes: costs no further call, and no bytes but for blobs that have it.
-_INCLUDED = ["copy", "metadata"]
+_INCLUDED: Final = ["copy", "metadata"]
 #: https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes
-_CUSTOMER_KEY = "BlobUsesCustomerSpecifiedEncryption"
-_TEXT = ContentSettings(content_type="text/plain")
+_CUSTOMER_KEY: Final = "BlobUsesCustomerSpecifiedEncryption"
 #: Storage refuses a key that would live longer than 7 days by its own clock, and what began in its future: so the
 #: margin is taken off both ends (https://learn.microsoft.com/rest/api/storageservices/get-user-delegation-key).
-_DELEGATION_KEY_LIFETIME = timedelta(days=7) - CLOCK_MARGIN
-_DELEGATION_KEY_RENEWAL = timedelta(hours=1)
+_DELEGATION_KEY_LIFETIME: Final = timedelta(days=7) - CLOCK_MARGIN
+_DELEGATION_KEY_RENEWAL: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +78,7 @@ class InputContainer:
             return listed
         try:
             with translating(f"reading the properties of blob {blob_name!r}"):
-                return self._found(await _properties(self._blob(blob_name)))
+                return self._found(await blob_properties(self._blob(blob_name)))
         except Missing as exc:
             raise self._not_found(blob_name) from exc
         except ServiceError as exc:
@@ -191,22 +183,7 @@ class InputContainer:
         )
 
     def _blob(self, name: str) -> BlobClient:
-        return _blob_client(self._client, self._name, name)
-
-
-async def _properties(blob: BlobClient) -> BlobProperties:
-    """Ask for a blob's properties; raises `ValueError` if the answer is not about a blob."""
-    properties = await blob.get_blob_properties()
-    # Every blob has a type (https://learn.microsoft.com/rest/api/storageservices/get-blob-properties); a page of
-    # whatever answers in the service's place has not.
-    if properties.blob_type is None or properties.etag is None:
-        raise ValueError("it has none of the headers of a blob")
-    return properties
-
-
-def _check_written(answer: Mapping[str, object]) -> None:
-    if not answer.get("etag"):
-        raise ValueError("it does not name the ETag that was written")
+        return blob_client(self._client, self._name, name)
 
 
 def obstacle_of(properties: BlobProperties) -> Obstacle | None:
@@ -231,71 +208,3 @@ def _is_folder(properties: BlobProperties) -> bool:
     """
     metadata = {name.lower(): value for name, value in (properties.metadata or {}).items()}
     return properties.size == 0 and str(metadata.get("hdi_isfolder")).lower() == "true"
-
-
-def _blob_client(client: BlobServiceClient, container: str, blob_name: str) -> BlobClient:
-    """Return the blob's client; raises `Refused` where the name would lead a URL to another blob or container.
-
-    With a shared key the signature would not fit; with an identity or an account SAS nothing else would notice.
-    """
-    if has_dot_segment(blob_name):
-        raise Refused(f"addressing blob {blob_name!r} of container {container}", detail=Obstacle.NAME.sentence)
-    return client.get_blob_client(container, blob_name)
-
-
-class OutputContainer:
-    """The container that output arrives in. Methods raise the `ServiceError` that fits."""
-
-    def __init__(self, client: BlobServiceClient, name: str) -> None:
-        self._client = client
-        self._name = name
-
-    async def write(self, blob_name: str, content: bytes) -> None:
-        """Write the blob in one call, replacing an older one."""
-        with self._writing(blob_name):
-            _check_written(await self._blob(blob_name).upload_blob(content, overwrite=True, content_settings=_TEXT))
-
-    async def has(self, blob_name: str) -> bool:
-        """Tell whether the blob is there, which means that it is whole."""
-        try:
-            with translating(f"looking for output blob {blob_name!r}"):
-                await _properties(self._blob(blob_name))
-        except Missing:
-            return False
-        return True
-
-    async def blocks_of(self, blob_name: str) -> set[str]:
-        """Return the ids of the blocks that a commit can use: those that wait for one, and those of the blob itself."""
-        try:
-            with translating(f"looking for blocks of output blob {blob_name!r}"):
-                committed, staged = await self._blob(blob_name).get_block_list("all")
-        except Missing:
-            return set()
-        return {block.id for block in [*committed, *staged]}
-
-    async def stage(self, blob_name: str, block_id: str, content: bytes) -> None:
-        with self._writing(blob_name):
-            await self._blob(blob_name).stage_block(block_id, content)
-
-    async def commit(self, blob_name: str, block_ids: Sequence[str]) -> None:
-        """Let the blob appear, made of these blocks."""
-        with self._writing(blob_name):
-            blocks = [BlobBlock(block_id=block_id) for block_id in block_ids]
-            _check_written(await self._blob(blob_name).commit_block_list(blocks, content_settings=_TEXT))
-
-    async def ping(self) -> None:
-        with translating(f"looking at container {self._name}"):
-            await self._client.get_container_client(self._name).get_container_properties()
-
-    @contextmanager
-    def _writing(self, blob_name: str) -> Iterator[None]:
-        try:
-            with translating(f"writing output blob {blob_name!r}"):
-                yield
-        except Missing as exc:
-            # Not the output is missing, but the place for it.
-            detail = "the output container does not exist: `python -m batch_core setup` makes it"
-            raise Unavailable(exc.action, status=exc.status, code=exc.code, detail=detail) from exc
-
-    def _blob(self, name: str) -> BlobClient:
-        return _blob_client(self._client, self._name, name)

@@ -1,0 +1,77 @@
+"""The container that output arrives in: whole blobs, and blobs made of blocks that are staged one by one."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+from azure.storage.blob import BlobBlock, ContentSettings
+from azure.storage.blob.aio import BlobClient, BlobServiceClient
+
+from batch_core.errors import Missing, Unavailable
+from batch_core.sdk.translation import translating
+from batch_core.services.blob_access import blob_client, blob_properties
+
+_TEXT: Final = ContentSettings(content_type="text/plain")
+
+
+class OutputContainer:
+    """The container that output arrives in. Methods raise the `ServiceError` that fits."""
+
+    def __init__(self, client: BlobServiceClient, name: str) -> None:
+        self._client = client
+        self._name = name
+
+    async def write(self, blob_name: str, content: bytes) -> None:
+        """Write the blob in one call, replacing an older one."""
+        with self._writing(blob_name):
+            _check_written(await self._blob(blob_name).upload_blob(content, overwrite=True, content_settings=_TEXT))
+
+    async def has(self, blob_name: str) -> bool:
+        """Tell whether the blob is there, which means that it is whole."""
+        try:
+            with translating(f"looking for output blob {blob_name!r}"):
+                await blob_properties(self._blob(blob_name))
+        except Missing:
+            return False
+        return True
+
+    async def blocks_of(self, blob_name: str) -> set[str]:
+        """Return the ids of the blocks that a commit can use: those that wait for one, and those of the blob itself."""
+        try:
+            with translating(f"looking for blocks of output blob {blob_name!r}"):
+                committed, staged = await self._blob(blob_name).get_block_list("all")
+        except Missing:
+            return set()
+        return {block.id for block in [*committed, *staged]}
+
+    async def stage(self, blob_name: str, block_id: str, content: bytes) -> None:
+        with self._writing(blob_name):
+            await self._blob(blob_name).stage_block(block_id, content)
+
+    async def commit(self, blob_name: str, block_ids: Sequence[str]) -> None:
+        """Let the blob appear, made of these blocks."""
+        with self._writing(blob_name):
+            blocks = [BlobBlock(block_id=block_id) for block_id in block_ids]
+            _check_written(await self._blob(blob_name).commit_block_list(blocks, content_settings=_TEXT))
+
+    async def ping(self) -> None:
+        with translating(f"looking at container {self._name}"):
+            await self._client.get_container_client(self._name).get_container_properties()
+
+    @contextmanager
+    def _writing(self, blob_name: str) -> Iterator[None]:
+        try:
+            with translating(f"writing output blob {blob_name!r}"):
+                yield
+        except Missing as exc:
+            # Not the output is missing, but the place for it.
+            detail = "the output container does not exist: `python -m batch_core setup` makes it"
+            raise Unavailable(exc.action, status=exc.status, code=exc.code, detail=detail) from exc
+
+    def _blob(self, name: str) -> BlobClient:
+        return blob_client(self._client, self._name, name)
+
+
+def _check_written(answer: Mapping[str, object]) -> None:
+    if not answer.get("etag"):
+        raise ValueError("it does not name the ETag that was written")
