@@ -10,11 +10,9 @@ from batch_core.app import App
 from batch_core.cli import provision
 from batch_core.cli.provision import Resource
 from batch_core.errors import Missing
-from batch_core.naming import OPEN_PREFIX
-from batch_core.sdk.paging import each_item
 from batch_core.sdk.translation import translating
-from batch_core.services.provisioning import task_counts
-from batch_core.state.entities import field_value
+from batch_core.services.provisioning import blob_count, task_counts
+from batch_core.state.provisioning import record_counts
 
 #: A page of blobs; of entities, five pages
 #: (https://learn.microsoft.com/rest/api/storageservices/list-blobs, https://learn.microsoft.com/rest/api/storageservices/query-timeout-and-pagination).
@@ -74,35 +72,19 @@ async def _pool(app: App, resource: Resource) -> Found | None:
 
 
 async def _blobs(app: App, resource: Resource, name: str) -> Found | None:
-    async def count() -> int:
-        pages = app.clients.blobs.get_container_client(name).list_blob_names(results_per_page=MOST_COUNTED).by_page()
-        return len([blob async for blob in await anext(pages)])
-
-    number = await _unless_missing(f"counting the blobs of container {name}", count)
+    action = f"counting the blobs of container {name}"
+    number = await _unless_missing(action, lambda: blob_count(app.clients.blobs, name, most=MOST_COUNTED))
     return None if number is None else Found(resource=resource, contents=_counted(number, "blob"))
 
 
 async def _records(app: App, resource: Resource) -> Found | None:
-    async def list_rows() -> list[str]:
-        rows: list[str] = []
-        # Records and their index are in partitions that are days.
-        entities = app.clients.tables.get_table_client(app.settings.table_name).query_entities(
-            "PartitionKey ge '0' and PartitionKey lt ':'", select=["RowKey"]
-        )
-        async for entity in each_item(entities):
-            rows.append(field_value(entity["RowKey"]))
-            if len(rows) == 2 * MOST_COUNTED:
-                break
-        return rows
-
-    rows = await _unless_missing(f"counting the records of table {app.settings.table_name}", list_rows)
-    if rows is None:
+    name = app.settings.table_name
+    action = f"counting the records of table {name}"
+    counts = await _unless_missing(action, lambda: record_counts(app.clients.tables, name, most=MOST_COUNTED))
+    if counts is None:
         return None
-    still_open = len([row for row in rows if row.startswith(OPEN_PREFIX)])
-    # The day's own entity is among them.
-    records = len([row for row in rows if row[0].isdigit()])
-    contents = _counted(records, "record") + (f", {still_open} of them open" if still_open else "")
-    return Found(resource=resource, contents=contents, open_tasks=still_open)
+    contents = _counted(counts.records, "record") + (f", {counts.open} of them open" if counts.open else "")
+    return Found(resource=resource, contents=contents, open_tasks=counts.open)
 
 
 async def _unless_missing[T](action: str, look: Callable[[], Awaitable[T]]) -> T | None:

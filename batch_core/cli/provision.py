@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from batch_core.app import App
 from batch_core.errors import Conflict, Missing, ServiceError
 from batch_core.sdk.translation import translating
-from batch_core.services.provisioning import create_pool, delete_job, delete_pool, job_ids
+from batch_core.services.provisioning import (
+    create_container,
+    create_pool,
+    delete_container,
+    delete_job,
+    delete_pool,
+    job_ids,
+)
+from batch_core.state.provisioning import create_table, delete_table
 
 type _Step = Callable[[], Awaitable[object]]
 
@@ -32,8 +40,8 @@ def resources(app: App) -> list[Resource]:
     ]
     table = Resource(
         description=f"table {settings.table_name}",
-        create=lambda: clients.tables.create_table(settings.table_name),
-        delete=lambda: _delete_table(app),
+        create=lambda: create_table(clients.tables, settings.table_name),
+        delete=lambda: delete_table(clients.tables, settings.table_name),
     )
     pool = Resource(
         description=f"pool {settings.pool.id}",
@@ -74,9 +82,10 @@ async def find_jobs(app: App) -> dict[str, Resource]:
 
 
 def _container(app: App, role: str, name: str) -> Resource:
-    client = app.clients.blobs.get_container_client(name)
     return Resource(
-        description=f"{role} container {name}", create=client.create_container, delete=client.delete_container
+        description=f"{role} container {name}",
+        create=lambda: create_container(app.clients.blobs, name),
+        delete=lambda: delete_container(app.clients.blobs, name),
     )
 
 
@@ -87,11 +96,3 @@ def _job(app: App, job_id: str) -> Resource:
     return Resource(
         description=f"job {job_id}", create=no_creation, delete=lambda: delete_job(app.clients.batch, job_id)
     )
-
-
-async def _delete_table(app: App) -> None:
-    name = app.settings.table_name
-    # The SDK says nothing about a table that is not there.
-    if not [one async for one in app.clients.tables.query_tables("TableName eq @name", parameters={"name": name})]:
-        raise Missing(f"deleting table {name}", status=404, code="TableNotFound", detail="there is no such table")
-    await app.clients.tables.delete_table(name)

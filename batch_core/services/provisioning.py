@@ -1,10 +1,11 @@
-"""Pools and jobs as the operator makes, counts and removes them. Not called by any function of the app."""
+"""Containers, pools and jobs as the operator makes, counts and removes them. Not called by any function of the app."""
 
 from dataclasses import dataclass
 from typing import Final
 
 from azure.batch.aio import BatchClient
 from azure.batch.models import BatchPoolCreateOptions, BatchVmImageReference, VirtualMachineConfiguration
+from azure.storage.blob.aio import BlobServiceClient
 
 from batch_core.config.settings import PoolSettings
 from batch_core.sdk.paging import each_item
@@ -60,3 +61,17 @@ async def job_ids(client: BatchClient, *, prefix: str, pool_id: str) -> list[str
 async def task_counts(client: BatchClient, job_id: str) -> TaskCounts:
     counts = (await client.get_job_task_counts(job_id)).task_counts
     return TaskCounts(live=int(counts.active + counts.running), completed=int(counts.completed))
+
+
+async def create_container(client: BlobServiceClient, name: str) -> None:
+    await client.create_container(name)
+
+
+async def delete_container(client: BlobServiceClient, name: str) -> None:
+    await client.delete_container(name)
+
+
+async def blob_count(client: BlobServiceClient, name: str, *, most: int) -> int:
+    """Count the blobs of a container up to `most`, which is at most 5,000: one call."""
+    pages = client.get_container_client(name).list_blob_names(results_per_page=most).by_page()
+    return len([blob async for blob in await anext(pages)])

@@ -8,11 +8,10 @@ from azure.data.tables import TableEntity, UpdateMode
 from azure.data.tables.aio import TableClient
 
 from batch_core.checked import checked
-from batch_core.errors import Conflict
 from batch_core.sdk.paging import each_item
-from batch_core.sdk.service_codes import CONDITION_FAILED
 from batch_core.sdk.translation import translating
 from batch_core.state.entities import JOBS, Entity, field_value, property_values, readable
+from batch_core.state.transactions import create_unless_exists
 
 logger = logging.getLogger(__name__)
 
@@ -46,12 +45,7 @@ class JobRegistry:
 
     async def add(self, job: JobEntry) -> None:
         """Register a job before it is created in Batch; one that is registered already stays as it is."""
-        try:
-            with translating(f"registering job {job.job_id}"):
-                await self._client.create_entity(job_entity(job))
-        except Conflict as exc:
-            if exc.code not in CONDITION_FAILED:
-                raise
+        if not await create_unless_exists(self._client, job_entity(job), f"registering job {job.job_id}"):
             logger.debug("Job %s is registered already.", job.job_id)
 
     async def update(self, job: JobEntry) -> None:

@@ -18,7 +18,7 @@ from azure.data.tables.aio import TableClient
 from batch_core.errors import Conflict, Missing, RecordNotFound
 from batch_core.naming import OPEN_PREFIX, BlobVersion, attempt_rows, is_task_id, table_keys
 from batch_core.sdk.paging import each_item, each_page
-from batch_core.sdk.service_codes import ABSENT_ENTITY, CONDITION_FAILED
+from batch_core.sdk.service_codes import ABSENT_ENTITY
 from batch_core.sdk.translation import translating
 from batch_core.state.changes import Change, Closing, Stored
 from batch_core.state.entities import (
@@ -41,7 +41,7 @@ from batch_core.state.entities import (
 )
 from batch_core.state.index import Marks, OpenTask, index_changes, marked
 from batch_core.state.record import TaskRecord
-from batch_core.state.transactions import Guard, Operation, Unit, apply_units
+from batch_core.state.transactions import Guard, Operation, Unit, apply_units, create_unless_exists
 
 #: A day without open work is forgotten when no record was written in it for so long: to note it again costs some calls.
 DAY_PATIENCE = timedelta(hours=2)
@@ -204,12 +204,7 @@ class StateTable:
         with translating(f"noting day {day}"):
             # This entity's ETag changes: who is about to forget the day finds that out.
             await self._client.upsert_entity(day_entity(day))
-        try:
-            with translating(f"noting day {day}"):
-                await self._client.create_entity(noted_entity(day))
-        except Conflict as exc:
-            if exc.code not in CONDITION_FAILED:
-                raise
+        await create_unless_exists(self._client, noted_entity(day), f"noting day {day}")
 
     async def forget_day(self, day: str, now: datetime) -> None:
         """Forget a day without open work, unless a record was written in it lately.

@@ -59,6 +59,21 @@ async def apply_units(client: TableClient, units: Sequence[Unit], guard: Guard |
     return etags
 
 
+async def create_unless_exists(client: TableClient, entity: Entity, action: str) -> bool:
+    """Create the entity; idempotent: one that already exists stays as it is, and False is returned.
+
+    Raises the `ServiceError` that fits, with `action` as what the app was doing.
+    """
+    try:
+        with translating(action):
+            await client.create_entity(entity)
+    except Conflict as exc:
+        if exc.code not in CONDITION_FAILED:
+            raise
+        return False
+    return True
+
+
 async def _apply_group(
     client: TableClient, units: Sequence[Unit], guard: Guard | None, refusals: list[Refused]
 ) -> list[str | None]:
