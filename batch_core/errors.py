@@ -34,17 +34,19 @@ class AppError(Exception):
     """An error whose text is written for the person who reads it."""
 
 
-class _ProblemsError(AppError):
+class ProblemsError(AppError):
+    """Input is wrong: `problems` holds a sentence for each thing that is, and the text all of them."""
+
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("; ".join(problems))
         self.problems = tuple(problems)
 
 
-class SettingsError(_ProblemsError):
+class SettingsError(ProblemsError):
     """The app's settings are wrong or missing: each problem says which and what would be right."""
 
 
-class InvalidRequest(_ProblemsError):
+class InvalidRequest(ProblemsError):
     """A caller's request is malformed: each problem says what, and what would be right."""
 
 

@@ -43,7 +43,7 @@ def read_storage(reader: SettingReader) -> StorageConnection:
     try:
         return StorageConnection(connection_string=parse_connection_string(connection_string))
     except ConnectionStringError as exc:
-        reader.problems.append(
+        reader.problems.note(
             f"{DATA_STORAGE} is no connection string that can be used: {exc}; with a managed identity set"
             f" {DATA_STORAGE}__blobServiceUri, __queueServiceUri and __tableServiceUri in its place"
         )
@@ -54,7 +54,7 @@ def _check_overridden(reader: SettingReader, connection_string: str | None) -> N
     # A host looks for the name with this prefix first (`WebJobsConfigurationExtensions.GetWebJobsConnectionSection`).
     other = reader.exact(f"AzureWebJobs{DATA_STORAGE}")
     if other is not None and other != connection_string:
-        reader.problems.append(
+        reader.problems.note(
             f"AzureWebJobs{DATA_STORAGE} is set: the triggers would use it in place of {DATA_STORAGE}; remove it"
         )
 
@@ -63,13 +63,13 @@ def _storage_by_identity(reader: SettingReader, *, is_empty: bool) -> StorageCon
     services = ("blob", "queue", "table")
     names = {service: f"{DATA_STORAGE}__{service}ServiceUri" for service in services}
     if not any(map(reader.raw, names.values())):
-        reader.problems.append(
+        reader.problems.note(
             f"{DATA_STORAGE} is missing: set it to a connection string, or set {', '.join(names.values())}"
         )
         return StorageConnection()
     if is_empty:
         # The real host takes the empty text for a connection string.
-        reader.problems.append(f"{DATA_STORAGE} is empty beside {names['blob']}: remove it, the triggers would use it")
+        reader.problems.note(f"{DATA_STORAGE} is empty beside {names['blob']}: remove it, the triggers would use it")
     # The queue is the blob trigger's: its poison messages are in the account of the blobs.
     urls = {
         service: reader.url(name, f"https://ACCOUNT.{service}.core.windows.net", service)
@@ -77,7 +77,7 @@ def _storage_by_identity(reader: SettingReader, *, is_empty: bool) -> StorageCon
     }
     for service, url in urls.items():
         if url.lower().startswith("http://"):
-            reader.problems.append(f"{names[service]} must begin with https://: tokens are never sent unencrypted")
+            reader.problems.note(f"{names[service]} must begin with https://: tokens are never sent unencrypted")
     return StorageConnection(blob_uri=urls["blob"], table_uri=urls["table"])
 
 
@@ -87,13 +87,13 @@ def read_batch_account(reader: SettingReader) -> BatchAccount:
     key, name = reader.raw("BATCH_ACCOUNT_KEY"), reader.raw("BATCH_ACCOUNT_NAME")
     if not key:
         if endpoint.startswith("http://"):
-            reader.problems.append(
+            reader.problems.note(
                 "BATCH_ACCOUNT_KEY is missing: without a key BATCH_ENDPOINT must begin with https://, "
                 "because tokens are never sent unencrypted"
             )
         return BatchAccount(endpoint=endpoint)
     if not is_access_key(key):
-        reader.problems.append("BATCH_ACCOUNT_KEY is not base64: copy one of the account's two access keys as it is")
+        reader.problems.note("BATCH_ACCOUNT_KEY is not base64: copy one of the account's two access keys as it is")
     _check_account_name(reader, name, endpoint)
     return BatchAccount(endpoint=endpoint, name=name, key=key)
 
@@ -102,10 +102,10 @@ def _check_account_name(reader: SettingReader, name: str, endpoint: str) -> None
     rule = "the name of the Batch account that the key belongs to"
     at_azure = re.match(r"https://([A-Za-z0-9-]+)\.[^/]*\bbatch\.", endpoint)
     if not name:
-        reader.problems.append(f"BATCH_ACCOUNT_NAME is missing: set it to {rule}")
+        reader.problems.note(f"BATCH_ACCOUNT_NAME is missing: set it to {rule}")
     elif not is_account_name(name):
         reader.refuse("BATCH_ACCOUNT_NAME", name, rule)
     elif at_azure and at_azure[1].lower() != name.lower():
-        reader.problems.append(
+        reader.problems.note(
             f"BATCH_ACCOUNT_NAME is {shown(name)}, but BATCH_ENDPOINT is that of account {at_azure[1]}"
         )

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from batch_core.errors import SettingsError
+from batch_core.problems import Problems
 
 LOCAL_SETTINGS = Path("local.settings.json")
 _DEFAULT_HOST_PORT = 7071
@@ -34,14 +35,16 @@ class LocalSettings:
 
     @classmethod
     def read(cls, file: Path) -> "LocalSettings":
-        """Read a file; raise FileNotFoundError when there is none, SettingsError when it cannot be used.
+        """Read a file; raises `FileNotFoundError` if it does not exist, and `SettingsError` with every problem.
 
         A problem names the file and the setting, and repeats no value.
         """
         try:
             document = _parsed(_text(file))
-            values = _values(document)
-            port = _port(document)
+            problems = Problems()
+            values = _values(file, document, problems)
+            port = _port(file, document, problems)
+            problems.raise_as(SettingsError)
         except FileNotFoundError:
             raise
         except OSError as exc:
@@ -92,28 +95,33 @@ def _section(document: Mapping[str, object], name: str) -> object:
     return next((value for key, value in document.items() if key.lower() == name.lower()), None)
 
 
-def _values(document: Mapping[str, object]) -> dict[str, str]:
+def _values(file: Path, document: Mapping[str, object], problems: Problems) -> dict[str, str]:
     if str(_section(document, "IsEncrypted")).lower() == "true":
-        raise ValueError("it is encrypted: `func settings decrypt` makes it readable")
+        problems.note(f"{file} is not valid: it is encrypted: `func settings decrypt` makes it readable")
+        return {}
     values = _section(document, "Values")
     if not isinstance(values, dict):
-        raise ValueError("'Values' must be an object of names and values")  # noqa: TRY004 - a fault of the file
-    return {name: _as_text(name, value) for name, value in values.items() if value is not None}
+        problems.note(f"{file} is not valid: 'Values' must be an object of names and values")
+        return {}
+    problems.note_all(
+        f"{file} is not valid: {name} must be a text, not a list or an object"
+        for name, value in values.items()
+        if isinstance(value, list | dict)
+    )
+    return {name: _as_text(value) for name, value in values.items() if value is not None}
 
 
-def _as_text(name: str, value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if not isinstance(value, str):
-        raise ValueError(f"{name} must be a text, not a list or an object")  # noqa: TRY004 - a fault of the file
-    return value
+def _as_text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _port(document: Mapping[str, object]) -> int:
+def _port(file: Path, document: Mapping[str, object], problems: Problems) -> int:
     host = _section(document, "Host") or {}
     if not isinstance(host, dict):
-        raise ValueError("'Host' must be an object")  # noqa: TRY004 - a fault of the file
+        problems.note(f"{file} is not valid: 'Host' must be an object")
+        return _DEFAULT_HOST_PORT
     port = str(_section(host, "LocalHttpPort") or _DEFAULT_HOST_PORT)
     if not re.fullmatch(r"[0-9]{1,5}", port) or not 0 < int(port) < 65536:
-        raise ValueError("'LocalHttpPort' must be a port: a number from 1 to 65535")
+        problems.note(f"{file} is not valid: 'LocalHttpPort' must be a port: a number from 1 to 65535")
+        return _DEFAULT_HOST_PORT
     return int(port)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from isodate import Duration, ISO8601Error, duration_isoformat, parse_duration
 
 from batch_core.config.service_url import url_problem
+from batch_core.problems import Problems
 from batch_core.redaction import shown
 
 _NUMBER = re.compile(r"[0-9]{1,9}")
@@ -20,7 +21,7 @@ class SettingReader:
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self._env = env
-        self.problems: list[str] = []
+        self.problems = Problems()
 
     def exact(self, name: str) -> str | None:
         """Return the value as it is, blanks included, as a Functions host reads it; None: not set."""
@@ -30,18 +31,18 @@ class SettingReader:
         value = self._env.get(name, "").strip()
         # What the environment holds beside UTF-8 comes as lone surrogates, which no request can carry.
         if not _is_unicode(value):
-            self.problems.append(f"{name} holds bytes that are not UTF-8: set it again")
+            self.problems.note(f"{name} holds bytes that are not UTF-8: set it again")
             return ""
         return value
 
     def refuse(self, name: str, value: str, rule: str) -> None:
         """Note that a setting's value breaks a rule."""
-        self.problems.append(f"{name} is {shown(value)}: it must be {rule}")
+        self.problems.note(f"{name} is {shown(value)}: it must be {rule}")
 
     def text(self, name: str, pattern: re.Pattern[str], rule: str, default: str | None = None) -> str:
         value = self.raw(name) or default
         if value is None:
-            self.problems.append(f"{name} is missing: set it to {rule}")
+            self.problems.note(f"{name} is missing: set it to {rule}")
             return ""
         if not pattern.fullmatch(value):
             self.refuse(name, value, rule)
@@ -84,9 +85,9 @@ class SettingReader:
         """Read the URL of a service: blob, queue, table or batch."""
         value = self.raw(name).rstrip("/")
         if not value:
-            self.problems.append(f"{name} is missing: set it to a URL such as {example}")
+            self.problems.note(f"{name} is missing: set it to a URL such as {example}")
         elif problem := url_problem(value, service=service):
-            self.problems.append(f"{name} is {shown(value)}, which {problem} (right would be {example})")
+            self.problems.note(f"{name} is {shown(value)}, which {problem} (right would be {example})")
         return value
 
 

@@ -142,17 +142,16 @@ class Settings:
             pool=_pool(reader),
         )
         if settings.input_container == settings.output_container:
-            reader.problems.append(
+            reader.problems.note(
                 f"INPUT_CONTAINER and OUTPUT_CONTAINER are both {shown(settings.input_container)}: "
                 "they must differ, or every output would be taken as a new input"
             )
         _check_triggers(reader)
-        reader.problems += [
+        reader.problems.note_all(
             f"{shown(name)} is no setting of this app: did you mean {meant}?" for name, meant in misspelled(env).items()
-        ]
-        reader.problems += identity_problems(env, DATA_STORAGE)
-        if reader.problems:
-            raise SettingsError(list(dict.fromkeys(reader.problems)))
+        )
+        reader.problems.note_all(identity_problems(env, DATA_STORAGE))
+        reader.problems.raise_as(SettingsError)
         return settings
 
 
@@ -176,7 +175,7 @@ def _task(reader: SettingReader) -> TaskSettings:
 def _command_line(reader: SettingReader) -> str:
     command_line = reader.raw("TASK_COMMAND_LINE") or COMMAND_LINE
     if problem := command_problem(command_line):
-        reader.problems.append(f"TASK_COMMAND_LINE {problem}")
+        reader.problems.note(f"TASK_COMMAND_LINE {problem}")
     return command_line
 
 

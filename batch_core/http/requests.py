@@ -7,6 +7,7 @@ from typing import Final
 
 from batch_core.errors import InvalidRequest
 from batch_core.naming import MAX_BLOB_NAME_LENGTH, is_blob_name, name_length
+from batch_core.problems import Problems
 
 # Azure's host passes no body on that comes without its length: https://github.com/Azure/azure-functions-host/issues/7930
 _NO_BODY: Final = (
@@ -32,8 +33,10 @@ class SubmitRequest:
             raise InvalidRequest([f'the body is not JSON ({exc}): send {{"blob": "NAME"}}']) from exc
         if not isinstance(document, dict):
             raise InvalidRequest([f'the body is {_kind(document)}: send an object such as {{"blob": "NAME"}}'])
-        if problems := [*_blob_problems(document), *_other_problems(document)]:
-            raise InvalidRequest(problems)
+        problems = Problems()
+        problems.note_all(_blob_problems(document))
+        problems.note_all(_other_problems(document))
+        problems.raise_as(InvalidRequest)
         return cls(blob=document["blob"], force=document.get("force", False))
 
 
