@@ -10,7 +10,7 @@ from batch_core.app import App
 from batch_core.clocks import CLOCK_MARGIN
 from batch_core.errors import Refused
 from batch_core.naming import task_id
-from batch_core.services import containers
+from batch_core.services import input_container
 from batch_core.state.record import DetectedBy, TaskState
 from batch_core.state.sweep_checkpoint import SweepPosition
 from batch_core.sweep import sweep
@@ -60,7 +60,7 @@ async def test_a_young_file_is_left_to_the_trigger(app):
 
 
 async def test_a_listing_of_many_pages_is_read_to_its_end_in_one_tick(app, monkeypatch, calls):
-    monkeypatch.setattr(containers, "MAX_BLOBS_PER_PAGE", 3)
+    monkeypatch.setattr(input_container, "MAX_BLOBS_PER_PAGE", 3)
     for number in range(8):
         await dropped(app, f"{number}.txt")
     calls.clear()
@@ -70,7 +70,7 @@ async def test_a_listing_of_many_pages_is_read_to_its_end_in_one_tick(app, monke
 
 
 async def test_a_listing_that_a_tick_could_not_finish_goes_on_in_the_next(app, monkeypatch, calls):
-    monkeypatch.setattr(containers, "MAX_BLOBS_PER_PAGE", 3)
+    monkeypatch.setattr(input_container, "MAX_BLOBS_PER_PAGE", 3)
     for number in range(8):
         await dropped(app, f"{number}.txt")
     calls.clear()
@@ -94,7 +94,7 @@ async def test_a_page_that_a_tick_could_not_finish_is_listed_again_and_nothing_o
 
 
 async def test_files_that_come_while_a_listing_is_cut_in_two_are_found_by_the_next_sweep(app, monkeypatch):
-    monkeypatch.setattr(containers, "MAX_BLOBS_PER_PAGE", 2)
+    monkeypatch.setattr(input_container, "MAX_BLOBS_PER_PAGE", 2)
     for name in ("b", "c", "d"):
         await dropped(app, name)
     started = later(app, minutes=5)
@@ -164,7 +164,7 @@ async def test_a_file_that_is_still_being_copied_is_taken_when_the_copy_is_done(
 
 
 async def test_a_file_that_a_pending_copy_held_back_is_remembered_over_a_cut_listing(app, monkeypatch):
-    monkeypatch.setattr(containers, "MAX_BLOBS_PER_PAGE", 1)
+    monkeypatch.setattr(input_container, "MAX_BLOBS_PER_PAGE", 1)
     copied = await dropped(app, "copied.txt")
     await dropped(app, "later.txt")
 
@@ -199,7 +199,7 @@ async def test_a_listing_that_storage_does_not_continue_starts_again(app):
 
 
 async def test_a_sweep_that_died_is_repeated_from_where_it_began_and_makes_no_second_task(app, monkeypatch):
-    monkeypatch.setattr(containers, "MAX_BLOBS_PER_PAGE", 2)
+    monkeypatch.setattr(input_container, "MAX_BLOBS_PER_PAGE", 2)
     for number in range(5):
         await dropped(app, f"{number}.txt")
 
