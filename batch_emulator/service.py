@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Self
 
 from batch_emulator.applications import Applications
@@ -14,7 +13,6 @@ from batch_emulator.execution.packages import Packages
 from batch_emulator.execution.storage_account import StorageAccount
 from batch_emulator.execution.transfers import Transfers
 from batch_emulator.faults.controls import Controls
-from batch_emulator.faults.quotas import Quotas
 from batch_emulator.images import Images
 from batch_emulator.location import Location
 from batch_emulator.scheduling.allocation import Allocation
@@ -22,19 +20,31 @@ from batch_emulator.scheduling.auto_pools import AutoPools
 from batch_emulator.scheduling.auto_scale import AutoScale
 from batch_emulator.scheduling.background import Background
 from batch_emulator.scheduling.dispatcher import Dispatcher
+from batch_emulator.scheduling.draining import Draining
+from batch_emulator.scheduling.events import (
+    Due,
+    Events,
+    JobEnabled,
+    JobEnded,
+    PoolScales,
+    RunEnded,
+    TaskDeleted,
+    WaitingTaskEnded,
+)
 from batch_emulator.scheduling.expiry import Expiry
 from batch_emulator.scheduling.job_schedules import JobScheduleLife
 from batch_emulator.scheduling.job_switch import JobSwitch
 from batch_emulator.scheduling.jobs import JobLife
-from batch_emulator.scheduling.losses import NodeLosses
-from batch_emulator.scheduling.multi_instance import perform_instances
+from batch_emulator.scheduling.lifecycle_tasks import LifecycleTasks
+from batch_emulator.scheduling.node_failures import NodeFailures
 from batch_emulator.scheduling.nodes import NodeLife
 from batch_emulator.scheduling.pools import PoolLife
 from batch_emulator.scheduling.preparations import Preparations
 from batch_emulator.scheduling.releases import Releases
-from batch_emulator.scheduling.runs import Ending, Run, Runs
+from batch_emulator.scheduling.run import Ending
+from batch_emulator.scheduling.runs import Runs
 from batch_emulator.scheduling.start_tasks import StartTasks
-from batch_emulator.store.jobs import JobRow
+from batch_emulator.scheduling.tasks import TaskLife
 from batch_emulator.store.state import Store
 from batch_emulator.values.states import JobState
 from batch_emulator.values.timestamps import Clock
@@ -49,12 +59,15 @@ class BatchService:
 
     store: Store
     clock: Clock
+    account: Account
     directories: NodeDirectories
     runs: Runs
     dispatcher: Dispatcher
+    nodes: NodeLife
     pools: PoolLife
-    losses: NodeLosses
+    node_failures: NodeFailures
     auto_scale: AutoScale
+    tasks: TaskLife
     jobs: JobLife
     auto_pools: AutoPools
     job_schedules: JobScheduleLife
@@ -82,53 +95,97 @@ class BatchService:
 
         Must be called in the event loop. Raises StoreError.
         """
-        clock, background = Clock(), Background()
+        store, clock, background, events = Store(location.database), Clock(), Background(), Events()
         directories = NodeDirectories(root=location.nodes)
+        packages = Packages(applications)
+        transfers = Transfers(storage, packages)
+        lifecycle = LifecycleTasks(clock=clock, account=account, transfers=transfers)
+        preparations = Preparations(store=store, lifecycle=lifecycle, background=background)
         runs = Runs(
-            store=Store(location.database),
+            store=store, clock=clock, account=account, transfers=transfers, preparations=preparations, events=events
+        )
+        dispatcher = Dispatcher(store=store, runs=runs, preparations=preparations)
+        start_tasks = StartTasks(store=store, lifecycle=lifecycle)
+        nodes = NodeLife(
+            store=store,
+            clock=clock,
+            draining=Draining(store=store, clock=clock, runs=runs),
+            packages=packages,
+            dispatcher=dispatcher,
+            background=background,
+            start_tasks=start_tasks,
+        )
+        allocation = Allocation(store=store, clock=clock, nodes=nodes, directories=directories, quotas=controls.quotas)
+        pools = PoolLife(
+            store=store,
+            clock=clock,
+            runs=runs,
+            nodes=nodes,
+            allocation=allocation,
+            dispatcher=dispatcher,
+            background=background,
+            events=events,
+        )
+        auto_pools = AutoPools(store=store, pools=pools)
+        tasks = TaskLife(
+            store=store, clock=clock, runs=runs, dispatcher=dispatcher, directories=directories, events=events
+        )
+        jobs = JobLife(
+            store=store,
+            clock=clock,
+            tasks=tasks,
+            runs=runs,
+            preparations=preparations,
+            releases=Releases(store=store, lifecycle=lifecycle, directories=directories, background=background),
+            switching=JobSwitch(
+                store=store, clock=clock, runs=runs, dispatcher=dispatcher, background=background, events=events
+            ),
+            dispatcher=dispatcher,
+            directories=directories,
+            background=background,
+            events=events,
+        )
+        service = cls(
+            store=store,
             clock=clock,
             account=account,
-            transfers=Transfers(storage, Packages(applications)),
-        )
-        preparations = Preparations(runs=runs, background=background)
-        runs.prepare = preparations.ready
-        runs.perform_instances = partial(perform_instances, runs)
-        dispatcher = Dispatcher(store=runs.store, runs=runs, preparations=preparations)
-        pools = _pools(runs, dispatcher, directories, background, controls.quotas)
-        auto_scale = AutoScale(pools=pools, machine=Machine(directory=location.root))
-        pools.on_scaled = auto_scale.start
-        auto_pools = AutoPools(store=runs.store, pools=pools)
-        switching = JobSwitch(runs=runs, dispatcher=dispatcher, background=background)
-        releases = Releases(runs=runs, directories=directories, background=background)
-        jobs = JobLife(
-            runs=runs, switching=switching, releases=releases, directories=directories, background=background
-        )
-        switching.on_enabled = jobs.end_if_done
-        service = cls(
-            store=runs.store,
-            clock=clock,
             directories=directories,
             runs=runs,
             dispatcher=dispatcher,
+            nodes=nodes,
             pools=pools,
-            losses=NodeLosses(pools=pools),
-            auto_scale=auto_scale,
+            node_failures=NodeFailures(store=store, clock=clock, pools=pools, nodes=nodes, start_tasks=start_tasks),
+            auto_scale=AutoScale(
+                store=store, clock=clock, pools=pools, machine=Machine(directory=location.root), background=background
+            ),
+            tasks=tasks,
             jobs=jobs,
             auto_pools=auto_pools,
-            job_schedules=JobScheduleLife(store=runs.store, clock=clock, jobs=jobs, auto_pools=auto_pools),
-            expiry=Expiry(runs=runs, jobs=jobs, directories=directories),
+            job_schedules=JobScheduleLife(store=store, clock=clock, jobs=jobs, auto_pools=auto_pools),
+            expiry=Expiry(store=store, clock=clock, jobs=jobs, directories=directories),
             background=background,
-            transfers=runs.transfers,
+            transfers=transfers,
             controls=controls,
             applications=applications,
             images=Images(strict=strict_images, now=clock.now),
             reset=reset,
         )
-        runs.on_end = service._run_ended
-        runs.on_expiry = service.expiry.expect
-        jobs.on_end = service._job_ended
+        service._subscribe(events)
         service._resume()
         return service
+
+    def _subscribe(self, events: Events) -> None:
+        """Decide who acts on what."""
+        events.subscribe(RunEnded, lambda event: self.dispatcher.wake(event.run.node.place.pool_id))
+        events.subscribe(RunEnded, self.jobs.run_ended)
+        events.subscribe(WaitingTaskEnded, self.jobs.waiting_task_ended)
+        events.subscribe(TaskDeleted, lambda event: self.jobs.end_if_done(event.job_id))
+        events.subscribe(JobEnabled, lambda event: self.jobs.end_if_done(event.job_id))
+        # The pool that was the job's alone goes before its schedule makes the next one.
+        events.subscribe(JobEnded, lambda event: self.auto_pools.release_own(event.job))
+        events.subscribe(JobEnded, self.job_schedules.job_ended)
+        events.subscribe(PoolScales, lambda event: self.auto_scale.start(event.pool_no))
+        events.subscribe(Due, self.expiry.expect)
 
     async def close(self) -> None:
         """End every process, then the emulator's own work, then the database."""
@@ -137,16 +194,6 @@ class BatchService:
         await self.runs.end(self.runs.all(), Ending.DISCARD)
         await self.transfers.close()
         self.store.close()
-
-    def _run_ended(self, run: Run) -> None:
-        self.dispatcher.wake(run.node.place.pool_id)
-        self.jobs.react(run.job.id, run.job_action, run.job_reason)
-        self.jobs.end_if_done(run.job.id)
-
-    def _job_ended(self, job: JobRow) -> None:
-        """Remove the pool that was the job's alone, and let the job's schedule go on."""
-        self.auto_pools.release_own(job)
-        self.job_schedules.job_ended(job)
 
     def _resume(self) -> None:
         """Treat the end of an earlier process as a reboot of every node."""
@@ -166,11 +213,3 @@ class BatchService:
             for no in self.store.tasks.running():
                 self.store.tasks.requeue(no, self.clock.stamp())
             self.store.subtasks.forget_running()
-
-
-def _pools(
-    runs: Runs, dispatcher: Dispatcher, directories: NodeDirectories, background: Background, quotas: Quotas
-) -> PoolLife:
-    nodes = NodeLife(runs=runs, dispatcher=dispatcher, background=background, start_tasks=StartTasks(runs=runs))
-    allocation = Allocation(nodes=nodes, directories=directories, quotas=quotas)
-    return PoolLife(allocation=allocation, dispatcher=dispatcher, background=background)

@@ -19,12 +19,12 @@ async def lose(call: Call) -> web.StreamResponse:
     form = await _options(call)
     replace = form.flag("replace")
     _check(form)
-    await call.service.losses.lose(*_node(call), replace=replace)
+    await call.service.node_failures.lose(*_node(call), replace=replace)
     return call.empty(204)
 
 
 async def preempt(call: Call) -> web.StreamResponse:
-    await call.service.losses.preempt(*_node(call))
+    await call.service.node_failures.preempt(*_node(call))
     return call.empty(204)
 
 
@@ -33,17 +33,17 @@ async def make_unusable(call: Call) -> web.StreamResponse:
     form = await _options(call)
     code, message = form.text("code") or "Unusable", form.text("message") or ""
     _check(form)
-    await call.service.losses.make_unusable(*_node(call), code, message)
+    await call.service.node_failures.make_unusable(*_node(call), code, message)
     return call.empty(204)
 
 
 async def make_unknown(call: Call) -> web.StreamResponse:
-    await call.service.losses.make_unknown(*_node(call))
+    await call.service.node_failures.make_unknown(*_node(call))
     return call.empty(204)
 
 
 async def recover(call: Call) -> web.StreamResponse:
-    call.service.losses.recover(*_node(call))
+    call.service.node_failures.recover(*_node(call))
     return call.empty(204)
 
 
@@ -52,7 +52,7 @@ async def fail_start_task(call: Call) -> web.StreamResponse:
     form = await _options(call)
     code = form.whole("exitCode", 1, 255)
     _check(form)
-    await call.service.losses.fail_start_task(*_node(call), code or 1)
+    await call.service.node_failures.fail_start_task(*_node(call), code or 1)
     return call.empty(204)
 
 
@@ -61,7 +61,7 @@ async def fail_next_start_tasks(call: Call) -> web.StreamResponse:
     form = await _options(call)
     count = form.whole("count", 1, 1000)
     _check(form)
-    call.service.losses.fail_next_start_tasks(find_pool(call, call.parameters[0]).id, count or 1)
+    call.service.node_failures.fail_next_start_tasks(find_pool(call, call.parameters[0]).id, count or 1)
     return call.empty(204)
 
 

@@ -7,6 +7,7 @@ https://learn.microsoft.com/rest/api/batchservice/batch-status-and-error-codes
 from dataclasses import dataclass, replace
 
 from batch_emulator.values.documents import Document
+from batch_emulator.values.states import TaskResult
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,10 +44,14 @@ class Outcome:
         """Only a command that ended by itself with a non-zero exit code is retried."""
         return self.failure is not None and self.failure.code == "FailureExitCode"
 
-    @property
-    def is_upload_failure(self) -> bool:
-        """The command has ended and what it made could not be uploaded: exitConditions' fileUploadError."""
-        return self.failure is not None and self.failure.code.startswith("FileUpload")
+    def document(self) -> Document:
+        """Return the result, exit code and failure as the execution infos of the REST API have them."""
+        end: Document = {"result": TaskResult.FAILURE if self.failure else TaskResult.SUCCESS}
+        if self.exit_code is not None:
+            end["exitCode"] = self.exit_code
+        if self.failure:
+            end["failureInfo"] = self.failure.document()
+        return end
 
 
 class RunError(Exception):

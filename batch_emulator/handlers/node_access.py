@@ -59,7 +59,7 @@ async def upload_node_logs(call: Call) -> web.StreamResponse:
     check_log_upload(await call.body())
     row = active_node(call)
     metadata = f"{call.endpoint}/$metadata#Microsoft.Azure.Batch.Protocol.Entities.UploadBatchServiceLogsResult"
-    account = f"{call.service.runs.account.name}-{_LOGS_OF:016X}"
+    account = f"{call.service.account.name}-{_LOGS_OF:016X}"
     directory = f"{account}/{call.parameters[0].lower()}/{row.id}/{call.common_headers['request-id']}"
     answer = {"virtualDirectoryName": directory, "numberOfFilesUploaded": _LOG_FILES}
     return call.json({"odata.metadata": metadata, **answer})

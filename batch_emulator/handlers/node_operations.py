@@ -66,7 +66,7 @@ async def _restart(call: Call, read: Reader, state: NodeState) -> web.StreamResp
     option = await _option(call, read)
     row = active_node(call)
     check_up(row)
-    call.service.pools.nodes.restart(call.service.pools.member(row), state, option)
+    call.service.nodes.restart(call.service.pools.member(row), state, option)
     return call.empty(202)
 
 
@@ -74,7 +74,7 @@ async def deallocate_node(call: Call) -> web.StreamResponse:
     option = await _option(call, _deallocation)
     row = active_node(call)
     check_up(row)
-    call.service.pools.nodes.deallocate(call.service.pools.member(row), option)
+    call.service.nodes.deallocate(call.service.pools.member(row), option)
     return call.empty(202)
 
 
@@ -82,7 +82,7 @@ async def start_node(call: Call) -> web.StreamResponse:
     row = active_node(call)
     if row.state != NodeState.DEALLOCATED:
         raise BatchError(ErrorCode.OPERATION_INVALID_FOR_CURRENT_STATE, Reason="The node is not deallocated")
-    call.service.pools.nodes.start(call.service.pools.member(row))
+    call.service.nodes.start(call.service.pools.member(row))
     return call.empty(202)
 
 
@@ -90,13 +90,13 @@ async def disable_node_scheduling(call: Call) -> web.StreamResponse:
     """Keep tasks away; when the answer goes out, those that the option ends are gone."""
     option = await _option(call, _disabling)
     row = _scheduled_node(call, SchedulingState.DISABLED)
-    await call.service.pools.nodes.disable_scheduling(call.service.pools.member(row), option)
+    await call.service.nodes.disable_scheduling(call.service.pools.member(row), option)
     return call.empty(200)
 
 
 async def enable_node_scheduling(call: Call) -> web.StreamResponse:
     row = _scheduled_node(call, SchedulingState.ENABLED)
-    call.service.pools.nodes.enable_scheduling(call.service.pools.member(row))
+    call.service.nodes.enable_scheduling(call.service.pools.member(row))
     return call.empty(200)
 
 

@@ -1,6 +1,5 @@
 """Operations on the tasks of a job."""
 
-import asyncio
 import json
 from dataclasses import replace
 from http import HTTPStatus
@@ -11,19 +10,15 @@ from aiohttp import web
 from batch_emulator.call import Call
 from batch_emulator.conditions import check_conditions
 from batch_emulator.errors import BatchError, ErrorCode, invalid_property, missing_property
-from batch_emulator.execution.outcome import ended_while_waiting
 from batch_emulator.handlers.jobs import check_open, find_job
 from batch_emulator.model.package_references import references_of
 from batch_emulator.model.statistics import task_statistics_on_wire
 from batch_emulator.model.task_rules import TaskRules
 from batch_emulator.model.tasks import TASK_PROPERTIES, read_task, task_in_json, task_on_wire
 from batch_emulator.odata.query import expands_stats, project, read_list_query, read_select
-from batch_emulator.scheduling.addition import add_task
-from batch_emulator.scheduling.runs import Ending
 from batch_emulator.store.jobs import JobRow
 from batch_emulator.store.tasks import TASK_FILTER, TaskRow
 from batch_emulator.values.documents import Document, to_json
-from batch_emulator.values.states import TaskState
 from batch_emulator.values.timestamps import etag_of
 
 #: Most tasks of one addtaskcollection request.
@@ -60,7 +55,7 @@ def _insert(call: Call, job: JobRow, body: object, rules: TaskRules, now: str) -
     task = read_task(body, rules)
     call.service.applications.check_named(references_of(task))
     task_id: str = task.pop("id")
-    if not add_task(call.service.store, job.no, task_id, task, now):
+    if not call.service.tasks.add(job.no, task_id, task, now):
         raise BatchError(ErrorCode.TASK_EXISTS)
     return task_id
 
@@ -150,18 +145,9 @@ async def list_tasks(call: Call) -> web.StreamResponse:
 
 async def terminate_task(call: Call) -> web.StreamResponse:
     """End a task; when the answer goes out its processes are gone and its state is completed."""
-    row, _ = find_task(call)
+    row, job_id = find_task(call)
     check_conditions(call.request.headers, row.modified, reading=False)
-    if row.state == TaskState.COMPLETED:
-        raise BatchError(ErrorCode.TASK_COMPLETED)
-    service = call.service
-    if run := service.runs.of_task(row.no):
-        await service.runs.end([run], Ending.TERMINATE)
-    else:
-        failure = json.dumps(ended_while_waiting().document())
-        now = service.clock.stamp()
-        service.store.tasks.complete(row.no, time=now, exit_code=None, failure=failure, by_user=True)
-        service.jobs.task_ended_by_user(call.parameters[0], row)
+    await call.service.tasks.terminate(row, job_id)
     # Looked up again: another request may have deleted the task while its processes were being ended.
     ended, _ = find_task(call)
     return call.changed(204, ended.modified)
@@ -171,16 +157,5 @@ async def delete_task(call: Call) -> web.StreamResponse:
     """Remove a task; when the answer goes out its processes and its files are gone."""
     row, job_id = find_task(call)
     check_conditions(call.request.headers, row.modified, reading=False)
-    service = call.service
-    if run := service.runs.of_task(row.no):
-        await service.runs.end([run], Ending.DISCARD)
-    nodes = [row.node_id, *(each.node_id for each in service.store.subtasks.of_task(row.job_no, row.no))]
-    with service.store.transaction():
-        service.store.dependencies.forget(row.no)
-        service.store.subtasks.forget(row.job_no, row.no)
-        service.store.tasks.delete(row.no)
-    service.jobs.end_if_done(job_id)
-    for node_id in filter(None, nodes):
-        files = service.directories.node(node_id).task(job_id, row.id).detach()
-        await asyncio.to_thread(files.remove)
+    await call.service.tasks.delete(row, job_id)
     return call.empty(200)

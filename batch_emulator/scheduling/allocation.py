@@ -1,4 +1,4 @@
-"""Brings a pool to its targets: adds nodes, chooses which leave, and tells what came in the way."""
+"""Brings a pool to its targets: adds nodes, chooses which leave, and reports what prevented it."""
 
 import asyncio
 import json
@@ -11,11 +11,12 @@ from batch_emulator.execution.directories import NodeDirectories
 from batch_emulator.execution.environment import Place
 from batch_emulator.faults.quotas import Quotas
 from batch_emulator.scheduling.capacity import Node, Pool
-from batch_emulator.scheduling.draining import drain
 from batch_emulator.scheduling.nodes import Member, NodeLife
 from batch_emulator.store.nodes import NodeRow
+from batch_emulator.store.state import Store
 from batch_emulator.values.documents import Document
 from batch_emulator.values.states import AllocationState, DeallocationOption, NodeState, SchedulingState
+from batch_emulator.values.timestamps import Clock
 
 #: How long a pool looks for machines, and how long it is still resizing when it has them, in seconds.
 _SEARCH: Final = 0.12
@@ -46,6 +47,8 @@ class LivePool:
 class Allocation:
     """Adds nodes to pools and takes nodes away."""
 
+    store: Store
+    clock: Clock
     nodes: NodeLife
     directories: NodeDirectories
     quotas: Quotas
@@ -66,14 +69,13 @@ class Allocation:
         for member in live.members.values():
             if self.nodes.state(member) is NodeState.LEAVING_POOL:
                 self.nodes.open(member)
-        store, clock = self.nodes.runs.store, self.nodes.runs.clock
-        with store.transaction():
-            store.pools.set_resize_errors(live.pool.no, json.dumps(errors) if errors else None)
-            store.pools.set_allocation(live.pool.no, AllocationState.STEADY, clock.stamp())
+        with self.store.transaction():
+            self.store.pools.set_resize_errors(live.pool.no, json.dumps(errors) if errors else None)
+            self.store.pools.set_allocation(live.pool.no, AllocationState.STEADY, self.clock.stamp())
 
     async def _reach_targets(self, live: LivePool, resize: Resize) -> list[Document]:
         """Add and take away nodes; return the errors about those that the account's cores do not allow."""
-        rows = self.nodes.runs.store.nodes.of_pool(live.pool.no)
+        rows = self.store.nodes.of_pool(live.pool.no)
         leaving: list[Member] = []
         errors: list[Document] = []
         for dedicated, target in enumerate(self._targets(live)[::-1]):
@@ -92,15 +94,14 @@ class Allocation:
 
     def _granted(self, live: LivePool, wanted: int, *, dedicated: bool) -> int:
         """Return how many of the nodes wanted the account's cores allow."""
-        store = self.nodes.runs.store
-        row = store.pools.by_number(live.pool.no)
+        row = self.store.pools.by_number(live.pool.no)
         if row is None or not wanted or not self.quotas.limits_cores(dedicated=dedicated):
             return wanted
         vm_size = json.loads(row.document)["vmSize"]
-        return min(wanted, self.quotas.affordable(store.nodes.by_size(), vm_size, dedicated=dedicated))
+        return min(wanted, self.quotas.affordable(self.store.nodes.by_size(), vm_size, dedicated=dedicated))
 
     def _targets(self, live: LivePool) -> tuple[int, int]:
-        row = self.nodes.runs.store.pools.by_number(live.pool.no)
+        row = self.store.pools.by_number(live.pool.no)
         document = json.loads(row.document) if row else {}
         return int(document.get("targetDedicatedNodes", 0)), int(document.get("targetLowPriorityNodes", 0))
 
@@ -119,9 +120,8 @@ class Allocation:
 
     def add(self, live: LivePool, count: int, *, dedicated: bool) -> None:
         """Add nodes of one kind to a pool and boot them."""
-        store = self.nodes.runs.store
-        with store.transaction():
-            rows = [store.nodes.insert(self._new_node(live.pool.no, dedicated=dedicated)) for _ in range(count)]
+        with self.store.transaction():
+            rows = [self.store.nodes.insert(self._new_node(live.pool.no, dedicated=dedicated)) for _ in range(count)]
         for row in rows:
             self.nodes.boot(self.adopt(live, row))
 
@@ -138,7 +138,7 @@ class Allocation:
         return member
 
     def _new_node(self, pool_no: int, *, dedicated: bool) -> NodeRow:
-        now = self.nodes.runs.clock.stamp()
+        now = self.clock.stamp()
         return NodeRow(
             no=0,
             pool_no=pool_no,
@@ -159,14 +159,14 @@ class Allocation:
         """Empty a node and take it out of its pool; one that is broken has nothing to wait for."""
         self.nodes.close(member)
         self.nodes.set_state(member, NodeState.LEAVING_POOL)
-        await drain(self.nodes.runs, member.no, member.id, option)
+        await self.nodes.drain(member, option)
         await self.remove(live, member)
 
     async def remove(self, live: LivePool, member: Member) -> None:
         """Take a node out of its pool now; its tasks go back to the queue, its files are deleted."""
         await self.nodes.power_off(member)
         live.members.pop(member.no, None)
-        self.nodes.runs.store.nodes.delete(member.no)
+        self.store.nodes.delete(member.no)
         await asyncio.to_thread(member.node.place.directory.remove)
 
 

@@ -12,13 +12,15 @@ from batch_emulator.autoscale.machine import Machine
 from batch_emulator.errors import BatchError, ErrorCode
 from batch_emulator.model.auto_scale import run_on_wire
 from batch_emulator.scheduling.allocation import Resize
+from batch_emulator.scheduling.background import Background
 from batch_emulator.scheduling.metrics import pool_metrics
 from batch_emulator.scheduling.pools import PoolLife
 from batch_emulator.store.pools import PoolRow
+from batch_emulator.store.state import Store
 from batch_emulator.values.documents import Document
 from batch_emulator.values.durations import seconds_of
 from batch_emulator.values.states import AllocationState, PoolState
-from batch_emulator.values.timestamps import from_wire, to_wire
+from batch_emulator.values.timestamps import Clock, from_wire, to_wire
 
 #: "You cannot call this API for the same Pool more than once every 30 seconds" (SDK documentation of
 #: enable_pool_auto_scale).
@@ -29,8 +31,11 @@ _BETWEEN_ENABLINGS: Final = timedelta(seconds=30)
 class AutoScale:
     """Samples and evaluates the pools whose autoscale is enabled."""
 
+    store: Store
+    clock: Clock
     pools: PoolLife
     machine: Machine
+    background: Background
     _histories: dict[int, History] = field(default_factory=dict)
     _watches: dict[int, asyncio.Task[None]] = field(default_factory=dict)
     #: When autoscale of a pool was enabled last, by the time of the pool's creation: numbers are used again.
@@ -41,13 +46,13 @@ class AutoScale:
 
         Raises TooManyEnableAutoScaleRequests.
         """
-        now = self.pools.nodes.runs.clock.now()
+        now = self.clock.now()
         if row.created in self._enabled and now - self._enabled[row.created] < _BETWEEN_ENABLINGS:
             raise BatchError(ErrorCode.TOO_MANY_ENABLE_AUTO_SCALE_REQUESTS)
         self._enabled = {key: time for key, time in self._enabled.items() if now - time < _BETWEEN_ENABLINGS}
         self._enabled[row.created] = now
         self.pools.change(row, document)
-        self.pools.nodes.runs.store.pools.set_auto_scale_run(row.no, None)
+        self.store.pools.set_auto_scale_run(row.no, None)
         self.start(row.no)
 
     def disable(self, row: PoolRow, document: Document) -> None:
@@ -56,9 +61,8 @@ class AutoScale:
         It makes no new version of the pool (recording ``should_disable_autoscale``).
         """
         self._stop(row.no)
-        store = self.pools.nodes.runs.store.pools
-        store.change(row.no, json.dumps(document), row.modified)
-        store.set_auto_scale_run(row.no, None)
+        self.store.pools.change(row.no, json.dumps(document), row.modified)
+        self.store.pools.set_auto_scale_run(row.no, None)
         if row.allocation_state == AllocationState.RESIZING:
             self.pools.stop_resize(row)
 
@@ -67,9 +71,9 @@ class AutoScale:
         self._stop(no)
         self._histories[no] = History()
         due = self._first_evaluation(no)
-        if due <= self.pools.nodes.runs.clock.now():
+        if due <= self.clock.now():
             due = self.apply(no)
-        self._watches[no] = self.pools.background.start(self._watch(no, due), f"autoscale pool {no}")
+        self._watches[no] = self.background.start(self._watch(no, due), f"autoscale pool {no}")
 
     def _stop(self, no: int) -> None:
         self._histories.pop(no, None)
@@ -78,16 +82,15 @@ class AutoScale:
 
     def _first_evaluation(self, no: int) -> datetime:
         """Return when a pool is to be evaluated: an interval after its last time where it had one before a restart."""
-        now = self.pools.nodes.runs.clock.now()
-        row = self.pools.nodes.runs.store.pools.by_number(no)
+        now = self.clock.now()
+        row = self.store.pools.by_number(no)
         if row is None or row.auto_scale_run is None:
             return now
         return max(now, from_wire(json.loads(row.auto_scale_run)["timestamp"]) + _interval(row))
 
     async def _watch(self, no: int, due: datetime) -> None:
-        clock = self.pools.nodes.runs.clock
         while (row := self._scaled(no)) is not None:
-            now = clock.now()
+            now = self.clock.now()
             if now >= due:
                 due = self.apply(no)
             self._histories[no].add(now, self._sample(row))
@@ -96,25 +99,23 @@ class AutoScale:
 
     def _scaled(self, no: int) -> PoolRow | None:
         """Return a pool that is still there and still scales itself."""
-        row = self.pools.nodes.runs.store.pools.by_number(no)
+        row = self.store.pools.by_number(no)
         if row is None or row.state == PoolState.DELETING or not json.loads(row.document)["enableAutoScale"]:
             return None
         return row
 
     def _sample(self, row: PoolRow) -> dict[str, float]:
-        runs = self.pools.nodes.runs
-        return pool_metrics(runs.store, runs.clock, self.pools.live(row.no).pool, self.machine)
+        return pool_metrics(self.store, self.clock, self.pools.live(row.no).pool, self.machine)
 
     def apply(self, no: int) -> datetime:
         """Evaluate a pool's formula and resize the pool to its result; return when to do that next."""
-        clock = self.pools.nodes.runs.clock
         row = self._scaled(no)
         if row is None:
-            return clock.now()
+            return self.clock.now()
         document = json.loads(row.document)
         evaluation, now = self.evaluate(row, document["autoScaleFormula"])
         run = json.dumps(run_on_wire(evaluation, to_wire(now)))
-        self.pools.nodes.runs.store.pools.set_auto_scale_run(no, run)
+        self.store.pools.set_auto_scale_run(no, run)
         targets = {"targetDedicatedNodes": evaluation.dedicated, "targetLowPriorityNodes": evaluation.low_priority}
         if evaluation.error is None and any(document[name] != target for name, target in targets.items()):
             resize = Resize(option=evaluation.option, timeout=seconds_of(document["resizeTimeout"]))
@@ -123,7 +124,7 @@ class AutoScale:
 
     def evaluate(self, row: PoolRow, formula: str) -> tuple[Evaluation, datetime]:
         """Evaluate a formula on a pool, without a consequence; return the result and the time of it."""
-        now = self.pools.nodes.runs.clock.now()
+        now = self.clock.now()
         document = json.loads(row.document)
         history = self._histories.setdefault(row.no, History())
         circumstances = Circumstances(

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from batch_emulator.scheduling.capacity import Node, Pool
 from batch_emulator.scheduling.claims import Claim
 from batch_emulator.scheduling.preparations import Preparations, Readiness
-from batch_emulator.scheduling.runs import Run, Runs
+from batch_emulator.scheduling.run import Run
+from batch_emulator.scheduling.runs import Runs
 from batch_emulator.store.jobs import JobRow
 from batch_emulator.store.state import Store
 from batch_emulator.store.tasks import TaskRow

@@ -5,6 +5,7 @@ documentation of ExitConditions and ExitOptions.
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 from batch_emulator.execution.outcome import Outcome
 from batch_emulator.values.documents import Document
@@ -12,18 +13,20 @@ from batch_emulator.values.states import DependencyAction, JobAction
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reaction:
+class ExitActions:
+    """What the end of a task does to its job and to the tasks that depend on it."""
+
     job: JobAction
     dependents: DependencyAction
 
 
 #: A user who ends a task decides about the job, too: it stays as it is. The SDK's own ``test_batch_tasks`` ends a task
 #: in a job with ``performExitOptionsJobAction`` and reactivates it; no recording was found.
-ENDED_BY_USER = Reaction(job=JobAction.NONE, dependents=DependencyAction.BLOCK)
+ENDED_BY_USER: Final = ExitActions(job=JobAction.NONE, dependents=DependencyAction.BLOCK)
 
 
-def reaction_to(outcome: Outcome, conditions: Document) -> Reaction:
-    """Return the reaction to the end of a task with these ``exitConditions``.
+def exit_actions(outcome: Outcome, conditions: Document) -> ExitActions:
+    """Return the actions at the end of a task with these `exitConditions`.
 
     Where they say nothing, success lets dependent tasks run, and failure blocks them and terminates
     the job (if the job takes exit actions at all).
@@ -31,7 +34,7 @@ def reaction_to(outcome: Outcome, conditions: Document) -> Reaction:
     options = _options_for(outcome, conditions)
     failed = outcome.failure is not None
     usual = DependencyAction.BLOCK if failed else DependencyAction.SATISFY
-    return Reaction(
+    return ExitActions(
         job=JobAction(options.get("jobAction", JobAction.TERMINATE if failed else JobAction.NONE)),
         dependents=DependencyAction(options.get("dependencyAction", usual)),
     )

@@ -11,6 +11,7 @@ from batch_emulator.model.job_schedules import anchor_of, span
 from batch_emulator.model.jobs import TERMINATE_JOB_SCHEDULE
 from batch_emulator.model.pool_info import auto_pool
 from batch_emulator.scheduling.auto_pools import AutoPools
+from batch_emulator.scheduling.events import JobEnded
 from batch_emulator.scheduling.jobs import JobLife
 from batch_emulator.scheduling.recurrence import Outlook, Recurrence
 from batch_emulator.store.job_schedules import JobScheduleRow
@@ -93,9 +94,9 @@ class JobScheduleLife:
         for schedule_id in self.store.job_schedules.unfinished():
             self._look_soon(schedule_id)
 
-    def job_ended(self, job: JobRow) -> None:
+    def job_ended(self, event: JobEnded) -> None:
         """Go on with the schedule of a job that has completed or is gone, if it has one."""
-        schedule_id, colon, _ = job.id.partition(":")
+        schedule_id, colon, _ = event.job.id.partition(":")
         if colon:
             self.look(schedule_id)
 

@@ -1,30 +1,32 @@
 """Switches jobs off and on: disabling and enabling."""
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from batch_emulator.scheduling.background import Background
 from batch_emulator.scheduling.dispatcher import Dispatcher
-from batch_emulator.scheduling.runs import Ending, Runs
+from batch_emulator.scheduling.events import Due, Events, JobEnabled
+from batch_emulator.scheduling.run import Ending
+from batch_emulator.scheduling.runs import Runs
 from batch_emulator.store.jobs import JobRow
+from batch_emulator.store.state import Store
 from batch_emulator.values.states import DisableTasks, JobState
+from batch_emulator.values.timestamps import Clock
 
 _ENDINGS: Final = {DisableTasks.REQUEUE: Ending.REQUEUE, DisableTasks.TERMINATE: Ending.TERMINATE}
 
 
 @dataclass(kw_only=True, eq=False)
 class JobSwitch:
-    """Takes jobs through disabling to disabled, and through enabling to active.
+    """Takes jobs through disabling to disabled, and through enabling to active, which is announced."""
 
-    ``on_enabled`` is called with the id of a job that has become active again.
-    """
-
+    store: Store
+    clock: Clock
     runs: Runs
     dispatcher: Dispatcher
     background: Background
-    on_enabled: Callable[[str], None] = field(init=False)
+    events: Events
 
     def disable(self, job: JobRow, tasks: DisableTasks) -> None:
         """Begin to disable a job; ``disabling`` is visible when this returns."""
@@ -44,10 +46,10 @@ class JobSwitch:
             self.background.start(self._enable(job), f"enable job {job.id}")
 
     def _set_by_user(self, job: JobRow, state: JobState) -> None:
-        now = self.runs.clock.stamp()
-        with self.runs.store.transaction():
-            self.runs.store.jobs.set_state(job.no, state, now)
-            self.runs.store.jobs.touch(job.no, now)
+        now = self.clock.stamp()
+        with self.store.transaction():
+            self.store.jobs.set_state(job.no, state, now)
+            self.store.jobs.touch(job.no, now)
 
     async def _disable(self, job: JobRow, tasks: DisableTasks) -> None:
         running = self.runs.of_job(job.no)
@@ -63,14 +65,14 @@ class JobSwitch:
         if not self._settle(job, JobState.ENABLING, JobState.ACTIVE):
             return
         if job.expires:
-            self.runs.on_expiry(job.expires)
+            self.events.announce(Due(time=job.expires))
         self.dispatcher.wake(job.pool_id)
-        self.on_enabled(job.id)
+        self.events.announce(JobEnabled(job_id=job.id))
 
     def _settle(self, job: JobRow, before: JobState, after: JobState) -> bool:
         """Enter the final state, unless the job has been taken elsewhere meanwhile."""
-        current = self.runs.store.jobs.get(job.id)
+        current = self.store.jobs.get(job.id)
         if current is None or current.no != job.no or current.state != before:
             return False
-        self.runs.store.jobs.set_state(job.no, after, self.runs.clock.stamp())
+        self.store.jobs.set_state(job.no, after, self.clock.stamp())
         return True

@@ -1,10 +1,15 @@
-"""Runs one of a job's own tasks, its preparation or release task, on one node."""
+"""Tasks that belong to a node or a job as a whole: start tasks, job preparation and job release tasks.
 
-from collections.abc import Callable
+None of them waits in a queue or takes a slot. They share how they are run, retried and recorded.
+"""
+
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from batch_emulator.execution.attempt import Attempt, perform
 from batch_emulator.execution.environment import (
+    Account,
     Place,
     node_environment,
     preparation_environment,
@@ -12,78 +17,103 @@ from batch_emulator.execution.environment import (
     with_settings,
 )
 from batch_emulator.execution.outcome import Outcome
-from batch_emulator.scheduling.runs import Runs
+from batch_emulator.execution.transfers import Transfers
 from batch_emulator.store.jobs import JobRow
 from batch_emulator.values.documents import Document
 from batch_emulator.values.durations import seconds_of
-from batch_emulator.values.states import JobTaskState, TaskResult
+from batch_emulator.values.states import LifecycleTaskState
+from batch_emulator.values.timestamps import Clock
+
+#: Takes the execution info of a task at each change of it.
+type Recorder = Callable[[Document], None]
 
 
-@dataclass(frozen=True, kw_only=True)
-class JobTask:
-    """A task of a job's own: ``task`` holds its properties, ``job`` the job's; the limit in seconds."""
+@dataclass(kw_only=True, eq=False)
+class LifecycleTasks:
+    """Runs such tasks with their retries. Each method returns the outcome of the last run."""
 
-    row: JobRow
-    job: Document
-    task: Document
-    place: Place
-    time_limit: float | None
+    clock: Clock
+    account: Account
+    transfers: Transfers
 
-    @classmethod
-    def preparation(cls, row: JobRow, job: Document, place: Place) -> "JobTask":
+    async def start(
+        self,
+        task: Document,
+        place: Place,
+        record: Recorder,
+        amend: Callable[[Outcome], Outcome] = lambda outcome: outcome,
+    ) -> Outcome:
+        """Run a pool's start task on a node; `amend` has the last word on the outcome of each run."""
+        directory = place.directory.start_task()
+        service = node_environment(self.account, place, directory)
+        attempt = Attempt(
+            command_line=task["commandLine"],
+            directory=directory,
+            environment=with_settings(service, task.get("environmentSettings", ())),
+            resource_files=tuple(task.get("resourceFiles", ())),
+            needs_container="containerSettings" in task,
+        )
+        return await self._run(attempt, task["maxTaskRetryCount"], record, amend)
+
+    async def prepare(self, row: JobRow, job: Document, place: Place, record: Recorder) -> Outcome:
+        """Run the preparation task of a job, whose stored properties are `job`, on a node."""
         task = job["jobPreparationTask"]
-        limit = seconds_of(task["constraints"]["maxWallClockTime"])
-        return cls(row=row, job=job, task=task, place=place, time_limit=limit)
+        constraints = task["constraints"]
+        attempt = self._attempt(row, job, task, place, constraints["maxWallClockTime"])
+        return await self._run(attempt, constraints["maxTaskRetryCount"], record)
 
-    @classmethod
-    def release(cls, row: JobRow, job: Document, place: Place) -> "JobTask":
+    async def release(self, row: JobRow, job: Document, place: Place, record: Recorder) -> Outcome:
+        """Run the release task of a job, whose stored properties are `job`, on a node; it is never retried."""
         task = job["jobReleaseTask"]
-        return cls(row=row, job=job, task=task, place=place, time_limit=seconds_of(task["maxWallClockTime"]))
+        prepared = preparation_environment(place, row.id, job)
+        attempt = self._attempt(row, job, task, place, task["maxWallClockTime"], prepared)
+        return await self._run(attempt, 0, record)
 
+    def _attempt(
+        self,
+        row: JobRow,
+        job: Document,
+        task: Document,
+        place: Place,
+        time_limit: str,
+        prepared: Mapping[str, str] = MappingProxyType({}),
+    ) -> Attempt:
+        directory = place.directory.task(row.id, task["id"])
+        environment = task_environment(node_environment(self.account, place, directory), row.id, task["id"])
+        common = job.get("commonEnvironmentSettings", ())
+        return Attempt(
+            command_line=task["commandLine"],
+            directory=directory,
+            environment=with_settings({**environment, **prepared}, common, task.get("environmentSettings", ())),
+            resource_files=tuple(task.get("resourceFiles", ())),
+            time_limit=seconds_of(time_limit),
+            needs_container="containerSettings" in task,
+        )
 
-async def run_job_task(runs: Runs, job_task: JobTask, note: Callable[[Document], None]) -> Outcome:
-    """Run a job's own task with its retries; ``note`` takes its execution info at each change."""
-    limit = job_task.task.get("constraints", {}).get("maxTaskRetryCount", 0)
-    retries = 0
-    while True:
-        outcome = await _once(runs, job_task, retries, note)
-        if not outcome.may_retry or 0 <= limit <= retries:
-            return outcome
-        retries += 1
+    async def _run(
+        self,
+        attempt: Attempt,
+        limit: int,
+        record: Recorder,
+        amend: Callable[[Outcome], Outcome] = lambda outcome: outcome,
+    ) -> Outcome:
+        """Run until the outcome asks for no retry or the limit is reached; a negative one is none."""
+        retries = 0
+        while True:
+            outcome = await self._once(attempt, retries, record, amend)
+            if not outcome.may_retry or 0 <= limit <= retries:
+                return outcome
+            retries += 1
 
-
-async def _once(runs: Runs, job_task: JobTask, retries: int, note: Callable[[Document], None]) -> Outcome:
-    started = runs.clock.stamp()
-    info: Document = {"startTime": started, "retryCount": retries}
-    if retries:
-        info["lastRetryTime"] = started
-    note({"state": JobTaskState.RUNNING, **info})
-    outcome = await perform(_attempt(runs, job_task), runs.transfers)
-    note({"state": JobTaskState.COMPLETED, **info, "endTime": runs.clock.stamp(), **_end(outcome)})
-    return outcome
-
-
-def _attempt(runs: Runs, job_task: JobTask) -> Attempt:
-    task, job, place = job_task.task, job_task.job, job_task.place
-    directory = place.directory.task(job_task.row.id, task["id"])
-    environment = task_environment(node_environment(runs.account, place, directory), job_task.row.id, task["id"])
-    if task is not job["jobPreparationTask"]:
-        environment |= preparation_environment(place, job_task.row.id, job)
-    common = job.get("commonEnvironmentSettings", ())
-    return Attempt(
-        command_line=task["commandLine"],
-        directory=directory,
-        environment=with_settings(environment, common, task.get("environmentSettings", ())),
-        resource_files=tuple(task.get("resourceFiles", ())),
-        time_limit=job_task.time_limit,
-        needs_container="containerSettings" in task,
-    )
-
-
-def _end(outcome: Outcome) -> Document:
-    end: Document = {"result": TaskResult.FAILURE if outcome.failure else TaskResult.SUCCESS}
-    if outcome.exit_code is not None:
-        end["exitCode"] = outcome.exit_code
-    if outcome.failure:
-        end["failureInfo"] = outcome.failure.document()
-    return end
+    async def _once(
+        self, attempt: Attempt, retries: int, record: Recorder, amend: Callable[[Outcome], Outcome]
+    ) -> Outcome:
+        started = self.clock.stamp()
+        info: Document = {"startTime": started, "retryCount": retries}
+        if retries:
+            info["lastRetryTime"] = started
+        record({"state": LifecycleTaskState.RUNNING, **info})
+        outcome = amend(await perform(attempt, self.transfers))
+        end = {"endTime": self.clock.stamp(), **outcome.document()}
+        record({"state": LifecycleTaskState.COMPLETED, **info, **end})
+        return outcome

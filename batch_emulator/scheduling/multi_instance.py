@@ -10,13 +10,16 @@ from dataclasses import dataclass, field, replace
 from batch_emulator.execution.attempt import KILLED, Attempt, perform
 from batch_emulator.execution.coordination import Coordination, coordinate, end_background
 from batch_emulator.execution.directories import RunDirectory
-from batch_emulator.execution.environment import Cluster, node_environment
+from batch_emulator.execution.environment import Account, Cluster, node_environment
 from batch_emulator.execution.outcome import Outcome, ended_by_time_limit, ended_by_user
+from batch_emulator.execution.transfers import Transfers
 from batch_emulator.scheduling.capacity import Node
-from batch_emulator.scheduling.runs import Ending, Run, Runs
+from batch_emulator.scheduling.run import Ending, Run
+from batch_emulator.store.state import Store
 from batch_emulator.store.subtasks import SubtaskRow
 from batch_emulator.values.documents import Document
-from batch_emulator.values.states import SubtaskState, TaskResult
+from batch_emulator.values.states import LifecycleTaskState
+from batch_emulator.values.timestamps import Clock
 
 
 class _SubtaskError(Exception):
@@ -31,7 +34,10 @@ class _SubtaskError(Exception):
 class Instances:
     """A multi-instance task on its nodes, now; the first of them is the master, where the primary runs."""
 
-    runs: Runs
+    store: Store
+    clock: Clock
+    account: Account
+    transfers: Transfers
     run: Run
     attempt: Attempt
     started: str
@@ -39,8 +45,9 @@ class Instances:
 
     async def perform(self) -> Outcome:
         """Run the coordination command everywhere, then the task's command on the master."""
+        self.store.subtasks.forget(self.run.job.no, self.run.task.no)
         for number in range(1, len(self.run.nodes)):
-            self._note(number, {"state": SubtaskState.RUNNING, "stateTransitionTime": self.started})
+            self._note(number, {"state": LifecycleTaskState.RUNNING, "stateTransitionTime": self.started})
         try:
             async with asyncio.timeout(self.attempt.time_limit):
                 outcome = await self._coordinate() or await self._perform_primary()
@@ -50,7 +57,7 @@ class Instances:
             if self.run.ending is Ending.TERMINATE:
                 self._end_subtasks()
             else:
-                self.runs.store.subtasks.forget(self.run.job.no, self.run.task.no)
+                self.store.subtasks.forget(self.run.job.no, self.run.task.no)
             raise
         finally:
             await asyncio.shield(self._end_background())
@@ -76,14 +83,14 @@ class Instances:
             environment=self._environment(number),
             resource_files=tuple(settings.get("commonResourceFiles", ())),
         )
-        outcome = self._ended[number] = await coordinate(coordination, self.runs.transfers)
+        outcome = self._ended[number] = await coordinate(coordination, self.transfers)
         if outcome.failure is not None:
             raise _SubtaskError(outcome)
 
     async def _perform_primary(self) -> Outcome:
         environment = self._environment(0)
         attempt = replace(self.attempt, environment=environment, time_limit=None, continues=True)
-        return await perform(attempt, self.runs.transfers)
+        return await perform(attempt, self.transfers)
 
     def _directory(self, number: int) -> RunDirectory:
         node = self.run.nodes[number]
@@ -92,13 +99,13 @@ class Instances:
     def _environment(self, number: int) -> dict[str, str]:
         """Return the task's environment as it is on one node: with the node's own directories."""
         node, directory = self.run.nodes[number], self._directory(number)
-        own = node_environment(self.runs.account, node.place, directory)
+        own = node_environment(self.account, node.place, directory)
         cluster = Cluster(addresses=tuple(map(self._address, self.run.nodes)), shared=directory.root)
         return {**self.attempt.environment, **own, **cluster.environment(number)}
 
     def _address(self, node: Node) -> str:
         """Return an address of this machine for a node, unlike its private one that nobody could reach."""
-        row = self.runs.store.nodes.by_number(node.no)
+        row = self.store.nodes.by_number(node.no)
         return f"127{row.ip_address.removeprefix('10')}" if row else "127.0.0.1"
 
     async def _end_background(self) -> None:
@@ -107,30 +114,15 @@ class Instances:
 
     def _end_subtasks(self) -> None:
         """Note the end of the subtasks: they end with the primary."""
-        now = self.runs.clock.stamp()
-        before = {"previousState": SubtaskState.RUNNING, "previousStateTransitionTime": self.started}
+        now = self.clock.stamp()
+        before = {"previousState": LifecycleTaskState.RUNNING, "previousStateTransitionTime": self.started}
         for number in range(1, len(self.run.nodes)):
             outcome = self._ended.get(number, Outcome(failure=ended_by_user()))
-            info = {"state": SubtaskState.COMPLETED, "stateTransitionTime": now, "endTime": now, **before}
-            self._note(number, {**info, **_end(outcome)})
+            info = {"state": LifecycleTaskState.COMPLETED, "stateTransitionTime": now, "endTime": now, **before}
+            self._note(number, {**info, **outcome.document()})
 
     def _note(self, number: int, info: Document) -> None:
         place = self.run.nodes[number].place
         shown = json.dumps({"startTime": self.started, **info})
         row = SubtaskRow(id=number, pool_id=place.pool_id, node_id=place.node_id, info=shown)
-        self.runs.store.subtasks.note(self.run.job.no, self.run.task.no, row)
-
-
-def _end(outcome: Outcome) -> Document:
-    end: Document = {"result": TaskResult.FAILURE if outcome.failure else TaskResult.SUCCESS}
-    if outcome.exit_code is not None:
-        end["exitCode"] = outcome.exit_code
-    if outcome.failure:
-        end["failureInfo"] = outcome.failure.document()
-    return end
-
-
-async def perform_instances(runs: Runs, run: Run, attempt: Attempt) -> Outcome:
-    """Perform a run of a multi-instance task."""
-    runs.store.subtasks.forget(run.job.no, run.task.no)
-    return await Instances(runs=runs, run=run, attempt=attempt, started=runs.clock.stamp()).perform()
+        self.store.subtasks.note(self.run.job.no, self.run.task.no, row)

@@ -1,6 +1,6 @@
-"""What a node suffers without anybody having asked for it: loss, preemption, breakdown, a failed start task.
+"""Failures of nodes, on demand: loss, preemption, breakdown, lost contact, a failed start task.
 
-The service does these by itself; here they happen on demand, so that clients can be tried against them.
+On Azure they happen by themselves; here they are asked for, so that clients can be tested against them.
 Tasks that ran on the node go back to the queue (documentation: batch-pool-compute-node-error-checking and
 batch-spot-vms).
 """
@@ -12,25 +12,31 @@ from typing import Final
 
 from batch_emulator.errors import BatchError, ErrorCode
 from batch_emulator.execution.outcome import exit_failure
-from batch_emulator.scheduling.nodes import Member
+from batch_emulator.scheduling.nodes import Member, NodeLife
 from batch_emulator.scheduling.pools import PoolLife
 from batch_emulator.scheduling.start_tasks import StartTasks
 from batch_emulator.store.nodes import NodeRow
-from batch_emulator.values.states import NodeState, StartTaskState, TaskResult
+from batch_emulator.store.state import Store
+from batch_emulator.values.states import LifecycleTaskState, NodeState, TaskResult
+from batch_emulator.values.timestamps import Clock
 
 #: What a node recovers from.
 _HARMED: Final = frozenset({NodeState.PREEMPTED, NodeState.UNUSABLE, NodeState.UNKNOWN, NodeState.START_TASK_FAILED})
 
 
 @dataclass(kw_only=True, eq=False)
-class NodeLosses:
-    """Does harm to nodes. Nodes are named by their pool's id and their own.
+class NodeFailures:
+    """Makes nodes fail and recover. Nodes are named by their pool's id and their own.
 
     Every method raises PoolNotFound or NodeNotFound; each returns when the harm is done and recorded, with no
     process of the node's tasks left.
     """
 
+    store: Store
+    clock: Clock
     pools: PoolLife
+    nodes: NodeLife
+    start_tasks: StartTasks
 
     async def lose(self, pool_id: str, node_id: str, *, replace: bool = False) -> None:
         """Make a node vanish with its files, as if its machine had; ``replace`` lets a new one boot in its place."""
@@ -55,7 +61,7 @@ class NodeLosses:
         """Break a node: it is ``unusable``, shows the error, and runs nothing until ``recover``."""
         row = self._find(pool_id, node_id)
         member = await self._stop(row, NodeState.UNUSABLE)
-        self.pools.nodes.break_down(member, code, message or "The node was made unusable")
+        self.nodes.break_down(member, code, message or "The node was made unusable")
 
     async def make_unknown(self, pool_id: str, node_id: str) -> None:
         """Lose contact with a node: it is ``unknown`` and runs nothing until ``recover``."""
@@ -70,7 +76,7 @@ class NodeLosses:
         if row.state not in _HARMED:
             raise BatchError(ErrorCode.OPERATION_INVALID_FOR_CURRENT_STATE, State=row.state)
         member = self.pools.member(row)
-        self.pools.nodes.start(member)
+        self.nodes.start(member)
 
     async def fail_start_task(self, pool_id: str, node_id: str, exit_code: int = 1) -> None:
         """Let a node be ``starttaskfailed`` as if its start task had just ended with that exit code.
@@ -84,40 +90,35 @@ class NodeLosses:
 
     def fail_next_start_tasks(self, pool_id: str, count: int = 1) -> None:
         """Let the next runs of start tasks in a pool fail, retries counted, whatever their command does."""
-        self._start_tasks.spoiled[pool_id.lower()] += count
-
-    @property
-    def _start_tasks(self) -> StartTasks:
-        return self.pools.nodes.start_tasks
+        self.start_tasks.spoiled[pool_id.lower()] += count
 
     def _find(self, pool_id: str, node_id: str) -> NodeRow:
-        store = self.pools.nodes.runs.store
-        pool = store.pools.get(pool_id)
+        pool = self.store.pools.get(pool_id)
         if pool is None:
             raise BatchError(ErrorCode.POOL_NOT_FOUND)
-        row = store.nodes.get(pool.no, node_id)
+        row = self.store.nodes.get(pool.no, node_id)
         if row is None:
             raise BatchError(ErrorCode.NODE_NOT_FOUND)
         return row
 
     async def _stop(self, row: NodeRow, state: NodeState) -> Member:
         member = self.pools.member(row)
-        self.pools.nodes.close(member)
-        self.pools.nodes.set_state(member, state)
-        await self.pools.nodes.power_off(member)
-        self.pools.nodes.set_state(member, state)
+        self.nodes.close(member)
+        self.nodes.set_state(member, state)
+        await self.nodes.power_off(member)
+        self.nodes.set_state(member, state)
         return member
 
     def _check_start_task(self, pool_id: str) -> None:
-        pool = self.pools.nodes.runs.store.pools.get(pool_id)
+        pool = self.store.pools.get(pool_id)
         task = json.loads(pool.document).get("startTask") if pool else None
         if not task or not task["waitForSuccess"]:
             raise BatchError(ErrorCode.OPERATION_NOT_VALID_ON_POOL, Reason="It has no start task that is waited for")
 
     def _note_failure(self, row: NodeRow, exit_code: int) -> None:
-        now = self.pools.nodes.runs.clock.stamp()
+        now = self.clock.stamp()
         info = {
-            "state": StartTaskState.COMPLETED,
+            "state": LifecycleTaskState.COMPLETED,
             "startTime": now,
             "retryCount": 0,
             "endTime": now,
@@ -125,4 +126,4 @@ class NodeLosses:
             "exitCode": exit_code,
             "failureInfo": exit_failure().document(),
         }
-        self.pools.nodes.runs.store.nodes.set_start_task_info(row.no, json.dumps(info))
+        self.store.nodes.set_start_task_info(row.no, json.dumps(info))

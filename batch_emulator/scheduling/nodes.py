@@ -11,16 +11,18 @@ from typing import Final
 from batch_emulator.execution.environment import NODE_MARK
 from batch_emulator.execution.leftovers import kill_leftovers
 from batch_emulator.execution.outcome import RunError
+from batch_emulator.execution.packages import Packages
 from batch_emulator.model.mounts import mount_paths
 from batch_emulator.model.package_references import references_of
 from batch_emulator.scheduling.background import Background
 from batch_emulator.scheduling.capacity import Node, Pool
 from batch_emulator.scheduling.dispatcher import Dispatcher
-from batch_emulator.scheduling.draining import drain
-from batch_emulator.scheduling.runs import Runs
+from batch_emulator.scheduling.draining import Draining
 from batch_emulator.scheduling.start_tasks import StartTasks
+from batch_emulator.store.state import Store
 from batch_emulator.values.documents import Document
 from batch_emulator.values.states import DeallocationOption, NodeState, SchedulingState
+from batch_emulator.values.timestamps import Clock
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +53,10 @@ class Member:
 class NodeLife:
     """Makes nodes do what is asked of them."""
 
-    runs: Runs
+    store: Store
+    clock: Clock
+    draining: Draining
+    packages: Packages
     dispatcher: Dispatcher
     background: Background
     start_tasks: StartTasks
@@ -72,35 +77,35 @@ class NodeLife:
         It takes no tasks until it has been started again (recording ``should_deallocate_and_then_start``).
         """
         self.close(member)
-        self.runs.store.nodes.set_scheduling(member.no, SchedulingState.DISABLED)
+        self.store.nodes.set_scheduling(member.no, SchedulingState.DISABLED)
         self.set_state(member, NodeState.DEALLOCATING)
         self._begin(member, partial(self._deallocate, member, option), "deallocate")
 
     def start(self, member: Member) -> None:
         """Boot a node whose machine was off; ``starting`` is visible when this returns."""
         if self.state(member) is NodeState.DEALLOCATED:
-            self.runs.store.nodes.set_scheduling(member.no, SchedulingState.ENABLED)
+            self.store.nodes.set_scheduling(member.no, SchedulingState.ENABLED)
         self.set_state(member, NodeState.STARTING)
         self._begin(member, partial(self._start, member), "start")
 
     async def disable_scheduling(self, member: Member, option: DeallocationOption) -> None:
         """Take no new tasks; return when those that the option ends are ended."""
         self.close(member)
-        self.runs.store.nodes.set_scheduling(member.no, SchedulingState.DISABLED)
+        self.store.nodes.set_scheduling(member.no, SchedulingState.DISABLED)
         if self.state(member) == NodeState.IDLE:
             self.set_state(member, NodeState.OFFLINE)
         if option in {DeallocationOption.REQUEUE, DeallocationOption.TERMINATE}:
-            await drain(self.runs, member.no, member.id, option)
+            await self.drain(member, option)
 
     def enable_scheduling(self, member: Member) -> None:
         """Take tasks again, at once or when the node has booted."""
-        self.runs.store.nodes.set_scheduling(member.no, SchedulingState.ENABLED)
+        self.store.nodes.set_scheduling(member.no, SchedulingState.ENABLED)
         if self.state(member) in {NodeState.OFFLINE, NodeState.RUNNING}:
             self.open(member)
 
     def open(self, member: Member) -> None:
         """Let tasks be put on a node, unless its scheduling is disabled."""
-        row = self.runs.store.nodes.by_number(member.no)
+        row = self.store.nodes.by_number(member.no)
         disabled = row is None or row.scheduling == SchedulingState.DISABLED
         quiet = NodeState.OFFLINE if disabled else NodeState.IDLE
         self.set_state(member, NodeState.RUNNING if member.node.runs else quiet)
@@ -113,6 +118,10 @@ class NodeLife:
         if member.node in member.pool.nodes:
             member.pool.nodes.remove(member.node)
 
+    async def drain(self, member: Member, option: DeallocationOption) -> None:
+        """Return when no task runs on a node any more; it must be closed."""
+        await self.draining.drain(member.no, member.id, option)
+
     async def power_off(self, member: Member) -> None:
         """End what is being done to a node, its tasks (they go back to the queue) and all their processes."""
         self.close(member)
@@ -123,7 +132,7 @@ class NodeLife:
     async def _stop_processes(self, member: Member) -> None:
         await _cancel(member.start_task)
         member.start_task = None
-        await drain(self.runs, member.no, member.id, DeallocationOption.REQUEUE)
+        await self.drain(member, DeallocationOption.REQUEUE)
         await asyncio.to_thread(kill_leftovers, NODE_MARK, member.node.place.directory.root)
 
     async def _boot(self, member: Member) -> None:
@@ -131,16 +140,16 @@ class NodeLife:
         await self._start(member)
 
     async def _restart(self, member: Member, state: NodeState, option: DeallocationOption) -> None:
-        await drain(self.runs, member.no, member.id, option)
+        await self.drain(member, option)
         await self._stop_processes(member)
         if state is NodeState.REIMAGING:
             await asyncio.to_thread(member.node.place.directory.remove)
-            self.runs.store.nodes.delete_users(member.no)
+            self.store.nodes.delete_users(member.no)
         await asyncio.sleep(_BOOT_STEP)
         await self._start(member)
 
     async def _deallocate(self, member: Member, option: DeallocationOption) -> None:
-        await drain(self.runs, member.no, member.id, option)
+        await self.drain(member, option)
         await self._stop_processes(member)
         await asyncio.to_thread(member.node.place.directory.remove)
         await asyncio.sleep(_BOOT_STEP)
@@ -148,7 +157,7 @@ class NodeLife:
 
     async def _start(self, member: Member) -> None:
         """Go from a machine that is off to a node that takes tasks."""
-        nodes = self.runs.store.nodes
+        nodes = self.store.nodes
         self.set_state(member, NodeState.STARTING)
         nodes.set_errors(member.no, None)
         try:
@@ -158,18 +167,18 @@ class NodeLife:
             return
         await asyncio.sleep(_BOOT_STEP)
         # Until then a node tells of its last boot (recording ``should_deallocate_and_then_start``).
-        nodes.set_booted(member.no, self.runs.clock.stamp())
+        nodes.set_booted(member.no, self.clock.stamp())
         nodes.set_start_task_info(member.no, None)
         if await self._gets_packages(member) and await self._passes_start_task(member):
             self.open(member)
 
     async def _gets_packages(self, member: Member) -> bool:
         """Unpack the pool's application packages; tell whether all are there."""
-        row = self.runs.store.pools.by_number(member.pool.no)
+        row = self.store.pools.by_number(member.pool.no)
         references = references_of(json.loads(row.document)) if row else []
         place = member.node.place
         try:
-            variables = await self.runs.transfers.packages.install(references, place.directory)
+            variables = await self.packages.install(references, place.directory)
         except RunError as exc:
             self.break_down(member, exc.failure.code, exc.failure.message)
             return False
@@ -196,25 +205,25 @@ class NodeLife:
         await self.start_tasks.run(member.no, member.node.place, task)
 
     def _start_task(self, member: Member) -> Document | None:
-        row = self.runs.store.pools.by_number(member.pool.no)
+        row = self.store.pools.by_number(member.pool.no)
         return None if row is None else json.loads(row.document).get("startTask")
 
     def _mount_paths(self, member: Member) -> list[str]:
-        row = self.runs.store.pools.by_number(member.pool.no)
+        row = self.store.pools.by_number(member.pool.no)
         return [] if row is None else mount_paths(json.loads(row.document))
 
     def break_down(self, member: Member, code: str, message: str) -> None:
         """Make a node unusable and note why."""
         self.close(member)
-        self.runs.store.nodes.set_errors(member.no, json.dumps([{"code": code, "message": message}]))
+        self.store.nodes.set_errors(member.no, json.dumps([{"code": code, "message": message}]))
         self.set_state(member, NodeState.UNUSABLE)
 
     def state(self, member: Member) -> NodeState | None:
-        row = self.runs.store.nodes.by_number(member.no)
+        row = self.store.nodes.by_number(member.no)
         return None if row is None else NodeState(row.state)
 
     def set_state(self, member: Member, state: NodeState) -> None:
-        self.runs.store.nodes.set_state(member.no, state, self.runs.clock.stamp())
+        self.store.nodes.set_state(member.no, state, self.clock.stamp())
 
     def _begin(self, member: Member, work: Callable[[], Coroutine[object, object, None]], name: str) -> None:
         """Do one thing to a node after the one that is being done to it is cancelled."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -11,13 +11,17 @@ from batch_emulator.scheduling.allocation import Allocation, LivePool, Resize, s
 from batch_emulator.scheduling.background import Background
 from batch_emulator.scheduling.capacity import Pool
 from batch_emulator.scheduling.dispatcher import Dispatcher
+from batch_emulator.scheduling.events import Events, PoolScales
 from batch_emulator.scheduling.nodes import Member, NodeLife
-from batch_emulator.scheduling.runs import Ending
+from batch_emulator.scheduling.run import Ending
+from batch_emulator.scheduling.runs import Runs
 from batch_emulator.store.nodes import NodeRow
 from batch_emulator.store.pools import PoolRow
+from batch_emulator.store.state import Store
 from batch_emulator.store.tasks import TaskRow
 from batch_emulator.values.documents import Document
 from batch_emulator.values.states import AllocationState, NodeFillType, NodeState, PoolState
+from batch_emulator.values.timestamps import Clock
 
 #: How long a pool is seen stopping, in seconds.
 _STOPPING: Final = 0.05
@@ -31,38 +35,35 @@ _WITHOUT_MACHINE: Final = frozenset({NodeState.DEALLOCATING, NodeState.DEALLOCAT
 
 @dataclass(kw_only=True, eq=False)
 class PoolLife:
-    """Makes pools do what their rows say.
+    """Makes pools do what their rows say; announces those that scale themselves."""
 
-    ``on_scaled`` is called with the number of each pool that is there, or there again, and scales itself.
-    """
-
+    store: Store
+    clock: Clock
+    runs: Runs
+    nodes: NodeLife
     allocation: Allocation
     dispatcher: Dispatcher
     background: Background
-    on_scaled: Callable[[int], None] = field(init=False)
+    events: Events
     _pools: dict[int, LivePool] = field(default_factory=dict)
-
-    @property
-    def nodes(self) -> NodeLife:
-        return self.allocation.nodes
 
     def create(self, pool_id: str, pool: Document) -> PoolRow:
         """Add a pool and allocate its nodes: ``pool`` holds its stored properties, without its id."""
-        row = self.nodes.runs.store.pools.insert(
-            _new_row(pool_id, pool, self.nodes.runs.clock.stamp()),
+        row = self.store.pools.insert(
+            _new_row(pool_id, pool, self.clock.stamp()),
             vm_size=pool["vmSize"],
             auto_scale=pool["enableAutoScale"],
             inter_node=pool["enableInterNodeCommunication"],
         )
         self._start_resize(self._open(row), Resize())
         if pool["enableAutoScale"]:
-            self.on_scaled(row.no)
+            self.events.announce(PoolScales(pool_no=row.no))
         return row
 
     def resume(self, row: PoolRow) -> None:
         """Take up a pool of an earlier process: its nodes boot again."""
         live = self._open(row)
-        for node in self.nodes.runs.store.nodes.of_pool(row.no):
+        for node in self.store.nodes.of_pool(row.no):
             self._resume_node(self.allocation.adopt(live, node), NodeState(node.state))
         if row.state == PoolState.DELETING:
             self.delete(row)
@@ -70,7 +71,7 @@ class PoolLife:
         if row.allocation_state != AllocationState.STEADY:
             self._start_resize(live, Resize())
         if json.loads(row.document)["enableAutoScale"]:
-            self.on_scaled(row.no)
+            self.events.announce(PoolScales(pool_no=row.no))
 
     def _resume_node(self, member: Member, state: NodeState) -> None:
         if state is NodeState.DEALLOCATING:
@@ -98,7 +99,7 @@ class PoolLife:
 
         One that is already resizing goes on from where it is: only evaluations of formulas do that.
         """
-        store, now = self.nodes.runs.store, self.nodes.runs.clock.stamp()
+        store, now = self.store, self.clock.stamp()
         with store.transaction():
             store.pools.change(row.no, json.dumps(document), now)
             store.pools.set_resize_errors(row.no, None)
@@ -107,14 +108,14 @@ class PoolLife:
 
     def stop_resize(self, row: PoolRow) -> None:
         """Begin to stop a resize where it is; ``stopping`` is visible when this returns."""
-        live, runs = self._pools[row.no], self.nodes.runs
-        runs.store.pools.set_allocation(row.no, AllocationState.STOPPING, runs.clock.stamp())
+        live = self._pools[row.no]
+        self.store.pools.set_allocation(row.no, AllocationState.STOPPING, self.clock.stamp())
         self.background.start(self._stop(live), f"stop resizing pool {row.id}")
 
     def change(self, row: PoolRow, document: Document) -> None:
         """Give a pool other properties; nodes see a new start task when they boot."""
         text = json.dumps(document)
-        self.nodes.runs.store.pools.change(row.no, text, self.nodes.runs.clock.stamp())
+        self.store.pools.change(row.no, text, self.clock.stamp())
         pool, new = self._pools[row.no].pool, _capacity(row._replace(document=text))
         pool.fill, pool.slots_per_node = new.fill, new.slots_per_node
 
@@ -122,7 +123,7 @@ class PoolLife:
         """Yield the tasks that were put on a node last and are still there, the newest first, with their jobs' ids."""
         member = self._member(row)
         for no, job_id in dict.fromkeys(reversed(member.node.recent)) if member else ():
-            if (task := self.nodes.runs.store.tasks.by_number(no)) is not None:
+            if (task := self.store.tasks.by_number(no)) is not None:
                 yield task, job_id
 
     def load(self, row: NodeRow) -> tuple[int, int]:
@@ -145,7 +146,7 @@ class PoolLife:
 
     def _empty(self, row: PoolRow) -> None:
         """Show a pool that is being deleted as one that resizes to nothing (recordings of many deleted pools)."""
-        store, now = self.nodes.runs.store, self.nodes.runs.clock.stamp()
+        store, now = self.store, self.clock.stamp()
         document = {**json.loads(row.document), "targetDedicatedNodes": 0, "targetLowPriorityNodes": 0}
         with store.transaction():
             store.pools.change(row.no, json.dumps(document), now)
@@ -175,13 +176,12 @@ class PoolLife:
         for member in members:
             self.nodes.close(member)
             self.nodes.set_state(member, NodeState.LEAVING_POOL)
-        runs = self.nodes.runs
-        await runs.end(runs.of_nodes({member.no for member in members}), Ending.REQUEUE)
+        await self.runs.end(self.runs.of_nodes({member.no for member in members}), Ending.REQUEUE)
         await asyncio.sleep(max(linger, _LEAVING))
         for member in members:
             await self.allocation.remove(live, member)
-        with runs.store.transaction():
-            runs.store.pools.delete(row.no)
+        with self.store.transaction():
+            self.store.pools.delete(row.no)
 
 
 async def _end(tasks: Iterable[asyncio.Task[None] | None]) -> None:

@@ -12,11 +12,12 @@ from functools import partial
 
 from batch_emulator.scheduling.background import Background
 from batch_emulator.scheduling.capacity import Node
-from batch_emulator.scheduling.job_tasks import JobTask, run_job_task
-from batch_emulator.scheduling.runs import Ending, Run, Runs
+from batch_emulator.scheduling.lifecycle_tasks import LifecycleTasks
+from batch_emulator.scheduling.run import Ending, Run
 from batch_emulator.store.jobs import JobRow
+from batch_emulator.store.state import Store
 from batch_emulator.values.documents import Document
-from batch_emulator.values.states import JobTaskState, TaskResult
+from batch_emulator.values.states import LifecycleTaskState, TaskResult
 
 
 class Readiness(Enum):
@@ -41,7 +42,8 @@ class Preparation:
 class Preparations:
     """Prepares nodes for jobs."""
 
-    runs: Runs
+    store: Store
+    lifecycle: LifecycleTasks
     background: Background
     _running: dict[tuple[int, int], Preparation] = field(default_factory=dict)
 
@@ -53,7 +55,7 @@ class Preparations:
         if (job.no, node.no) in self._running:
             return Readiness.NOT_YET
         info = self._valid_info(job, task, node)
-        if info is None or info["state"] == JobTaskState.RUNNING:
+        if info is None or info["state"] == LifecycleTaskState.RUNNING:
             return Readiness.NOT_YET
         if task["waitForSuccess"] and info["result"] == TaskResult.FAILURE:
             return Readiness.NEVER
@@ -64,8 +66,8 @@ class Preparations:
 
     def _valid_info(self, job: JobRow, task: Document, node: Node) -> Document | None:
         """Return how a preparation went, None if it has to run again since the node rebooted or was reimaged."""
-        row = self.runs.store.job_nodes.get(job.no, node.place.node_id)
-        booted = self.runs.store.nodes.by_number(node.no)
+        row = self.store.job_nodes.get(job.no, node.place.node_id)
+        booted = self.store.nodes.by_number(node.no)
         if row is None or booted is None:
             return None
         info: Document = json.loads(row.preparation)
@@ -107,16 +109,15 @@ class Preparations:
             preparation.waiting -= 1
 
     async def _prepare(self, run: Run, node: Node) -> None:
-        job_task = JobTask.preparation(run.job, run.job_document, node.place)
         try:
-            await run_job_task(self.runs, job_task, partial(self._note, run, node))
+            await self.lifecycle.prepare(run.job, run.job_document, node.place, partial(self._record, run, node))
         except asyncio.CancelledError:
-            self.runs.store.job_nodes.forget(run.job.no, node.place.node_id)
+            self.store.job_nodes.forget(run.job.no, node.place.node_id)
             raise
 
-    def _note(self, run: Run, node: Node, info: Document) -> None:
+    def _record(self, run: Run, node: Node, info: Document) -> None:
         place = node.place
-        self.runs.store.job_nodes.note_preparation(run.job.no, place.node_id, place.pool_id, json.dumps(info))
+        self.store.job_nodes.note_preparation(run.job.no, place.node_id, place.pool_id, json.dumps(info))
 
     async def end(self, job_no: int) -> None:
         """End the preparation tasks of a job that are running."""

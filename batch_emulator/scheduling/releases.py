@@ -13,12 +13,12 @@ from typing import Final
 from batch_emulator.execution.directories import NodeDirectories
 from batch_emulator.execution.environment import Place
 from batch_emulator.scheduling.background import Background
-from batch_emulator.scheduling.job_tasks import JobTask, run_job_task
-from batch_emulator.scheduling.runs import Runs
+from batch_emulator.scheduling.lifecycle_tasks import LifecycleTasks
 from batch_emulator.store.job_nodes import JobNodeRow
 from batch_emulator.store.jobs import JobRow
+from batch_emulator.store.state import Store
 from batch_emulator.values.documents import Document
-from batch_emulator.values.states import JobTaskState, NodeState
+from batch_emulator.values.states import LifecycleTaskState, NodeState
 
 #: Nodes in these states run nothing.
 _AWAY: Final = frozenset(
@@ -33,7 +33,8 @@ _AWAY: Final = frozenset(
 class Releases:
     """Runs the release task of a job on every node that ran its preparation task to the end."""
 
-    runs: Runs
+    store: Store
+    lifecycle: LifecycleTasks
     directories: NodeDirectories
     background: Background
     _running: dict[int, asyncio.Task[None]] = field(default_factory=dict)
@@ -49,7 +50,7 @@ class Releases:
         """Return on how many nodes a release task that was begun has not ended."""
         if row.no not in self._running or "jobReleaseTask" not in json.loads(row.document):
             return 0
-        return sum(map(_is_due, self.runs.store.job_nodes.of_job(row.no)))
+        return sum(map(_is_due, self.store.job_nodes.of_job(row.no)))
 
     async def _run(self, row: JobRow) -> None:
         """Return when the release task has ended on every node; nodes that are gone are passed over."""
@@ -57,30 +58,29 @@ class Releases:
         if "jobReleaseTask" not in job:
             return
         async with asyncio.TaskGroup() as group:
-            for node in self.runs.store.job_nodes.of_job(row.no):
+            for node in self.store.job_nodes.of_job(row.no):
                 place = self._place(node, row, job)
                 if place is not None and _is_due(node):
-                    job_task = JobTask.release(row, job, place)
-                    group.create_task(run_job_task(self.runs, job_task, partial(self._note, node)))
+                    group.create_task(self.lifecycle.release(row, job, place, partial(self._record, node)))
 
     def _place(self, node: JobNodeRow, row: JobRow, job: Document) -> Place | None:
         """Return the node if it is still there and still prepared: reimaging takes the directory away."""
-        pool = self.runs.store.pools.get(node.pool_id)
-        found = self.runs.store.nodes.get(pool.no, node.id) if pool else None
+        pool = self.store.pools.get(node.pool_id)
+        found = self.store.nodes.get(pool.no, node.id) if pool else None
         directory = self.directories.node(node.id)
         prepared = directory.task(row.id, job["jobPreparationTask"]["id"]).root.exists()
         if found is None or found.state in _AWAY or not prepared:
             return None
         return Place(pool_id=node.pool_id, node_id=node.id, is_dedicated=bool(found.dedicated), directory=directory)
 
-    def _note(self, node: JobNodeRow, info: Document) -> None:
+    def _record(self, node: JobNodeRow, info: Document) -> None:
         # Release tasks have no retries, hence no count of them (SDK model BatchJobReleaseTaskExecutionInfo).
         shown = {name: value for name, value in info.items() if name != "retryCount"}
-        self.runs.store.job_nodes.note_release(node.job_no, node.id, json.dumps(shown))
+        self.store.job_nodes.note_release(node.job_no, node.id, json.dumps(shown))
 
 
 def _is_due(node: JobNodeRow) -> bool:
     """Tell whether the preparation task completed and the release task has not yet, as after a restart."""
     released = json.loads(node.release)["state"] if node.release else None
-    prepared = json.loads(node.preparation)["state"] == JobTaskState.COMPLETED
-    return prepared and released != JobTaskState.COMPLETED
+    prepared = json.loads(node.preparation)["state"] == LifecycleTaskState.COMPLETED
+    return prepared and released != LifecycleTaskState.COMPLETED

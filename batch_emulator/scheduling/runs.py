@@ -1,12 +1,10 @@
-"""The running tasks: the only tasks that exist as objects."""
+"""Starts, ends and records the runs of tasks."""
 
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import timedelta
-from enum import Enum, auto
 from typing import Final
 
 from batch_emulator.execution.attempt import KILLED, Attempt, perform
@@ -21,19 +19,21 @@ from batch_emulator.execution.environment import (
 )
 from batch_emulator.execution.outcome import Outcome, ended_by_user, inside_emulator
 from batch_emulator.execution.transfers import Transfers
-from batch_emulator.model.jobs import JOB_MANAGER_COMPLETED, TASK_FAILED
+from batch_emulator.model.jobs import JOB_MANAGER_COMPLETED
 from batch_emulator.model.package_references import references_of
 from batch_emulator.model.task_rules import TaskRules
-from batch_emulator.scheduling.capacity import Node
 from batch_emulator.scheduling.claims import ends_job
-from batch_emulator.scheduling.reaction import ENDED_BY_USER, Reaction, reaction_to
-from batch_emulator.store.jobs import JobRow
+from batch_emulator.scheduling.events import Due, Events, RunEnded
+from batch_emulator.scheduling.exit_actions import ENDED_BY_USER, ExitActions, exit_actions
+from batch_emulator.scheduling.multi_instance import Instances
+from batch_emulator.scheduling.preparations import Preparations
+from batch_emulator.scheduling.run import Ending, Run
 from batch_emulator.store.state import Store
 from batch_emulator.store.tasks import TaskRow
 from batch_emulator.values.documents import Document
 from batch_emulator.values.durations import seconds_of
 from batch_emulator.values.states import DependencyAction, JobAction, NodeState
-from batch_emulator.values.timestamps import Clock, from_wire, to_wire
+from batch_emulator.values.timestamps import Clock, later
 
 logger = logging.getLogger(__name__)
 
@@ -41,60 +41,16 @@ logger = logging.getLogger(__name__)
 _STARTS_AT_ONCE: Final = 4
 
 
-class Ending(Enum):
-    """Why a run is ended before its command has ended."""
-
-    #: The task completes, as ended by the user.
-    TERMINATE = auto()
-    #: The task goes back to the queue: its node is going away.
-    REQUEUE = auto()
-    #: The task goes back to the queue: its node could not be prepared for the job.
-    UNPREPARED = auto()
-    #: Nothing is recorded: the task is being deleted, or the emulator stops.
-    DISCARD = auto()
-
-
-@dataclass(kw_only=True, slots=True, eq=False)
-class Run:
-    """A task on a node, now; a multi-instance task on several, of which the first is the master."""
-
-    task: TaskRow
-    job: JobRow
-    #: The job's properties; those that runs need cannot be changed.
-    job_document: Document
-    nodes: tuple[Node, ...]
-    slots: int
-    is_multi_instance: bool = False
-    is_started: bool = False
-    worker: asyncio.Task[Outcome] | None = None
-    ending: Ending | None = None
-    #: What the end of the task asks of the job, and why.
-    job_action: JobAction = JobAction.NONE
-    job_reason: str = TASK_FAILED
-
-    @property
-    def node(self) -> Node:
-        return self.nodes[0]
-
-
 @dataclass(kw_only=True, eq=False)
 class Runs:
-    """Starts, ends and records runs.
-
-    ``prepare`` prepares the nodes of a run for its job and tells whether they are; ``perform_instances``
-    performs a multi-instance task;
-    ``on_end`` is called after each run, when its slots are free and its task is recorded;
-    ``on_expiry`` when it is known until when a task's files are kept.
-    """
+    """Starts, ends and records runs; announces the end of each, and when a task's files fall due."""
 
     store: Store
     clock: Clock
     account: Account
     transfers: Transfers
-    prepare: Callable[[Run], Awaitable[bool]] = field(init=False)
-    perform_instances: Callable[[Run, Attempt], Awaitable[Outcome]] = field(init=False)
-    on_end: Callable[[Run], None] = field(init=False)
-    on_expiry: Callable[[str], None] = field(init=False)
+    preparations: Preparations
+    events: Events
     _by_task: dict[int, Run] = field(default_factory=dict)
     _gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_STARTS_AT_ONCE))
 
@@ -160,7 +116,7 @@ class Runs:
         return worker.result()
 
     async def _perform(self, run: Run) -> Outcome:
-        if "jobPreparationTask" in run.job_document and not await self.prepare(run):
+        if "jobPreparationTask" in run.job_document and not await self.preparations.ready(run):
             run.ending = run.ending or Ending.UNPREPARED
             return Outcome()
         if not run.is_started:
@@ -170,8 +126,19 @@ class Runs:
             # Lets requests in between two starts.
             await asyncio.sleep(0)
         if run.is_multi_instance:
-            return await self.perform_instances(run, attempt)
+            return await self._instances(run, attempt).perform()
         return await perform(attempt, self.transfers)
+
+    def _instances(self, run: Run, attempt: Attempt) -> Instances:
+        return Instances(
+            store=self.store,
+            clock=self.clock,
+            account=self.account,
+            transfers=self.transfers,
+            run=run,
+            attempt=attempt,
+            started=self.clock.stamp(),
+        )
 
     def _attempt(self, run: Run) -> Attempt:
         task = json.loads(run.task.document)
@@ -197,7 +164,7 @@ class Runs:
         return run.node.place.directory.task(run.job.id, run.task.id)
 
     def _finish(self, run: Run, outcome: Outcome | None) -> None:
-        """Free the slots and record the end, in one commit; then tell who waits for it."""
+        """Free the slots and record the end in one transaction, then announce it."""
         del self._by_task[run.task.no]
         for node in run.nodes:
             node.release(run.slots)
@@ -207,7 +174,7 @@ class Runs:
             for node in run.nodes:
                 if not node.runs:
                     self.store.nodes.set_quiet(node.no, now)
-        self.on_end(run)
+        self.events.announce(RunEnded(run=run))
 
     def _record(self, run: Run, outcome: Outcome | None, now: str) -> None:
         if run.ending is Ending.DISCARD:
@@ -226,20 +193,20 @@ class Runs:
             self.store.tasks.retry(run.task.no, now)
         else:
             self._complete(run.task, outcome, now, by_user=by_user)
-            self._react(run, ENDED_BY_USER if by_user else reaction_to(outcome, _exit_conditions(run.task)))
+            self._react(run, ENDED_BY_USER if by_user else exit_actions(outcome, _exit_conditions(run.task)))
 
     def _has_retries(self, task: TaskRow) -> bool:
         limit = json.loads(task.document)["constraints"]["maxTaskRetryCount"]
         return bool(limit < 0 or task.retries < limit)
 
-    def _react(self, run: Run, reaction: Reaction) -> None:
+    def _react(self, run: Run, actions: ExitActions) -> None:
         """Release dependent tasks; note what happens to the job once this is committed."""
         rules = TaskRules.of_job(run.job_document)
         if rules.has_exit_actions:
-            run.job_action = reaction.job
+            run.job_action = actions.job
         if ends_job(run.task, run.job_document):
             run.job_action, run.job_reason = JobAction.TERMINATE, JOB_MANAGER_COMPLETED
-        if rules.uses_dependencies and reaction.dependents is DependencyAction.SATISFY:
+        if rules.uses_dependencies and actions.dependents is DependencyAction.SATISFY:
             self.store.dependencies.satisfy(run.job.no, run.task.id, run.task.no)
 
     def _complete(self, task: TaskRow, outcome: Outcome, now: str, *, by_user: bool) -> None:
@@ -247,7 +214,7 @@ class Runs:
         self.store.tasks.complete(task.no, time=now, exit_code=outcome.exit_code, failure=failure, by_user=by_user)
         if until := retention_end(task, now):
             self.store.tasks.keep_files_until(task.no, until)
-            self.on_expiry(until)
+            self.events.announce(Due(time=until))
 
 
 def _exit_conditions(task: TaskRow) -> Document:
@@ -256,8 +223,4 @@ def _exit_conditions(task: TaskRow) -> Document:
 
 def retention_end(task: TaskRow, completed: str) -> str | None:
     """Return when a task's files may go, None for never."""
-    seconds = seconds_of(json.loads(task.document)["constraints"]["retentionTime"])
-    try:
-        return None if seconds is None else to_wire(from_wire(completed) + timedelta(0, seconds))
-    except OverflowError:
-        return None
+    return later(completed, seconds_of(json.loads(task.document)["constraints"]["retentionTime"]))

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from batch_emulator.odata.query import ListQuery
 from batch_emulator.odata.sql import Property, enum_property, integer_property, name_property, time_property
 from batch_emulator.store.database import Database
-from batch_emulator.values.states import JobTaskState, TaskResult
+from batch_emulator.values.states import LifecycleTaskState, TaskResult
 
 
 class JobNodeRow(NamedTuple):
@@ -25,7 +25,7 @@ _SELECT: Final = f"SELECT {_COLUMNS} FROM job_nodes WHERE job_no = ?"  # noqa: S
 
 def _of(column: str, name: str) -> dict[str, Property]:
     return {
-        f"{name}/state": enum_property(f"{column} ->> 'state'", JobTaskState),
+        f"{name}/state": enum_property(f"{column} ->> 'state'", LifecycleTaskState),
         f"{name}/result": enum_property(f"{column} ->> 'result'", TaskResult),
         f"{name}/exitCode": integer_property(f"{column} ->> 'exitCode'"),
         f"{name}/startTime": time_property(f"{column} ->> 'startTime'"),

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from batch_emulator.odata.query import ListQuery
 from batch_emulator.odata.sql import Property, enum_property, integer_property, time_property
 from batch_emulator.store.database import Database
-from batch_emulator.values.states import NodeState, SchedulingState, StartTaskState, TaskResult
+from batch_emulator.values.states import LifecycleTaskState, NodeState, SchedulingState, TaskResult
 
 
 class NodeRow(NamedTuple):
@@ -46,7 +46,7 @@ NODE_FILTER: Final[Mapping[str, Property]] = {
     "stateTransitionTime": time_property("state_time"),
     "lastBootTime": time_property("boot_time"),
     "allocationTime": time_property("allocation_time"),
-    "startTaskInfo/state": enum_property("start_task_info ->> 'state'", StartTaskState),
+    "startTaskInfo/state": enum_property("start_task_info ->> 'state'", LifecycleTaskState),
     "startTaskInfo/result": enum_property("start_task_info ->> 'result'", TaskResult),
     "startTaskInfo/exitCode": integer_property("start_task_info ->> 'exitCode'"),
     "startTaskInfo/startTime": time_property("start_task_info ->> 'startTime'"),

@@ -69,6 +69,42 @@ _WITH_JOB: Final = f"SELECT {_QUALIFIED}, jobs.id FROM tasks JOIN jobs ON jobs.n
 _GET: Final = f"{_WITH_JOB} WHERE jobs.id = ? AND tasks.id = ?"
 _SELECT: Final = f"SELECT {_COLUMNS} FROM tasks"  # noqa: S608
 
+
+def _into(state: TaskState, *columns: str, condition: str = "") -> str:
+    """Return the SQL by which the task of number ?2 enters a state at time ?1, with other columns set."""
+    moved = (f"state = '{state}'", "state_time = ?1", "previous_state = state", "previous_time = state_time")
+    return f"UPDATE tasks SET {', '.join((*moved, *columns))} WHERE no = ?2 {condition}"  # noqa: S608
+
+
+_START: Final = _into(
+    TaskState.RUNNING,
+    *("started = ?1", "ended = NULL", "pool_id = ?3", "node_id = ?4"),
+    *("last_retry = coalesce(?5, last_retry)", "files_until = NULL"),
+)
+_PREPARE: Final = _into(TaskState.PREPARING, "pool_id = ?3", "node_id = ?4", "started = NULL")
+_PUT_BACK: Final = _into(TaskState.ACTIVE)
+_COMPLETE: Final = _into(
+    TaskState.COMPLETED,
+    *(
+        "ended = ?1",
+        "exit_code = ?3",
+        "failure = ?4",
+        "result = CASE WHEN ?4 IS NULL THEN 'success' ELSE 'failure' END",
+    ),
+    "modified = CASE WHEN ?5 THEN ?1 ELSE modified END",
+)
+_RETRY: Final = _into(TaskState.ACTIVE, "retries = retries + 1")
+_REQUEUE: Final = _into(
+    TaskState.ACTIVE,
+    *("requeues = requeues + 1", "last_requeue = ?1", "started = NULL"),
+    condition="AND state IN ('preparing', 'running')",
+)
+_REACTIVATE: Final = _into(
+    TaskState.ACTIVE,
+    *("started = NULL", "ended = NULL", "exit_code = NULL", "result = NULL", "failure = NULL", "files_until = NULL"),
+    *("retries = 0", "last_retry = NULL", "satisfies = 0", "modified = ?1"),
+)
+
 #: What the filter of "list tasks" may name, by the service's documentation (which writes
 #: ``lastModifiedTime`` where the resource says ``lastModified``: both are taken).
 TASK_FILTER: Final[Mapping[str, Property]] = {
@@ -135,84 +171,33 @@ class Tasks:
     def start(self, task: TaskRow, pool_id: str, node_id: str, time: str) -> None:
         """Put an active task on a node. The run after a retry is noted as such."""
         is_retry = task.retries > 0 and task.last_requeue != task.state_time
-        retried = time if is_retry else None
-        self._database.execute(
-            "UPDATE tasks SET previous_state = state, previous_time = state_time, "
-            "state = 'running', state_time = ?1, started = ?1, ended = NULL, pool_id = ?2, "
-            "node_id = ?3, last_retry = coalesce(?4, last_retry), files_until = NULL "
-            "WHERE no = ?5",
-            time,
-            pool_id,
-            node_id,
-            retried,
-            task.no,
-        )
+        self._database.execute(_START, time, task.no, pool_id, node_id, time if is_retry else None)
 
     def prepare(self, no: int, pool_id: str, node_id: str, time: str) -> None:
         """Put an active task on a node that is not prepared for its job yet."""
-        self._database.execute(
-            "UPDATE tasks SET previous_state = state, previous_time = state_time, "
-            "state = 'preparing', state_time = ?1, pool_id = ?2, node_id = ?3, started = NULL WHERE no = ?4",
-            time,
-            pool_id,
-            node_id,
-            no,
-        )
+        self._database.execute(_PREPARE, time, no, pool_id, node_id)
 
     def put_back(self, no: int, time: str) -> None:
         """Put a preparing task back into the queue: its node cannot be prepared."""
-        self._database.execute(
-            "UPDATE tasks SET previous_state = state, previous_time = state_time, "
-            "state = 'active', state_time = ?1 WHERE no = ?2",
-            time,
-            no,
-        )
+        self._database.execute(_PUT_BACK, time, no)
 
     def complete(
         self, no: int, *, time: str, exit_code: int | None, failure: str | None, by_user: bool = False
     ) -> None:
         """Record the end of a task; a failure makes its result. One that a user asked for makes a new version."""
-        self._database.execute(
-            "UPDATE tasks SET previous_state = state, previous_time = state_time, "
-            "state = 'completed', state_time = ?1, ended = ?1, exit_code = ?2, failure = ?3, "
-            "result = CASE WHEN ?3 IS NULL THEN 'success' ELSE 'failure' END, "
-            "modified = CASE WHEN ?4 THEN ?1 ELSE modified END WHERE no = ?5",
-            time,
-            exit_code,
-            failure,
-            by_user,
-            no,
-        )
+        self._database.execute(_COMPLETE, time, no, exit_code, failure, by_user)
 
     def retry(self, no: int, time: str) -> None:
         """Put a task that ended in failure back into the queue."""
-        self._database.execute(
-            "UPDATE tasks SET previous_state = state, previous_time = state_time, "
-            "state = 'active', state_time = ?1, retries = retries + 1 WHERE no = ?2",
-            time,
-            no,
-        )
+        self._database.execute(_RETRY, time, no)
 
     def requeue(self, no: int, time: str) -> None:
         """Put a task that lost its node back into the queue."""
-        self._database.execute(
-            "UPDATE tasks SET previous_state = state, previous_time = state_time, "
-            "state = 'active', state_time = ?1, requeues = requeues + 1, last_requeue = ?1, "
-            "started = NULL WHERE no = ?2 AND state IN ('preparing', 'running')",
-            time,
-            no,
-        )
+        self._database.execute(_REQUEUE, time, no)
 
     def reactivate(self, no: int, time: str) -> None:
-        """Let a failed task run again: its retries start anew, how it ended is forgotten."""
-        self._database.execute(
-            "UPDATE tasks SET previous_state = state, previous_time = state_time, "
-            "state = 'active', state_time = ?1, started = NULL, ended = NULL, exit_code = NULL, "
-            "result = NULL, failure = NULL, retries = 0, last_retry = NULL, files_until = NULL, "
-            "satisfies = 0, modified = ?1 WHERE no = ?2",
-            time,
-            no,
-        )
+        """Let a failed task run again: it has all its retries again, and how it ended is forgotten."""
+        self._database.execute(_REACTIVATE, time, no)
 
     def replace(self, no: int, document: str, time: str) -> None:
         """Store changed properties."""

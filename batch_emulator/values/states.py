@@ -127,20 +127,9 @@ class TaskResult(StrEnum):
     FAILURE = "failure"
 
 
-class StartTaskState(StrEnum):
-    RUNNING = "running"
-    COMPLETED = "completed"
+class LifecycleTaskState(StrEnum):
+    """The states of start, job preparation and job release tasks on a node, and of the subtasks of a task."""
 
-
-class JobTaskState(StrEnum):
-    """The states of job preparation and job release tasks on a node."""
-
-    RUNNING = "running"
-    COMPLETED = "completed"
-
-
-class SubtaskState(StrEnum):
-    #: The same as a task's own, of which the emulator's subtasks know two.
     RUNNING = "running"
     COMPLETED = "completed"
 

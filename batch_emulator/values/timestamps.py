@@ -38,6 +38,14 @@ def from_wire(text: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+def later(stamp: str, seconds: float | None) -> str | None:
+    """Return the wire time that many seconds after another; None for no limit, and for one beyond the calendar."""
+    try:
+        return None if seconds is None else to_wire(from_wire(stamp) + timedelta(seconds=seconds))
+    except OverflowError:
+        return None
+
+
 @lru_cache(maxsize=1024)
 def etag_of(modified: str) -> str:
     """Return the ETag of a resource last modified then.

@@ -8,7 +8,7 @@ from azure.batch.models import (
 )
 
 from batch_emulator.execution.outcome import Failure, Outcome, ended_by_time_limit, exit_failure
-from batch_emulator.scheduling.reaction import reaction_to
+from batch_emulator.scheduling.exit_actions import exit_actions
 from tests.batch_emulator.conftest import until
 from tests.batch_emulator.signed import send, values
 
@@ -50,8 +50,8 @@ def failed(code):
     ],
 )
 def test_the_condition_that_holds_decides(outcome, conditions, expected):
-    reaction = reaction_to(outcome, conditions)
-    assert (reaction.job, reaction.dependents) == expected
+    actions = exit_actions(outcome, conditions)
+    assert (actions.job, actions.dependents) == expected
 
 
 @pytest.fixture

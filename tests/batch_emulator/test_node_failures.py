@@ -57,7 +57,7 @@ async def busy(batch, nodes=1, **options):
 async def test_the_tasks_of_a_lost_node_run_elsewhere(emulator):
     batch, service = emulator
     pool, job, node = await busy(batch, 2)
-    await service.losses.lose(pool, node)
+    await service.node_failures.lose(pool, node)
     assert node not in [each.id for each in await nodes_of(batch, pool)]
     task = await batch.state(job, "running")
     assert (task.execution_info.requeue_count, task.node_info.node_id != node) == (1, True)
@@ -68,7 +68,7 @@ async def test_the_tasks_of_a_lost_node_run_elsewhere(emulator):
 async def test_a_lost_node_may_be_replaced(emulator):
     batch, service = emulator
     pool, job, node = await busy(batch)
-    await service.losses.lose(pool, node, replace=True)
+    await service.node_failures.lose(pool, node, replace=True)
     task = await batch.state(job, "running")
     assert task.node_info.node_id != node
 
@@ -81,12 +81,12 @@ async def test_a_preempted_node_stays_empty_until_it_recovers(emulator):
     job = await batch.job(pool)
     await batch.task(job, "/bin/sleep 60")
     await batch.state(job, "running")
-    await service.losses.preempt(pool, node.id)
+    await service.node_failures.preempt(pool, node.id)
     assert (await batch.client.get_node(pool, node.id)).state == "preempted"
     task = await batch.client.get_task(job, "task")
     assert (task.state, task.execution_info.requeue_count) == ("active", 1)
     assert (await batch.client.get_pool(pool)).current_low_priority_nodes == 1
-    service.losses.recover(pool, node.id)
+    service.node_failures.recover(pool, node.id)
     await batch.state(job, "running")
 
 
@@ -95,20 +95,20 @@ async def test_a_dedicated_node_is_never_preempted(emulator):
     pool = await batch.ready_pool(1)
     (node,) = await nodes_of(batch, pool)
     with pytest.raises(BatchError, match="OperationNotValidOnNode"):
-        await service.losses.preempt(pool, node.id)
+        await service.node_failures.preempt(pool, node.id)
 
 
 @pytest.mark.parametrize("state", ["unusable", "unknown"])
 async def test_a_broken_node_runs_nothing(emulator, state):
     batch, service = emulator
     pool, job, node = await busy(batch)
-    harm = {"unusable": service.losses.make_unusable, "unknown": service.losses.make_unknown}[state]
+    harm = {"unusable": service.node_failures.make_unusable, "unknown": service.node_failures.make_unknown}[state]
     await harm(pool, node)
     seen = await batch.client.get_node(pool, node)
     assert seen.state == state
     assert (await batch.client.get_task(job, "task")).state == "active"
     assert [error.code for error in seen.errors or ()] == (["Unusable"] if state == "unusable" else [])
-    service.losses.recover(pool, node)
+    service.node_failures.recover(pool, node)
     await batch.state(job, "running")
     assert (await batch.client.get_node(pool, node)).errors is None
 
@@ -117,7 +117,7 @@ async def test_start_tasks_fail_on_demand(emulator):
     batch, service = emulator
     start = BatchStartTask(command_line="/bin/true", wait_for_success=True)
     pool, job, node = await busy(batch, start_task=start)
-    await service.losses.fail_start_task(pool, node, 3)
+    await service.node_failures.fail_start_task(pool, node, 3)
     seen = await batch.client.get_node(pool, node)
     assert (seen.state, seen.start_task_info.exit_code, seen.start_task_info.result) == (
         "starttaskfailed",
@@ -125,10 +125,10 @@ async def test_start_tasks_fail_on_demand(emulator):
         "failure",
     )
     assert (await batch.client.get_task(job, "task")).state == "active"
-    service.losses.fail_next_start_tasks(pool)
-    service.losses.recover(pool, node)
+    service.node_failures.fail_next_start_tasks(pool)
+    service.node_failures.recover(pool, node)
     await node_in_state(batch, pool, "starttaskfailed")
-    service.losses.recover(pool, node)
+    service.node_failures.recover(pool, node)
     await batch.state(job, "running")
 
 
@@ -137,8 +137,8 @@ async def test_a_pool_without_a_start_task_cannot_fail_it(emulator):
     pool = await batch.ready_pool(1)
     (node,) = await nodes_of(batch, pool)
     with pytest.raises(BatchError, match="OperationNotValidOnPool"):
-        await service.losses.fail_start_task(pool, node.id)
+        await service.node_failures.fail_start_task(pool, node.id)
     with pytest.raises(BatchError, match="NodeNotFound"):
-        await service.losses.lose(pool, "missing")
+        await service.node_failures.lose(pool, "missing")
     with pytest.raises(BatchError, match="PoolNotFound"):
-        await service.losses.lose("missing", node.id)
+        await service.node_failures.lose("missing", node.id)
