@@ -1,19 +1,32 @@
 # `make demo` and `make test` need nothing before them but Python 3.13, Node 20 and make.
 PYTHON ?= python3.13
 BIN := .venv/bin
+# No option names an index and no line an address: where packages come from is the business of whoever installs.
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.13 --generate-hashes \
+  --no-config --no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test chaos clients az-tour check lint format types clean
+.PHONY: help setup demo up test test-all chaos clients az-tour check lint format types lock clean
 
 help:
-	@echo "make demo    three files through the whole system, in a throwaway folder"
-	@echo "make up      the local stack: Azurite, the Batch emulator, a Functions host; until Ctrl-C"
-	@echo "make test    the tests"
-	@echo "make chaos   files dropped while everything fails at random, three minutes; SEED=7 for the same again"
-	@echo "make clients azure-batch 14 and @azure/batch against the Batch emulator; installs them first"
-	@echo "make az-tour the az command line against the Batch emulator; installs it first (400 MB)"
-	@echo "make check   format, lint, types and tests"
-	@echo "make clean   remove what setup installed, local state and certificates"
+	@echo "Run it"
+	@echo "  make demo      three files through the whole system, in a throwaway folder"
+	@echo "  make up        the local stack: Azurite, the Batch emulator, a Functions host; until Ctrl-C"
+	@echo
+	@echo "Change it"
+	@echo "  make check     what a change must pass: format, lint, types, tests"
+	@echo "  make test      the tests, without the slow ones"
+	@echo "  make test-all  all tests, as CI runs them"
+	@echo "  make format    let ruff format the code"
+	@echo "  make lock      requirements*.txt from requirements*.in, with hashes"
+	@echo
+	@echo "Try it hard"
+	@echo "  make chaos     files dropped while everything fails at random, three minutes; SEED=7 for the same again"
+	@echo "  make clients   azure-batch 14 and @azure/batch against the Batch emulator; installs them first"
+	@echo "  make az-tour   the az command line against the Batch emulator; installs it first (400 MB)"
+	@echo
+	@echo "  make setup     what all of them do first: install everything into this folder"
+	@echo "  make clean     remove what setup installed, local state and certificates"
 
 setup: .venv/installed node_modules/installed
 
@@ -38,8 +51,13 @@ up: setup
 	$(BIN)/python -m local up
 
 # Every worker starts an Azurite and an emulator of its own: more than four would not be faster for what they need.
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
 test: setup
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(PYTEST) -m "not slow"
+
+test-all: setup
+	$(PYTEST)
 
 clients: setup
 	$(BIN)/python -m tests.batch_emulator.clients
@@ -60,6 +78,10 @@ lint: setup
 
 types: setup
 	$(BIN)/mypy
+
+lock: setup
+	$(LOCK) requirements.in -o requirements.txt
+	$(LOCK) requirements-dev.in -o requirements-dev.txt
 
 check: lint types test
 

@@ -7,6 +7,7 @@ import pytest
 from chaos.run import Plan, run
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 async def test_while_everything_fails_at_random_no_file_is_lost_and_none_runs_twice(tmp_path):
     result = await run(Plan(seed=20261123, files=60, seconds=12, settle_seconds=200, clock_ahead=720), tmp_path)

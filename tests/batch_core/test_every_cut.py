@@ -120,6 +120,7 @@ SITUATIONS = {
 }
 
 
+@pytest.mark.slow  # what happens to a record in any order, cuts included, is in test_life_of_a_record
 @pytest.mark.parametrize("situation", SITUATIONS.values(), ids=SITUATIONS)
 async def test_whatever_is_cut_short_is_made_whole(make_world, situation):
     whole = Cut(at=0, is_after=False, end=End.CRASH)

@@ -10,6 +10,8 @@ import pytest
 
 from tests.batch_emulator.sdk_distribution import Unavailable, unpack_tests
 
+pytestmark = pytest.mark.slow
+
 _HERE = Path(__file__).parent
 _ROOT = _HERE.parents[1]
 

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
 from azure.storage.blob.aio import BlobServiceClient
 
 from local import stack
@@ -82,6 +83,7 @@ async def test_up_tells_every_address_brings_a_file_through_and_ends_with_a_proc
         await nothing_is_left(pids, ports)
 
 
+@pytest.mark.slow
 async def test_nothing_is_left_when_up_is_killed_not_even_a_task_that_runs(tmp_path):
     file, ports = own_settings(tmp_path, TASK_COMMAND_LINE=f"/bin/bash -c 'echo $$ > {tmp_path}/task.pid; sleep 600'")
     async with up(tmp_path, file) as process:
@@ -193,6 +195,7 @@ async def test_taken_ports_are_named_before_anything_is_started(tmp_path):
     assert [file.name for file in (tmp_path / "state").iterdir()] == ["stack.lock"]
 
 
+@pytest.mark.slow
 async def test_the_demo_runs_three_files_and_leaves_nothing(tmp_path):
     line = [sys.executable, "-m", "local", "demo", "--host", "embedded"]
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
