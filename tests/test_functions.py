@@ -17,7 +17,7 @@ from tests.batch_core.conftest import app, pauses  # noqa: F401 - fixtures
 from tests.batch_core.steps import dropped, later, record_of, tasks_of
 from tests.batch_core.test_poison import message
 from tests.batch_core.test_sweep import with_intake
-from tests.batch_emulator.control import faults
+from tests.batch_emulator.control_client import faults
 from tests.raw_blobs import put_raw
 
 TIMER = SimpleNamespace(past_due=False)

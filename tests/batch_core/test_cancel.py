@@ -24,7 +24,7 @@ from tests.batch_core.steps import (
     tasks_of,
     with_command,
 )
-from tests.batch_emulator.control import faults
+from tests.batch_emulator.control_client import faults
 
 ALMOST, OVER = IN_FLIGHT.total_seconds() - 30, IN_FLIGHT.total_seconds() + 30
 LONG = "/bin/bash -c 'echo begun; sleep 600'"

@@ -17,7 +17,7 @@ from batch_core.state.changes import Closing
 from batch_core.state.record import DetectedBy, Outcome, TaskState
 from batch_core.submit import submit
 from tests.batch_core.steps import closed, collected, completed, dropped, later, output, submitted, with_command
-from tests.batch_emulator.control import faults
+from tests.batch_emulator.control_client import faults
 
 BINARY = bytes(range(256)) * 40
 

@@ -35,7 +35,7 @@ from tests.batch_core.steps import (
     tasks_of,
     with_command,
 )
-from tests.batch_emulator.control import faults
+from tests.batch_emulator.control_client import faults
 
 PAGE = b"<html>Sign in to continue</html>"
 #: Bodies with which 200 is no answer of the service.

@@ -28,7 +28,7 @@ from batch_core.tidy import tidy
 from tests.batch_core.cuts import Cut, End
 from tests.batch_core.steps import TRIGGER, later
 from tests.batch_core.world import ARROWS, World
-from tests.batch_emulator.control import control
+from tests.batch_emulator.control_client import control
 
 #: How many lives are tried; CONTRIBUTING.md tells how to try more.
 IS_LONG = "LIFE_EXAMPLES" in os.environ

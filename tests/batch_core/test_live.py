@@ -26,7 +26,7 @@ from tests.batch_core.steps import (
     with_command,
 )
 from tests.batch_core.test_waiting import LONG, app_with
-from tests.batch_emulator.control import faults
+from tests.batch_emulator.control_client import faults
 
 
 async def reply(app, task_id):

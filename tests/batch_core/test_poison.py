@@ -11,7 +11,7 @@ from batch_core.poison import take_or_leave, take_poison
 from batch_core.state.record import DetectedBy, TaskRecord, TaskState
 from batch_core.sweep import sweep
 from tests.batch_core.steps import collected, dropped, later, record_of, recorded_only, submitted, tasks_of
-from tests.batch_emulator.control import faults
+from tests.batch_emulator.control_client import faults
 
 
 def message(app: App, name: str, container: str | None = None) -> bytes:

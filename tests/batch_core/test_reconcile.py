@@ -31,7 +31,7 @@ from tests.batch_core.steps import (
     tasks_of,
     with_command,
 )
-from tests.batch_emulator.control import faults
+from tests.batch_emulator.control_client import faults
 
 
 async def stuck(app: App, count: int, version: BlobVersion) -> list[Stored]:

@@ -26,7 +26,7 @@ from tests.batch_core.steps import (
     tasks_of,
     with_command,
 )
-from tests.batch_emulator.control import faults
+from tests.batch_emulator.control_client import faults
 
 NOTHING = TidyReport()
 

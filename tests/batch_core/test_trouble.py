@@ -11,7 +11,7 @@ from batch_core.reconcile import reconcile
 from batch_core.state.record import DetectedBy, TaskState
 from batch_core.submit import submit
 from tests.batch_core.steps import TRIGGER, dropped, later, record_of, submitted, tasks_of
-from tests.batch_emulator.control import control, faults
+from tests.batch_emulator.control_client import control, faults
 
 BUSY = {"answer": {"status": 503}}
 THROTTLED = {"answer": {"status": 429, "retryAfter": 2}}

@@ -14,7 +14,7 @@ from batch_core.services.provisioning import pool_options
 from batch_core.state.record import TaskState
 from batch_core.waiting import why_waiting
 from tests.batch_core.steps import collected, later, record_of, running, submitted, with_command
-from tests.batch_emulator.control import control, faults
+from tests.batch_emulator.control_client import control, faults
 
 LONG = "/bin/sleep 600"
 

@@ -27,7 +27,7 @@ from batch_core.sweep import sweep
 from tests.batch_core.commands import command_in
 from tests.batch_core.cuts import Cut, End, cut_short
 from tests.batch_core.steps import closed, deleted, dropped, later, output
-from tests.batch_emulator.control import control
+from tests.batch_emulator.control_client import control
 
 #: Which state may follow which, as the README tells. From `queued` to an end without `submitted` in between goes what
 #: nobody could write down before; back from `submitted` to `queued` goes what had not run when its job was ended.

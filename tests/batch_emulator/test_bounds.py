@@ -15,10 +15,10 @@ from batch_emulator.location import Location
 from batch_emulator.server import running
 from batch_emulator.settings import Settings
 from batch_emulator.store.dump import HIDDEN, _shown
-from tests.batch_emulator.control import control
+from tests.batch_emulator.autoscale.test_autoscale_language import circumstances
+from tests.batch_emulator.control_client import control
+from tests.batch_emulator.execution.test_process import emulator
 from tests.batch_emulator.signed import send
-from tests.batch_emulator.test_autoscale_language import circumstances
-from tests.batch_emulator.test_process import emulator
 
 
 def test_vectors_that_double_are_an_error_of_the_formula():

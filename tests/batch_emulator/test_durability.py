@@ -16,10 +16,10 @@ import aiohttp
 import pytest
 
 from tests.batch_emulator.conftest import until
+from tests.batch_emulator.execution.test_execution import ended
+from tests.batch_emulator.execution.test_process import emulator
 from tests.batch_emulator.ledger import Ledger
 from tests.batch_emulator.signed import send
-from tests.batch_emulator.test_execution import ended
-from tests.batch_emulator.test_process import emulator
 
 KILLS = int(os.environ.get("EMULATOR_KILLS", "2"))
 WORK, IDLE = "work", "idle"

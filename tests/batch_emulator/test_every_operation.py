@@ -13,11 +13,11 @@ from batch_emulator.routes import ROUTES
 from batch_emulator.server import running
 from batch_emulator.settings import Settings
 from tests.batch_emulator.conftest import until
+from tests.batch_emulator.handlers.test_account_lists import NOON, node_allocated
+from tests.batch_emulator.handlers.test_applications import pack
 from tests.batch_emulator.hostile_bodies import BODIES
 from tests.batch_emulator.sdk_models import problems
 from tests.batch_emulator.signed import send
-from tests.batch_emulator.test_account_lists import NOON, node_allocated
-from tests.batch_emulator.test_applications import pack
 
 OPERATIONS = {each.name: each for each in ROUTES}
 POOL = BODIES["create_pool"][0] | {

@@ -14,12 +14,12 @@ import pytest
 from batch_emulator.control.routes import CONTROL_ROUTES
 from batch_emulator.routes import ROUTES
 from tests.batch_emulator.conftest import until
+from tests.batch_emulator.execution.test_process import emulator
 from tests.batch_emulator.hostile import request_for
 from tests.batch_emulator.hostile_bodies import BODIES
 from tests.batch_emulator.ledger import contradictions
 from tests.batch_emulator.raw_http import RawConnection
 from tests.batch_emulator.signed import VERSION
-from tests.batch_emulator.test_process import emulator
 
 REQUESTS = int(os.environ.get("EMULATOR_FUZZ", "800"))
 SEED = int(os.environ.get("EMULATOR_FUZZ_SEED", "1"))

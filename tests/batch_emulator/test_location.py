@@ -7,7 +7,7 @@ import pytest
 
 from batch_emulator.location import Location
 from batch_emulator.store.database import StoreError
-from tests.batch_emulator.test_process import start
+from tests.batch_emulator.execution.test_process import start
 
 FILES = ("lock", "batch.db", "batch.db-wal", "batch.db-shm")
 

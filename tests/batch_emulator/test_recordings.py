@@ -3,8 +3,8 @@
 import pytest
 
 from tests.batch_emulator.conftest import new_id, until
+from tests.batch_emulator.handlers.test_pool_changes import nodes_of, steady
 from tests.batch_emulator.recorded import ADDRESS, BODY, VERSION, addressed, ask, names
-from tests.batch_emulator.test_pool_changes import nodes_of, steady
 
 DAILY = {"schedule": {"recurrenceInterval": "P1D"}, "jobSpecification": {"poolInfo": {"poolId": "none"}}}
 #: It waits for the tasks of the nodes that it takes away.

@@ -23,7 +23,7 @@ from batch_core.state.job_registry import JobEntry
 from batch_core.state.record import DetectedBy
 from batch_core.submit import submit
 from tests.batch_core.steps import dropped, with_command
-from tests.batch_emulator.control import faults
+from tests.batch_emulator.control_client import faults
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from tests.batch_core.steps import (
     tasks_of,
     with_command,
 )
-from tests.batch_emulator.control import control, faults
+from tests.batch_emulator.control_client import control, faults
 
 BLOCK = SMALL
 LARGE = os.urandom(5 * BLOCK + 17)

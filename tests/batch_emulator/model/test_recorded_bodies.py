@@ -5,10 +5,10 @@ from azure.batch.models import BatchJobDisableOptions
 
 from batch_emulator.settings import Settings
 from tests.batch_emulator.conftest import new_id, until
+from tests.batch_emulator.handlers.test_applications import emulator
+from tests.batch_emulator.handlers.test_pool_changes import nodes_of, steady
 from tests.batch_emulator.recorded import BODY, UBUNTU, addressed, ask, names, new_pool, shown
 from tests.batch_emulator.signed import send
-from tests.batch_emulator.test_applications import emulator
-from tests.batch_emulator.test_pool_changes import nodes_of, steady
 
 UNLIMITED = "P10675199DT2H48M5.4775807S"
 NOBODY = {"autoUser": {"scope": "pool", "elevationLevel": "nonadmin"}}

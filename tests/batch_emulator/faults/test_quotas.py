@@ -8,7 +8,7 @@ from batch_emulator.server import running
 from batch_emulator.settings import Settings
 from batch_emulator.values.vm_sizes import cores_of
 from tests.batch_emulator.conftest import CREDENTIAL, Batch, until
-from tests.batch_emulator.control import control
+from tests.batch_emulator.control_client import control
 from tests.batch_emulator.signed import send
 
 

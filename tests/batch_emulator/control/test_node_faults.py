@@ -7,7 +7,7 @@ from azure.batch.models import BatchStartTask
 from batch_emulator.server import running
 from batch_emulator.settings import Settings
 from tests.batch_emulator.conftest import CREDENTIAL, Batch, until
-from tests.batch_emulator.control import control
+from tests.batch_emulator.control_client import control
 
 
 @pytest.fixture(scope="module")

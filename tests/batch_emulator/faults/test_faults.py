@@ -10,9 +10,9 @@ from azure.core.exceptions import HttpResponseError, ServiceRequestError
 from batch_emulator.server import running
 from batch_emulator.settings import Settings
 from tests.batch_emulator.conftest import CREDENTIAL, Batch
-from tests.batch_emulator.control import control, faults
+from tests.batch_emulator.control_client import control, faults
+from tests.batch_emulator.execution.test_process import emulator, start
 from tests.batch_emulator.signed import send, values
-from tests.batch_emulator.test_process import emulator, start
 
 
 @pytest.fixture(scope="module")

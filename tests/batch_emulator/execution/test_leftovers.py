@@ -6,7 +6,7 @@ import pytest
 
 from batch_emulator.execution import leftovers
 from batch_emulator.execution.leftovers import kill_leftovers
-from tests.batch_emulator.test_execution import is_alive
+from tests.batch_emulator.execution.test_execution import is_alive
 
 has_no_variables = leftovers._has_no_variables
 

@@ -23,8 +23,8 @@ from batch_emulator.errors import BatchError
 from batch_emulator.server import running
 from batch_emulator.settings import DEFAULT_KEY, Settings
 from tests.batch_emulator.conftest import CREDENTIAL, Batch
+from tests.batch_emulator.execution.test_process import start
 from tests.batch_emulator.signed import VERSION, values
-from tests.batch_emulator.test_process import start
 
 AUDIENCE = "https://batch.core.windows.net/"
 

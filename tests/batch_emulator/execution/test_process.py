@@ -16,10 +16,10 @@ from azure.core.credentials import AzureNamedKeyCredential
 
 from batch_emulator.settings import DEFAULT_KEY
 from tests.batch_emulator.conftest import CREDENTIAL, Batch, until
+from tests.batch_emulator.execution.test_execution import directory_of, ended, is_alive, pids_of
 from tests.batch_emulator.signed import send
-from tests.batch_emulator.test_execution import directory_of, ended, is_alive, pids_of
 
-CHECKOUT = Path(__file__).parents[2]
+CHECKOUT = Path(__file__).parents[3]
 
 
 async def start(*arguments, **environment):

@@ -10,10 +10,10 @@ from batch_emulator.server import running
 from batch_emulator.settings import Settings
 from batch_emulator.values.states import DeallocationOption
 from tests.batch_emulator.conftest import CREDENTIAL, Batch, until
+from tests.batch_emulator.handlers.test_pool_changes import nodes_of, steady
+from tests.batch_emulator.scheduling.test_autoscale import scaled_pool
+from tests.batch_emulator.scheduling.test_node_failures import _emulator
 from tests.batch_emulator.signed import send
-from tests.batch_emulator.test_autoscale import scaled_pool
-from tests.batch_emulator.test_node_failures import _emulator
-from tests.batch_emulator.test_pool_changes import nodes_of, steady
 
 
 @asynccontextmanager

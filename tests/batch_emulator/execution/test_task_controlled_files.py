@@ -10,8 +10,8 @@ from azure.batch.models import MultiInstanceSettings
 
 from batch_emulator.execution.blob_upload import put_file
 from batch_emulator.regular_files import create, open_to_append, open_to_read
-from tests.batch_emulator.test_output_files import output
-from tests.batch_emulator.test_process import emulator
+from tests.batch_emulator.execution.test_output_files import output
+from tests.batch_emulator.execution.test_process import emulator
 
 NOWHERE = "http://127.0.0.1:1/c?sv=1&sig=x"
 #: More than any of these operations takes; a pipe that is waited for takes for ever.

@@ -12,8 +12,8 @@ from azure.batch.models import (
 )
 
 from tests.batch_emulator.conftest import until
+from tests.batch_emulator.scheduling.test_pools_over_restarts import emulator_at
 from tests.batch_emulator.signed import send
-from tests.batch_emulator.test_pools_over_restarts import emulator_at
 
 
 @pytest.fixture

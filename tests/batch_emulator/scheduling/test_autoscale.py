@@ -12,9 +12,9 @@ from azure.batch.models import (
 )
 
 from tests.batch_emulator.conftest import new_id, until
+from tests.batch_emulator.handlers.test_pool_changes import nodes_of, refusal, steady
+from tests.batch_emulator.scheduling.test_node_failures import _emulator
 from tests.batch_emulator.signed import send, values
-from tests.batch_emulator.test_node_failures import _emulator
-from tests.batch_emulator.test_pool_changes import nodes_of, refusal, steady
 
 
 def enabling(formula, minutes=None):

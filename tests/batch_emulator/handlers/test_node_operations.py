@@ -4,8 +4,8 @@ import pytest
 from azure.batch.models import BatchNodeDisableSchedulingOptions, BatchStartTask
 
 from tests.batch_emulator.conftest import until
+from tests.batch_emulator.handlers.test_pool_changes import nodes_of, refusal
 from tests.batch_emulator.signed import send
-from tests.batch_emulator.test_pool_changes import nodes_of, refusal
 
 # Without options the client of 15.1.0 fails before it sends anything.
 _REQUEUE = BatchNodeDisableSchedulingOptions(node_disable_scheduling_option="requeue")

@@ -6,7 +6,7 @@ from azure.batch.models import BatchNodeIdentityReference, ResourceFile
 from batch_emulator.execution.storage_account import StorageAccount
 from batch_emulator.server import running
 from batch_emulator.settings import Settings
-from tests.batch_emulator.test_output_files import output
+from tests.batch_emulator.execution.test_output_files import output
 
 IDENTITY = BatchNodeIdentityReference(resource_id="/subscriptions/s/resourceGroups/g/identities/i")
 

@@ -13,8 +13,8 @@ from azure.batch.models import (
 
 from batch_emulator.settings import DEFAULT_ACCOUNT
 from tests.batch_emulator.conftest import new_id, pool_options, until
+from tests.batch_emulator.handlers.test_pool_changes import nodes_of, refusal
 from tests.batch_emulator.signed import send, values
-from tests.batch_emulator.test_pool_changes import nodes_of, refusal
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 from azure.batch.models import MultiInstanceSettings
 
 from tests.batch_emulator.conftest import until
-from tests.batch_emulator.control import control
+from tests.batch_emulator.control_client import control
 from tests.batch_emulator.signed import send, values
 
 

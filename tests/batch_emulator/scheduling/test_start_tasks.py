@@ -5,7 +5,7 @@ from aiohttp import web
 from azure.batch.models import BatchPoolUpdateOptions, BatchStartTask, EnvironmentSetting, ResourceFile
 
 from tests.batch_emulator.conftest import until
-from tests.batch_emulator.test_pool_changes import nodes_of
+from tests.batch_emulator.handlers.test_pool_changes import nodes_of
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 
 from batch_emulator.server import running
 from batch_emulator.settings import Settings
-from tests.batch_emulator.control import control
+from tests.batch_emulator.control_client import control
 from tests.batch_emulator.raw_http import RawConnection
 from tests.batch_emulator.signed import send
 

@@ -10,10 +10,10 @@ from batch_emulator.server import running
 from batch_emulator.settings import DEFAULT_KEY, Settings
 from batch_emulator.store.dump import MOST_TEXT
 from tests.batch_emulator.conftest import CREDENTIAL, Batch
-from tests.batch_emulator.control import control, faults
+from tests.batch_emulator.control_client import control, faults
+from tests.batch_emulator.execution.test_execution import ended, pids_of
+from tests.batch_emulator.execution.test_process import emulator
 from tests.batch_emulator.signed import send
-from tests.batch_emulator.test_execution import ended, pids_of
-from tests.batch_emulator.test_process import emulator
 
 SAS = "sv=2024-01-01&sp=r&sig=abc%2Bdef%3D"
 LARGE = 9000
