@@ -81,6 +81,7 @@ async def disabled(app, job_id):
     await (await app.clients.batch.begin_disable_job(job_id, options, polling_interval=0.05)).result()
 
 
+@pytest.mark.slow
 async def test_an_idle_tick_over_a_thousand_finished_tasks_is_one_list_call(app, calls):
     await app.clients.blobs.get_blob_client(app.settings.input_container, "x").upload_blob(b"")
     version = await app.inputs.version_of("x")

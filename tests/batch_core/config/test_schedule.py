@@ -123,6 +123,7 @@ def test_a_leap_day_comes():
     assert CronSchedule.parse("0 0 0 29 FEB *").fields[3] == {29}
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_any_text_is_read_or_refused(text):
     try:

@@ -199,6 +199,7 @@ async def test_two_ticks_that_copy_the_same_file_at_once_do_no_harm(app, printed
     assert await output(app, one.blob) == LARGE
 
 
+@pytest.mark.slow
 async def test_large_output_holds_back_no_small_one(app, printed, ranges):
     large = await printed(LARGE, "0-large.txt")
     small = [(await submitted(app, f"{number:02}.txt", b"small")).task_id for number in range(60)]
