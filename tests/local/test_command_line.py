@@ -46,16 +46,19 @@ def test_an_error_begins_at_its_first_line(monkeypatch, capsys, tmp_path):
     assert capsys.readouterr().err == f"cannot drop {tmp_path}/nosuch: there is no such file\n"
 
 
-def test_the_readme_drops_a_file_of_the_checkout_and_shows_a_task():
-    readme = (CHECKOUT / "README.md").read_text()
-    lines = re.findall(r"^    \S+ -m local ((?:drop|show) .*?)(?:  .*)?$", readme, re.MULTILINE)
-    drop, show = [_parser().parse_args(shlex.split(line)) for line in lines]
+@pytest.mark.parametrize("page", ["README.md", "docs/operations.md"])
+def test_the_docs_drop_what_is_in_the_checkout_and_show_a_task(page):
+    lines = re.findall(
+        r"^(?:    )?\S+ -m local ((?:drop|show) .*?)(?:  .*)?$", (CHECKOUT / page).read_text(), re.MULTILINE
+    )
+    drop, *more, show = [_parser().parse_args(shlex.split(line)) for line in lines]
     assert [(CHECKOUT / file).is_file() for file in drop.files] == [True]
+    assert all((CHECKOUT / file).is_dir() for each in more for file in each.files)
     assert (show.command, show.task_id) == ("show", "TASK_ID")
 
 
-def test_the_readmes_own_azurite_and_emulator_keep_their_state_where_up_does():
-    readme = (CHECKOUT / "README.md").read_text()
+def test_the_docs_own_azurite_and_emulator_keep_their_state_where_up_does():
+    readme = (CHECKOUT / "docs/operations.md").read_text()
     up = _parser().parse_args(["up"])
     folders = [CHECKOUT / one for one in re.findall(r"^    .*--location (\S+) &$", readme, re.MULTILINE)]
     assert folders == [up.state / "azurite", up.state / "batch"]

@@ -1,4 +1,4 @@
-"""The commands of the README, as they are written there, run on a file."""
+"""The commands of docs/commands.md, as they are written there, run on a file."""
 
 import json
 import re
@@ -10,8 +10,8 @@ import pytest
 
 from tests.batch_core.steps import collected, output, submitted, with_command
 
-README = (Path(__file__).parents[3] / "README.md").read_text()
-PLAIN = re.findall(r"^/bin/bash -c '.*'$", README, re.MULTILINE)
+DOCS = (Path(__file__).parents[3] / "docs/commands.md").read_text()
+PLAIN = re.findall(r"^/bin/bash -c '.*'$", DOCS, re.MULTILINE)
 #: A PNG of one pixel.
 PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360f8cfc00000030101"
@@ -20,7 +20,7 @@ PIXEL = bytes.fromhex(
 
 
 def test_each_command_stands_there_twice_as_a_setting_and_as_json():
-    quoted = [json.loads(f"{{{line}}}") for line in re.findall(r'^"TASK_COMMAND_LINE": .*$', README, re.MULTILINE)]
+    quoted = [json.loads(f"{{{line}}}") for line in re.findall(r'^"TASK_COMMAND_LINE": .*$', DOCS, re.MULTILINE)]
     assert [one["TASK_COMMAND_LINE"] for one in quoted] == PLAIN
     assert [next(tool for tool in ("wc", "python3", "convert") if tool in line) for line in PLAIN] == [
         "wc",

@@ -45,15 +45,15 @@ def test_the_example_is_valid_and_says_the_defaults():
     assert settings == few
 
 
-def test_the_readme_explains_every_setting_of_the_example():
-    readme = (ROOT / "README.md").read_text()
-    rows = set(re.findall(r"^\| `(\w+)`", readme, re.MULTILINE))
+def test_the_docs_explain_every_setting_of_the_example():
+    docs = (ROOT / "docs/settings.md").read_text()
+    rows = set(re.findall(r"^\| `(\w+)`", docs, re.MULTILINE))
     assert set(EXAMPLE) - rows == {"FUNCTIONS_WORKER_RUNTIME"}
 
 
-def test_the_defaults_that_the_readme_tells_are_the_real_ones():
-    readme = (ROOT / "README.md").read_text()
-    told = dict(re.findall(r"^\| `([A-Z_]+)` \| `([^|]+)` \|", readme, re.MULTILINE))
+def test_the_defaults_that_the_docs_name_are_the_real_ones():
+    docs = (ROOT / "docs/settings.md").read_text()
+    told = dict(re.findall(r"^\| `([A-Z_]+)` \| `([^|]+)` \|", docs, re.MULTILINE))
     assert {"INPUT_CONTAINER", "OUTPUT_PATIENCE", "POOL_IMAGE"} < set(told)
     schedules = {name: told.pop(name) for name in SCHEDULES}
     told.pop("BLOB_TRIGGER_SOURCE")
