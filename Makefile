@@ -1,7 +1,7 @@
 # `make demo` and `make test` need nothing before them but Python 3.13, Node 20 and make.
 PYTHON ?= python3.13
 BIN := .venv/bin
-# No option names an index and no line an address: where packages come from is the business of whoever installs.
+# No option names an index and no line an address: where packages come from is for the installing user to say.
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.13 --generate-hashes \
   --no-config --no-emit-index-url --no-emit-find-links
 

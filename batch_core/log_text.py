@@ -23,10 +23,10 @@ def quieten_sdks() -> None:
 
 def figures(values: Mapping[str, object]) -> str:
     """Return `jobs=3 states=failed:1,succeeded:9 is_complete=true` for the fields of a tick's report."""
-    return " ".join(f"{name}={_told(value)}" for name, value in values.items())
+    return " ".join(f"{name}={_text(value)}" for name, value in values.items())
 
 
-def _told(value: object) -> str:
+def _text(value: object) -> str:
     match value:
         case bool():
             return str(value).lower()

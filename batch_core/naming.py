@@ -59,7 +59,7 @@ def task_id(version: BlobVersion, attempt: int = 1) -> str:
 
 
 def is_task_id(text: str) -> bool:
-    """Tell whether `task_id` could have made this id."""
+    """Return whether `task_id` could have made this id."""
     return len(text) <= MAX_ID_LENGTH and _TASK_ID.fullmatch(text) is not None
 
 
@@ -146,7 +146,7 @@ def output_name(blob_name: str, task: str, file: str) -> str:
 
 
 def has_dot_segment(blob_name: str) -> bool:
-    """Tell whether a URL with this name is another's: `a/../b` is `b`. A backslash counts as a slash.
+    """Return whether a URL with this name is another's: `a/../b` is `b`. A backslash counts as a slash.
 
     It makes no difference to encode the dots or the slashes: clients and Storage itself decode them first
     (https://github.com/Azure/azure-sdk-for-rust/issues/5275).
@@ -155,7 +155,7 @@ def has_dot_segment(blob_name: str) -> bool:
 
 
 def is_ambiguous(blob_name: str) -> bool:
-    """Tell whether Storage may keep the name under another, so that only a listing tells what it is called.
+    """Return whether Storage may keep the name under another, so that only a listing shows its name.
 
     Beside dot segments and backslashes, which become slashes, these are parts that end with a dot: "No path segments
     should end with a dot" (https://learn.microsoft.com/rest/api/storageservices/
@@ -165,7 +165,7 @@ def is_ambiguous(blob_name: str) -> bool:
 
 
 def is_blob_name(text: str) -> bool:
-    """Tell whether a blob can have this name: as long as allowed, without U+0000 and halves of surrogate pairs."""
+    """Return whether a blob can have this name: as long as allowed, without U+0000 and halves of surrogate pairs."""
     is_text = text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text)
     return is_text and "\0" not in text and 1 <= name_length(text) <= MAX_BLOB_NAME_LENGTH
 
@@ -176,7 +176,7 @@ def name_length(text: str) -> int:
 
 
 def fits_receipt(container: str, blob_name: str) -> bool:
-    """Tell whether the host can write its receipt for this blob, which it does in scan mode only.
+    """Return whether the host can write its receipt for this blob, which it does in scan mode only.
 
     The receipt's name is `blobreceipts/<host id>/Host.Functions.submit_blob/"<ETag>"/<container>/<blob>`: five parts
     and, with a host id of 32 characters, 94 and the container's more than the blob's. If it cannot be written, the

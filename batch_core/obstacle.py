@@ -25,7 +25,7 @@ class Obstacle(StrEnum):
 
     @property
     def may_pass(self) -> bool:
-        """Tell whether this very version may become readable."""
+        """Return whether this very version may become readable."""
         return self in {Obstacle.ARCHIVED, Obstacle.REHYDRATING}
 
 

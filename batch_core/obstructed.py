@@ -77,7 +77,7 @@ async def _finding(app: App, record: TaskRecord) -> _Finding:
         reason = f"it was archived, and cannot be read any more: {exc}"
         return _Finding(obstacle=record.obstacle, reason=reason, is_final=True)
     except ServiceError as exc:
-        reason = f"archived when last looked at; whether it still is could not be told: {exc}"
+        reason = f"archived when last looked at; whether it still is could not be found out: {exc}"
         return _Finding(obstacle=record.obstacle, reason=reason)
     if obstacle is None:
         return _Finding(obstacle=None, reason="rehydrated; being handed to Batch")

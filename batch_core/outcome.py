@@ -29,7 +29,7 @@ def outcome_of(task: CompletedTask) -> Outcome:
 
 
 def has_run(outcome: Outcome) -> bool:
-    """Tell whether the command was started, so that there should be output."""
+    """Return whether the command was started, so that there should be output."""
     return outcome.exit_code is not None
 
 

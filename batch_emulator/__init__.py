@@ -2,13 +2,13 @@
 
 Rooms, from the outside in:
 
-- ``__main__`` the command line, ``settings`` what it was told, ``server`` start and stop;
-- ``gateway`` every request: ``signing``, api-version, ``routes``, ``errors``, common headers;
-- ``faults`` what goes wrong on purpose; ``control`` the emulator's own interface under ``/_emulator/``;
-- ``handlers`` one module per resource: parse, call, answer;
-- ``odata`` ``$filter``, ``$select`` and paging;
-- ``model`` what the resources look like on the wire, and their validation;
-- ``store`` SQLite;
-- ``scheduling`` which task runs where, and the lives of pools and jobs;
-- ``execution`` one run of one task: directories, resource files, environment, process.
+- `__main__` the command line, `settings` its options, `server` start and stop;
+- `gateway` every request: `signing`, api-version, `routes`, `errors`, common headers;
+- `faults` what goes wrong on purpose; `control` the emulator's own interface under `/_emulator/`;
+- `handlers` one module per resource: parse, call, answer;
+- `odata` `$filter`, `$select` and paging;
+- `model` what the resources look like on the wire, and their validation;
+- `store` SQLite;
+- `scheduling` which task runs where, and the lives of pools and jobs;
+- `execution` one run of one task: directories, resource files, environment, process.
 """

@@ -1,4 +1,4 @@
-"""The command line: ``python -m batch_emulator``."""
+"""The command line: `python -m batch_emulator`."""
 
 import argparse
 import asyncio
@@ -26,15 +26,15 @@ from batch_emulator.store.database import StoreError
 
 logger = logging.getLogger("batch_emulator")
 
-_EXPOSED = "Bound to %s: whoever can reach this port and knows the key can run commands here"
+_EXPOSED = "Bound to %s: anyone who can reach this port and knows the key can run commands here"
 _EXPOSED_WITH_TOKENS = (
-    "Bound to %s: whoever can reach this port can run commands here, with or without the key, "
+    "Bound to %s: anyone who can reach this port can run commands here, with or without the key, "
     "since the signature of bearer tokens is not verified"
 )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the emulator until it is told to stop; return the exit code."""
+    """Run the emulator until it is asked to stop; return the exit code."""
     settings = _read(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     if settings.log_requests:
@@ -140,7 +140,7 @@ def _hosts(arguments: Sequence[str] | None) -> list[str]:
 
 
 def _holds_secret(connection_string: str) -> bool:
-    """Tell whether a connection string has a signature, or a key other than the one that everybody knows."""
+    """Return whether a connection string has a signature, or a key other than the one that everybody knows."""
     parts = dict(part.strip().partition("=")[::2] for part in connection_string.split(";"))
     values = {name.lower(): value for name, value in parts.items()}
     return "sharedaccesssignature" in values or values.get("accountkey", AZURITE_KEY) != AZURITE_KEY

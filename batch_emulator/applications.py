@@ -1,7 +1,7 @@
 """The application packages of the account: a directory, because there is no management plane here.
 
-``<directory>/<application id>/<version>.zip`` is a package; ``<directory>/<application id>/default``, if
-it is there, holds the version that counts where a reference names none. The directory is read anew for
+`<directory>/<application id>/<version>.zip` is a package; `<directory>/<application id>/default`, if
+it is there, holds the version that counts where a reference names none. The directory is read again for
 each request, so that packages can be added while the emulator runs.
 
 https://learn.microsoft.com/azure/batch/batch-application-packages
@@ -22,7 +22,7 @@ _DEFAULT: Final = "default"
 
 @dataclass(frozen=True, kw_only=True)
 class Package:
-    """One version of an application. ``variable`` names the directory of the package to tasks.
+    """One version of an application. `variable` names the directory of the package to tasks.
 
     Of the names on Linux nodes: "Periods (.), hyphens (-) and number signs (#) are flattened to
     underscores" and "the case of the application ID" is preserved.
@@ -87,7 +87,7 @@ class Applications:
     def find(self, reference: Mapping[str, str]) -> Package | None:
         """Return the package that an application package reference means, None where there is none.
 
-        Pools name the whole resource (``/subscriptions/.../applications/<id>``); its last part is the id.
+        Pools name the whole resource (`/subscriptions/.../applications/<id>`); its last part is the id.
         """
         application = self.get(reference["applicationId"].rpartition("/")[2])
         return application.package(reference.get("version")) if application else None

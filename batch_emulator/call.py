@@ -26,8 +26,8 @@ _CHANGING: Final = frozenset({"POST", "PUT", "PATCH"})
 class Call:
     """A request that is authenticated and routed.
 
-    ``parameters`` are the decoded variable parts of the path, ``query`` its decoded query, and
-    ``endpoint`` the scheme and host by which the client reached the emulator: links begin with it.
+    `parameters` are the decoded variable parts of the path, `query` its decoded query, and
+    `endpoint` the scheme and host by which the client reached the emulator: links begin with it.
     """
 
     request: web.BaseRequest
@@ -91,7 +91,7 @@ class Call:
         return self._encoded(joined(_about_one(self.endpoint, kind), resource), headers)
 
     def page(self, kind: str, items: list[Document], last: str | None) -> web.Response:
-        """Answer a page of a list; ``last`` is the key of its last item if more follow."""
+        """Answer a page of a list; `last` is the key of its last item if more follow."""
         return self.page_in_json(kind, map(to_json, items), last)
 
     def page_in_json(self, kind: str, items: Iterable[str], last: str | None) -> web.Response:

@@ -1,8 +1,8 @@
-"""Makes a self-signed certificate for this machine: ``python -m batch_emulator.certificate [DIR [NAME …]]``.
+"""Makes a self-signed certificate for this machine: `python -m batch_emulator.certificate [DIR [NAME …]]`.
 
 It holds for localhost, the loopback addresses and the names given, such as those that stand in a hosts file.
 
-It needs the package ``cryptography``, which ``azure-identity`` brings.
+It needs the package `cryptography`, which `azure-identity` brings.
 """
 
 import sys
@@ -23,7 +23,7 @@ _DAYS: Final = 365
 
 
 def make_certificate(directory: Path, names: Sequence[str] = ()) -> tuple[Path, Path]:
-    """Write ``cert.pem`` and ``key.pem``, valid for a year and these host names, too; return their paths.
+    """Write `cert.pem` and `key.pem`, valid for a year and these host names, too; return their paths.
 
     Raises ValueError for a name that no certificate can hold.
     """

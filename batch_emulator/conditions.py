@@ -34,7 +34,7 @@ def _unchanged(*, reading: bool) -> ErrorCode:
 
 
 def _names(header: str, etag: str) -> bool:
-    """Tell whether the header lists the ETag; clients send it with and without quotes."""
+    """Return whether the header lists the ETag; clients send it with and without quotes."""
     tags = {tag.strip().removeprefix("W/").strip('"') for tag in header.split(",")}
     return "*" in tags or etag in tags
 

@@ -24,7 +24,7 @@ class Emulator:
         return self._service
 
     def has(self, service: BatchService) -> bool:
-        """Tell whether a service is the current one; a reset may have replaced it during a request."""
+        """Return whether a service is the current one; a reset may have replaced it during a request."""
         return self._service is service
 
     async def reset(self) -> None:

@@ -302,8 +302,8 @@ class OtherCode:
 class BatchError(Exception):
     """A request that the service refuses.
 
-    ``details`` become the ``values`` of the error body. ``message`` replaces the service's own text
-    where the emulator can say something more useful. ``retry_after`` in seconds becomes a header.
+    `details` become the `values` of the error body. `message` replaces the service's own text
+    where the emulator can say something more useful. `retry_after` in seconds becomes a header.
     """
 
     retry_after: int | None = None

@@ -101,7 +101,7 @@ class Gateway:
                 return await perform(service.controls.faults, operation.name, operation.handler, call)
             return await operation.handler(call)
         except BatchError as exc:
-            version.tell(exc)
+            version.phrase(exc)
             raise
 
     def _router_of(self, version: ApiVersion, *, is_control: bool) -> Router:
@@ -154,7 +154,7 @@ def _common_headers(request: web.BaseRequest) -> dict[str, str]:
 
 
 def _meet_expectation(request: web.BaseRequest) -> None:
-    """Let a client go on that waits to be told so before it sends its body; curl and .NET wait a second or less.
+    """Let a client go on that waits for permission before it sends its body; curl and .NET wait a second or less.
 
     https://www.rfc-editor.org/rfc/rfc9110#name-expect
     """

@@ -26,7 +26,7 @@ _NAMES: Final = ("publisher", "offer", "sku")
 
 @dataclass(kw_only=True, eq=False)
 class Images:
-    """Warns of each such image once; ``strict`` refuses it, as the service does."""
+    """Warns of each such image once; `strict` refuses it, as the service does."""
 
     strict: bool
     now: Callable[[], datetime]

@@ -19,7 +19,7 @@ _DATABASE: Final = ("batch.db", "batch.db-wal", "batch.db-shm")
 
 @dataclass(frozen=True, kw_only=True)
 class Location:
-    """The state directory; ``database`` is None where the state ends with the process."""
+    """The state directory; `database` is None where the state ends with the process."""
 
     root: Path
     is_temporary: bool
@@ -103,7 +103,7 @@ def _is_own(status: os.stat_result, kind: str) -> bool:
 
 
 def _lock(path: Path) -> BinaryIO:
-    # Whoever holds the lock may have written in the file: it is only opened.
+    # The holder of the lock may have written to the file: it is only opened.
     lock = os.fdopen(open_descriptor(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

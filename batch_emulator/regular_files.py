@@ -13,7 +13,7 @@ from typing import BinaryIO, Final
 
 _FLAGS: Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _MODE: Final = 0o666
-#: What ``open`` says of a link, and of a pipe or socket that nobody reads.
+#: What `open` says of a link, and of a pipe or socket that nobody reads.
 _OTHER_KINDS: Final = frozenset({errno.ELOOP, errno.ENXIO})
 
 
@@ -35,7 +35,7 @@ def create(path: Path, mode: int = _MODE) -> BinaryIO:
 
 
 def open_descriptor(path: Path, flags: int, mode: int = _MODE) -> int:
-    """Open a regular file by the flags of ``os.open``; the descriptor is the caller's to close. Raises OSError."""
+    """Open a regular file by the flags of `os.open`; the descriptor is the caller's to close. Raises OSError."""
     try:
         descriptor = os.open(path, flags | _FLAGS, mode)
     except OSError as exc:

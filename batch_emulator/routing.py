@@ -40,7 +40,7 @@ class _Branch:
 class Router:
     """Finds the operation of a path that is still percent-encoded.
 
-    Variable parts are decoded only after the path is cut: ``wd%2Fa%20b.txt`` is one part.
+    Variable parts are decoded only after the path is cut: `wd%2Fa%20b.txt` is one part.
     """
 
     def __init__(self, operations: Iterable[Operation]) -> None:

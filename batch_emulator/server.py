@@ -69,7 +69,7 @@ async def _serving(
 ) -> AsyncIterator[str]:
     tls = _tls(settings.cert, settings.key_file) if settings.cert else None
     url = f"http{'s' * bool(tls)}://{_host_in_url(settings.host)}:{listener.getsockname()[1]}"
-    # Who was told to listen on an address is reached by it, too.
+    # A server that listens on a given address is reached by it, too.
     access = Access(allowed=settings.allowed_hosts | read_allowed([settings.host]))
     storage = StorageAccount.parse(settings.storage) if settings.storage else None
     applications = Applications(root=settings.applications or location.applications)

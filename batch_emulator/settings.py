@@ -1,4 +1,4 @@
-"""What the emulator is told at its start."""
+"""The options with which the emulator starts."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,7 +43,7 @@ class Settings:
     #: The connection string of the storage account for identities and auto-storage, if there is one.
     storage: str | None = field(default=None, repr=False)
 
-    #: The directory of application packages; None for ``applications`` in the location.
+    #: The directory of application packages; None for `applications` in the location.
     applications: Path | None = None
     #: Whether each request gets a line in the log.
     log_requests: bool = False

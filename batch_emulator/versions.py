@@ -11,7 +11,7 @@ from typing import Final, Self
 from batch_emulator.errors import BatchError, ErrorCode, invalid_parameter
 from batch_emulator.values.documents import Document
 
-#: The versions that clients send, from azure-batch 6 of 2019 (Python) to the newest of all languages and ``az``.
+#: The versions that clients send, from azure-batch 6 of 2019 (Python) to the newest of all languages and `az`.
 SERVED: Final = (
     "2018-12-01.8.0",
     "2019-06-01.9.0",
@@ -43,7 +43,7 @@ class ApiVersion:
 
     @classmethod
     def of(cls, query: Mapping[str, str], *, any_version: bool) -> Self:
-        """Read ``api-version``; ``any_version`` takes unknown ones, too.
+        """Read `api-version`; `any_version` takes unknown ones, too.
 
         Raises MissingRequiredQueryParameter and InvalidQueryParameterValue. The service answers the latter, not the
         documented UnsupportedRequestVersion: https://github.com/Azure/azure-sdk-for-python/issues/19224
@@ -80,7 +80,7 @@ class ApiVersion:
             return query
         return {**query, "$select": query["$select"].replace(_FORMER_NAME, _NAME)}
 
-    def tell(self, refusal: BatchError) -> None:
+    def phrase(self, refusal: BatchError) -> None:
         """Make a refusal name properties as this version does."""
         if not self.has_task_slots:
             refusal.details = {key: text.replace(_NAME, _FORMER_NAME) for key, text in refusal.details.items()}

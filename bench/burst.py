@@ -1,4 +1,4 @@
-"""Drop many small files at once into a local stack and tell what it cost.
+"""Drop many small files at once into a local stack and report what it cost.
 
     .venv/bin/python bench/burst.py [--files 1000] [--nodes 2] [--slots 8]
 
@@ -114,7 +114,7 @@ def _peak_memory(running: Stack) -> int:
     status = Path(f"/proc/{running.host.process.pid}/status").read_text(encoding="utf-8")
     match = re.search(r"VmHWM:\s+(\d+) kB", status)
     if match is None:
-        raise RuntimeError("the kernel does not tell the peak memory of a process (VmHWM)")
+        raise RuntimeError("the kernel does not report the peak memory of a process (VmHWM)")
     return int(match[1]) * 1024
 
 

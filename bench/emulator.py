@@ -3,7 +3,7 @@
     .venv/bin/python bench/emulator.py [--rounds 9] [--tasks 100000]
 
 Both are processes of their own on this machine; rounds of one and the other take turns, and the median of
-the rounds' ratios is told, so that what else the machine does concerns both. A second ratio compares the
+the rounds' ratios is printed, so that what else the machine does concerns both. A second ratio compares the
 processor time that the two servers spent on a request: it is steadier still.
 """
 
@@ -68,7 +68,7 @@ async def _started(folder: Path, *command: str) -> AsyncIterator[Server]:
 
 
 def _compiled(folder: Path) -> dict[str, str]:
-    """Let Python keep its compiled modules, as it does unless it is told not to."""
+    """Let Python keep its compiled modules, as it does unless an option forbids it."""
     return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(folder / "compiled")}
 
 

@@ -1,4 +1,4 @@
-"""Collect the standard output of a task that printed very much, and tell what that costs the collecting process.
+"""Collect the standard output of a task that printed very much, and report what that costs the collecting process.
 
     .venv/bin/python bench/large_output.py [--mib 1024] [--whole-mib 128]
 
@@ -114,16 +114,16 @@ async def _cost(app: App, environment: dict[str, str], way: str, size: int) -> C
     )
     if process.stdin is None or process.stdout is None:
         raise RuntimeError("both are pipes")
-    told = b""
+    line = b""
     for length in (WARM_UP_BYTES, size * MIB):
         record = await _printed(app, length, f"{way}-{length}")
         process.stdin.write(f"{record.task_id}\n".encode())
-        told = await process.stdout.readline()
+        line = await process.stdout.readline()
     if await process.wait():
         raise RuntimeError(f"the copy as {way} failed")
     # The node's disk is this machine's.
     await app.clients.batch.delete_task_file(record.job_id, record.task_id, "stdout.txt")
-    return Cost(**json.loads(told))
+    return Cost(**json.loads(line))
 
 
 async def _printed(app: App, size: int, name: str) -> TaskRecord:

@@ -17,7 +17,7 @@ _JSON: Final = "application/json; odata=minimalmetadata"
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """A request as it goes over the wire; ``path`` needs no encoding."""
+    """A request as it goes over the wire; `path` needs no encoding."""
 
     method: str
     path: str

@@ -1,1 +1,1 @@
-"""Drops files while everything fails at random, and tells what was lost, ran twice or came back wrong."""
+"""Drops files while everything fails at random, and reports what was lost, ran twice or came back wrong."""

@@ -1,4 +1,4 @@
-# What runs on each file: writes into the ledger that it ran, prints the file, tells the file's name on stderr.
+# What runs on each file: writes into the ledger that it ran, prints the file, writes the file's name to stderr.
 # The blob's name decides what else: see `files.py`.
 printf '%s %s %s %s\n' "$AZ_BATCH_TASK_ID" "$AZ_BATCH_JOB_ID" "$AZ_BATCH_NODE_ID" "$$-$EPOCHREALTIME" >>"$1" || exit 99
 cat "$INPUT_FILE"

@@ -14,7 +14,7 @@ from chaos.errors import ChaosError
 from chaos.files import Version
 
 _BURSTS: Final = (1, 1, 1, 3, 12)
-#: One version in so many is kept back for whoever asks.
+#: One version in so many is kept back for later retries.
 _KEPT: Final = 6
 
 

@@ -4,4 +4,4 @@ from local.errors import StackError
 
 
 class ChaosError(StackError):
-    """The run could not be carried out; tell why."""
+    """The run could not be carried out; the message says why."""

@@ -40,7 +40,7 @@ class Events:
         return taken
 
     async def are_handled(self) -> bool:
-        """Tell whether no event waits to be handled; those of a killed host are out of sight for ten minutes."""
+        """Return whether no event waits to be handled; those of a killed host are out of sight for ten minutes."""
         try:
             return not await self._queue.peek_messages()
         except AzureError:

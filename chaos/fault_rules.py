@@ -1,4 +1,4 @@
-"""What the Batch emulator is told to do wrong with requests for a while: rules for its `/_emulator/faults`."""
+"""What the Batch emulator is asked to do wrong with requests for a while: rules for its `/_emulator/faults`."""
 
 from collections.abc import Callable
 from random import Random

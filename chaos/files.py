@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-#: `{}` stands for a file's number and what its command does. Every one of them is a valid blob name.
+#: `{}` is replaced by a file's number and what its command does. Every one of them is a valid blob name.
 _NAMES: Final = (
     "plain-{}.txt",
     "two words {}.txt",

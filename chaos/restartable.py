@@ -16,7 +16,7 @@ class Running(Protocol):
 
 
 class Restartable:
-    """A part of the stack; `open_part` starts it, told how often it was started before."""
+    """A part of the stack; `open_part` starts it, given how often it was started before."""
 
     def __init__(self, open_part: Callable[[int], AbstractAsyncContextManager[Running]]) -> None:
         self._open_part = open_part

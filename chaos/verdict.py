@@ -7,7 +7,7 @@ What is expected of each version that was dropped:
                                be that of a newer version, for a node reads the file when the task runs
     its output                 in the container, unless that was made again when the task had completed
                                If the table was made again, Batch may have its task and nothing be recorded: of what
-                               was overwritten, nobody tells the new table
+                               was overwritten, nobody informs the new table
     its command                ran once, and at most once more for each time that Batch sent the task back to its queue
     its final state            what the command does for such a name; `output_lost` only on a node that was lost
 """
@@ -27,7 +27,7 @@ _RETRY: Final = re.compile(r"-r\d+$")
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """The four lists of what must not be, each entry a line that names the version, and what else is worth telling."""
+    """The four lists of what must not be, each entry a line that names the version, and what else is worth knowing."""
 
     lost: Sequence[str]
     run_twice: Sequence[str]

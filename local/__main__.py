@@ -43,7 +43,7 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", title="commands")
-    made = {name: commands.add_parser(name, help=told, description=told) for name, told in _COMMANDS.items()}
+    made = {name: commands.add_parser(name, help=text, description=text) for name, text in _COMMANDS.items()}
     for name in ("up", "demo"):
         made[name].add_argument(
             "--host",

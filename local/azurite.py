@@ -64,7 +64,7 @@ class StoragePorts:
         )
 
     async def all_answer(self) -> bool:
-        """Tell whether all three services accept connections."""
+        """Return whether all three services accept connections."""
         ports = (self.blob, self.queue, self.table)
         return all(await asyncio.gather(*map(accepts_connections, ports)))
 

@@ -12,7 +12,7 @@ StackError
 
 
 class StackError(Exception):
-    """Tell what is wrong, with which value and what to do; shown without a traceback."""
+    """Says what is wrong, with which value and what to do; shown without a traceback."""
 
 
 class NotInstalledError(StackError):

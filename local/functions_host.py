@@ -49,7 +49,7 @@ class HostKind(StrEnum):
 class FunctionsHost:
     """A running host; `functions` are names and, for HTTP, URLs; `not_running` are names and reasons.
 
-    Only the embedded host tells what does not run; `func` says it in its log.
+    Only the embedded host reports what does not run; `func` says it in its log.
     """
 
     url: str

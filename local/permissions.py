@@ -38,7 +38,7 @@ def close_to_others(folder: Path) -> None:
 
 
 def open_own_file(path: str, flags: int) -> int:
-    """Open a file for its user alone, as ``opener`` of ``open``; raise OSError for a link, a pipe or the like."""
+    """Open a file for its user alone, as `opener` of `open`; raise OSError for a link, a pipe or the like."""
     descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)

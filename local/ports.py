@@ -56,7 +56,7 @@ def port_number(text: str) -> int:
 
 
 def is_free(port: int) -> bool:
-    """Tell whether a server could listen on this port of 127.0.0.1 now."""
+    """Return whether a server could listen on this port of 127.0.0.1 now."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -79,7 +79,7 @@ def require_free(wanted: Mapping[str, int]) -> None:
 
 
 async def accepts_connections(port: int) -> bool:
-    """Tell whether a server answers on this port."""
+    """Return whether a server answers on this port."""
     try:
         _, writer = await asyncio.open_connection(ADDRESS, port)
     except OSError:

@@ -1,4 +1,4 @@
-"""What must hold before anything of the stack is started: each failure is one clear sentence, told at once.
+"""What must hold before anything of the stack is started: each failure is one clear sentence, reported at once.
 
 Settings, ports, the folder of the state, node and Azurite. (Python's version is looked at where `local` is imported.)
 """
@@ -81,5 +81,5 @@ async def check_node() -> None:
     major = version.removeprefix("v").partition(".")[0]
     if not (major.isascii() and major.isdigit() and int(major) >= OLDEST_NODE):
         raise NotInstalledError(
-            f"Azurite needs Node.js {OLDEST_NODE} or newer: {node} is {version or 'none that tells its version'}"
+            f"Azurite needs Node.js {OLDEST_NODE} or newer: {node} is {version or 'none that reports its version'}"
         )

@@ -1,5 +1,5 @@
 #!/bin/sh
-# What `make setup` needs and cannot install, each told in one sentence: prerequisites.sh PYTHON
+# What `make setup` needs and cannot install, each reported in one sentence: prerequisites.sh PYTHON
 python=$1
 fail() {
     echo "make: $1" >&2
@@ -15,5 +15,5 @@ command -v node >/dev/null 2>&1 || fail "Node.js 20 or newer is needed, for Azur
 version=$(node --version 2>/dev/null)
 major=${version#v}
 [ "${major%%.*}" -ge 20 ] 2>/dev/null ||
-    fail "Node.js 20 or newer is needed, for Azurite: node is ${version:-none that tells its version}"
+    fail "Node.js 20 or newer is needed, for Azurite: node is ${version:-none that reports its version}"
 command -v npm >/dev/null 2>&1 || fail "npm is needed, which comes with Node.js: there is no npm on PATH"

@@ -80,7 +80,7 @@ class ChildProcess:
         return "\n".join(text.splitlines()[-lines:])
 
     async def ended(self) -> ProcessEndedError:
-        """Wait until the process ends by itself; return (not raise) what to tell about it."""
+        """Wait until the process ends by itself; return (not raise) what to report about it."""
         code = await self._process.wait()
         how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
         return ProcessEndedError(f"{self.name} {how}; the last lines of {self.log}:\n{self.tail() or '(nothing)'}")

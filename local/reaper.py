@@ -18,7 +18,7 @@ class _Guard:
         self._pipe: IO[bytes] | None = None
         self._owner = 0
 
-    def tell(self, line: str) -> None:
+    def send(self, line: str) -> None:
         if self._pipe is None or self._owner != os.getpid():
             self._pipe, self._owner = self._start(), os.getpid()
         # A guard that somebody ended guards nothing; that is no reason to fail.
@@ -53,9 +53,9 @@ def _close(process: subprocess.Popen[bytes]) -> None:
 
 def guard(group: int) -> None:
     """Have a process group ended when this process is gone."""
-    _guard.tell(f"+{group}\n")
+    _guard.send(f"+{group}\n")
 
 
 def forget(group: int) -> None:
     """Guard a process group no longer: it has ended, and its number may be another's."""
-    _guard.tell(f"-{group}\n")
+    _guard.send(f"-{group}\n")

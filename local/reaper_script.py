@@ -18,7 +18,7 @@ _POLL_SECONDS: Final = 0.05
 
 def main() -> None:
     """Guard until the input ends; then end what is left."""
-    # Whoever ends the starter by a signal to its group or terminal means to end the starter: this one goes last.
+    # A signal to the starter's group or terminal is meant for the starter: this one goes last.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     groups: set[int] = set()

@@ -129,7 +129,7 @@ def _storage_ports(connection_string: str) -> StoragePorts | None:
     try:
         parsed = parse_connection_string(connection_string)
     except ConnectionStringError:
-        # Told where it is used: it places nothing on this machine.
+        # Reported where it is used: it places nothing on this machine.
         return None
     parts = dict(part.partition("=")[::2] for part in parsed.split(";"))
     urls = [_local_url(parts.get(f"{name}Endpoint", "")) for name in ("Blob", "Queue", "Table")]

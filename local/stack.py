@@ -67,7 +67,7 @@ class Stack:
     processes: list[ChildProcess] = field(default_factory=list)
 
     async def first_end(self) -> ProcessEndedError:
-        """Wait until one of the processes ends by itself; return what to tell about it."""
+        """Wait until one of the processes ends by itself; return what to report about it."""
         waits = [asyncio.create_task(process.ended()) for process in self.processes]
         try:
             done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -80,12 +80,12 @@ class Stack:
 
 @asynccontextmanager
 async def running(plan: Plan, say: Say) -> AsyncIterator[Stack]:
-    """Run the stack until the block is left, telling each step; raise StackError."""
+    """Run the stack until the block is left, announcing each step; raise StackError."""
     settings = plan.settings
     processes: list[ChildProcess] = []
     async with AsyncExitStack() as running_parts:
         preflight.check_folder(plan.folder)
-        # First of all: who starts a stack twice is told that, and not which of its ports are taken.
+        # First of all: a second start says just that, and not which ports are taken.
         running_parts.enter_context(locked(plan.folder))
         close_to_others(plan.folder)
         await preflight.check(settings, plan.wanted_ports())

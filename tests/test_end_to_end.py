@@ -1,4 +1,4 @@
-"""The whole system as a user runs it: files go into a container, outputs come from another, HTTP tells the rest."""
+"""The whole system as a user runs it: files go into a container, outputs come from another, HTTP reports the rest."""
 
 import base64
 import json
@@ -58,8 +58,8 @@ async def test_what_cannot_be_run_is_told_and_holds_up_nothing(system):
     await old.upload_blob(b"old\n", standard_blob_tier=StandardBlobTier.ARCHIVE)
     await system.drop("good.txt", b"good\n")
     await system.outputs("good.txt")
-    status, told = await system.post({"blob": "folder"})
-    assert (status, told["error"]) == (400, "blob 'folder' marks a folder: name a file in it")
+    status, reply = await system.post({"blob": "folder"})
+    assert (status, reply["error"]) == (400, "blob 'folder' marks a folder: name a file in it")
     dots = await once(system, "../output/dots.txt", "rejected")
     assert "a part '.' or '..'" in dots["reason"]
     waiting = await once(system, "old.txt", "queued")
@@ -78,12 +78,12 @@ async def once(system: System, name: str, state: str) -> dict:
     """Submit a file by hand that the trigger has recorded, and see that it is in this state."""
 
     async def recorded() -> dict | None:
-        status, told = await system.post({"blob": name})
-        return told if status == 200 else None
+        status, reply = await system.post({"blob": name})
+        return reply if status == 200 else None
 
-    told = await until(recorded)
-    assert told["state"] == state
-    return told
+    reply = await until(recorded)
+    assert reply["state"] == state
+    return reply
 
 
 async def test_an_overwritten_file_has_both_outputs(system):
@@ -143,8 +143,8 @@ async def test_a_file_can_be_submitted_by_hand(system):
     ],
 )
 async def test_a_wrong_submission_is_told_what_is_wrong(system, body, status, words):
-    told, document = await system.post(body)
-    assert told == status
+    reply, document = await system.post(body)
+    assert reply == status
     assert words in document["error"]
 
 
@@ -177,6 +177,6 @@ async def test_wrong_settings_break_nothing_but_are_told_by_every_call(storage, 
         for path in ("health", "tasks/any"):
             async with http.get(f"{host.url}/api/{path}") as response:
                 assert response.status == 503
-                told = await response.text()
-                assert "BATCH_ENDPOINT is missing" in told
-                assert "BATCH_POOL_ID is 'my pool'" in told
+                reply = await response.text()
+                assert "BATCH_ENDPOINT is missing" in reply
+                assert "BATCH_POOL_ID is 'my pool'" in reply

@@ -154,6 +154,6 @@ async def test_a_tick_tells_what_it_did_in_one_line(app, call, caplog, function,
         await call(function, TIMER)
     (line,) = [record for record in caplog.records if record.levelno >= logging.INFO and record.name == "batch_core"]
     assert line.getMessage().startswith(says)
-    told = dict(part.split("=") for part in line.getMessage().removeprefix(says).split(" "))
-    assert told.keys() == counts | {"is_past_due"}
-    assert (told["is_complete"], told["is_past_due"]) == ("true", "false")
+    logged = dict(part.split("=") for part in line.getMessage().removeprefix(says).split(" "))
+    assert logged.keys() == counts | {"is_past_due"}
+    assert (logged["is_complete"], logged["is_past_due"]) == ("true", "false")

@@ -69,13 +69,13 @@ async def test_a_running_task_is_cancelled_and_its_record_says_so_in_the_end(sys
     assert (record["live"]["state"], record["node_id"]) == ("running", None)
     assert record["live"]["node_id"].startswith("tvmps_")
     await printed(system, record, b"text\n")
-    status, told = await system.post(path=f"tasks/{task_id}/cancel")
-    assert (status, told["reason"]) == (202, "being cancelled on request")
+    status, reply = await system.post(path=f"tasks/{task_id}/cancel")
+    assert (status, reply["reason"]) == (202, "being cancelled on request")
     record = await system.closed(task_id)
     assert (record["state"], record["reason"]) == ("cancelled", "cancelled on request")
     assert await system.content("long.txt", task_id) == b"text\n"
-    status, told = await system.post(path=f"tasks/{task_id}/cancel")
-    assert (status, told["error"]) == (409, f"task {task_id} is cancelled already")
+    status, reply = await system.post(path=f"tasks/{task_id}/cancel")
+    assert (status, reply["error"]) == (409, f"task {task_id} is cancelled already")
 
 
 async def test_a_retried_task_and_its_next_attempt_name_each_other(system):
@@ -93,17 +93,17 @@ async def test_a_retried_task_and_its_next_attempt_name_each_other(system):
 
 async def test_what_has_not_ended_cannot_be_retried(system):
     task_id = await posted(system, "long too.txt")
-    status, told = await system.post(path=f"tasks/{task_id}/retry")
-    assert (status, told["error"].partition(": ")[2]) == (409, "it can be retried when it has ended")
+    status, reply = await system.post(path=f"tasks/{task_id}/retry")
+    assert (status, reply["error"].partition(": ")[2]) == (409, "it can be retried when it has ended")
     await system.post(path=f"tasks/{task_id}/cancel")
     await system.closed(task_id)
 
 
-@pytest.mark.parametrize("wish", ["cancel", "retry"])
+@pytest.mark.parametrize("action", ["cancel", "retry"])
 @pytest.mark.parametrize("task_id", ["nothing", UNKNOWN])
-async def test_an_unknown_task_can_be_neither_cancelled_nor_retried(system, wish, task_id):
-    status, told = await system.post(path=f"tasks/{task_id}/{wish}")
-    assert (status, task_id in told["error"]) == (404, True)
+async def test_an_unknown_task_can_be_neither_cancelled_nor_retried(system, action, task_id):
+    status, reply = await system.post(path=f"tasks/{task_id}/{action}")
+    assert (status, task_id in reply["error"]) == (404, True)
 
 
 async def test_a_task_says_that_it_waits_for_a_pool_without_nodes_and_runs_when_there_are_some(system):

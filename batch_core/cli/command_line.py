@@ -15,7 +15,7 @@ from batch_core.cli import provision
 from batch_core.cli.commands import check_command
 from batch_core.cli.inventory import Found, take_inventory
 from batch_core.cli.origin import Origin
-from batch_core.cli.progress import telling
+from batch_core.cli.progress import announcing
 from batch_core.config.local_settings import LOCAL_SETTINGS
 from batch_core.config.settings import Settings
 from batch_core.errors import AppError, SettingsError
@@ -60,9 +60,9 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m batch_core", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", title="commands")
-    made = {name: commands.add_parser(name, help=told, description=told) for name, told in _COMMANDS.items()}
+    made = {name: commands.add_parser(name, help=text, description=text) for name, text in _COMMANDS.items()}
     for command in made.values():
-        command.add_argument("--dry-run", action="store_true", help="only tell what would be done")
+        command.add_argument("--dry-run", action="store_true", help="only say what would be done")
         file = f"read the settings from FILE instead of {LOCAL_SETTINGS}; '-': from the environment alone"
         command.add_argument("--settings", default=LOCAL_SETTINGS, type=Path, metavar="FILE", help=file)
     made["teardown"].add_argument(
@@ -94,7 +94,7 @@ def _with_app[T](settings: Settings, work: Callable[[App], Awaitable[T]]) -> T:
 
 async def _setup(app: App) -> int:
     for resource in provision.resources(app):
-        async with telling(f"creating {resource.description}"):
+        async with announcing(f"creating {resource.description}"):
             is_new = await provision.make(resource)
         print(f"{resource.description}: {'created' if is_new else 'is there'}", flush=True)
     for day in await app.table.unnoted_days():
@@ -113,7 +113,7 @@ async def _would_set_up(app: App) -> int:
 
 def _teardown(settings: Settings, *, is_dry_run: bool, is_sure: bool) -> int:
     """Say what exists and where, ask, and only then remove: an interruption before that loses nothing."""
-    found = _with_app(settings, _tell_what_is_there)
+    found = _with_app(settings, _list_what_exists)
     if is_dry_run or not found:
         return 0
     if not is_sure and not sys.stdin.isatty():
@@ -127,7 +127,7 @@ def _teardown(settings: Settings, *, is_dry_run: bool, is_sure: bool) -> int:
     return _with_app(settings, lambda app: _remove(app, wanted))
 
 
-async def _tell_what_is_there(app: App) -> list[Found]:
+async def _list_what_exists(app: App) -> list[Found]:
     found = await _inventory(app)
     lines = (
         ["This is there to be deleted:", *(f"  {one}" for one in found)] if found else ["There is nothing to delete."]
@@ -139,7 +139,7 @@ async def _tell_what_is_there(app: App) -> list[Found]:
 
 
 async def _inventory(app: App) -> list[Found]:
-    async with telling("looking at what is there"):
+    async with announcing("looking at what is there"):
         return await take_inventory(app)
 
 
@@ -150,7 +150,7 @@ async def _remove(app: App, wanted: Sequence[Found]) -> int:
     input_container, output_container, table, pool = provision.resources(app)
     for resource in [*jobs, pool, input_container, output_container, table]:
         if resource.description in names:
-            async with telling(f"deleting {resource.description}"):
+            async with announcing(f"deleting {resource.description}"):
                 was_there = await provision.remove(resource)
             print(f"{resource.description}: {'deleted' if was_there else 'was not there'}", flush=True)
     if not wanted:
@@ -159,7 +159,7 @@ async def _remove(app: App, wanted: Sequence[Found]) -> int:
 
 
 async def _tidy(app: App, *, is_dry_run: bool) -> int:
-    async with telling("looking at jobs of past days"):
+    async with announcing("looking at jobs of past days"):
         report = await tidy(app, is_dry_run=is_dry_run)
     would = "would be " if is_dry_run else ""
     for job_id in report.terminated:

@@ -11,7 +11,7 @@ FIRST, EVERY = 2.0, 10.0
 
 
 @asynccontextmanager
-async def telling(what: str) -> AsyncIterator[None]:
+async def announcing(what: str) -> AsyncIterator[None]:
     """Say on standard error what is being done if the block takes long; `what` reads like "deleting pool p"."""
     teller = asyncio.create_task(_tell(what))
     try:

@@ -52,7 +52,7 @@ def resources(app: App) -> list[Resource]:
 
 
 async def make(resource: Resource) -> bool:
-    """Make it; False if it was there. Raises the `ServiceError` that fits, a resource in deletion among them."""
+    """Make it; False if it existed already. Raises the `ServiceError` that fits, a resource in deletion among them."""
     try:
         with translating(f"creating {resource.description}"):
             await resource.create()
@@ -64,7 +64,7 @@ async def make(resource: Resource) -> bool:
 
 
 async def remove(resource: Resource) -> bool:
-    """Remove it; False if it was not there."""
+    """Remove it; False if it did not exist."""
     try:
         with translating(f"deleting {resource.description}"):
             await resource.delete()

@@ -12,7 +12,7 @@ _ACCOUNT_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def is_access_key(text: str) -> bool:
-    """Tell whether a text is base64 of at least one byte, as every access key is."""
+    """Return whether a text is base64 of at least one byte, as every access key is."""
     try:
         return bool(base64.b64decode(text.encode("ascii"), validate=True))
     except (UnicodeEncodeError, binascii.Error):
@@ -20,5 +20,5 @@ def is_access_key(text: str) -> bool:
 
 
 def is_account_name(text: str) -> bool:
-    """Tell whether a text can be an account's name; emulators allow more than Azure does."""
+    """Return whether a text can be an account's name; emulators allow more than Azure does."""
     return _ACCOUNT_NAME.fullmatch(text) is not None

@@ -40,7 +40,7 @@ def host_of(url: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a name or address in lower case is the loopback interface's.
+    """Return whether a name or address in lower case is the loopback interface's.
 
     https://www.rfc-editor.org/rfc/rfc6761#section-6.3: `localhost` and every name below it.
     """
@@ -51,7 +51,7 @@ def is_loopback(host: str) -> bool:
 
 
 def is_this_machine(host: str | None) -> bool:
-    """Tell whether a host is this machine, also by the name that it has inside a container."""
+    """Return whether a host is this machine, also by the name that it has inside a container."""
     return host is not None and (is_loopback(host) or host == "host.docker.internal")
 
 

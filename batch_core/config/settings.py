@@ -77,7 +77,7 @@ class IntakeSettings:
     is_scanned: bool
 
     def takes(self, version: BlobVersion) -> bool:
-        """Tell whether the app takes this file by itself; a person can still submit it."""
+        """Return whether the app takes this file by itself; a person can still submit it."""
         is_old = self.not_before is not None and version.last_modified < self.not_before
         return not is_old and not (self.skip_empty and version.size == 0)
 

@@ -67,7 +67,7 @@ async def _check(name: str, ping: Callable[[], Awaitable[None]]) -> list[Check]:
 
 
 async def _check_file_names(app: App) -> list[Check]:
-    """Tell of a name that stops the host, if the last sweep saw one; nothing where all is well."""
+    """Report a name that stops the host, if the last sweep saw one; nothing otherwise."""
     if not app.settings.intake.is_scanned:
         return []
     try:
@@ -112,8 +112,8 @@ def _pool_check(pool: PoolStatus) -> Check:
 def clocks_check(clocks: Sequence[ServiceClock], now: datetime) -> Check:
     """Compare this machine's clock with those of the services that have answered so far."""
     ahead = {clock.service: difference for clock in clocks if (difference := clock.ahead(now)) is not None}
-    told = ", ".join(f"{_apart(difference)} {service}'s" for service, difference in ahead.items())
-    detail = f"this machine's clock is {told}" if told else "no service has told its time yet"
+    apart = ", ".join(f"{_apart(difference)} {service}'s" for service, difference in ahead.items())
+    detail = f"this machine's clock is {apart}" if apart else "no service has reported its time yet"
     is_ok = all(abs(difference) <= CLOCK_TOLERANCE for difference in ahead.values())
     advice = "" if is_ok else f": set it right; beyond {SHARED_KEY_LIMIT} minutes Azure refuses what a key signs"
     return Check(name="clock", is_ok=is_ok, detail=detail + advice)
@@ -154,7 +154,7 @@ async def _notes_check(app: App) -> Check:
 
 
 async def _check_waiting(app: App) -> list[Check]:
-    """Tell of files that Batch has not accepted for long; nothing where there are none."""
+    """Report files that Batch has not accepted for a long time; nothing if there are none."""
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS):
             waiting = await _not_accepted(app)

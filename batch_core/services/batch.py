@@ -115,11 +115,11 @@ class BatchService:
             raise
 
     async def is_disabled(self, job_id: str) -> bool:
-        """Tell whether the job is disabled, so that its tasks do not run."""
+        """Return whether the job is disabled, so that its tasks do not run."""
         return await self._job_state(job_id) in {BatchJobState.DISABLED, BatchJobState.DISABLING}
 
     async def has_ended(self, job_id: str) -> bool:
-        """Tell whether the job has ended: what is active in it then stays so and will never run.
+        """Return whether the job has ended: what is active in it then stays so and will never run.
 
         https://learn.microsoft.com/rest/api/batchservice/jobs/terminate-job
         """

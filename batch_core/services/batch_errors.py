@@ -5,20 +5,20 @@ from batch_core.sdk.service_codes import ABSENT_FILE, FILE_OUT_OF_REACH, NEVER_A
 
 
 def is_gone(error: ServiceError) -> bool:
-    """Tell whether a task's file does not exist and never will again."""
+    """Return whether a task's file does not exist and never will again."""
     return error.code in ABSENT_FILE
 
 
 def is_out_of_reach(error: ServiceError) -> bool:
-    """Tell whether a task's files cannot be read now: it never ran, or its node is unavailable."""
+    """Return whether a task's files cannot be read now: it never ran, or its node is unavailable."""
     return error.code in FILE_OUT_OF_REACH
 
 
 def takes_no_tasks(error: ServiceError) -> bool:
-    """Tell whether the job takes no more tasks, ever."""
+    """Return whether the job takes no more tasks, ever."""
     return error.code in TAKES_NO_TASKS
 
 
 def is_never_accepted(error: ServiceError) -> bool:
-    """Tell whether this very task can never be added, in the service's own words."""
+    """Return whether this very task can never be added, in the service's own words."""
     return isinstance(error, Refused | Conflict) and error.code in NEVER_ACCEPTED

@@ -202,7 +202,7 @@ def obstacle_of(properties: BlobProperties) -> Obstacle | None:
 
 
 def _is_folder(properties: BlobProperties) -> bool:
-    """Tell whether the blob marks a folder, as those of accounts with a hierarchical namespace do.
+    """Return whether the blob marks a folder, as those of accounts with a hierarchical namespace do.
 
     https://learn.microsoft.com/azure/storage/blobs/data-lake-storage-known-issues#blob-apis
     """

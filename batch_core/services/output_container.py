@@ -27,7 +27,7 @@ class OutputContainer:
             _check_written(await self._blob(blob_name).upload_blob(content, overwrite=True, content_settings=_TEXT))
 
     async def has(self, blob_name: str) -> bool:
-        """Tell whether the blob is there, which means that it is whole."""
+        """Return whether the blob exists, which means that it is whole."""
         try:
             with translating(f"looking for output blob {blob_name!r}"):
                 await blob_properties(self._blob(blob_name))

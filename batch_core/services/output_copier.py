@@ -1,7 +1,7 @@
 """A file of a task's directory becomes a blob of the output container: whole or not at all, with little memory.
 
 Small files take one read and one write. Large ones are read in ranges and staged as blocks; the blob appears when all
-of them are there. What a tick staged is found by the next one, which goes on after it.
+of them exist. What a tick staged is found by the next one, which goes on after it.
 """
 
 from collections.abc import AsyncIterator

@@ -139,7 +139,7 @@ class StateTable:
         return {stored.record.task_id: stored for stored in found if stored.record.task_id in wanted}
 
     async def recorded_among(self, task_ids: Iterable[str]) -> set[str]:
-        """Tell which of the tasks are recorded, in the same way."""
+        """Return which of the tasks are recorded, in the same way."""
         wanted = {task_id for task_id in task_ids if is_task_id(task_id)}
         rows = ((table_keys(task_id).partition, table_keys(task_id).row) for task_id in wanted)
         return {str(entity.get("task_id")) async for entity in self._between(rows, select=["task_id"])} & wanted

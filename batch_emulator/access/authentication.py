@@ -14,7 +14,7 @@ _BEARER: Final = "bearer "
 
 @dataclass(frozen=True, kw_only=True)
 class Authentication:
-    """``takes_tokens`` where the emulator serves HTTPS: tokens must not travel in the clear."""
+    """`takes_tokens` where the emulator serves HTTPS: tokens must not travel in the clear."""
 
     key: SharedKey
     takes_tokens: bool

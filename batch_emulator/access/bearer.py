@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from batch_emulator.errors import BatchError, ErrorCode
 
-#: What the client's scope ``https://batch.core.windows.net//.default`` asks for.
+#: What the client's scope `https://batch.core.windows.net//.default` asks for.
 AUDIENCE: Final = "https://batch.core.windows.net/"
 
 _AUDIENCES: Final = frozenset({AUDIENCE, AUDIENCE.rstrip("/")})

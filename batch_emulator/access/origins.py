@@ -1,8 +1,8 @@
 """Keeps web pages out: a browser on this machine reaches the emulator, whose default key everybody knows.
 
-Two checks close that way on the whole API. The ``Host`` header must name this machine, or a name that the user
+Two checks close that way on the whole API. The `Host` header must name this machine, or a name that the user
 allowed: a page whose own name was made to lead to 127.0.0.1 (DNS rebinding) is of one origin with the emulator for the
-browser, but still sends its own name. And what the browser says of the sender, ``Origin`` and ``Sec-Fetch-Site``, must
+browser, but still sends its own name. And what the browser says of the sender, `Origin` and `Sec-Fetch-Site`, must
 not be another page. Programs send neither. No answer ever carries a header that would let other origins in.
 
 https://fetch.spec.whatwg.org/#origin-header and https://www.w3.org/TR/fetch-metadata/
@@ -29,7 +29,7 @@ _FOREIGN_SITES: Final = frozenset({"cross-site", "same-site"})
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
-    """Who may ask: ``allowed`` are the names, apart from those of this machine, by which the emulator is reached."""
+    """Who may ask: `allowed` are the names, apart from those of this machine, by which the emulator is reached."""
 
     allowed: frozenset[str]
 
@@ -56,7 +56,7 @@ def read_allowed(names: Iterable[str]) -> frozenset[str]:
 
 
 def is_loopback(name: str) -> bool:
-    """Tell whether a plain name always means this machine (RFC 6761, section 6.3: localhost and what is below it)."""
+    """Return whether a plain name always means this machine (RFC 6761, section 6.3: localhost and what is below it)."""
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:

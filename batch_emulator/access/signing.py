@@ -52,8 +52,8 @@ class SharedKey:
     def verify(self, method: str, raw_path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> None:
         """Raise AuthenticationFailed unless the request is signed with the key, and fresh.
 
-        ``raw_path`` is the path as it came, still percent-encoded. Some clients sign a path in
-        which ``:``, ``=`` and ``&`` are encoded and send one in which they are not: both count.
+        `raw_path` is the path as it came, still percent-encoded. Some clients sign a path in
+        which `:`, `=` and `&` are encoded and send one in which they are not: both count.
         So do both lengths of a request without body and without Content-Length: "0", as the Python
         clients sign it, and none, as @azure/batch signs DELETE.
         """
@@ -95,7 +95,7 @@ class SharedKey:
 
 
 def _check_unambiguous(headers: Mapping[str, str]) -> None:
-    """Refuse a signed header that stands there twice: nobody can tell which one was signed."""
+    """Refuse a signed header that stands there twice: which one was signed is unknown."""
     # Iterating over the headers themselves would name each once.
     names = [name.lower() for name, _ in headers.items()]
     for name in {*_SIGNED_HEADERS, "authorization", *[name for name in names if "ocp-" in name]}:

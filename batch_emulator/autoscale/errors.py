@@ -18,7 +18,7 @@ FIRST: Final = Position(1, 1)
 
 
 class FormulaError(Exception):
-    """The message in the service's form: ``Line 1, Col 1: Undefined symbol: $x`` (recording of the real service)."""
+    """The message in the service's form: `Line 1, Col 1: Undefined symbol: $x` (recording of the real service)."""
 
     def __init__(self, at: Position, reason: str) -> None:
         super().__init__(f"Line {at.line}, Col {at.column}: {reason}")

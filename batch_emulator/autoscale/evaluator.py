@@ -66,7 +66,7 @@ class Circumstances:
 class Evaluation:
     """What a formula says: how many nodes, what happens to those that leave, and how it came to that.
 
-    ``results`` is in the form of the service. Where there is an ``error`` the targets are those from before.
+    `results` is in the form of the service. Where there is an `error` the targets are those from before.
     """
 
     dedicated: int
@@ -77,7 +77,7 @@ class Evaluation:
 
 
 class _Stop(Exception):
-    """The formula called ``stop()``."""
+    """The formula called `stop()`."""
 
 
 def evaluate(formula: str, circumstances: Circumstances) -> Evaluation:

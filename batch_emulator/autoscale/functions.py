@@ -27,7 +27,7 @@ def _vector(arguments: Iterable[Value]) -> Vector:
 
 
 def _over_all(calculate: Callable[[Vector], float], *, empty: float | None = None) -> Function:
-    """Return a function from a doubleVecList to a double; without ``empty`` it needs at least one value."""
+    """Return a function from a doubleVecList to a double; without `empty` it needs at least one value."""
 
     def function(arguments: Sequence[Value]) -> float:
         vector = _vector(arguments)
@@ -114,7 +114,7 @@ def read_time(source: str) -> datetime:
         raise NotDefinedError("The time is out of range") from exc
 
 
-#: The functions whose result follows from their arguments; ``rand``, ``stop`` and ``time`` are the evaluator's.
+#: The functions whose result follows from their arguments; `rand`, `stop` and `time` are the evaluator's.
 FUNCTIONS: Final[dict[str, Function]] = {
     "avg": _over_all(lambda vector: sum(vector) / len(vector)),
     "ceil": _each(_whole(lambda number: float(math.ceil(number)))),

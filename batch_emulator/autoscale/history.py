@@ -26,7 +26,7 @@ class History:
         self._samples.append((time, values))
 
     def metrics(self, now: datetime, values: Mapping[str, float]) -> dict[str, Metric]:
-        """Return the metrics as a formula sees them now: ``values`` are the newest sample, which is not kept."""
+        """Return the metrics as a formula sees them now: `values` are the newest sample, which is not kept."""
         taken = [*self._samples, (now, values)]
         return {
             name: Metric(

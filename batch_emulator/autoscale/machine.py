@@ -1,4 +1,4 @@
-"""How busy this machine is: what all emulated nodes share. Where there is no ``/proc``, everything is 0."""
+"""How busy this machine is: what all emulated nodes share. Where there is no `/proc`, everything is 0."""
 
 import os
 import shutil
@@ -25,7 +25,7 @@ _COUNTERS: Final = (
 
 @dataclass(kw_only=True)
 class Machine:
-    """Measures the machine; each reading tells what happened since the one before."""
+    """Measures the machine; each reading covers the time since the one before."""
 
     directory: Path
     _counters: dict[str, float] = field(default_factory=dict)
@@ -34,7 +34,7 @@ class Machine:
     def read(self) -> dict[str, float]:
         """Return the resource metrics by name: CPU from 0 to 1, memory in megabytes, disk in gigabytes.
 
-        Units: documentation: batch-automatic-scaling; its examples compare ``$CPUPercent`` with 0.7.
+        Units: documentation: batch-automatic-scaling; its examples compare `$CPUPercent` with 0.7.
         """
         counters = {**_disk(), **_network()}
         rates = {name: max(counters.get(name, 0) - self._counters.get(name, 0), 0.0) for name in _COUNTERS}

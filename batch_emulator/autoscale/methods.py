@@ -18,7 +18,7 @@ _ATTRIBUTES: Final[dict[str, Callable[[Metric], Value]]] = {
 def member(value: Value, name: str) -> float:
     """Return a member of a timestamp. Raises NotDefinedError.
 
-    ``weekday`` is 1 for Monday and, as in .NET, 0 for Sunday.
+    `weekday` is 1 for Monday and, as in .NET, 0 for Sunday.
     """
     if not isinstance(value, datetime):
         raise NotDefinedError(f"A {type_name(value)} has no member {name}")
@@ -54,7 +54,7 @@ def _whole(count: float) -> int:
 
 
 def _samples(metric: Metric, arguments: Sequence[Value]) -> tuple[float, ...]:
-    """Return samples by time; fail where fewer than the asked percentage are there."""
+    """Return samples by time; fail where there are fewer than the requested percentage."""
     match arguments:
         case [start]:
             end, percent = metric.now, 0.0

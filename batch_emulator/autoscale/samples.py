@@ -20,7 +20,7 @@ class Sample(NamedTuple):
 class Metric:
     """A read-only service-defined variable as a formula sees it at one moment.
 
-    ``samples`` are in order of time, taken every ``period``.
+    `samples` are in order of time, taken every `period`.
     """
 
     name: str
@@ -48,6 +48,6 @@ class Metric:
         return tuple(sample.value for sample in self.samples if first <= sample.time <= last)
 
     def percent(self, one: datetime, other: datetime) -> float:
-        """Return how much of the possible number of samples of a stretch of time is there, 0 to 100."""
+        """Return what percentage of the possible samples of a stretch of time exists, 0 to 100."""
         possible = max(abs(other - one) // self.period, 1)
         return min(100.0 * len(self.between(one, other)) / possible, 100.0)

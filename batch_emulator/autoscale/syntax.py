@@ -27,7 +27,7 @@ class Name:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ListOf:
-    """``[1, 2, 3]``."""
+    """`[1, 2, 3]`."""
 
     at: Position
     arguments: "tuple[Expression, ...]"
@@ -50,7 +50,7 @@ class Binary:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Choice:
-    """``condition ? chosen : other``."""
+    """`condition ? chosen : other`."""
 
     at: Position
     condition: "Expression"
@@ -60,7 +60,7 @@ class Choice:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Call:
-    """``name(arguments)``."""
+    """`name(arguments)`."""
 
     at: Position
     name: str
@@ -69,7 +69,7 @@ class Call:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Member:
-    """``of.name``, or ``of.name(arguments)`` where there are arguments, be it none."""
+    """`of.name`, or `of.name(arguments)` where there are arguments, be it none."""
 
     at: Position
     of: "Expression"
@@ -82,7 +82,7 @@ type Expression = Number | Text | Name | ListOf | Unary | Binary | Choice | Call
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Statement:
-    """An expression; its value is kept where ``target`` names a variable."""
+    """An expression; its value is kept where `target` names a variable."""
 
     at: Position
     target: str | None

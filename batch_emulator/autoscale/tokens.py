@@ -21,7 +21,7 @@ _TOKEN: Final = re.compile(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Token:
-    """A token; ``kind`` is number, name, string, mark or end."""
+    """A token; `kind` is number, name, string, mark or end."""
 
     kind: str
     text: str
@@ -29,7 +29,7 @@ class Token:
 
 
 def tokens_of(formula: str) -> Iterator[Token]:
-    """Yield the tokens without spaces and comments, and one of kind ``end``. Raises FormulaError."""
+    """Yield the tokens without spaces and comments, and one of kind `end`. Raises FormulaError."""
     index, line, start = 0, 1, 0
     while index < len(formula):
         at = Position(line, index - start + 1)

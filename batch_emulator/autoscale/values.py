@@ -52,7 +52,7 @@ INTERVALS: Final = {
 
 
 class NotDefinedError(Exception):
-    """An operation has no meaning for these values; the message tells why."""
+    """An operation has no meaning for these values; the message says why."""
 
 
 def type_name(value: Value) -> str:
@@ -100,7 +100,7 @@ _COMPARISONS: Final[dict[str, Callable[[Any, Any], bool]]] = {
 
 
 def apply(sign: str, left: Value, right: Value) -> Value:
-    """Return ``left sign right``. Raises NotDefinedError."""
+    """Return `left sign right`. Raises NotDefinedError."""
     left, right = scalar(left), scalar(right)
     if sign in _COMPARISONS:
         return _compare(sign, left, right)
@@ -167,7 +167,7 @@ def _with_time(sign: str, left: Value, right: Value) -> Interval | datetime | No
 
 
 def negate(sign: str, value: Value) -> Value:
-    """Return ``-value`` or ``!value``. Raises NotDefinedError."""
+    """Return `-value` or `!value`. Raises NotDefinedError."""
     value = scalar(value)
     match sign, value:
         case "-", float():

@@ -1,1 +1,1 @@
-"""The emulator's own HTTP interface under ``/_emulator/``: what no real service offers."""
+"""The emulator's own HTTP interface under `/_emulator/`: what no real service offers."""

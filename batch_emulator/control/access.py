@@ -12,7 +12,7 @@ CONTROL_PREFIX: Final = "/_emulator/"
 
 
 def is_from_this_machine(request: web.BaseRequest) -> bool:
-    """Tell whether a request comes over the loopback interface, by a name of this machine, and from no web page.
+    """Return whether a request comes over the loopback interface, by a name of this machine, and from no web page.
 
     A name that was allowed does not count: something in between may let other machines in by it.
     """

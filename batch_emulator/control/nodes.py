@@ -10,12 +10,12 @@ from batch_emulator.errors import BatchError, ErrorCode
 from batch_emulator.faults.form import Form, Invalid
 from batch_emulator.handlers.pools import find_pool
 
-#: Stands for the node that runs the most tasks, the oldest of equals.
+#: Means the node that runs the most tasks, the oldest of equals.
 _ANY: Final = "any"
 
 
 async def lose(call: Call) -> web.StreamResponse:
-    """Let a node vanish with its files; ``replace``: a new one boots in its place."""
+    """Let a node vanish with its files; `replace`: a new one boots in its place."""
     form = await _options(call)
     replace = form.flag("replace")
     _check(form)
@@ -29,7 +29,7 @@ async def preempt(call: Call) -> web.StreamResponse:
 
 
 async def make_unusable(call: Call) -> web.StreamResponse:
-    """Break a node; ``code`` and ``message`` are the error that it shows."""
+    """Break a node; `code` and `message` are the error that it shows."""
     form = await _options(call)
     code, message = form.text("code") or "Unusable", form.text("message") or ""
     _check(form)
@@ -48,7 +48,7 @@ async def recover(call: Call) -> web.StreamResponse:
 
 
 async def fail_start_task(call: Call) -> web.StreamResponse:
-    """Let a node's start task have failed, with ``exitCode``."""
+    """Let a node's start task have failed, with `exitCode`."""
     form = await _options(call)
     code = form.whole("exitCode", 1, 255)
     _check(form)
@@ -57,7 +57,7 @@ async def fail_start_task(call: Call) -> web.StreamResponse:
 
 
 async def fail_next_start_tasks(call: Call) -> web.StreamResponse:
-    """Let the next ``count`` runs of start tasks in a pool fail."""
+    """Let the next `count` runs of start tasks in a pool fail."""
     form = await _options(call)
     count = form.whole("count", 1, 1000)
     _check(form)

@@ -1,4 +1,4 @@
-"""The whole of the emulator's state: looking at it, and beginning anew."""
+"""The whole of the emulator's state: looking at it, and resetting it."""
 
 import asyncio
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ _MOST_ROWS = 10_000
 
 
 async def dump_state(call: Call) -> web.StreamResponse:
-    """Answer every table's size and newest rows (``?rows=``, 1000 by default), without secrets."""
+    """Answer every table's size and newest rows (`?rows=`, 1000 by default), without secrets."""
     given = call.query.get("rows", str(_ROWS))
     if not (given.isascii() and given.isdigit() and len(given) < 10 and int(given) <= _MOST_ROWS):
         raise invalid_parameter("rows", given, f"A number up to {_MOST_ROWS} is expected")

@@ -27,7 +27,7 @@ KILLED = -signal.SIGKILL
 class Attempt:
     """What to run, where, and for how long at most (seconds; None for no limit).
 
-    ``packages`` are references to application packages; they are unpacked on ``node``.
+    `packages` are references to application packages; they are unpacked on `node`.
     """
 
     command_line: str
@@ -87,7 +87,7 @@ async def _run(attempt: Attempt, transfers: Transfers) -> int:
 
 
 async def make_directory(directory: RunDirectory) -> None:
-    """Make the directory anew: a run never sees the files of an earlier one. Raises RunError."""
+    """Make the directory again, empty: a run never sees the files of an earlier one. Raises RunError."""
     if directory.root.exists():
         await asyncio.to_thread(directory.remove)
     try:

@@ -36,7 +36,7 @@ _OF_THE_BLOB: Final = {
 
 
 class UploadError(Exception):
-    """The storage service refuses; ``status`` is the HTTP status, 0 where there was no answer."""
+    """The storage service refuses; `status` is the HTTP status, 0 where there was no answer."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -58,7 +58,7 @@ async def put_file(session: aiohttp.ClientSession, path: Path, url: str, headers
 
 
 async def _blocks(descriptor: int, size: int) -> AsyncIterator[bytes]:
-    """Yield the first ``size`` bytes: a log that still grows has no end."""
+    """Yield the first `size` bytes: a log that still grows has no end."""
     length = max(BLOCK_SIZE, -(-size // _MOST_BLOCKS))
     for start in range(0, size, length):
         yield await asyncio.to_thread(os.pread, descriptor, min(length, size - start), start)

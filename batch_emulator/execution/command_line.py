@@ -11,7 +11,7 @@ def split_command_line(command_line: str) -> list[str]:
     r"""Return the program and its arguments. Raises ValueError.
 
     Quotes work as everywhere on Linux: nothing is special between single quotes; between double
-    quotes a backslash keeps ``"`` and ``\``; elsewhere a backslash keeps the next character.
+    quotes a backslash keeps `"` and `\`; elsewhere a backslash keeps the next character.
     """
     words = shlex.split(command_line)
     if not words:

@@ -14,7 +14,7 @@ _FOLDER_MARK: Final = "hdi_isfolder"
 
 
 class ListingError(Exception):
-    """The container cannot be listed; ``status`` is the HTTP status, 0 for none."""
+    """The container cannot be listed; `status` is the HTTP status, 0 for none."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -55,7 +55,7 @@ async def list_blobs(session: aiohttp.ClientSession, container_url: str, prefix:
 
 
 def _marks_folder(blob: ET.Element) -> bool:
-    """Tell whether a blob stands for a directory: in accounts with a hierarchical namespace, or made by their tools.
+    """Return whether a blob marks a directory: in accounts with a hierarchical namespace, or made by their tools.
 
     https://learn.microsoft.com/azure/storage/blobs/data-lake-storage-introduction
     """

@@ -28,7 +28,7 @@ class Coordination:
 
 
 async def coordinate(coordination: Coordination, transfers: Transfers) -> Outcome:
-    """Run the command to its end; what it leaves in the background stays until ``end_background``."""
+    """Run the command to its end; what it leaves in the background stays until `end_background`."""
     try:
         code = await _run(coordination, transfers)
     except RunError as exc:

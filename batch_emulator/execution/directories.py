@@ -86,7 +86,7 @@ class NodeDirectory:
         return self.root / "fsmounts"
 
     def create(self, mounts: Iterable[str] = ()) -> None:
-        """Make the root's directories, and an empty one for each mount; ``mounts`` must stay inside."""
+        """Make the root's directories, and an empty one for each mount; `mounts` must stay inside."""
         for name in (*ROOT_DIRECTORIES, *(f"fsmounts/{mount}" for mount in mounts)):
             (self.root / name).mkdir(parents=True, exist_ok=True)
 

@@ -13,7 +13,7 @@ from typing import Final, Self
 from batch_emulator.execution.directories import NodeDirectory, RunDirectory
 from batch_emulator.values.documents import Document
 
-#: Names the directory by which a run's processes are recognised: see ``leftovers``.
+#: Names the directory by which a run's processes are recognised: see `leftovers`.
 RUN_MARK: Final = "AZ_BATCH_TASK_WORKING_DIR"
 NODE_MARK: Final = "AZ_BATCH_NODE_ROOT_DIR"
 

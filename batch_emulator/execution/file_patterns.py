@@ -16,9 +16,9 @@ _VARIABLE: Final = re.compile(r"\$(?:(\w+)|\{(\w+)\})", re.ASCII)
 
 @dataclass(frozen=True, kw_only=True)
 class Match:
-    """A file; ``name`` is relative to the last directory of the pattern that is not a wildcard.
+    """A file; `name` is relative to the last directory of the pattern that is not a wildcard.
 
-    ``path`` has no link in it.
+    `path` has no link in it.
     """
 
     path: Path
@@ -30,16 +30,16 @@ def has_wildcards(pattern: str) -> bool:
 
 
 def expand_variables(pattern: str, environment: Mapping[str, str]) -> str:
-    """Replace ``$NAME`` and ``${NAME}``; what the task has no variable for stays."""
+    """Replace `$NAME` and `${NAME}`; what the task has no variable for stays."""
     return _VARIABLE.sub(lambda found: environment.get(found[1] or found[2], found[0]), pattern)
 
 
 def find_matches(pattern: str, working: Path, node: Path) -> list[Match]:
     """Return the files that match, sorted. Blocks: the directories may hold much.
 
-    ``*``, ``?`` and ``[]`` match within a name, ``**`` any directories; none of them a leading dot. A
-    relative pattern is relative to ``working``. Links to directories are not followed, and nothing
-    outside ``node`` is found.
+    `*`, `?` and `[]` match within a name, `**` any directories; none of them a leading dot. A
+    relative pattern is relative to `working`. Links to directories are not followed, and nothing
+    outside `node` is found.
     """
     if len(pattern) > _LONGEST:
         return []
@@ -68,7 +68,7 @@ def _walk(top: Path, pattern: str) -> Iterator[str]:
         yield from (prefix + name for name in files if _matches(parts, (prefix + name).split("/")))
 
 
-#: Tells whether a pattern's part matches a name; None is ``**``, which matches any number of directories.
+#: Whether a pattern's part matches a name; None is `**`, which matches any number of directories.
 type _Part = Callable[[str], bool] | None
 
 
@@ -79,7 +79,7 @@ def _name_matcher(part: str) -> _Part:
 
 
 def _matches(parts: Sequence[_Part], names: Sequence[str]) -> bool:
-    """Tell whether a path matches, in time proportional to parts times names: all readings are followed at once."""
+    """Return whether a path matches, in time proportional to parts times names: all readings are followed at once."""
     reached = _with_skipped({0}, parts)
     for name in names:
         reached = _with_skipped({after for at in reached for after in _after(at, parts, name)}, parts)
@@ -96,7 +96,7 @@ def _after(at: int, parts: Sequence[_Part], name: str) -> set[int]:
 
 
 def _with_skipped(reached: set[int], parts: Sequence[_Part]) -> set[int]:
-    """Add what is reached where ``**`` matches no directory; the last one matches a file, so it is not skipped."""
+    """Add what is reached where `**` matches no directory; the last one matches a file, so it is not skipped."""
     for at in range(len(parts) - 1):
         if at in reached and parts[at] is None:
             reached.add(at + 1)

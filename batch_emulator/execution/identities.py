@@ -9,7 +9,7 @@ _START_IT: Final = "start it with --storage CONNECTION_STRING or BATCH_EMULATOR_
 
 
 class NoAccessError(Exception):
-    """The emulator has no account that it could use for an identity; the message tells what to do."""
+    """The emulator has no account that it could use for an identity; the message says what to do."""
 
 
 def accessible(url: str, entry: Document, account: StorageAccount | None) -> str:

@@ -1,7 +1,7 @@
 """Finds processes that a run left behind by leaving its process group.
 
 They are recognised by the variables that every task is started with, and that its children inherit.
-Where there is no ``/proc`` nothing is found.
+Where there is no `/proc` nothing is found.
 """
 
 import os
@@ -27,7 +27,7 @@ _BOUNDS: Final = slice(47, 49)
 
 
 def kill_leftovers(variable: str, path: Path, *, below: bool = False) -> None:
-    """End every process whose environment has ``variable`` set to ``path`` (or to one below).
+    """End every process whose environment has `variable` set to `path` (or to one below).
 
     Return when they are gone, and what they started meanwhile, too.
     """
@@ -64,7 +64,7 @@ def _environment(pid: int) -> list[bytes]:
 
 
 def _has_no_variables(process: Path) -> bool:
-    """Tell whether a process was started with an empty environment: it has bounds, and nothing between them.
+    """Return whether a process was started with an empty environment: it has bounds, and nothing between them.
 
     While a process turns into another program, both bounds are 0. Raises OSError for a zombie or a kernel thread, which
     have no program.

@@ -30,7 +30,7 @@ class NotEmptyError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class FileEntry:
-    """A file or directory below a root; ``name`` is relative to the root, with slashes."""
+    """A file or directory below a root; `name` is relative to the root, with slashes."""
 
     path: Path
     name: str
@@ -47,8 +47,8 @@ class FileEntry:
     def on_wire(self) -> Document:
         """Return the item of a list of files; directories have no properties.
 
-        Linux nodes tell no time of creation (SDK documentation of FileProperties; recording
-        ``should_list_task_files``).
+        Linux nodes report no time of creation (SDK documentation of FileProperties; recording
+        `should_list_task_files`).
         """
         item: Document = {"name": self.name, "url": self.url, "isDirectory": self.is_directory}
         if not self.is_directory:
@@ -62,7 +62,7 @@ class FileEntry:
 
 
 def find_file(root: FileRoot, name: str) -> FileEntry | None:
-    """Return what ``name`` is below the root; nothing outside of it is ever found."""
+    """Return what `name` is below the root; nothing outside of it is ever found."""
     path = _path_below(root.directory, name)
     try:
         if path is None or not _is_below(path := path.resolve(), root.directory):
@@ -79,7 +79,7 @@ def find_file(root: FileRoot, name: str) -> FileEntry | None:
         url=f"{root.url}/{quote(name)}",
         is_directory=is_directory,
         size=0 if is_directory else status.st_size,
-        # Linux does not tell when a file was made: the last change of its state is nearest.
+        # Linux does not report when a file was created: the last change of its state comes nearest.
         modified=_time(status.st_mtime),
         mode=f"0o{status.st_mode:o}",
     )
@@ -101,7 +101,7 @@ def _is_below(resolved: Path, root: Path) -> bool:
 
 
 def remove_file(root: FileRoot, name: str, *, recursive: bool) -> bool:
-    """Delete a file or directory; tell False where there is none. Raises NotEmptyError.
+    """Delete a file or directory; return False if there is none. Raises NotEmptyError.
 
     A link is deleted itself, never what it points to. Blocks: a directory can hold much.
     """

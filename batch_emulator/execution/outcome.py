@@ -25,7 +25,7 @@ class Failure:
         return self.code.startswith("FileUpload")
 
     def document(self) -> Document:
-        """Return the ``failureInfo`` of the REST API."""
+        """Return the `failureInfo` of the REST API."""
         info: Document = {"category": self.category, "code": self.code, "message": self.message}
         if self.details:
             info["details"] = [{"name": name, "value": value} for name, value in self.details]
@@ -78,7 +78,7 @@ def ended_by_user() -> Failure:
 
 
 def ended_while_waiting() -> Failure:
-    """Build the failure of a task that was ended on no node; spelled as in recording ``should_terminate_a_task``."""
+    """Build the failure of a task that was ended on no node; spelled as in recording `should_terminate_a_task`."""
     return replace(ended_by_user(), category="UserError")
 
 
@@ -132,7 +132,7 @@ def no_container_runtime() -> RunError:
 
 
 def blob_failure(code: str, source: str, file_path: str, reason: str) -> RunError:
-    """Build a download failure; ``source`` must not hold a SAS token."""
+    """Build a download failure; `source` must not hold a SAS token."""
     messages = {
         "BlobNotFound": "One of the specified Azure Blob(s) is not found",
         "BlobAccessDenied": "Access for one of the specified Azure Blob(s) is denied",
@@ -170,7 +170,7 @@ def package_failure(package: str, reason: str) -> RunError:
 
 
 def upload_failure(code: str, file_path: str, reason: str) -> Failure:
-    """Build a failure to upload an output file; ``reason`` must not hold a SAS token.
+    """Build a failure to upload an output file; `reason` must not hold a SAS token.
 
     The text for a missing container: https://learn.microsoft.com/azure/batch/batch-task-output-files
     """

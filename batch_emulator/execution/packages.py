@@ -20,7 +20,7 @@ _LEAST_MODE: Final = 0o600
 
 
 class Packages:
-    """Puts packages into the directory ``applications`` of nodes, each once."""
+    """Puts packages into the directory `applications` of nodes, each once."""
 
     def __init__(self, applications: Applications) -> None:
         self._applications = applications
@@ -64,7 +64,7 @@ def _unpack(package: Package, target: Path) -> None:
 
 
 def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, directory: Path) -> None:
-    """Unpack one file with its mode; ``extract`` keeps names that lead elsewhere inside the directory."""
+    """Unpack one file with its mode; `extract` keeps names that lead elsewhere inside the directory."""
     path = Path(archive.extract(entry, directory))
     mode = entry.external_attr >> _MODE_SHIFT & _PERMISSIONS
     if mode and path.is_file():

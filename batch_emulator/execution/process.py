@@ -29,7 +29,7 @@ class TaskProcess:
     def start(
         cls, command: list[str], directory: RunDirectory, environment: dict[str, str], *, append: bool = False
     ) -> Self:
-        """Start the command in its working directory; its output may be added to what is there. Raises RunError."""
+        """Start the command in its working directory; its output may be appended to what exists. Raises RunError."""
         opened = open_to_append if append else create
         try:
             with opened(directory.stdout) as stdout, opened(directory.stderr) as stderr:

@@ -33,7 +33,7 @@ _AZURITE: Final = (
 
 @dataclass(frozen=True, kw_only=True)
 class StorageAccount:
-    """An account with its key; ``endpoint`` is its Blob service's URL without the last slash."""
+    """An account with its key; `endpoint` is its Blob service's URL without the last slash."""
 
     name: str
     endpoint: str
@@ -61,7 +61,7 @@ class StorageAccount:
         return f"{self.endpoint}/{quote(container)}"
 
     def holds(self, url: str) -> bool:
-        """Tell whether a URL is one of this account's: no other server ever sees a signature."""
+        """Return whether a URL is one of this account's: no other server ever sees a signature."""
         own, other = urlsplit(self.endpoint), urlsplit(url)
         same_server = (own.scheme, own.netloc.lower()) == (other.scheme, other.netloc.lower())
         return same_server and other.path.startswith(f"{own.path}/")

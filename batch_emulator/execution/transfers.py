@@ -9,7 +9,7 @@ from batch_emulator.execution.uploads import Uploads
 
 
 class Transfers:
-    """The connections to storage of one emulator; ``account`` is what identities give access to.
+    """The connections to storage of one emulator; `account` is what identities give access to.
 
     Application packages come from storage in the service; here from a directory.
     """

@@ -46,7 +46,7 @@ class Remains:
 
 @dataclass(frozen=True, kw_only=True)
 class _Log:
-    """The two files in which an upload tells what it did. SAS tokens never stand in them."""
+    """The two files in which an upload logs what it did. They never hold SAS tokens."""
 
     out: TextIOWrapper
     err: TextIOWrapper
@@ -113,7 +113,7 @@ def _find(entry: Document, remains: Remains) -> list[Match]:
 
 
 def _blob_name(pattern: str, path: str, file: Match) -> str:
-    """Return the blob's name: ``path`` itself for one file, below ``path`` for a pattern."""
+    """Return the blob's name: `path` itself for one file, below `path` for a pattern."""
     folder = path.strip("/")
     if not folder:
         return file.name

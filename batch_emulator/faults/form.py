@@ -10,7 +10,7 @@ from batch_emulator.values.documents import Document
 
 
 class Invalid(ValueError):
-    """What was sent cannot be used; ``problems`` says why, one sentence for each mistake."""
+    """What was sent cannot be used; `problems` says why, one sentence for each mistake."""
 
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = tuple(problems)

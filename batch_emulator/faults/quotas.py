@@ -92,7 +92,7 @@ class Quotas:
     def affordable(self, used: dict[tuple[str, bool], int], vm_size: str, *, dedicated: bool) -> int:
         """Return how many more nodes of a size the cores allow.
 
-        ``used`` are the nodes there are, by the size of their VMs and whether they are dedicated.
+        `used` are the nodes there are, by the size of their VMs and whether they are dedicated.
         """
         limit = self._cores(dedicated=dedicated) or 0
         taken = sum(cores_of(size) * nodes for (size, kind), nodes in used.items() if kind == dedicated)

@@ -19,7 +19,7 @@ class _Armed:
     struck: int = 0
 
     def strikes(self) -> bool:
-        """Count a request or an item that matches; tell whether the rule hits it."""
+        """Count a request or an item that matches; return whether the rule hits it."""
         self.matched += 1
         if self.matched <= self.fault.skip or self.struck == self.fault.times:
             return False

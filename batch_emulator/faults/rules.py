@@ -10,7 +10,7 @@ from batch_emulator.errors import ErrorCode, OtherCode
 from batch_emulator.faults.form import Form, Invalid
 from batch_emulator.values.documents import Document
 
-#: Stands for every operation.
+#: Means every operation.
 ANY: Final = "*"
 
 #: The operation that can fail for single items.
@@ -40,7 +40,7 @@ class When(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """An error in the service's shape; ``retry_after`` in seconds becomes the header."""
+    """An error in the service's shape; `retry_after` in seconds becomes the header."""
 
     error: OtherCode
     retry_after: int | None
@@ -54,9 +54,9 @@ class Answer:
 class Fault:
     """One rule: the conditions that a request must meet, how often, and what happens to it.
 
-    ``path`` is the decoded beginning of a path, without regard to case. ``delay`` is in seconds.
-    Of the requests that match, ``skip`` pass first; the rest are hit with ``probability``, at most
-    ``times`` of them (None for no limit). For ``items`` the single tasks are what is counted.
+    `path` is the decoded beginning of a path, without regard to case. `delay` is in seconds.
+    Of the requests that match, `skip` pass first; the rest are hit with `probability`, at most
+    `times` of them (None for no limit). For `items` the single tasks are what is counted.
     """
 
     id: str
@@ -106,7 +106,7 @@ class Fault:
 
 
 def read_faults(document: object, operations: frozenset[str], names: Iterator[str]) -> list[Fault]:
-    """Read one rule, or ``{"faults": [rule, ...]}``; a rule without an id gets the next name.
+    """Read one rule, or `{"faults": [rule, ...]}`; a rule without an id gets the next name.
 
     Raises Invalid with every problem of every rule.
     """
@@ -178,7 +178,7 @@ def _read_answer(form: Form | None) -> Answer | None:
     if known is not None:
         code, status, message = known.code, status or known.status, message or known.message
     if code is None or status is None:
-        form.note("status and code are needed, or one from which the emulator can tell the other")
+        form.note("status and code are needed, or one that implies the other")
         return None
     error = OtherCode(code=code, status=status, message=message or "A fault rule refuses this request.")
     return Answer(error=error, retry_after=retry_after)

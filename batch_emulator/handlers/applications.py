@@ -25,5 +25,5 @@ async def get_application(call: Call) -> web.StreamResponse:
 
 
 def _wire(application: Application) -> Document:
-    """Return an application; one without a display name shows none (recording ``GetandListApplication``)."""
+    """Return an application; one without a display name shows none (recording `GetandListApplication`)."""
     return {"id": application.id, "versions": list(application.versions)}

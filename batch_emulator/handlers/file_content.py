@@ -21,7 +21,7 @@ _RANGE: Final = re.compile(r"bytes=(\d{1,18})-(\d{1,18})?", re.ASCII)
 def file_headers(call: Call, entry: FileEntry) -> dict[str, str]:
     """Return the headers that describe a file, as recorded from the service: no ETag, the address as it was asked for.
 
-    Recordings: ``should_get_task_file_properties``, ``should_get_node_file_content``.
+    Recordings: `should_get_task_file_properties`, `should_get_node_file_content`.
     """
     return {
         "Content-Type": entry.content_type,

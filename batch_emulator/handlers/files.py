@@ -25,7 +25,7 @@ _TRUE: Final = "true"
 
 
 async def list_below(call: Call, root: FileRoot) -> web.StreamResponse:
-    """Answer a page of the files below a root; ``recursive`` adds what is in its directories."""
+    """Answer a page of the files below a root; `recursive` adds what is in its directories."""
     prefixes = _prefixes(call, read_filter(call.query))
     after, limit = read_skip_token(call.query), read_max_results(call.query)
     start = (-1, "") if after is None else list_order(after)
@@ -49,7 +49,7 @@ async def download(call: Call, root: FileRoot, name: str) -> web.StreamResponse:
 
 
 async def delete(call: Call, root: FileRoot, name: str) -> web.StreamResponse:
-    """Delete a file, or a directory: an empty one, or with ``recursive`` any."""
+    """Delete a file, or a directory: an empty one, or with `recursive` any."""
     try:
         removed = await asyncio.to_thread(remove_file, root, name, recursive=_is_recursive(call))
     except NotEmptyError as exc:
@@ -72,7 +72,7 @@ def _is_recursive(call: Call) -> bool:
 
 
 def _prefixes(call: Call, tree: Filter | None) -> list[str]:
-    """Return the alternatives of ``startswith(name, ...)``: all that file lists document."""
+    """Return the alternatives of `startswith(name, ...)`: all that file lists document."""
     if tree is None:
         return []
     terms = tree.terms if isinstance(tree, Combination) and tree.word == "or" else (tree,)

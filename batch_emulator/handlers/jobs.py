@@ -96,7 +96,7 @@ async def delete_job(call: Call) -> web.StreamResponse:
 
 
 async def terminate_job(call: Call) -> web.StreamResponse:
-    # The body is optional: without it there is no reason but the user's wish.
+    # The body is optional: without it the only reason is the user's request.
     body = await call.body() if call.request.body_exists else {}
     reason = _read_termination("", body).get("terminateReason", USER_TERMINATE)
     row = find_job(call, call.parameters[0])

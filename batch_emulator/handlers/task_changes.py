@@ -24,5 +24,5 @@ async def reactivate_task(call: Call) -> web.StreamResponse:
     job = find_job(call, job_id)
     check_open(job)
     now = call.service.tasks.reactivate(row, job)
-    # Unlike other changes, this one does not name itself (recording ``should_reactivate_a_task``).
+    # Unlike other changes, this one does not name itself (recording `should_reactivate_a_task`).
     return call.nameless(204, version_headers(now))

@@ -23,7 +23,7 @@ _read: Final = record(
 def container_settings(name: str, value: object) -> Document:
     """Read a task's container settings; the registry's password is not kept.
 
-    The default: recording of the real service (``should_create_a_task_with_container_settings``).
+    The default: recording of the real service (`should_create_a_task_with_container_settings`).
     """
     settings: Document = {"workingDirectory": _IN_THE_TASKS, **_read(name, value)}
     settings.get("registry", {}).pop("password", None)

@@ -1,4 +1,4 @@
-"""The ``exitConditions`` and ``dependsOn`` of a task: what its end means to others, and theirs to it."""
+"""The `exitConditions` and `dependsOn` of a task: what its end means to others, and theirs to it."""
 
 from typing import Final
 
@@ -14,7 +14,7 @@ _code: Final = record({"code": integer(_LOWEST), "exitOptions": _options}, froze
 
 
 def _ordered(read: Reader) -> Reader:
-    """Read an object with ``start`` and ``end``, in this order."""
+    """Read an object with `start` and `end`, in this order."""
 
     def read_ordered(name: str, value: object) -> Document:
         span: Document = read(name, value)

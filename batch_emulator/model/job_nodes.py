@@ -8,7 +8,7 @@ from batch_emulator.store.job_nodes import JobNodeRow
 from batch_emulator.values.documents import Document
 from batch_emulator.values.paths import task_root
 
-#: What ``$select`` may name (SDK model BatchJobPreparationAndReleaseTaskStatus).
+#: What `$select` may name (SDK model BatchJobPreparationAndReleaseTaskStatus).
 JOB_NODE_PROPERTIES: Final = property_names(
     "poolId nodeId nodeUrl jobPreparationTaskExecutionInfo jobReleaseTaskExecutionInfo"
 )

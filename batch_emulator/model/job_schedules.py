@@ -22,7 +22,7 @@ from batch_emulator.values.documents import Document
 from batch_emulator.values.durations import TICKS_PER_SECOND, parse_duration, seconds_of
 from batch_emulator.values.timestamps import etag_of, from_wire, to_wire
 
-#: What ``$select`` may name (SDK model BatchJobSchedule).
+#: What `$select` may name (SDK model BatchJobSchedule).
 JOB_SCHEDULE_PROPERTIES: Final = property_names(
     "id displayName url eTag lastModified creationTime state stateTransitionTime previousState "
     "previousStateTransitionTime schedule jobSpecification executionInfo metadata stats"
@@ -91,7 +91,7 @@ def replaced(stored: Document, body: Document) -> Document:
 
 
 def _without_empty_schedule(stored: Document) -> Document:
-    """Leave out a schedule that says nothing, as the service does (recording ``GetJobsFromSchedules``)."""
+    """Leave out a schedule that says nothing, as the service does (recording `GetJobsFromSchedules`)."""
     return {name: value for name, value in stored.items() if (name, value) != ("schedule", {})}
 
 

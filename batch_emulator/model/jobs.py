@@ -27,7 +27,7 @@ from batch_emulator.values.durations import UNLIMITED
 from batch_emulator.values.states import AllTasksComplete, PoolLifetime, TaskFailureMode
 from batch_emulator.values.timestamps import etag_of
 
-#: What ``$select`` may name (SDK model BatchJob).
+#: What `$select` may name (SDK model BatchJob).
 JOB_PROPERTIES: Final = property_names(
     "id displayName usesTaskDependencies url eTag lastModified creationTime state "
     "stateTransitionTime previousState previousStateTransitionTime priority allowTaskPreemption "
@@ -109,7 +109,7 @@ def read_job(body: Document) -> Document:
 
 
 def read_job_specification(name: str, value: object) -> Document:
-    """Return the stored properties of the jobs of a schedule, as ``read_job`` does for one job."""
+    """Return the stored properties of the jobs of a schedule, as `read_job` does for one job."""
     return _with_defaults(_job_specification(name, value))
 
 
@@ -117,14 +117,14 @@ def _with_defaults(job: Document) -> Document:
     check_job_tasks(job)
     job = {**DEFAULTS, **job, "constraints": {**NO_LIMITS, **job.get("constraints", {})}}
     if manager := job.get("jobManagerTask"):
-        # A schedule makes its jobs later, when there is nobody to be told.
+        # A schedule makes its jobs later, when no caller is waiting for an error.
         task = read_task(as_task(manager), TaskRules.of_job(job))
         job["jobManagerTask"] = {**manager, "constraints": task["constraints"]}
     return job
 
 
 def job_on_wire(row: JobRow, awaited: int, endpoint: str) -> Document:
-    """Return a job as the service shows it; ``awaited`` is the number of nodes whose release task is still due."""
+    """Return a job as the service shows it; `awaited` is the number of nodes whose release task is still due."""
     job: Document = {
         "id": row.id,
         "url": f"{endpoint}/jobs/{row.id}",
@@ -152,7 +152,7 @@ def _execution_info(row: JobRow, awaited: int) -> Document:
 
 
 def _awaiting(nodes: int) -> Document:
-    """Tell what holds up the end of a job (recording ``JobOperations``)."""
+    """Return what holds up the end of a job (recording `JobOperations`)."""
     return {
         "category": "ServerError",
         "code": "JobTerminationAwaitingNodeProcessing",

@@ -78,7 +78,7 @@ _security_profile = record({"securityType": one_of("trustedlaunch", "confidentia
 _EXTENSION: Final = ("name", "publisher", "type")
 _extension = record(dict.fromkeys(_EXTENSION, filled_text), frozenset(_EXTENSION))
 
-#: Reads ``virtualMachineConfiguration``.
+#: Reads `virtualMachineConfiguration`.
 virtual_machine: Final = record(
     {
         "nodeAgentSKUId": text,
@@ -98,7 +98,7 @@ virtual_machine: Final = record(
     frozenset({"imageReference", "nodeAgentSKUId"}),
 )
 
-#: Reads ``userAccounts``; their secrets are dropped elsewhere.
+#: Reads `userAccounts`; their secrets are dropped elsewhere.
 user_accounts: Final = list_of(
     record({"name": filled_text, "elevationLevel": one_of("nonadmin", "admin")}, frozenset({"name"}))
 )

@@ -1,4 +1,4 @@
-"""The file systems that a pool's nodes would mount: kept and shown; an empty directory stands for each of them."""
+"""The file systems that a pool's nodes would mount: kept and shown; an empty directory stands in for each of them."""
 
 from typing import Final
 
@@ -40,7 +40,7 @@ def _read(name: str, value: object) -> Document:
     return mount
 
 
-#: Reads ``mountConfiguration``; its secrets are dropped elsewhere.
+#: Reads `mountConfiguration`; its secrets are dropped elsewhere.
 mount_configuration: Final = list_of(_read)
 
 

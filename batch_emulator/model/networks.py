@@ -83,5 +83,5 @@ _network = record(
 
 
 def network_configuration(name: str, value: object) -> Document:
-    """Read ``networkConfiguration``."""
+    """Read `networkConfiguration`."""
     return {"dynamicVNetAssignmentScope": "none", "enableAcceleratedNetworking": False, **_network(name, value)}

@@ -26,7 +26,7 @@ def _public_name(row: NodeRow) -> str:
 def inbound_endpoints(row: NodeRow, pool: Document) -> list[Document]:
     """Return a node's inbound endpoints: one for each NAT pool and family of addresses, none without NAT pools.
 
-    Recordings: ``should_get_the_details_of_a_pool_with_endpoint_configuration`` and ``..._with_ipv6_address``.
+    Recordings: `should_get_the_details_of_a_pool_with_endpoint_configuration` and `..._with_ipv6_address`.
     """
     return [endpoint for nat in _nat_pools(pool) for endpoint in _endpoints(row, pool, nat)]
 

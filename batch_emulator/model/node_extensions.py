@@ -7,7 +7,7 @@ from batch_emulator.model.schema import property_names
 from batch_emulator.store.pools import PoolRow
 from batch_emulator.values.documents import Document
 
-#: What ``$select`` may name (SDK model BatchNodeVMExtension).
+#: What `$select` may name (SDK model BatchNodeVMExtension).
 EXTENSION_PROPERTIES: Final = property_names("provisioningState vmExtension instanceView")
 
 #: The extension that carries the node agent (recording of the real service).
@@ -27,7 +27,7 @@ def extensions_on_wire(pool: PoolRow) -> list[Document]:
 
 
 def _on_wire(extension: Document) -> Document:
-    """Return an extension with its default (recording ``test_batch_compute_node_extensions``)."""
+    """Return an extension with its default (recording `test_batch_compute_node_extensions`)."""
     status = {
         "code": "ProvisioningState/succeeded",
         "level": "Info",

@@ -16,7 +16,7 @@ from batch_emulator.values.states import NodeState
 #: A version of the node agent as the service shows it.
 AGENT_VERSION: Final = "1.13.4"
 
-#: What ``$select`` may name (SDK model BatchNode).
+#: What `$select` may name (SDK model BatchNode).
 NODE_PROPERTIES: Final = property_names(
     "id url state schedulingState stateTransitionTime lastBootTime allocationTime ipAddress "
     "ipv6Address affinityId vmSize totalTasksRun runningTasksCount runningTaskSlotsCount "
@@ -31,7 +31,7 @@ def node_on_wire(
 ) -> Document:
     """Return a node as the service shows it.
 
-    ``load`` is its running tasks and their slots; ``recent`` are tasks that ran here lately, with their jobs' ids.
+    `load` is its running tasks and their slots; `recent` are tasks that ran here lately, with their jobs' ids.
     """
     document = json.loads(pool.document)
     node: Document = {

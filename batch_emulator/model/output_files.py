@@ -1,4 +1,4 @@
-"""The ``outputFiles`` of tasks: which files go where, and when (SDK documentation of OutputFile)."""
+"""The `outputFiles` of tasks: which files go where, and when (SDK documentation of OutputFile)."""
 
 import re
 

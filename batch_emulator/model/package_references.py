@@ -13,7 +13,7 @@ _MOST: Final = 10
 def _application_id(name: str, value: object) -> str:
     """Read an application's id, which the service keeps in lower case, or the whole resource id as it is.
 
-    Recording: ``should_add_a_task_with_an_application_package_reference``.
+    Recording: `should_add_a_task_with_an_application_package_reference`.
     """
     given = filled_text(name, value)
     return given if "/" in given else given.lower()

@@ -33,7 +33,7 @@ from batch_emulator.store.pools import PoolRow
 from batch_emulator.values.documents import Document
 from batch_emulator.values.timestamps import etag_of
 
-#: What ``$select`` may name (SDK model BatchPool).
+#: What `$select` may name (SDK model BatchPool).
 POOL_PROPERTIES: Final = property_names(
     "id displayName url eTag lastModified creationTime state stateTransitionTime allocationState "
     "allocationStateTransitionTime vmSize virtualMachineConfiguration resizeTimeout resizeErrors "
@@ -98,7 +98,7 @@ def read_pool(body: Document) -> Document:
 
 
 def read_pool_specification(name: str, value: object) -> Document:
-    """Return the stored properties of an automatic pool, as ``read_pool`` does for others."""
+    """Return the stored properties of an automatic pool, as `read_pool` does for others."""
     return _with_defaults(_pool_specification(name, value))
 
 
@@ -133,7 +133,7 @@ def finished(pool: Document) -> Document:
 
 
 def pool_on_wire(row: PoolRow, counts: tuple[int, int], endpoint: str) -> Document:
-    """Return a pool as the service shows it; ``counts`` are its dedicated and spot nodes."""
+    """Return a pool as the service shows it; `counts` are its dedicated and spot nodes."""
     pool = {
         "id": row.id,
         "url": f"{endpoint}/pools/{row.id}",

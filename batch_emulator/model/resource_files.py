@@ -1,4 +1,4 @@
-"""The ``resourceFiles`` of tasks and start tasks: validation of what may be downloaded where."""
+"""The `resourceFiles` of tasks and start tasks: validation of what may be downloaded where."""
 
 import posixpath
 import re

@@ -61,7 +61,7 @@ def _check_depth(body: bytes, value: object) -> None:
 
 
 def _collapses(body: bytes) -> bool:
-    """Tell whether the brackets vanish when the innermost pairs are taken away a few times: quicker than a look."""
+    """Return whether the brackets vanish when the innermost pairs are taken away a few times: quicker than a look."""
     brackets = body.translate(None, _NO_BRACKETS)
     for _ in range(_USUAL_DEPTH):
         brackets = brackets.replace(b"{}", b"").replace(b"[]", b"")
@@ -203,7 +203,7 @@ _OF_THE_SERVICE = property_names(
 
 
 def resource(properties: Mapping[str, Reader], required: frozenset[str] = frozenset()) -> Reader:
-    """Read a resource as a client describes it: a record without what only the service can tell of it."""
+    """Read a resource as a client describes it: a record without what only the service can set."""
     read_all, dropped = record(properties, required), _OF_THE_SERVICE - properties.keys()
 
     def read(name: str, value: object) -> Document:

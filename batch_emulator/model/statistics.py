@@ -8,9 +8,9 @@ from batch_emulator.values.timestamps import from_wire
 
 
 def statistics_on_wire(url: str, start: str, now: str, totals: TaskTotals) -> Document:
-    """Return the lifetime statistics of a job or a job schedule that began at ``start``.
+    """Return the lifetime statistics of a job or a job schedule that began at `start`.
 
-    ``url`` is that of the resource.
+    `url` is that of the resource.
     """
     return {
         **_usage(url, start, now, totals),

@@ -9,7 +9,7 @@ from batch_emulator.model.schema import filled_text, integer, property_names, re
 from batch_emulator.store.subtasks import SubtaskRow
 from batch_emulator.values.documents import Document
 
-#: What ``$select`` may name (SDK model BatchSubtask).
+#: What `$select` may name (SDK model BatchSubtask).
 SUBTASK_PROPERTIES: Final = property_names(
     "id nodeInfo startTime endTime exitCode containerInfo failureInfo state stateTransitionTime previousState "
     "previousStateTransitionTime result"

@@ -16,8 +16,8 @@ _LONGEST_LIST: Final = 64_000
 class TaskRules:
     """The constraints that tasks inherit, and what they may ask for.
 
-    ``reserved`` are the ids, in lower case, that no task may have, each with its error;
-    ``without_dependencies`` is the error of a task that depends on others in a job that does not allow it.
+    `reserved` are the ids, in lower case, that no task may have, each with its error;
+    `without_dependencies` is the error of a task that depends on others in a job that does not allow it.
     """
 
     constraints: Document

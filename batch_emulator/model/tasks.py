@@ -30,7 +30,7 @@ from batch_emulator.values.paths import task_root
 from batch_emulator.values.states import TaskState
 from batch_emulator.values.timestamps import etag_of
 
-#: What ``$select`` may name (SDK model BatchTask).
+#: What `$select` may name (SDK model BatchTask).
 TASK_PROPERTIES: Final = property_names(
     "id displayName url eTag lastModified creationTime exitConditions state stateTransitionTime "
     "previousState previousStateTransitionTime commandLine containerSettings resourceFiles "
@@ -108,7 +108,7 @@ def task_in_json(row: TaskRow, job_id: str, endpoint: str) -> str:
 
 
 def _of_the_service(row: TaskRow, job_id: str, endpoint: str) -> Document:
-    """Return what the service tells of a task; its document has no property of these names."""
+    """Return what the service reports of a task; its document has no property of these names."""
     task: Document = {
         "id": row.id,
         "url": f"{endpoint}/jobs/{job_id}/tasks/{row.id}",
@@ -123,7 +123,7 @@ def _of_the_service(row: TaskRow, job_id: str, endpoint: str) -> Document:
         task["previousState"] = row.previous_state
         task["previousStateTransitionTime"] = row.previous_time
     if row.node_id is None and row.state == TaskState.COMPLETED:
-        # Ended while it waited (recording ``should_terminate_a_task``).
+        # Ended while it waited (recording `should_terminate_a_task`).
         task["nodeInfo"] = {}
     if row.node_id is not None:
         task["nodeInfo"] = node_info(row.pool_id or "", row.node_id, job_id, row.id, endpoint)

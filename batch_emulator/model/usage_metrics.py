@@ -1,4 +1,4 @@
-"""How many core hours the nodes of pools have used: computed from the nodes that are there.
+"""How many core hours the nodes of pools have used: computed from the nodes that exist.
 
 The service keeps a history; here nodes that are gone are not counted any more.
 """

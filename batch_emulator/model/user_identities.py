@@ -18,7 +18,7 @@ _identity = record(
 
 
 def user_identity(name: str, value: object) -> Document:
-    """Read ``userIdentity``; user name and automatic user are "mutually exclusive" (SDK model UserIdentity)."""
+    """Read `userIdentity`; user name and automatic user are "mutually exclusive" (SDK model UserIdentity)."""
     identity: Document = _identity(name, value)
     if "username" in identity and "autoUser" in identity:
         raise invalid_property(name, identity["username"], "A user name or an automatic user is expected, not both")

@@ -1,1 +1,1 @@
-"""The OData query options of list operations: ``$filter``, ``$select``, paging."""
+"""The OData query options of list operations: `$filter`, `$select`, paging."""

@@ -1,4 +1,4 @@
-"""Parses ``$filter``: text to a tree of comparisons.
+"""Parses `$filter`: text to a tree of comparisons.
 
 The grammar is the part of OData 3 that the service documents:
 https://learn.microsoft.com/rest/api/batchservice/odata-filters-in-batch
@@ -8,7 +8,7 @@ https://learn.microsoft.com/rest/api/batchservice/odata-filters-in-batch
     term    := "(" or ")" | "startswith" "(" path "," string ")" | path operator literal
     literal := 'string' | DateTime'...' | integer | true | false
 
-Times come in two formats, ``2026-11-23T08:49:37Z`` and ``Mon, 23 Nov 2026 08:49:37 GMT``:
+Times come in two formats, `2026-11-23T08:49:37Z` and `Mon, 23 Nov 2026 08:49:37 GMT`:
 https://learn.microsoft.com/azure/batch/batch-efficient-list-queries
 """
 
@@ -55,7 +55,7 @@ class Comparison:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Combination:
-    """Terms of which all (``and``) or at least one (``or``) must hold."""
+    """Terms of which all (`and`) or at least one (`or`) must hold."""
 
     word: str
     terms: "tuple[Filter, ...]"
@@ -65,7 +65,7 @@ type Filter = Comparison | Combination
 
 
 class FilterError(ValueError):
-    """The filter cannot be read; the message tells the user why."""
+    """The filter cannot be read; the message says why."""
 
 
 _TOKEN: Final = re.compile(

@@ -23,7 +23,7 @@ _COMPARE: Final[dict[Operator, Callable[[Any, Any], bool]]] = {
 
 
 def read_matcher(query: Mapping[str, str], properties: Mapping[str, Property]) -> Callable[[Item], bool]:
-    """Return what tells whether an item passes the request's filter. Raises InvalidQueryParameterValue."""
+    """Return a function that checks whether an item passes the request's filter. Raises InvalidQueryParameterValue."""
     tree = read_filter(query)
     if tree is None:
         return lambda _: True

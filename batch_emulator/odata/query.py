@@ -27,9 +27,9 @@ class Row(Protocol):
 class ListQuery:
     """A page of a list: which rows, after which id, how many.
 
-    ``condition`` is SQL over the resource's columns (empty for all). Pages are cut by id, not by
+    `condition` is SQL over the resource's columns (empty for all). Pages are cut by id, not by
     number, so rows that come or go between two pages neither repeat nor hide others. Where only rows
-    ``since`` a time can match, they come in the order of that time (then by id): so a page costs what
+    `since` a time can match, they come in the order of that time (then by id): so a page costs what
     it holds, however many rows match or do not.
     """
 
@@ -58,7 +58,7 @@ class ListQuery:
 
 
 def read_list_query(query: Mapping[str, str], properties: Mapping[str, Property]) -> ListQuery:
-    """Read ``$filter``, ``maxresults`` and the skip token. Raises InvalidQueryParameterValue."""
+    """Read `$filter`, `maxresults` and the skip token. Raises InvalidQueryParameterValue."""
     tree = read_filter(query)
     condition, parameters, since = _compiled(tree, query.get("$filter", ""), properties) if tree else ("", (), None)
     return ListQuery(
@@ -118,7 +118,7 @@ def read_skip_token(query: Mapping[str, str]) -> str | None:
 
 
 def next_link(url: str, query: Mapping[str, str], last: str) -> str:
-    """Return the address of the page after the item ``last`` of the list at ``url``."""
+    """Return the address of the page after the item `last` of the list at `url`."""
     token = urlsafe_b64encode(last.encode()).decode()
     return f"{url}?{urlencode({**query, '$skiptoken': token})}"
 
@@ -126,7 +126,7 @@ def next_link(url: str, query: Mapping[str, str], last: str) -> str:
 def read_select(query: Mapping[str, str], known: frozenset[str]) -> tuple[str, ...]:
     """Return the selected properties, none for all. Raises InvalidQueryParameterValue.
 
-    ``$expand`` is checked, too; ``stats`` is all it may name, and only of what has statistics:
+    `$expand` is checked, too; `stats` is all it may name, and only of what has statistics:
     https://learn.microsoft.com/azure/batch/batch-efficient-list-queries
     """
     if (expand := query.get("$expand")) and not {name.strip() for name in expand.split(",")} <= known & {"stats"}:
@@ -140,7 +140,7 @@ def read_select(query: Mapping[str, str], known: frozenset[str]) -> tuple[str, .
 
 
 def expands_stats(query: Mapping[str, str]) -> bool:
-    """Tell whether statistics are asked for, by ``$expand`` or by ``$select``."""
+    """Return whether statistics are asked for, by `$expand` or by `$select`."""
     return "stats" in query.get("$expand", "") or "stats" in query.get("$select", "")
 
 

@@ -52,9 +52,9 @@ class Property:
     """A property that a filter may name, and the SQL expression that holds its value.
 
     String expressions must collate NOCASE: the service compares values without regard to case.
-    ``values`` are the only ones allowed, where the property is an enumeration. Two facts let a list be
-    read by an index: a time in ``column`` is never later than the one in ``settled_by``, and where the
-    number in ``column`` is not 0 the SQL condition ``unless_zero`` holds.
+    `values` are the only ones allowed, where the property is an enumeration. Two facts let a list be
+    read by an index: a time in `column` is never later than the one in `settled_by`, and where the
+    number in `column` is not 0 the SQL condition `unless_zero` holds.
     """
 
     column: str
@@ -102,7 +102,7 @@ def boolean_property(column: str) -> Property:
 def compile_filter(tree: Filter, properties: Mapping[str, Property]) -> tuple[str, tuple[Parameter, ...]]:
     """Return an SQL condition and its parameters. Raises FilterError.
 
-    A property without a value matches no comparison, ``ne`` included.
+    A property without a value matches no comparison, `ne` included.
     """
     parameters: list[Parameter] = []
     return _condition(tree, properties, parameters), tuple(parameters)

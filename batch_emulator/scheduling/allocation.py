@@ -27,7 +27,7 @@ _READY: Final = frozenset({NodeState.IDLE, NodeState.RUNNING, NodeState.OFFLINE}
 
 @dataclass(frozen=True, kw_only=True)
 class Resize:
-    """How a resize goes about it; ``timeout`` in seconds, ``leaving`` the numbers of the nodes that must go."""
+    """How a resize goes about it; `timeout` in seconds, `leaving` the numbers of the nodes that must go."""
 
     option: DeallocationOption = DeallocationOption.REQUEUE
     timeout: float | None = None

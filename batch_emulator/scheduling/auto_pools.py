@@ -1,6 +1,6 @@
 """Pools that the service makes for a job or a job schedule, and removes with it.
 
-Rules: SDK documentation of ``BatchAutoPoolSpecification`` and ``BatchPoolLifetimeOption``.
+Rules: SDK documentation of `BatchAutoPoolSpecification` and `BatchPoolLifetimeOption`.
 """
 
 import json
@@ -36,7 +36,7 @@ class AutoPools:
         return self.create(specification)
 
     def create(self, specification: Document) -> str:
-        """Create a pool and return its id: the wished prefix and a GUID."""
+        """Create a pool and return its id: the requested prefix and a GUID."""
         prefix = specification.get("autoPoolIdPrefix", "")
         guid = str(uuid4()).upper()
         pool_id = f"{prefix}_{guid}" if prefix else guid
@@ -44,7 +44,7 @@ class AutoPools:
         return pool_id
 
     def serves(self, pool_id: str) -> bool:
-        """Tell whether a pool is there, and going to stay."""
+        """Return whether a pool exists and is going to stay."""
         pool = self.store.pools.get(pool_id)
         return pool is not None and pool.state == PoolState.ACTIVE
 

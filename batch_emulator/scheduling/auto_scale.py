@@ -58,7 +58,7 @@ class AutoScale:
     def disable(self, row: PoolRow, document: Document) -> None:
         """Leave a pool at its size; a resize under way is stopped.
 
-        It makes no new version of the pool (recording ``should_disable_autoscale``).
+        It makes no new version of the pool (recording `should_disable_autoscale`).
         """
         self._stop(row.no)
         self.store.pools.change(row.no, json.dumps(document), row.modified)

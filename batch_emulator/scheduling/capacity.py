@@ -66,11 +66,11 @@ class Pool:
         return sum(node.free for node in self.nodes)
 
     def choose(self, slots: int, affinity_id: str | None, fits: Callable[[Node], bool] = lambda _: True) -> Node | None:
-        """Return the node for a task: the wished one if it has room, else by the pool's policy.
+        """Return the node for a task: the requested one if it has room, else by the pool's policy.
 
         Spread takes the emptiest node, pack the fullest that still has room; the first of equals.
         """
         fitting = [node for node in self.nodes if node.free >= slots and fits(node)]
-        wished = [node for node in fitting if node.affinity_id == affinity_id]
+        preferred = [node for node in fitting if node.affinity_id == affinity_id]
         sign = 1 if self.fill is NodeFillType.PACK else -1
-        return min(wished or fitting, key=lambda node: sign * node.free, default=None)
+        return min(preferred or fitting, key=lambda node: sign * node.free, default=None)

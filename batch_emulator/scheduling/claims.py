@@ -48,7 +48,7 @@ class Claim:
         return tuple(free[: self.instances]) if len(free) >= self.instances else ()
 
     def _choose_one(self, pool: Pool, suits: Callable[[Node], bool]) -> Node | None:
-        """Return the pool's choice among the nodes that suit; ``suits`` is asked about as few as possible."""
+        """Return the pool's choice among the nodes that suit; `suits` is asked about as few as possible."""
         refused: set[int] = set()
 
         def fits(node: Node) -> bool:
@@ -62,11 +62,11 @@ class Claim:
 
 
 def is_manager(task: TaskRow, job: Document) -> bool:
-    """Tell whether a task is the job manager task of its job."""
+    """Return whether a task is the job manager task of its job."""
     manager = job.get("jobManagerTask")
     return manager is not None and bool(manager["id"].lower() == task.id.lower())
 
 
 def ends_job(task: TaskRow, job: Document) -> bool:
-    """Tell whether the completion of a task is that of its job."""
+    """Return whether the completion of a task is that of its job."""
     return is_manager(task, job) and bool(job["jobManagerTask"]["killJobOnCompletion"])

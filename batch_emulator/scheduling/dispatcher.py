@@ -108,7 +108,7 @@ class Dispatcher:
         return run
 
     def _is_prepared(self, run: Run) -> bool:
-        """Tell whether a run need not wait for a preparation task."""
+        """Return whether a run need not wait for a preparation task."""
         preparation = run.job_document.get("jobPreparationTask")
         if preparation is None or not preparation["waitForSuccess"]:
             return True

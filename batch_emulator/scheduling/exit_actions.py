@@ -20,8 +20,8 @@ class ExitActions:
     dependents: DependencyAction
 
 
-#: A user who ends a task decides about the job, too: it stays as it is. The SDK's own ``test_batch_tasks`` ends a task
-#: in a job with ``performExitOptionsJobAction`` and reactivates it; no recording was found.
+#: A user who ends a task decides about the job, too: it stays as it is. The SDK's own `test_batch_tasks` ends a task
+#: in a job with `performExitOptionsJobAction` and reactivates it; no recording was found.
 ENDED_BY_USER: Final = ExitActions(job=JobAction.NONE, dependents=DependencyAction.BLOCK)
 
 

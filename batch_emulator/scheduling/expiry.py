@@ -47,7 +47,7 @@ class Expiry:
                 continue
 
     def _until_next(self) -> float:
-        """Return the seconds to sleep; what falls due before ``_next`` will interrupt them."""
+        """Return the seconds to sleep; what falls due before `_next` will interrupt them."""
         store, now = self.store, self.clock.now()
         times = [store.tasks.next_expiry(), store.jobs.next_expiry()]
         self._next = min([to_wire(now + _LONGEST_SLEEP), *filter(None, times)])

@@ -32,7 +32,7 @@ _ENDING: Final = frozenset({JobState.TERMINATING, JobState.COMPLETED, JobState.D
 class JobScheduleLife:
     """Makes job schedules do what their rows say.
 
-    All decisions are made in ``look``, which is called when something has changed: the schedule, its
+    All decisions are made in `look`, which is called when something has changed: the schedule, its
     job, or the time.
     """
 
@@ -70,7 +70,7 @@ class JobScheduleLife:
         return now
 
     def terminate(self, row: JobScheduleRow) -> str:
-        """Begin the end of a schedule and of its job; ``terminating`` is visible when this returns."""
+        """Begin the end of a schedule and of its job; `terminating` is visible when this returns."""
         now = self.clock.stamp()
         with self.store.transaction():
             self.store.job_schedules.set_state(row.no, JobScheduleState.TERMINATING, now)
@@ -81,7 +81,7 @@ class JobScheduleLife:
         return now
 
     def delete(self, row: JobScheduleRow) -> None:
-        """Begin to remove a schedule and its jobs; ``deleting`` is visible when this returns."""
+        """Begin to remove a schedule and its jobs; `deleting` is visible when this returns."""
         with self.store.transaction():
             self.store.job_schedules.set_state(row.no, JobScheduleState.DELETING, self.clock.stamp())
             for job in self.store.job_schedules.jobs(row.id):

@@ -29,12 +29,12 @@ class JobSwitch:
     events: Events
 
     def disable(self, job: JobRow, tasks: DisableTasks) -> None:
-        """Begin to disable a job; ``disabling`` is visible when this returns."""
+        """Begin to disable a job; `disabling` is visible when this returns."""
         self._set_by_user(job, JobState.DISABLING)
         self.background.start(self._disable(job, tasks), f"disable job {job.id}")
 
     def enable(self, job: JobRow) -> None:
-        """Begin to enable a disabled job; ``enabling`` is visible when this returns."""
+        """Begin to enable a disabled job; `enabling` is visible when this returns."""
         self._set_by_user(job, JobState.ENABLING)
         self.background.start(self._enable(job), f"enable job {job.id}")
 

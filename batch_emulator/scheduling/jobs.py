@@ -50,7 +50,7 @@ class JobLife:
     events: Events
 
     def create(self, job_id: str, job: Document, pool_id: str) -> JobRow:
-        """Add an active job: ``job`` holds its stored properties, validated and without its id."""
+        """Add an active job: `job` holds its stored properties, validated and without its id."""
         now = self.clock.stamp()
         with self.store.transaction():
             row = self.store.jobs.insert(_new_row(job_id, job, pool_id, now))
@@ -77,9 +77,9 @@ class JobLife:
         self.end_if_done(row.id)
 
     def terminate(self, job: JobRow, reason: str, *, force: bool = False) -> None:
-        """Begin the end of an active job; ``terminating`` is visible when this returns.
+        """Begin the end of an active job; `terminating` is visible when this returns.
 
-        With ``force`` the job does not wait for its release tasks.
+        With `force` the job does not wait for its release tasks.
         """
         now = self.clock.stamp()
         with self.store.transaction():
@@ -89,9 +89,9 @@ class JobLife:
         self.background.start(self._terminate(job, force=force), f"terminate job {job.id}")
 
     def delete(self, job: JobRow, *, force: bool = False) -> None:
-        """Begin to remove a job; ``deleting`` is visible when this returns.
+        """Begin to remove a job; `deleting` is visible when this returns.
 
-        With ``force`` the release tasks of a job that had not ended are left out.
+        With `force` the release tasks of a job that had not ended are left out.
         """
         if job.state != JobState.DELETING:
             now = self.clock.stamp()

@@ -39,7 +39,7 @@ class NodeFailures:
     start_tasks: StartTasks
 
     async def lose(self, pool_id: str, node_id: str, *, replace: bool = False) -> None:
-        """Make a node vanish with its files, as if its machine had; ``replace`` lets a new one boot in its place."""
+        """Make a node vanish with its files, as if its machine had; `replace` lets a new one boot in its place."""
         row = self._find(pool_id, node_id)
         member, live = self.pools.member(row), self.pools.live(row.pool_no)
         await self.pools.allocation.remove(live, member)
@@ -47,7 +47,7 @@ class NodeFailures:
             self.pools.allocation.add(live, 1, dedicated=bool(row.dedicated))
 
     async def preempt(self, pool_id: str, node_id: str) -> None:
-        """Take the machine of a spot node: it is ``preempted`` and empty until ``recover``.
+        """Take the machine of a spot node: it is `preempted` and empty until `recover`.
 
         Raises OperationNotValidOnNode for a dedicated node: those are never preempted.
         """
@@ -58,13 +58,13 @@ class NodeFailures:
         await asyncio.to_thread(member.node.place.directory.remove)
 
     async def make_unusable(self, pool_id: str, node_id: str, code: str = "Unusable", message: str = "") -> None:
-        """Break a node: it is ``unusable``, shows the error, and runs nothing until ``recover``."""
+        """Break a node: it is `unusable`, shows the error, and runs nothing until `recover`."""
         row = self._find(pool_id, node_id)
         member = await self._stop(row, NodeState.UNUSABLE)
         self.nodes.break_down(member, code, message or "The node was made unusable")
 
     async def make_unknown(self, pool_id: str, node_id: str) -> None:
-        """Lose contact with a node: it is ``unknown`` and runs nothing until ``recover``."""
+        """Lose contact with a node: it is `unknown` and runs nothing until `recover`."""
         await self._stop(self._find(pool_id, node_id), NodeState.UNKNOWN)
 
     def recover(self, pool_id: str, node_id: str) -> None:
@@ -79,7 +79,7 @@ class NodeFailures:
         self.nodes.start(member)
 
     async def fail_start_task(self, pool_id: str, node_id: str, exit_code: int = 1) -> None:
-        """Let a node be ``starttaskfailed`` as if its start task had just ended with that exit code.
+        """Let a node be `starttaskfailed` as if its start task had just ended with that exit code.
 
         Raises OperationNotValidOnPool where the pool has no start task that is waited for.
         """

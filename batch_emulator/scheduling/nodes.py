@@ -34,8 +34,8 @@ _BOOT_STEP: Final = 0.05
 class Member:
     """A node of a pool as the emulator drives it.
 
-    ``node`` is in ``pool.nodes`` exactly while tasks may be put on it. ``work`` is what is being done to the
-    node (a boot, a reboot), ``start_task`` a start task that nobody waits for.
+    `node` is in `pool.nodes` exactly while tasks may be put on it. `work` is what is being done to the
+    node (a boot, a reboot), `start_task` a start task that nobody waits for.
     """
 
     no: int
@@ -66,15 +66,15 @@ class NodeLife:
         self._begin(member, partial(self._boot, member), "boot")
 
     def restart(self, member: Member, state: NodeState, option: DeallocationOption) -> None:
-        """Begin a reboot or a reimaging: ``state`` tells which, and is visible when this returns."""
+        """Begin a reboot or a reimaging: `state` says which, and is visible when this returns."""
         self.close(member)
         self.set_state(member, state)
         self._begin(member, partial(self._restart, member, state, option), state)
 
     def deallocate(self, member: Member, option: DeallocationOption) -> None:
-        """Begin to give a node's machine back; ``deallocating`` is visible when this returns.
+        """Begin to give a node's machine back; `deallocating` is visible when this returns.
 
-        It takes no tasks until it has been started again (recording ``should_deallocate_and_then_start``).
+        It takes no tasks until it has been started again (recording `should_deallocate_and_then_start`).
         """
         self.close(member)
         self.store.nodes.set_scheduling(member.no, SchedulingState.DISABLED)
@@ -82,7 +82,7 @@ class NodeLife:
         self._begin(member, partial(self._deallocate, member, option), "deallocate")
 
     def start(self, member: Member) -> None:
-        """Boot a node whose machine was off; ``starting`` is visible when this returns."""
+        """Boot a node whose machine was off; `starting` is visible when this returns."""
         if self.state(member) is NodeState.DEALLOCATED:
             self.store.nodes.set_scheduling(member.no, SchedulingState.ENABLED)
         self.set_state(member, NodeState.STARTING)
@@ -166,14 +166,14 @@ class NodeLife:
             self.break_down(member, "DiskFull", f"The node's directory cannot be made: {exc.strerror}")
             return
         await asyncio.sleep(_BOOT_STEP)
-        # Until then a node tells of its last boot (recording ``should_deallocate_and_then_start``).
+        # Until then a node reports its last boot (recording `should_deallocate_and_then_start`).
         nodes.set_booted(member.no, self.clock.stamp())
         nodes.set_start_task_info(member.no, None)
         if await self._gets_packages(member) and await self._passes_start_task(member):
             self.open(member)
 
     async def _gets_packages(self, member: Member) -> bool:
-        """Unpack the pool's application packages; tell whether all are there."""
+        """Unpack the pool's application packages; return whether all are installed."""
         row = self.store.pools.by_number(member.pool.no)
         references = references_of(json.loads(row.document)) if row else []
         place = member.node.place
@@ -187,7 +187,7 @@ class NodeLife:
         return True
 
     async def _passes_start_task(self, member: Member) -> bool:
-        """Run the pool's start task as it is now; tell whether tasks may follow."""
+        """Run the pool's start task as it is now; return whether tasks may follow."""
         task = self._start_task(member)
         if task is None:
             return True

@@ -48,7 +48,7 @@ class PoolLife:
     _pools: dict[int, LivePool] = field(default_factory=dict)
 
     def create(self, pool_id: str, pool: Document) -> PoolRow:
-        """Add a pool and allocate its nodes: ``pool`` holds its stored properties, without its id."""
+        """Add a pool and allocate its nodes: `pool` holds its stored properties, without its id."""
         row = self.store.pools.insert(
             _new_row(pool_id, pool, self.clock.stamp()),
             vm_size=pool["vmSize"],
@@ -95,7 +95,7 @@ class PoolLife:
         return live.members[row.no]
 
     def resize(self, row: PoolRow, document: Document, resize: Resize) -> None:
-        """Begin to bring a pool to the targets of a new document; ``resizing`` is visible when this returns.
+        """Begin to bring a pool to the targets of a new document; `resizing` is visible when this returns.
 
         One that is already resizing goes on from where it is: only evaluations of formulas do that.
         """
@@ -107,7 +107,7 @@ class PoolLife:
         self._start_resize(self._pools[row.no], resize)
 
     def stop_resize(self, row: PoolRow) -> None:
-        """Begin to stop a resize where it is; ``stopping`` is visible when this returns."""
+        """Begin to stop a resize where it is; `stopping` is visible when this returns."""
         live = self._pools[row.no]
         self.store.pools.set_allocation(row.no, AllocationState.STOPPING, self.clock.stamp())
         self.background.start(self._stop(live), f"stop resizing pool {row.id}")
@@ -136,9 +136,9 @@ class PoolLife:
         return live.members.get(row.no) if live else None
 
     def delete(self, row: PoolRow, *, linger: float = 0) -> None:
-        """Begin to remove a pool and its nodes; ``deleting`` is visible when this returns.
+        """Begin to remove a pool and its nodes; `deleting` is visible when this returns.
 
-        For ``linger`` seconds its nodes and their files can still be read, while they are leaving.
+        For `linger` seconds its nodes and their files can still be read, while they are leaving.
         """
         if row.state != PoolState.DELETING:
             self._empty(row)

@@ -48,7 +48,7 @@ class Preparations:
     _running: dict[tuple[int, int], Preparation] = field(default_factory=dict)
 
     def readiness(self, job: JobRow, document: Document, node: Node) -> Readiness:
-        """Tell whether a task of a job may start on a node; without a preparation task it always may."""
+        """Return whether a task of a job may start on a node; without a preparation task it always may."""
         task = document.get("jobPreparationTask")
         if task is None:
             return Readiness.READY
@@ -78,7 +78,7 @@ class Preparations:
         return info if kept and exists else None
 
     async def ready(self, run: Run) -> bool:
-        """Prepare the nodes of a run if that is to be done; tell False where its task cannot run there."""
+        """Prepare the nodes of a run if that is to be done; return False if its task cannot run there."""
         document = run.job_document
         due = [node for node in run.nodes if not self.is_ready(run.job, document, node)]
         preparations = [self._begin(run, node) for node in due]

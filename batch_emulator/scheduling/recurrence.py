@@ -1,6 +1,6 @@
 """When the jobs of a schedule are due: arithmetic on times, without state.
 
-The rules are those of the SDK's documentation of ``BatchJobScheduleConfiguration``.
+The rules are those of the SDK's documentation of `BatchJobScheduleConfiguration`.
 """
 
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 class Outlook:
     """What a schedule has to do, seen from one moment.
 
-    ``due`` is the recurrence whose job may be created now, ``next`` the first one to come; ``is_over``
-    tells that no job can be created any more, and ``wake`` when time alone will change any of this.
+    `due` is the recurrence whose job may be created now, `next` the first one to come; `is_over`
+    says that no job can be created any more, and `wake` when time alone will change any of this.
     """
 
     due: datetime | None
@@ -23,10 +23,10 @@ class Outlook:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Recurrence:
-    """The recurrences of a schedule: one at ``anchor``, and one after each ``interval`` (None: no other).
+    """The recurrences of a schedule: one at `anchor`, and one after each `interval` (None: no other).
 
-    A job is created within ``window`` after its recurrence (None: until the next one is due), and
-    none after ``end``.
+    A job is created within `window` after its recurrence (None: until the next one is due), and
+    none after `end`.
     """
 
     anchor: datetime
@@ -35,7 +35,7 @@ class Recurrence:
     end: datetime | None = None
 
     def look(self, now: datetime, last_run: datetime | None) -> Outlook:
-        """Return the outlook; ``last_run`` is the recurrence for which the newest job was made."""
+        """Return the outlook; `last_run` is the recurrence for which the newest job was made."""
         if self.end is not None and now > self.end:
             return Outlook(due=None, next=None, is_over=True, wake=None)
         current, following = self._around(now)

@@ -80,7 +80,7 @@ class Releases:
 
 
 def _is_due(node: JobNodeRow) -> bool:
-    """Tell whether the preparation task completed and the release task has not yet, as after a restart."""
+    """Return whether the preparation task completed and the release task has not yet, as after a restart."""
     released = json.loads(node.release)["state"] if node.release else None
     prepared = json.loads(node.preparation)["state"] == LifecycleTaskState.COMPLETED
     return prepared and released != LifecycleTaskState.COMPLETED

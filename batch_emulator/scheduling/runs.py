@@ -55,7 +55,7 @@ class Runs:
     _gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_STARTS_AT_ONCE))
 
     def assign(self, run: Run, *, prepared: bool) -> None:
-        """Record that a task is on a node; ``launch`` starts it once that is committed."""
+        """Record that a task is on a node; `launch` starts it once that is committed."""
         now = self.clock.stamp()
         if prepared:
             self._start(run, now)

@@ -23,7 +23,7 @@ class StartTasks:
     spoiled: Counter[str] = field(default_factory=Counter)
 
     async def run(self, no: int, place: Place, task: Document) -> bool:
-        """Run the start task of a node; tell whether it succeeded in the end."""
+        """Run the start task of a node; return whether it succeeded in the end."""
 
         def record(info: Document) -> None:
             self.store.nodes.set_start_task_info(no, json.dumps(info))

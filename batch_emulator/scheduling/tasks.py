@@ -39,7 +39,7 @@ class TaskLife:
     events: Events
 
     def add(self, job_no: int, task_id: str, task: Document, now: str) -> bool:
-        """Add an active task to the queue of its job; tell False where the job has one of that id.
+        """Add an active task to the queue of its job; return False if the job has one with that id.
 
         `task` holds its stored properties, validated and without its id. The caller wakes the pool.
         """

@@ -3,9 +3,9 @@
 It is used directly from the event loop: statements are short, indexed and prepared once, so a
 thread and its hand-over would cost more than they do.
 
-Durability: write-ahead log with ``synchronous=NORMAL``. A committed change has reached the operating
-system, so it survives the end of the process by any means, ``kill -9`` included. A power failure may
-lose the last moments but never leaves a damaged or half-changed state. ``FULL`` would pay a disk
+Durability: write-ahead log with `synchronous=NORMAL`. A committed change has reached the operating
+system, so it survives the end of the process by any means, `kill -9` included. A power failure may
+lose the last moments but never leaves a damaged or half-changed state. `FULL` would pay a disk
 flush for every task transition to survive the loss of a developer's whole machine.
 """
 
@@ -21,7 +21,7 @@ from batch_emulator.odata.query import ListQuery
 SCHEMA_VERSION: Final = 2
 
 _PRAGMAS: Final = (
-    # The state directory belongs to one process (see ``Location``): reads need no file locks.
+    # The state directory belongs to one process (see `Location`): reads need no file locks.
     "locking_mode = EXCLUSIVE",
     "journal_mode = WAL",
     "synchronous = NORMAL",
@@ -31,7 +31,7 @@ _PRAGMAS: Final = (
 
 
 class StoreError(Exception):
-    """The state directory cannot be used; the message tells the user why."""
+    """The state directory cannot be used; the message says why."""
 
 
 class Database:
@@ -64,7 +64,7 @@ class Database:
     def transaction(self) -> Iterator[None]:
         """Commit everything inside together, or nothing. Inner ones join the outer one.
 
-        Must not be held over an ``await``: the event loop's other tasks share the connection.
+        Must not be held over an `await`: the event loop's other tasks share the connection.
         """
         if self._depth:
             yield
@@ -94,7 +94,7 @@ class Database:
     def page(self, sql: str, scope: tuple[object, ...], query: ListQuery) -> tuple[list[Any], bool]:
         """Return a page in the query's order, and whether more follows.
 
-        ``sql`` ends in a condition whose parameters are ``scope``.
+        `sql` ends in a condition whose parameters are `scope`.
         """
         boundary, start = query.boundary()
         conditions = [condition for condition in (boundary, query.condition) if condition]

@@ -1,7 +1,7 @@
 """Which tasks wait for which others.
 
 A waiting task has a row for each *cause* it waits for: the id of a task, or a range of numbers as
-``first..last`` (ids have no dots). A cause that is satisfied gives up its rows, and each of their tasks
+`first..last` (ids have no dots). A cause that is satisfied gives up its rows, and each of their tasks
 waits for one cause less; a task that waits for none is in the scheduler's queue. Nothing ever looks at
 all tasks of a job.
 
@@ -54,7 +54,7 @@ class Dependencies:
         self._database.execute("DELETE FROM dependencies WHERE task_no = ?", task_no)
 
     def forget_some(self, job_no: int, limit: int) -> bool:
-        """Remove up to ``limit`` rows of a job; tell whether there were any."""
+        """Remove up to `limit` rows of a job; return whether there were any."""
         cursor = self._database.execute(
             "DELETE FROM dependencies WHERE job_no = ?1 AND (job_no, cause, task_no) IN "
             "(SELECT job_no, cause, task_no FROM dependencies WHERE job_no = ?1 LIMIT ?2)",
@@ -70,7 +70,7 @@ class Dependencies:
         return row is not None and bool(row[0])
 
     def _watch(self, job_no: int, span: Span) -> bool:
-        """Watch a range at the highest number that is not satisfied; tell False if there is none."""
+        """Watch a range at the highest number that is not satisfied; return False if there is none."""
         below = self._span_of(job_no, span.last)
         missing = below.first - 1 if below else span.last
         if missing < span.first:

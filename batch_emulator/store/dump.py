@@ -30,7 +30,7 @@ _HEADER: Final = re.compile(
     r"(\b(?:proxy-)?authorization[\\\"']*\s*[=:][ \t\\\"']*|\bcookie\s*:\s*)[^\s\\\"'][^\\\"'\r\n]*", re.IGNORECASE
 )
 _BEARER: Final = re.compile(r"(\bbearer\s+)[^\s\\\"']+", re.IGNORECASE)
-#: User and password of curl's ``-u user:password`` and its like.
+#: User and password of curl's `-u user:password` and its like.
 _LOGIN: Final = re.compile(
     r"((?<![\w-])(?:-[a-z]{0,10}u|--(?:proxy-)?user)[\s=]*)"
     r"(?:\"[^\":\s]{1,200}:[^\"]*|'[^':\s]{1,200}:[^']*|[^\s:\"']{1,200}:(?:\"[^\"]*|'[^']*|[^\s\"']+))",
@@ -59,7 +59,7 @@ class Table:
 
 
 def newest_rows(database: Database, limit: int) -> dict[str, Table]:
-    """Take each table's newest rows: ``limit`` of them, or as many as have ``MOST_TEXT``; one at least."""
+    """Take each table's newest rows: `limit` of them, or as many as have `MOST_TEXT`; one at least."""
     names = database.all("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
     return {name: _table(database, name, limit) for (name,) in names}
 
@@ -114,7 +114,7 @@ def _shown(name: str, value: Any) -> Any:  # noqa: ANN401 - any JSON value
 
 
 def _redacted(text: str) -> str:
-    """Return a text without the secrets that can be told by what stands around them."""
+    """Return a text without the secrets that can be recognized by what surrounds them."""
     text = _USER.sub(f"{HIDDEN}@", _QUERY.sub(HIDDEN, text))
     for pattern in (_HEADER, _BEARER, _LOGIN, _ASSIGNED):
         text = pattern.sub(lambda found: found[1] + HIDDEN, text)

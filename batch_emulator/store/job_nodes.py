@@ -10,7 +10,7 @@ from batch_emulator.values.states import LifecycleTaskState, TaskResult
 
 
 class JobNodeRow(NamedTuple):
-    """A node that a job has been prepared on; ``id`` is the node's, the last two are JSON."""
+    """A node that a job has been prepared on; `id` is the node's, the last two are JSON."""
 
     job_no: int
     id: str

@@ -14,9 +14,9 @@ from batch_emulator.values.states import JobScheduleState
 class JobScheduleRow(NamedTuple):
     """A job schedule as stored.
 
-    ``anchor`` is the time from which recurrences are counted, ``last_run`` the one for which the
-    newest job was made; ``wake`` is when to look at it again, None where no time makes a difference.
-    ``pool_id`` is the automatic pool that its jobs share.
+    `anchor` is the time from which recurrences are counted, `last_run` the one for which the
+    newest job was made; `wake` is when to look at it again, None where no time makes a difference.
+    `pool_id` is the automatic pool that its jobs share.
     """
 
     no: int
@@ -40,7 +40,7 @@ class JobScheduleRow(NamedTuple):
 _COLUMNS: Final = ", ".join(JobScheduleRow._fields)
 _JOB_COLUMNS: Final = ", ".join(JobRow._fields)
 
-#: The jobs of a schedule: ids from ``<schedule>:`` up to the character after the colon.
+#: The jobs of a schedule: ids from `<schedule>:` up to the character after the colon.
 _OF_SCHEDULE: Final = "jobs.id >= ? || ':' COLLATE NOCASE AND jobs.id < ? || ';' COLLATE NOCASE"
 
 #: What the filter of "list job schedules" may name, by the service's documentation.
@@ -112,7 +112,7 @@ class JobSchedules:
         self._database.execute("UPDATE job_schedules SET ended = ? WHERE no = ?", time, no)
 
     def _enter(self, no: int, state: JobScheduleState, time: str) -> None:
-        """Enter a state; ``terminating`` is never a previous one (recording ``should_terminate_a_job_schedule``)."""
+        """Enter a state; `terminating` is never a previous one (recording `should_terminate_a_job_schedule`)."""
         self._database.execute(
             "UPDATE job_schedules SET previous_state = iif(state = 'terminating', previous_state, state), "
             "previous_time = iif(state = 'terminating', previous_time, state_time), "
@@ -132,7 +132,7 @@ class JobSchedules:
         )
 
     def note_job(self, no: int, *, job_id: str, run: str) -> None:
-        """Record that a job was made for the recurrence that was due at ``run``."""
+        """Record that a job was made for the recurrence that was due at `run`."""
         self._database.execute(
             "UPDATE job_schedules SET recent_job = ?, last_run = ?, jobs_made = jobs_made + 1 WHERE no = ?",
             job_id,

@@ -111,17 +111,17 @@ class Nodes:
         self._database.execute("DELETE FROM nodes WHERE no = ?", no)
 
     def insert_user(self, no: int, name: str, *, admin: bool, expires: str) -> bool:
-        """Add a user account to a node; tell False where it has one of that name."""
+        """Add a user account to a node; return False if it has one of that name."""
         sql = "INSERT INTO node_users (node_no, name, admin, expires) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
         return self._database.execute(sql, no, name, int(admin), expires).rowcount == 1
 
     def replace_user(self, no: int, name: str, *, expires: str) -> bool:
-        """Give a user account another expiry; tell False where there is none of that name."""
+        """Give a user account another expiry; return False if there is none of that name."""
         sql = "UPDATE node_users SET expires = ? WHERE node_no = ? AND name = ?"
         return self._database.execute(sql, expires, no, name).rowcount == 1
 
     def delete_user(self, no: int, name: str) -> bool:
-        """Remove a user account; tell False where there is none of that name."""
+        """Remove a user account; return False if there is none of that name."""
         sql = "DELETE FROM node_users WHERE node_no = ? AND name = ?"
         return self._database.execute(sql, no, name).rowcount == 1
 

@@ -16,7 +16,7 @@ from batch_emulator.store.tasks import Tasks
 
 
 class Store:
-    """The tables of one state directory, or of one process where ``path`` is None."""
+    """The tables of one state directory, or of one process where `path` is None."""
 
     def __init__(self, path: Path | None) -> None:
         self._database = Database(path)

@@ -6,7 +6,7 @@ from batch_emulator.store.database import Database
 
 
 class SubtaskRow(NamedTuple):
-    """A subtask as stored; ``info``, JSON, tells how it goes. The primary is the task itself."""
+    """A subtask as stored; `info`, JSON, says how it goes. The primary is the task itself."""
 
     id: int
     pool_id: str
@@ -26,7 +26,7 @@ class Subtasks:
         return [SubtaskRow._make(row) for row in self._database.all(sql, job_no, task_no)]
 
     def forget(self, job_no: int, task_no: int) -> None:
-        """Remove the subtasks of a task that is deleted, or runs anew."""
+        """Remove the subtasks of a task that is deleted, or runs again."""
         self._database.execute("DELETE FROM subtasks WHERE job_no = ? AND task_no = ?", job_no, task_no)
 
     def forget_running(self) -> None:

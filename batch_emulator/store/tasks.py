@@ -106,7 +106,7 @@ _REACTIVATE: Final = _into(
 )
 
 #: What the filter of "list tasks" may name, by the service's documentation (which writes
-#: ``lastModifiedTime`` where the resource says ``lastModified``: both are taken).
+#: `lastModifiedTime` where the resource says `lastModified`: both are taken).
 TASK_FILTER: Final[Mapping[str, Property]] = {
     "id": text_property("id"),
     "state": enum_property("state", TaskState),
@@ -271,7 +271,7 @@ class Tasks:
         self._database.execute("DELETE FROM tasks WHERE no = ?", no)
 
     def delete_some(self, job_no: int, limit: int) -> bool:
-        """Remove up to ``limit`` tasks of a job; tell whether there were any."""
+        """Remove up to `limit` tasks of a job; return whether there were any."""
         cursor = self._database.execute(
             "DELETE FROM tasks WHERE no IN (SELECT no FROM tasks WHERE job_no = ? LIMIT ?)",
             job_no,

@@ -25,5 +25,5 @@ _SUMS: Final = (
 
 
 def task_totals(database: Database, now: str, condition: str, *parameters: object) -> TaskTotals:
-    """Add up the tasks of an SQL condition (over ``tasks``); those that still run count until now."""
+    """Add up the tasks of an SQL condition (over `tasks`); those that still run count until now."""
     return TaskTotals._make(database.one(f"{_SUMS} {condition}", now, *parameters))

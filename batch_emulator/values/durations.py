@@ -1,4 +1,4 @@
-"""Durations in ISO 8601, normalised as the service does: ``PT01H00M00S`` becomes ``PT1H``."""
+"""Durations in ISO 8601, normalised as the service does: `PT01H00M00S` becomes `PT1H`."""
 
 import re
 from decimal import Decimal
@@ -32,7 +32,7 @@ def parse_duration(text: str) -> int:
 
 
 def format_duration(ticks: int) -> str:
-    """Return the shortest form: no zero parts, no leading zeros; zero is ``PT0S``."""
+    """Return the shortest form: no zero parts, no leading zeros; zero is `PT0S`."""
     seconds, fraction = divmod(ticks, TICKS_PER_SECOND)
     days, seconds = divmod(seconds, 86_400)
     hours, seconds = divmod(seconds, 3_600)

@@ -4,7 +4,7 @@ import posixpath
 
 
 def is_inside(path: str) -> bool:
-    """Tell whether a relative path stays inside the directory it is relative to."""
+    """Return whether a relative path stays inside the directory it is relative to."""
     if not path or "\0" in path or path.startswith("/"):
         return False
     return posixpath.normpath(path).split("/", 1)[0] != ".."

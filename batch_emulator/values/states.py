@@ -103,7 +103,7 @@ class JobScheduleState(StrEnum):
     ACTIVE = "active"
     #: It creates no jobs; one that it created goes on.
     DISABLED = "disabled"
-    #: Its job is being ended by the user's wish.
+    #: Its job is being ended at the user's request.
     TERMINATING = "terminating"
     #: It has ended, and creates no jobs any more.
     COMPLETED = "completed"

@@ -9,7 +9,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 class Clock:
-    """Tells the time in UTC, and never the same time twice.
+    """Gives the time in UTC, and never the same time twice.
 
     ETags are made from times, so two changes of one resource must not share one.
     """
@@ -27,7 +27,7 @@ class Clock:
 
 
 def to_wire(moment: datetime) -> str:
-    """Return ``2026-11-23T08:07:10.123456Z``: fixed width, so that texts sort as times do."""
+    """Return `2026-11-23T08:07:10.123456Z`: fixed width, so that texts sort as times do."""
     text = moment.astimezone(UTC).isoformat(timespec="microseconds")
     return text.replace("+00:00", "Z")
 
@@ -50,7 +50,7 @@ def later(stamp: str, seconds: float | None) -> str | None:
 def etag_of(modified: str) -> str:
     """Return the ETag of a resource last modified then.
 
-    Recordings of the real service show ``0x8DE...``: the time in .NET ticks (100 ns since year 1).
+    Recordings of the real service show `0x8DE...`: the time in .NET ticks (100 ns since year 1).
     """
     age = from_wire(modified) - _FIRST_DAY
     microseconds = (age.days * 86_400 + age.seconds) * 1_000_000 + age.microseconds

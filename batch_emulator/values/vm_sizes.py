@@ -1,4 +1,4 @@
-"""What the names of VM sizes tell."""
+"""What the names of VM sizes say."""
 
 import re
 from typing import Final
@@ -7,7 +7,7 @@ _CORES: Final = re.compile(r"(?:standard|basic)_[a-z]+(\d{1,3})(?:-(\d{1,3}))?",
 
 
 def cores_of(vm_size: str) -> int:
-    """Return a VM size's cores by its name (``Standard_D2s_v3``: 2), 1 where it tells none.
+    """Return a VM size's cores by its name (`Standard_D2s_v3`: 2), 1 if it names none.
 
     https://learn.microsoft.com/azure/virtual-machines/vm-naming-conventions; older sizes do not follow it.
     """

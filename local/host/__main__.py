@@ -45,7 +45,7 @@ def main() -> int:
         print(f"The Functions host cannot run: {exc}", file=sys.stderr)
         return 1
     finally:
-        # The app's clients are never closed, as nobody tells an app that its process ends. They complain of it while
+        # The app's clients are never closed, as no app learns that its process ends. They complain of it while
         # the interpreter goes, when nothing can be logged any more: no tracebacks of that.
         logging.raiseExceptions = False
     return 0

@@ -66,7 +66,7 @@ type Trigger = HttpTrigger | TimerTrigger | BlobTrigger | QueueTrigger
 
 
 def is_disabled(function: Function, settings: Mapping[str, str]) -> bool:
-    """Tell whether the app settings disable a function.
+    """Return whether the app settings disable a function.
 
     https://learn.microsoft.com/azure/azure-functions/disable-function
     """

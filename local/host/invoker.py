@@ -1,4 +1,4 @@
-"""Invocations: functions called one by one, told in the log, and waited for at the end."""
+"""Invocations: functions called one by one, logged, and awaited at the end."""
 
 import asyncio
 import logging

@@ -70,7 +70,7 @@ def _category(record: logging.LogRecord) -> str:
 
 
 def _is_of_this_host(record: logging.LogRecord) -> bool:
-    # The real host is no Python program: what the SDKs tell of this one's own calls would not be in its log.
+    # The real host is no Python program: what the SDKs log of this one's own calls would not be in its log.
     is_of_an_sdk = record.name.startswith("azure.") and record.levelno < logging.WARNING
     return is_of_an_sdk and current_invocation.get() is None
 

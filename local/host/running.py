@@ -1,4 +1,4 @@
-"""The host at work: an app's triggers served until it is told to stop."""
+"""The host at work: an app's triggers served until it is asked to stop."""
 
 import asyncio
 import contextlib

@@ -4,7 +4,7 @@ from pathlib import Path
 
 
 def command_in(folder: Path) -> str:
-    """Return a command that notes where it runs, prints its file, and ends as the file says when it is told to."""
+    """Return a command that notes where it runs, prints its file, and ends as the file says when it is released."""
     # `read` waits on a pipe that nobody writes to: a `sleep` would be a process each time, of each task.
     script = (
         f'[ -p never ] || mkfifo never; exec 9<> never; cd "{folder}"; '

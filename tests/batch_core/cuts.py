@@ -78,7 +78,7 @@ async def _strike(cut: Cut, work: asyncio.Task) -> None:
 
 
 async def cut_short[T](work: Coroutine[object, object, T], cut: Cut) -> T | None:
-    """Do the work until it is cut short, which `cut` tells then; returns its result if it ended before."""
+    """Do the work until it is cut short, which `cut` says then; returns its result if it ended before."""
     task = asyncio.create_task(_with(work, cut))
     try:
         return await task

@@ -32,7 +32,7 @@ def later(app: App, **difference: float) -> App:
 
 
 def passed(app: App, **difference: float) -> App:
-    """Return the app when so much time has passed: by its own clock, and as it is told by Storage's."""
+    """Return the app when so much time has passed: by its own clock, and as it hears from Storage's."""
 
     class InStep(ServiceClock):
         def ahead(self, now: datetime) -> timedelta:

@@ -31,7 +31,7 @@ LONG = "/bin/bash -c 'echo begun; sleep 600'"
 
 
 async def wished_only(app: App, task_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave behind what an app leaves that stopped right after it had recorded the wish."""
+    """Leave behind what an app leaves that stopped right after it had recorded the request."""
 
     async def stops(job_id, task_id):
         raise asyncio.CancelledError
@@ -157,7 +157,7 @@ async def test_a_wish_during_the_submission_stops_the_task_that_batch_just_took(
 
     monkeypatch.setattr(app.batch, "add_tasks", interrupted)
     await submit(with_command(app, LONG), [version], detected_by=TRIGGER)
-    # Whoever was first: nothing goes on running.
+    # Whichever was first: nothing goes on running.
     await completed(app, [stored.record.task_id])
     assert (await collected(app, stored.record.task_id)).state is TaskState.CANCELLED
 

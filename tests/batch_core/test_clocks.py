@@ -30,7 +30,7 @@ def test_a_service_that_tells_no_time_has_none(header):
     clock.read(header)
     assert clock.ahead(NOON) is None
     check = clocks_check([clock], NOON)
-    assert (check.is_ok, check.detail) == (True, "no service has told its time yet")
+    assert (check.is_ok, check.detail) == (True, "no service has reported its time yet")
 
 
 def test_the_difference_does_not_grow_while_nothing_is_asked():

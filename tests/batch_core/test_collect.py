@@ -86,7 +86,7 @@ async def test_an_idle_tick_over_a_thousand_finished_tasks_is_one_list_call(app,
     await app.clients.blobs.get_blob_client(app.settings.input_container, "x").upload_blob(b"")
     version = await app.inputs.version_of("x")
     versions = [replace(version, name="x", etag=f"0x{number}") for number in range(1000)]
-    # Batch completes a task that is terminated before it ran: a thousand processes would tell nothing more.
+    # Batch completes a task that is terminated before it ran: a thousand processes would show nothing more.
     await disabled(app, await app.jobs.current())
     submissions = await submit(app, versions, detected_by=DetectedBy.TRIGGER)
     records = [submission.record for submission in submissions]

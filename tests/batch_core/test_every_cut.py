@@ -18,7 +18,7 @@ from tests.batch_core.cuts import Cut, End
 from tests.batch_core.steps import TRIGGER, accepted_only, later, recorded_only
 from tests.batch_core.world import World
 
-#: Set for a longer run, as CONTRIBUTING.md tells: then work is also cancelled at each of its calls.
+#: Set for a longer run, as CONTRIBUTING.md says: then work is also cancelled at each of its calls.
 IS_LONG = "LIFE_EXAMPLES" in os.environ
 _AT_ONCE = 10
 
@@ -58,7 +58,7 @@ async def every_kind_of_open_record(world: World) -> Work:
     versions = [await world.drop(name) for name in ("forgotten.txt", "stopped.txt", "runs.txt")]
     await submit(world.app, versions, detected_by=TRIGGER)
     await world.forget_task(await world.task_of("forgotten.txt"))
-    # Its calls: read the record, note the wish, tell Batch.
+    # Its calls: read the record, note the request, ask Batch.
     task = await world.task_of("stopped.txt")
     await world.do(lambda app: cancel(app, task), Cut(at=3, is_after=False, end=End.CRASH))
     # What waits for a node costs other calls than what runs.
@@ -131,12 +131,12 @@ async def test_whatever_is_cut_short_is_made_whole(make_world, situation):
         async with few:
             try:
                 await in_a_world(make_world, situation, cut)
-            except Exception as exc:  # noqa: BLE001 - told with the others
+            except Exception as exc:  # noqa: BLE001 - reported with the others
                 return f"{cut}: {exc!r}"
             return None
 
-    told = await asyncio.gather(*(attempt(cut) for cut in cuts_of(whole.made)))
-    assert [one for one in told if one] == []
+    failures = await asyncio.gather(*(attempt(cut) for cut in cuts_of(whole.made)))
+    assert [one for one in failures if one] == []
 
 
 def cuts_of(calls: int) -> list[Cut]:

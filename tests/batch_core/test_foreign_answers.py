@@ -119,10 +119,10 @@ async def test_health_tells_of_answers_that_are_not_understood_when_it_lasts(rel
     await submitted(relayed.app)
     assert "hand-over" not in {check.name for check in await check_health(relayed.app)}
     long_after = later(relayed.app, minutes=11)
-    (told,) = [check for check in await check_health(long_after) if check.name == "hand-over"]
-    assert not told.is_ok
-    assert told.detail.startswith("1 file(s) have waited for Batch to accept them, the first since ")
-    assert "HTTP 407" in told.detail
+    (waiting,) = [check for check in await check_health(long_after) if check.name == "hand-over"]
+    assert not waiting.is_ok
+    assert waiting.detail.startswith("1 file(s) have waited for Batch to accept them, the first since ")
+    assert "HTTP 407" in waiting.detail
     relayed.batch.spoil = pass_all
     await reconcile(long_after)
     assert "hand-over" not in {check.name for check in await check_health(long_after)}

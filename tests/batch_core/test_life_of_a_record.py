@@ -30,7 +30,7 @@ from tests.batch_core.steps import TRIGGER, later
 from tests.batch_core.world import ARROWS, World
 from tests.batch_emulator.control_client import control
 
-#: How many lives are tried; CONTRIBUTING.md tells how to try more.
+#: How many lives are tried; CONTRIBUTING.md says how to try more.
 IS_LONG = "LIFE_EXAMPLES" in os.environ
 EXAMPLES = int(os.environ.get("LIFE_EXAMPLES", "12"))
 STEPS = 15
@@ -62,7 +62,7 @@ class Life(RuleBasedStateMachine):
         return asyncio.run_coroutine_threadsafe(work, self.loop).result()
 
     async def do(self, work: Callable[[App], Awaitable[object]], cut: Cut | None = None) -> None:
-        """Let the app work: what a caller is told is fine, and so is trouble of the service while there is some."""
+        """Let the app work: what a caller hears is fine, and so is trouble of the service while there is some."""
         try:
             await self.world.do(work, cut)
         except (BlobNotFound, NotNow, RecordNotFound):
@@ -127,9 +127,9 @@ class Life(RuleBasedStateMachine):
     def a_person_cancels_during_a_tick(self, name, tick):
         self.run(_together(self.step_in(cancel, name, None), self.do(TICKS[tick])))
 
-    async def step_in(self, wish: Callable[[App, str], Awaitable[object]], name: str, cut: Cut | None) -> None:
+    async def step_in(self, request: Callable[[App, str], Awaitable[object]], name: str, cut: Cut | None) -> None:
         if task := await self.world.task_of(name):
-            await self.do(lambda app: wish(app, task), cut)
+            await self.do(lambda app: request(app, task), cut)
 
     # Batch
 

@@ -121,5 +121,5 @@ async def test_a_slow_batch_is_not_waited_for(app, batch_endpoint, monkeypatch):
 @pytest.mark.parametrize("changes", [{"output_tries": 2, "reason": "its output is not copied yet: no"}])
 async def test_what_the_app_is_doing_is_kept_as_the_reason(app, changes):
     record = replace(await submitted(app), **changes)
-    told = live.Live(state="completed", reason="it has ended; its output is about to be collected")
-    assert record_reply(record, live=told).document["reason"] == changes["reason"]
+    now_live = live.Live(state="completed", reason="it has ended; its output is about to be collected")
+    assert record_reply(record, live=now_live).document["reason"] == changes["reason"]

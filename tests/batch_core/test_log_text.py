@@ -1,4 +1,4 @@
-"""Only the formatted message of a log record reaches Application Insights: it must tell everything by itself."""
+"""Only the formatted message of a log record reaches Application Insights: it must say everything by itself."""
 
 import ast
 import logging

@@ -134,7 +134,7 @@ def test_distinct_versions_never_share_a_task_or_an_output(several, attempt):
     twins = [replace(one, name=twin) for one in distinct.values() for twin in twins_of(one.name)]
     distinct |= {(one.name, one.etag): one for one in twins}
     tasks = [naming.task_id(one, attempt) for one in distinct.values()]
-    # Batch compares ids without regard to case; nothing says that whoever reads the outputs does not.
+    # Batch compares ids without regard to case; a reader of the outputs may do so, too.
     assert len({task.lower() for task in tasks}) == len(distinct)
     outputs = [
         naming.output_name(one.name, task, "stdout.txt") for one, task in zip(distinct.values(), tasks, strict=True)

@@ -47,7 +47,7 @@ async def relayed(environment: dict[str, str], batch_endpoint: str, pauses: list
         yield relayed
 
 
-def told(status: int, code: str) -> Spoiled:
+def answered(status: int, code: str) -> Spoiled:
     """Return an error of the table in its own words, for what it has not done."""
     body = json.dumps({"odata.error": {"code": code, "message": {"lang": "en", "value": code}}}).encode()
     return Spoiled(status=status, body=body, content_type="application/json", is_after=False)
@@ -72,7 +72,7 @@ def refusing(task: str) -> Spoil:
 
     def spoil(asked: Asked) -> Spoiled | None:
         if asked.method == "PATCH" and row in asked.path and "open-" not in asked.path:
-            return told(400, "EntityTooLarge")
+            return answered(400, "EntityTooLarge")
         if asked.method == "POST" and f"RowKey='{row}'".encode() in asked.body.replace(b"%27", b"'"):
             return refused_within(400, "EntityTooLarge")
         return None
@@ -138,7 +138,7 @@ async def test_a_job_whose_progress_cannot_be_noted_holds_up_no_other_job(relaye
     await completed(relayed.app, [second.task_id])
 
     def spoil(asked: Asked) -> Spoiled | None:
-        return told(*answer) if asked.method == "PATCH" and first[0].job_id in asked.path else None
+        return answered(*answer) if asked.method == "PATCH" and first[0].job_id in asked.path else None
 
     relayed.tables.spoil = spoil
     await collect(relayed.app)
@@ -209,7 +209,7 @@ async def test_a_table_that_fails_while_failing_outputs_are_tried_again_ends_no_
     relayed.batch.spoil = where("GET", "stdout.txt", Spoiled(status=503, body=b"busy"))
     await collect(relayed.app)
     relayed.batch.spoil = pass_all
-    relayed.tables.spoil = where("POST", "$batch", told(503, "ServerBusy"))
+    relayed.tables.spoil = where("POST", "$batch", answered(503, "ServerBusy"))
     report = await collect(relayed.app)
     assert relayed.tables.struck
     assert not report.is_complete
@@ -244,7 +244,7 @@ async def test_a_day_that_cannot_be_listed_holds_up_no_other(relayed):
 
     def spoil(asked: Asked) -> Spoiled | None:
         is_list = asked.method == "GET" and day in asked.path and "open-" in asked.path
-        return told(500, "InternalError") if is_list else None
+        return answered(500, "InternalError") if is_list else None
 
     relayed.tables.spoil = spoil
     report = await reconcile(later(relayed.app, minutes=30))

@@ -111,7 +111,7 @@ def unsigned_key_client(app: App) -> BlobServiceClient:
 
 
 async def test_what_an_older_release_has_submitted_gets_its_output_in_the_output_container(app, unsigned):
-    """Such a task ran; its output landed in the input container, or was refused for ever."""
+    """Such a task ran; its output landed in the input container, or was refused forever."""
     name = f"../{unsigned.settings.input_container}/x.txt"
     readable = await dropped(unsigned, "readable.txt", b"printed")
     record = _new_record(unsigned, replace(readable, name=name), TRIGGER, 1, await unsigned.jobs.current())

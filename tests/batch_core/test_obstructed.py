@@ -299,7 +299,7 @@ async def test_a_blob_with_a_key_of_its_own_is_known_by_the_listing(app, monkeyp
             raise error
 
     monkeypatch.setattr(app.inputs, "_blob", lambda _: Encrypted())
-    # The listing does not tell of a key: so the answer explains nothing.
+    # The listing does not show a key: so the answer explains nothing.
     with pytest.raises(Conflict):
         await app.inputs.version_of("a.txt")
     listed = app.inputs._listed

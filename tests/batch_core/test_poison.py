@@ -106,7 +106,7 @@ async def test_the_handler_does_not_fail_for_wrong_settings_either(caplog):
     assert r"a\nb.txt" in caplog.text
 
 
-async def test_a_file_that_is_gone_is_only_told(app, caplog):
+async def test_a_file_that_is_gone_is_only_reported(app, caplog):
     caplog.set_level(logging.INFO)
     await take_poison(app, message(app, "no such file.txt"))
     assert await records(app) == []

@@ -166,7 +166,7 @@ async def test_a_submission_that_the_closing_overtook_goes_to_the_next_job(app, 
     terminate_job = app.batch.terminate_job
 
     async def overtaken(job_id):
-        # Whoever reads the table from now on is not sent there.
+        # No later reader of the table is sent there.
         assert [job.takes_tasks for job in await app.registry.jobs()] == [False]
         # It has chosen its job, and is recorded after the tick looked for open work.
         await recorded_only(app, version)
@@ -182,7 +182,7 @@ async def test_a_submission_that_the_closing_overtook_goes_to_the_next_job(app, 
 
 
 async def test_a_task_that_the_closing_ended_still_gets_its_final_state(app, monkeypatch):
-    # It takes a submission that is late by hours; even that one is not left open for ever.
+    # It takes a submission that is late by hours; even that one is not left open forever.
     await done(app)
     terminate_job, late = app.batch.terminate_job, []
 

@@ -128,7 +128,7 @@ async def test_a_job_that_is_ending_is_left_for_the_next_one(app, endpoint, code
 
 
 async def test_a_closed_job_that_cannot_be_looked_into_is_not_left(app, endpoint):
-    # Only who knows that it has not got the task may add it elsewhere.
+    # Only once it is known not to have the task may that be added elsewhere.
     job_id = await app.jobs.current()
     answer = {"status": 409, "code": "JobBeingDeleted", "message": "The job is being deleted."}
     operations = ("create_task_collection", "get_task")

@@ -32,7 +32,7 @@ async def app_with(environment, batch_endpoint, **settings):
 
 
 async def reason_of(app: App, task_id: str) -> str | None:
-    """Tell what the record says after a tick in twenty minutes."""
+    """Return what the record says after a tick in twenty minutes."""
     await reconcile(later(app, minutes=20))
     return (await record_of(app, task_id)).reason
 

@@ -18,13 +18,13 @@ async def test_settings_that_nothing_can_use_are_told_by_every_call(app, environ
     async with app_host(app, environment, tmp_path, **WRONG) as host, aiohttp.ClientSession() as http:
         async with http.get(f"{host}/api/health") as health:
             assert health.status == 503
-            told = await health.text()
+            reply = await health.text()
         async with http.get(f"{host}/api/tasks/some-id") as record:
             assert record.status == 503
             problems = (await record.json())["problems"]
-    assert all(name in told for name in WRONG)
+    assert all(name in reply for name in WRONG)
     assert len(problems) == len(WRONG)
-    assert WRONG["BATCH_ACCOUNT_KEY"] not in told
+    assert WRONG["BATCH_ACCOUNT_KEY"] not in reply
 
 
 async def test_what_is_valid_and_hardly_meant_is_told_beside_it(app, environment, tmp_path):

@@ -1,4 +1,4 @@
-"""A small world around the app: files, commands that end when they are told to, and a process that may end anywhere.
+"""A small world around the app: files, commands that end when they are released, and a process that may end anywhere.
 
 It knows what it did, and so what must have become of every file when all is quiet again.
 """
@@ -29,8 +29,8 @@ from tests.batch_core.cuts import Cut, End, cut_short
 from tests.batch_core.steps import closed, deleted, dropped, later, output
 from tests.batch_emulator.control_client import control
 
-#: Which state may follow which, as the README tells. From `queued` to an end without `submitted` in between goes what
-#: nobody could write down before; back from `submitted` to `queued` goes what had not run when its job was ended.
+#: Which state may follow which, as docs/architecture.md says. A record goes from `queued` to an end where nobody could
+#: write `submitted` in between, and back from `submitted` to `queued` where its job was ended before the task ran.
 ENDS = frozenset({TaskState.SUCCEEDED, TaskState.FAILED, TaskState.OUTPUT_LOST, TaskState.CANCELLED})
 ARROWS = {
     TaskState.QUEUED: ENDS | {TaskState.SUBMITTED, TaskState.REJECTED},
@@ -105,7 +105,7 @@ class World:
                 await asyncio.sleep(0.01)
 
     async def is_live(self, record: TaskRecord) -> bool:
-        """Tell whether Batch has the task and has not completed it."""
+        """Return whether Batch has the task and has not completed it."""
         try:
             task = await self.app.clients.batch.get_task(record.job_id, record.task_id, select=["id", "state"])
         except AzureError:
@@ -135,7 +135,7 @@ class World:
     # What happens to Batch
 
     async def forget_task(self, task: str) -> None:
-        """Let somebody delete the task from Batch, once its record says that it was there."""
+        """Let somebody delete the task from Batch, once its record says that Batch has it."""
         record = (await self.records()).get(task)
         if record is None or record.state is not TaskState.SUBMITTED:
             return

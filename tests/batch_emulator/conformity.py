@@ -49,7 +49,7 @@ class Replies:
 
 
 def _is_of_the_models(request):
-    """Tell whether a request asks for a version whose answers have the names that the models have."""
+    """Return whether a request asks for a version whose answers have the names that the models have."""
     return ApiVersion(name=request.query.get("api-version", "")).has_task_slots
 
 

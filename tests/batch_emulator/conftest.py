@@ -30,7 +30,7 @@ _numbers = itertools.count(1)
 
 
 async def until[T](look: Callable[[], Awaitable[T]], seconds: float = 15) -> T:
-    """Return the first true result of ``look``; fail after the deadline."""
+    """Return the first true result of `look`; fail after the deadline."""
     deadline = time.monotonic() + seconds
     while not (result := await look()):
         assert time.monotonic() < deadline, f"never happened; last seen: {result!r}"
@@ -121,7 +121,7 @@ class Batch:
 
 @pytest.fixture(scope="session", autouse=True)
 def replies():
-    """Every reply of this session's emulators; see ``conformity``."""
+    """Every reply of this session's emulators; see `conformity`."""
     with watched_replies() as watched:
         yield watched
 

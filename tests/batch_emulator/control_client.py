@@ -7,7 +7,7 @@ import aiohttp
 
 
 async def control(url, method, path, body=None, **options):
-    """Send an unsigned request to ``/_emulator``; return its status, headers and JSON."""
+    """Send an unsigned request to `/_emulator`; return its status, headers and JSON."""
     async with (
         aiohttp.ClientSession() as session,
         session.request(method, f"{url}/_emulator{path}", json=body, **options) as response,
@@ -19,7 +19,7 @@ async def control(url, method, path, body=None, **options):
 
 @asynccontextmanager
 async def faults(url, *rules):
-    """Put rules in force for a while; yield a function that tells how often each struck."""
+    """Put rules in force for a while; yield a function that returns how often each struck."""
     added = await control(url, "POST", "/faults", {"faults": list(rules)})
     assert added.status == 201, added.body
 

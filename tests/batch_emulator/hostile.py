@@ -85,7 +85,7 @@ HEADERS = {
 def request_for(operation, dice, ids, bodies):
     """Return method, target, headers and body of a request for an operation, more or less spoiled.
 
-    ``ids`` are those that exist, by the names of variable parts of paths; ``bodies`` good ones by operation.
+    `ids` are those that exist, by the names of variable parts of paths; `bodies` good ones by operation.
     """
     method = operation.method if dice.random() < 0.97 else dice.choice(["GET", "POST", "PUT", "DELETE", "PATCH", "FOO"])
     path = re.sub(r"\{(\w+)\}", lambda match: _segment(match[1], dice, ids), operation.path)

@@ -1,11 +1,11 @@
-"""What clients of an emulator were told, and what they may have been about to be told when it died."""
+"""What clients of an emulator were answered, and what answers may have been on their way when it died."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass(kw_only=True)
 class Ledger:
-    """Ids are those of tasks in one job; ``maybe`` is what was asked for and not answered."""
+    """Ids are those of tasks in one job; `maybe` is what was asked for and not answered."""
 
     added: set = field(default_factory=set)
     maybe_added: set = field(default_factory=set)

@@ -1,8 +1,8 @@
 """Headers, bodies and server-side defaults as in Microsoft's recordings of the real service.
 
 The recordings: https://github.com/Azure/azure-sdk-assets. Those of python/sdk/batch were made in March 2025 with
-api-version 2024-07-01.20.0; those of net/sdk/batch (``GetJobsFromSchedules`` and other names without blanks) in
-September 2025 and those of js/sdk/batch/batch (``should_...``) in February 2026, both with 2025-06-01, which counts
+api-version 2024-07-01.20.0; those of net/sdk/batch (`GetJobsFromSchedules` and other names without blanks) in
+September 2025 and those of js/sdk/batch/batch (`should_...`) in February 2026, both with 2025-06-01, which counts
 where they differ. Left out here: Strict-Transport-Security, which plain HTTP cannot have, and Server.
 """
 

@@ -37,7 +37,7 @@ _MOST_ITEMS = 25
 
 
 def problems_of_reply(operation, body, *, selected):
-    """Return what is wrong with the body of a successful reply; ``selected`` excuses what is missing."""
+    """Return what is wrong with the body of a successful reply; `selected` excuses what is missing."""
     model, is_list = answer_of(operation)
     if model is None:
         return [f"{operation} has no body"]
@@ -76,7 +76,7 @@ def _properties(model):
 
 
 def problems(model, value, *, selected=False):
-    """Return how a JSON value differs from a model, each as ``Model.property: what``."""
+    """Return how a JSON value differs from a model, each as `Model.property: what`."""
     if not isinstance(value, dict):
         return [f"{model.__name__}: {value!r} is no object"]
     properties = _properties(model)

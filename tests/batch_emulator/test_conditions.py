@@ -65,7 +65,7 @@ def reads(operation):
 
 
 def is_refused(operation, answer, status):
-    """Tell whether an answer says that the condition is not met, in the service's shape where it has a body."""
+    """Return whether an answer says that the condition is not met, in the service's shape where it has a body."""
     if answer.status != status:
         return False
     has_body = operation.method != "HEAD" and status != 304

@@ -1,6 +1,6 @@
 """Kills the emulator at random moments under load, and holds it to everything it has said.
 
-``EMULATOR_KILLS=100 pytest tests/batch_emulator/test_durability.py`` does it more often.
+`EMULATOR_KILLS=100 pytest tests/batch_emulator/test_durability.py` does it more often.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ WORK, IDLE = "work", "idle"
 class Client:
     """Asks for many things at once until the emulator is gone, and keeps the ledgers of two jobs.
 
-    The tasks of ``work`` run; those of ``idle`` wait for a pool that never comes.
+    The tasks of `work` run; those of `idle` wait for a pool that never comes.
     """
 
     def __init__(self, dice):
@@ -178,7 +178,7 @@ class Client:
 
 
 def command_of(number):
-    """Return a command that tells its task's id; every second one fails, every third one takes a while."""
+    """Return a command that prints its task's id; every second one fails, every third one takes a while."""
     pause = "" if number % 3 else "sleep 0.2; "
     return f"/bin/sh -c '{pause}echo $AZ_BATCH_TASK_ID; exit {number % 2}'"
 

@@ -1,4 +1,4 @@
-"""All 72 operations succeed, each with an answer that has the shape of the SDK's model (see ``conformity``)."""
+"""All 72 operations succeed, each with an answer that has the shape of the SDK's model (see `conformity`)."""
 
 import inspect
 import re

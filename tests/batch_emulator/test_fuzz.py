@@ -1,6 +1,6 @@
 """Whatever is sent: no answer is a 500, the emulator lives on, and its state stays whole.
 
-``EMULATOR_FUZZ=100000 pytest tests/batch_emulator/test_fuzz.py`` sends more; ``EMULATOR_FUZZ_SEED`` other requests.
+`EMULATOR_FUZZ=100000 pytest tests/batch_emulator/test_fuzz.py` sends more; `EMULATOR_FUZZ_SEED` other requests.
 """
 
 import json
@@ -42,7 +42,7 @@ class Fuzzer:
         self.dice = dice
 
     async def get(self, path, gone=None):
-        """Read something; ``gone`` is what to return where its removal came between."""
+        """Read something; `gone` is what to return where its removal came between."""
         answer = await self.connection.ask(
             "GET", f"{path}?api-version={VERSION}", {"ocp-date": formatdate(usegmt=True)}
         )
@@ -63,7 +63,7 @@ class Fuzzer:
             await self.post("/jobs/fuzz-job/tasks", {"id": f"task-{number}", "commandLine": "/bin/echo x"})
 
     async def post(self, path, body):
-        """Add something, unless it is there."""
+        """Add something, unless it exists."""
 
         async def added():
             headers = {"ocp-date": formatdate(usegmt=True), "Content-Type": "application/json"}

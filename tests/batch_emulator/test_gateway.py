@@ -125,15 +125,15 @@ async def test_a_byte_order_mark_before_the_body_is_no_harm(url):
 
 
 async def test_a_client_cannot_say_what_only_the_service_knows(url):
-    told = {"state": "completed", "url": "http://elsewhere", "eTag": "x", "executionInfo": 7, "nodeInfo": {}}
+    from_service = {"state": "completed", "url": "http://elsewhere", "eTag": "x", "executionInfo": 7, "nodeInfo": {}}
     for path, body in (
-        ("/pools", {"id": "told", "vmSize": "standard_d2s_v3", "currentDedicatedNodes": 7}),
-        ("/jobs", {"id": "told", "poolInfo": {"poolId": "p"}}),
-        ("/jobs/told/tasks", {"id": "told", "commandLine": "true"}),
+        ("/pools", {"id": "known", "vmSize": "standard_d2s_v3", "currentDedicatedNodes": 7}),
+        ("/jobs", {"id": "known", "poolInfo": {"poolId": "p"}}),
+        ("/jobs/known/tasks", {"id": "known", "commandLine": "true"}),
     ):
-        assert (await send(url, "POST", path, body=body | told)).status == 201
-        shown = (await send(url, "GET", f"{path}/told")).body
-        assert (shown["state"], shown["url"]) == ("active", f"{url}{path}/told")
+        assert (await send(url, "POST", path, body=body | from_service)).status == 201
+        shown = (await send(url, "GET", f"{path}/known")).body
+        assert (shown["state"], shown["url"]) == ("active", f"{url}{path}/known")
         assert shown.get("executionInfo") != 7
         assert not {"nodeInfo"} & set(shown)
         assert shown.get("currentDedicatedNodes", 0) == 0

@@ -15,16 +15,16 @@ README = (Path(batch_emulator.__file__).parent / "README.md").read_text()
 def test_the_readme_tells_of_every_operation_whether_it_is_real_or_how_it_is_simulated():
     _, _, rest = README.partition("\n## Operations\n")
     rows = [line for line in rest.partition("\n## ")[0].splitlines() if line.startswith("| `")]
-    told = [tuple(cell.strip("` ") for cell in row.strip("|").split("|")) for row in rows]
-    assert [row[:3] for row in told] == [(each.name, each.method, each.path) for each in ROUTES]
-    assert len(told) == 72
-    assert [row for row in told if row[3] != "real" and not row[3].startswith("simulated: ")] == []
+    documented = [tuple(cell.strip("` ") for cell in row.strip("|").split("|")) for row in rows]
+    assert [row[:3] for row in documented] == [(each.name, each.method, each.path) for each in ROUTES]
+    assert len(documented) == 72
+    assert [row for row in documented if row[3] != "real" and not row[3].startswith("simulated: ")] == []
 
 
 def test_the_readme_names_the_versions_that_are_served():
     _, _, rest = README.partition("\n## Versions\n")
-    told = re.findall(r"\d{4}-\d{2}-\d{2}(?:\.\d+\.\d+)?", rest.partition("\n\n")[0])
-    assert tuple(told) == SERVED
+    documented = re.findall(r"\d{4}-\d{2}-\d{2}(?:\.\d+\.\d+)?", rest.partition("\n\n")[0])
+    assert tuple(documented) == SERVED
 
 
 def test_the_readme_names_every_option(capsys):

@@ -1,4 +1,4 @@
-"""Headers and versions as in Microsoft's recordings of the real service; ``recorded`` tells which."""
+"""Headers and versions as in Microsoft's recordings of the real service; `recorded` says which."""
 
 import pytest
 
@@ -62,7 +62,7 @@ async def test_a_deletion_says_nothing(url, batch, job):
 
 
 async def test_changes_of_a_pool_name_themselves_and_its_version(url, batch):
-    """``should_update_pool_parameters``, ``should_patch_pool_parameters``, ``should_stop_pool_resizing``."""
+    """`should_update_pool_parameters`, `should_patch_pool_parameters`, `should_stop_pool_resizing`."""
     path = f"/pools/{await batch.pool(0)}"
     metadata = {"metadata": [{"name": "foo", "value": "bar"}]}
     replacement = {**metadata, "applicationPackageReferences": []}
@@ -76,7 +76,7 @@ async def test_changes_of_a_pool_name_themselves_and_its_version(url, batch):
 
 
 async def test_an_evaluation_names_itself_and_disabling_autoscale_keeps_the_version_and_stops_the_resize(url, batch):
-    """``should_enable_autoscale``, ``should_evaluate_pool_autoscale``, ``should_disable_autoscale``, ``AutoScale``."""
+    """`should_enable_autoscale`, `should_evaluate_pool_autoscale`, `should_disable_autoscale`, `AutoScale`."""
     pool_id = await batch.ready_pool(1)
     path = f"/pools/{pool_id}"
     await steady(batch, pool_id)
@@ -102,7 +102,7 @@ async def test_an_evaluation_names_itself_and_disabling_autoscale_keeps_the_vers
 
 
 async def test_operations_on_nodes_name_themselves_and_no_version(url, batch):
-    """``should_reboot``, ``should_disable_scheduling``, ``should_add_a_user`` and the like ``..._a_compute_node``."""
+    """`should_reboot`, `should_disable_scheduling`, `should_add_a_user` and the like `..._a_compute_node`."""
     pool_id = await batch.ready_pool(1)
     (node,) = await nodes_of(batch, pool_id)
     path = f"/pools/{pool_id}/nodes/{node.id}"
@@ -118,7 +118,7 @@ async def test_operations_on_nodes_name_themselves_and_no_version(url, batch):
 
 
 async def test_changes_of_a_schedule_name_themselves_and_the_new_version(url):
-    """``test_batch_job_schedules`` of the Python client, ``should_terminate_a_job_schedule``."""
+    """`test_batch_job_schedules` of the Python client, `should_terminate_a_job_schedule`."""
     schedule_id = new_id("recorded")
     path = f"/jobschedules/{schedule_id}"
     await ask(url, "POST", "/jobschedules", {"id": schedule_id, **DAILY})
@@ -143,7 +143,7 @@ async def completed(url, path):
 
 @pytest.mark.parametrize("command", ["/bin/true", "/bin/sleep 60"], ids=["waiting", "running"])
 async def test_ending_and_reactivating_a_task_make_new_versions_of_it(url, batch, job, idle_job, command):
-    """``should_terminate_a_task``, ``should_reactivate_a_task``, ``TaskReactive``."""
+    """`should_terminate_a_task`, `should_reactivate_a_task`, `TaskReactive`."""
     is_running = "sleep" in command
     where = job if is_running else idle_job
     await batch.task(where, command)

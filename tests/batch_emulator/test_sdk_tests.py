@@ -1,4 +1,4 @@
-"""The SDK's own 46 tests, unmodified and live against emulators; ``sdk_tests/README.md`` tells how."""
+"""The SDK's own 46 tests, unmodified and live against emulators; `sdk_tests/README.md` says how."""
 
 import os
 import subprocess

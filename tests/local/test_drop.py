@@ -52,7 +52,7 @@ def test_what_cannot_be_dropped_is_told_in_a_sentence(tree, path, words):
         names(tree, path)
 
 
-def test_a_name_that_no_blob_can_have_is_told(tmp_path):
+def test_a_name_that_no_blob_can_have_is_reported(tmp_path):
     (tmp_path / "odd-\udcff.txt").write_text("")
     with pytest.raises(StackError, match="not UTF-8"):
         plan([tmp_path])

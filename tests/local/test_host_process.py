@@ -110,7 +110,7 @@ async def a_missed_run_is_settled(running, status) -> None:
 
 
 async def answer_across_sigterm(running) -> str:
-    """Ask for something slow and end the host before it is there; return the answer."""
+    """Ask for something slow and end the host before the answer comes; return the answer."""
     async with aiohttp.ClientSession(running.url) as http:
         request = asyncio.create_task(http.get("/api/slow"))
         await eventually(lambda: running.notes("slow begins"))
@@ -129,8 +129,8 @@ REFUSED = [
 async def test_apps_that_cannot_be_served_are_refused_with_the_reason(tmp_path):
     folders = [tmp_path / str(number) for number in range(len(REFUSED))]
     refusals = [refusal(folder, source) for folder, (source, _) in zip(folders, REFUSED, strict=True)]
-    for text, (_, told) in zip(await asyncio.gather(*refusals), REFUSED, strict=True):
-        assert [part for part in told if part not in text] == []
+    for text, (_, parts) in zip(await asyncio.gather(*refusals), REFUSED, strict=True):
+        assert [part for part in parts if part not in text] == []
 
 
 BROKEN = (

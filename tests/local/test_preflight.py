@@ -1,4 +1,4 @@
-"""What is wrong is told before anything is started, in a sentence, and nothing is left of the attempt."""
+"""What is wrong is reported before anything is started, in a sentence, and nothing is left of the attempt."""
 
 import os
 import sys
@@ -61,7 +61,7 @@ async def test_a_second_stack_on_a_folder_in_use_says_whose_it_is(tmp_path):
     [
         ("", "there is no `node` on PATH"),
         ("echo v18.19.1", "node is v18.19.1"),
-        ("exit 1", "none that tells its version"),
+        ("exit 1", "none that reports its version"),
     ],
 )
 async def test_a_node_that_is_absent_too_old_or_broken(tmp_path, stub, words):

@@ -40,7 +40,7 @@ def make(tmp_path, **stubs):
         ({"python3.13": '[ "$1" = --version ] && echo Python 3.11.2; exit 1'}, "python3.13 is Python 3.11.2; say make"),
         ({"node": None}, "Node.js 20 or newer is needed, for Azurite: there is no node on PATH"),
         ({"node": "echo v18.19.1"}, "Node.js 20 or newer is needed, for Azurite: node is v18.19.1"),
-        ({"node": "exit 1"}, "node is none that tells its version"),
+        ({"node": "exit 1"}, "node is none that reports its version"),
         ({"npm": None}, "npm is needed, which comes with Node.js: there is no npm on PATH"),
     ],
 )

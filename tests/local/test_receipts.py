@@ -52,7 +52,7 @@ async def test_a_receipt_that_cannot_be_written_yet_is_written_later_and_nothing
 ):
     container, hosts = containers
     receipts = Receipts(hosts, "testhost", "f")
-    # Whoever deletes the host's container while it runs.
+    # Somebody deletes the host's container while it runs.
     monkeypatch.setattr(receipts, "load", lambda: asyncio.sleep(0))
     async with scanning(container, receipts) as enqueued:
         await until(lambda: caplog.text.count("Cannot put a blob in the queue") >= 3)

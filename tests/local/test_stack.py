@@ -70,7 +70,7 @@ async def test_up_tells_every_address_brings_a_file_through_and_ends_with_a_proc
         await drop(tmp_path, file)
         await output_is(AppSettings.read(file), "dropped file.txt", b"hello from up\n")
         assert f" -m local drop --settings {file} " in text
-        await what_became_of_files_is_told(tmp_path, file)
+        await what_became_of_files_is_reported(tmp_path, file)
 
         os.kill(pids["batch_emulator"], signal.SIGKILL)
         await eventually(lambda: process.exit_code is not None, seconds=30)
@@ -95,15 +95,15 @@ async def test_nothing_is_left_when_up_is_killed_not_even_a_task_that_runs(tmp_p
     await nothing_is_left(pids | {"task": task}, ports)
 
 
-async def what_became_of_files_is_told(folder: Path, settings: Path) -> None:
+async def what_became_of_files_is_reported(folder: Path, settings: Path) -> None:
     for name in ("files/good.txt", "files/sub/bad.txt"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("text\n")
     code, text = await dropped(folder, settings, "--wait", str(folder / "files" / "good.txt"))
     assert code == 0
-    told = re.search(r"good\.txt: succeeded\n  task    (\S+)\n  stdout  output/good\.txt/\1/stdout\.txt\n", text)
-    assert told
-    await a_task_is_shown(folder, settings, told[1])
+    found = re.search(r"good\.txt: succeeded\n  task    (\S+)\n  stdout  output/good\.txt/\1/stdout\.txt\n", text)
+    assert found
+    await a_task_is_shown(folder, settings, found[1])
     code, text = await dropped(folder, settings, "--wait", str(folder / "files"))
     assert code == 1
     assert "sub/bad.txt: failed, the command ended with exit code 3\n" in text

@@ -13,7 +13,7 @@ _DOTS: Final = {".": "%2E", "..": "%2E%2E"}
 
 
 def has_dot_segment(name: str) -> bool:
-    """Tell whether a URL with this name is the URL of something else."""
+    """Return whether a URL with this name is the URL of something else."""
     return not _DOTS.keys().isdisjoint(name.split("/"))
 
 

@@ -36,7 +36,7 @@ class BlobPath:
         return re.split(r"[{}]", self.pattern, maxsplit=1)[0]
 
     def match(self, container: str, blob: str) -> dict[str, str] | None:
-        """Return what the pattern's parts stand for in this blob's name; None without a match."""
+        """Return what the pattern's parts match in this blob's name; None without a match."""
         if container != self.container:
             return None
         # As .NET matches: a newline is no part of a name, but for one at its end.

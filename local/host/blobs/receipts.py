@@ -40,7 +40,7 @@ class Receipts:
                 self._remember(receipt.name.removeprefix(self._folder))
 
     async def has(self, message: BlobMessage) -> bool:
-        """Tell whether this blob version was put in the queue already; mostly without a call."""
+        """Return whether this blob version was put in the queue already; mostly without a call."""
         key = _key(message)
         if key in self._known:
             return True
@@ -50,13 +50,13 @@ class Receipts:
         return True
 
     def is_owed(self, message: BlobMessage) -> bool:
-        """Tell whether the message is in the queue and only its receipt is missing."""
+        """Return whether the message is in the queue and only its receipt is missing."""
         return _key(message) in self._owed
 
     async def add(self, message: BlobMessage) -> None:
         """Write the receipt, after the message is in the queue: rather twice than never.
 
-        One that Storage will never take is told once: the blob is not put in the queue again before this host ends.
+        One that Storage will never take is logged once: the blob is not put in the queue again before this host ends.
         """
         key = _key(message)
         self._owed.add(key)

@@ -1,4 +1,4 @@
-"""The HTTP server of the host: its guard, and bounds in time and number for whoever connects."""
+"""The HTTP server of the host: its guard, and bounds in time and number for clients."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -94,7 +94,7 @@ class _Connections:
 
 @web.middleware
 async def _whole_body(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Read the body before anything is called; whoever sends it too slowly, or breaks off, gets an answer."""
+    """Read the body before anything is called; a client that sends it too slowly, or breaks off, gets an answer."""
     try:
         async with asyncio.timeout(BODY_SECONDS):
             await request.read()

@@ -178,8 +178,8 @@ class QueueListener:
             received.pop_receipt = renewed.pop_receipt
 
     def _warn(self, sentence: str, **facts: object) -> None:
-        told = " ".join(f"{name}={value}" for name, value in {"queue": self.queue.queue_name, **facts}.items())
-        logger.warning("%s: %s", sentence, told)
+        details = " ".join(f"{name}={value}" for name, value in {"queue": self.queue.queue_name, **facts}.items())
+        logger.warning("%s: %s", sentence, details)
 
 
 def encoded(text: str) -> str:

@@ -53,7 +53,7 @@ class Schedule:
         return following.astimezone()
 
     def is_below_one_minute(self, moment: datetime) -> bool:
-        """Tell whether the next two runs are less than a minute apart."""
+        """Return whether the next two runs are less than a minute apart."""
         first = self.next_after(moment)
         return self.next_after(first) - first < timedelta(minutes=1)
 

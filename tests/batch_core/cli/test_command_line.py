@@ -241,8 +241,8 @@ async def test_tidy_closes_old_jobs_and_a_dry_run_only_tells(run, environment, t
     )
     await app.registry.add(old)
     await app.jobs.make(old.job_id)
-    told = await run(["tidy", "--dry-run"], environment, tmp_path)
-    assert told[:2] == (0, f"job {old.job_id}: would be terminated\n")
+    result = await run(["tidy", "--dry-run"], environment, tmp_path)
+    assert result[:2] == (0, f"job {old.job_id}: would be terminated\n")
     assert await app.registry.jobs() == [old]
     assert (await run(["tidy"], environment, tmp_path))[:2] == (0, f"job {old.job_id}: terminated\n")
     (job,) = await app.registry.jobs()
@@ -254,10 +254,10 @@ async def test_settings_come_from_the_folder_like_those_of_func_and_the_environm
     file = {"Values": environment | {"TABLE_NAME": "fromfile"}}
     (tmp_path / "local.settings.json").write_text(json.dumps(file))
     more = {"INPUT_CONTAINER": environment["INPUT_CONTAINER"] + "-env"}
-    code, output, told = await run(["setup"], more, tmp_path)
+    code, output, stderr = await run(["setup"], more, tmp_path)
     blobs = environment["DATA_STORAGE"].partition("BlobEndpoint=")[2].partition(";")[0]
     assert code == 0
-    assert told.splitlines()[:2] == [
+    assert stderr.splitlines()[:2] == [
         f"Storage account devstoreaccount1 at {blobs} (DATA_STORAGE of local.settings.json)",
         f"Batch account devbatchaccount1 at {environment['BATCH_ENDPOINT']} (BATCH_ENDPOINT of local.settings.json)",
     ]
@@ -276,12 +276,12 @@ async def test_a_broken_settings_file_is_named(run, environment, tmp_path, conte
 async def test_another_settings_file_can_be_named_and_none(run, environment, tmp_path):
     (tmp_path / "local.settings.json").write_text("{")
     (tmp_path / "other.json").write_text(json.dumps({"Values": environment}))
-    code, output, told = await run(["tidy", "--settings", "other.json"], {}, tmp_path)
-    assert (code, "DATA_STORAGE of other.json" in told) == (1, True), output
-    code, _, told = await run(["tidy", "--settings", "-"], environment, tmp_path)
-    assert (code, "DATA_STORAGE of the environment" in told) == (1, True)
-    code, _, told = await run(["tidy", "--settings", "gone.json"], environment, tmp_path)
-    assert (code, "there is no file gone.json" in told) == (2, True)
+    code, output, stderr = await run(["tidy", "--settings", "other.json"], {}, tmp_path)
+    assert (code, "DATA_STORAGE of other.json" in stderr) == (1, True), output
+    code, _, stderr = await run(["tidy", "--settings", "-"], environment, tmp_path)
+    assert (code, "DATA_STORAGE of the environment" in stderr) == (1, True)
+    code, _, stderr = await run(["tidy", "--settings", "gone.json"], environment, tmp_path)
+    assert (code, "there is no file gone.json" in stderr) == (2, True)
 
 
 async def test_wrong_settings_are_listed_after_the_accounts_as_far_as_known(tmp_path):

@@ -91,7 +91,7 @@ def test_what_the_parameter_cannot_be_made_of_is_a_settings_error(monkeypatch, v
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "problem"),
     [
         ({"DATA_STORAGE__clientId": CLIENT_ID}, "DATA_STORAGE__credential is missing"),
         (ASSIGNED | {"DATA_STORAGE__credential": "default"}, "DATA_STORAGE__credential is 'default'"),
@@ -100,5 +100,5 @@ def test_what_the_parameter_cannot_be_made_of_is_a_settings_error(monkeypatch, v
         ({"AzureWebJobsDATA_STORAGE__blobServiceUri": "https://b"}, "AzureWebJobsDATA_STORAGE__blobServiceUri is set"),
     ],
 )
-def test_what_bindings_and_app_would_read_differently_is_told(wrong, told):
-    assert told in problems_of(URIS | BATCH | wrong)
+def test_what_bindings_and_app_would_read_differently_is_reported(wrong, problem):
+    assert problem in problems_of(URIS | BATCH | wrong)

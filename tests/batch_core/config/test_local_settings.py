@@ -77,6 +77,6 @@ def test_what_cannot_be_used_is_told_with_the_file_and_no_value(tmp_path, conten
     assert "hidden" not in problem
 
 
-def test_a_folder_in_place_of_the_file_is_told(tmp_path):
+def test_a_folder_in_place_of_the_file_is_reported(tmp_path):
     with pytest.raises(SettingsError, match="cannot be read: Is a directory"):
         LocalSettings.read(tmp_path)

@@ -22,7 +22,7 @@ def items(draw, place):
     last = draw(st.integers(first, high))
     step = draw(st.integers(1, 70))
 
-    def told(value):
+    def written(value):
         names = NAMES.get(place)
         return draw(st.sampled_from([str(value), f"0{value}", *([names[value - low].lower()] if names else [])]))
 
@@ -31,10 +31,10 @@ def items(draw, place):
             [
                 ("*", range(low, high + 1)),
                 (f"*/{step}", range(low, high + 1, step)),
-                (told(first), [first]),
-                (f"{told(first)}-{told(last)}", range(first, last + 1)),
-                (f"{told(first)}-{told(last)}/{step}", range(first, last + 1, step)),
-                (f"{told(first)}/{step}", range(first, high + 1, step)),
+                (written(first), [first]),
+                (f"{written(first)}-{written(last)}", range(first, last + 1)),
+                (f"{written(first)}-{written(last)}/{step}", range(first, last + 1, step)),
+                (f"{written(first)}/{step}", range(first, high + 1, step)),
             ]
         )
     )

@@ -56,7 +56,7 @@ def test_urls_of_azure_and_of_this_machine_are_taken(url, service):
         ("http://localhost.evil.example", "unencrypted"),
     ],
 )
-def test_what_cannot_or_may_not_be_called_is_told(url, words):
+def test_what_cannot_or_may_not_be_called_is_reported(url, words):
     assert words in str(url_problem(url, service="blob"))
 
 

@@ -31,7 +31,7 @@ def problems_of(env: dict[str, str]) -> tuple[str, ...]:
     return caught.value.problems
 
 
-def told_of(env: dict[str, str]) -> str:
+def visible_of(env: dict[str, str]) -> str:
     """What a person may see of settings, be they right or wrong."""
     try:
         return repr(Settings.from_env(env))
@@ -53,12 +53,12 @@ def test_the_docs_explain_every_setting_of_the_example():
 
 def test_the_defaults_that_the_docs_name_are_the_real_ones():
     docs = (ROOT / "docs/settings.md").read_text()
-    told = dict(re.findall(r"^\| `([A-Z_]+)` \| `([^|]+)` \|", docs, re.MULTILINE))
-    assert {"INPUT_CONTAINER", "OUTPUT_PATIENCE", "POOL_IMAGE"} < set(told)
-    schedules = {name: told.pop(name) for name in SCHEDULES}
-    told.pop("BLOB_TRIGGER_SOURCE")
+    documented = dict(re.findall(r"^\| `([A-Z_]+)` \| `([^|]+)` \|", docs, re.MULTILINE))
+    assert {"INPUT_CONTAINER", "OUTPUT_PATIENCE", "POOL_IMAGE"} < set(documented)
+    schedules = {name: documented.pop(name) for name in SCHEDULES}
+    documented.pop("BLOB_TRIGGER_SOURCE")
     assert schedules == SCHEDULES
-    assert Settings.from_env(NEEDED | told) == Settings.from_env(NEEDED)
+    assert Settings.from_env(NEEDED | documented) == Settings.from_env(NEEDED)
 
 
 IDENTITY = {
@@ -151,10 +151,10 @@ SECRETS = [
 @pytest.mark.parametrize("name", sorted(SETTING_NAMES - {"TASK_COMMAND_LINE"}))
 def test_a_secret_in_the_wrong_setting_is_never_shown(name, secret):
     env = (IDENTITY if name.startswith("DATA_STORAGE__") else NEEDED) | {name: secret}
-    told = told_of(env)
-    assert secret not in told
-    assert "verysecret" not in told
-    assert name in told or name in {"BATCH_ACCOUNT_KEY", *UNREAD}
+    visible = visible_of(env)
+    assert secret not in visible
+    assert "verysecret" not in visible
+    assert name in visible or name in {"BATCH_ACCOUNT_KEY", *UNREAD}
 
 
 #: Of the host, which the app leaves to it.
@@ -204,7 +204,7 @@ def test_what_the_host_would_take_in_place_of_the_storage_is_named():
 @pytest.mark.parametrize(
     "name", ["TASK_COMAND_LINE", "task_command_line", "BATCH_ENDPIONT", "DATA_STORAGE:blobServiceUri", "TABLE_NAMES"]
 )
-def test_a_name_that_was_meant_to_be_a_setting_is_told(name):
+def test_a_name_that_was_meant_to_be_a_setting_is_reported(name):
     (problem,) = problems_of(NEEDED | {name: "value"})
     assert problem.startswith(f"{name!r} is no setting of this app: did you mean ")
 
@@ -261,8 +261,8 @@ def test_what_the_services_would_not_take_is_named(name, value, words):
 @given(st.sampled_from(sorted(SETTING_NAMES)), st.text(st.characters(exclude_categories=["Cs"])))
 def test_any_value_is_taken_or_named(name, value):
     for env in (NEEDED, IDENTITY):
-        told = told_of(env | {name: value})
-        assert told.startswith("Settings(") or name in told or "DATA_STORAGE" in told
+        visible = visible_of(env | {name: value})
+        assert visible.startswith("Settings(") or name in visible or "DATA_STORAGE" in visible
 
 
 def test_a_command_that_means_a_variable_without_a_shell_is_warned_of():

@@ -25,9 +25,9 @@ async def test_everything_works(app):
     checks = await found(app)
     is_in_step, clock = checks.pop("clock")
     apart = "(within a second of|[0-9]+ seconds ahead of)"
-    told = f"this machine's clock is {apart} Blob Storage's, {apart} Table Storage's, {apart} Batch's"
+    expected = f"this machine's clock is {apart} Blob Storage's, {apart} Table Storage's, {apart} Batch's"
     assert is_in_step
-    assert re.fullmatch(told, clock), clock
+    assert re.fullmatch(expected, clock), clock
     assert checks == {
         "settings": (True, "all valid"),
         "input container": (True, "answers"),
@@ -57,7 +57,7 @@ async def test_a_file_whose_name_stops_the_host_is_told_until_it_is_gone(app, ki
     for name in ("a.txt", LONG_NAMES[kind], "z.txt"):
         await dropped(app, name)
     assert "file names" not in await found(app)
-    # A listing that is cut in pieces tells when it is whole.
+    # A listing that is cut in pieces shows when it is whole.
     while not (await sweep(app, budget=timedelta(0))).is_complete:
         assert "file names" not in await found(app)
     calls.clear()

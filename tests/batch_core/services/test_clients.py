@@ -53,7 +53,7 @@ def transport_of(pipeline: Any) -> Any:
 
 
 def longest_pause_of(policy: Any, tries: int) -> float:
-    """Return the longest pause that the policy makes of its own accord."""
+    """Return the longest pause that the policy makes by itself."""
     if hasattr(policy, "backoff_factor"):
         assert policy.retry_mode is RetryMode.Exponential
         return policy.backoff_max

@@ -67,6 +67,6 @@ def test_what_was_being_done_is_told_with_the_address():
     def refuse() -> None:
         raise NothingListens("127.0.0.1:9")
 
-    told = r"^creating pool p failed: nothing listens on 127\.0\.0\.1:9"
-    with pytest.raises(NothingListens, match=told), translating("creating pool p"):
+    message = r"^creating pool p failed: nothing listens on 127\.0\.0\.1:9"
+    with pytest.raises(NothingListens, match=message), translating("creating pool p"):
         refuse()

@@ -135,7 +135,7 @@ async def ask(url, cert, authorization, path="/pools", **headers):
         (f"{part([])}.{part({})}.c", "not a JSON object"),
         (f"{part({})}.{part({})}.c", "names no algorithm"),
     ],
-    # Not the tokens, which tell the time: two workers must find the same tests.
+    # Not the tokens, which hold the time: two workers must find the same tests.
     ids=lambda value: value if " " in value else "token",
 )
 async def test_a_token_that_is_not_one_for_batch_is_refused(secure, cert, text, said):

@@ -17,7 +17,7 @@ NOW = datetime(2026, 11, 23, 9, 30, 15, tzinfo=UTC)  # a Monday
 
 
 def circumstances(*active, dedicated=2, low_priority=1):
-    """Return circumstances in which ``$ActiveTasks`` was sampled so, the last value being now."""
+    """Return circumstances in which `$ActiveTasks` was sampled so, the last value being now."""
     history = History()
     for number, value in enumerate(active[:-1]):
         time = NOW - PERIOD * (len(active) - 1 - number)
@@ -155,7 +155,7 @@ def test_samples(expression, expected):
         ),
     ],
 )
-def test_what_has_no_meaning_is_told(expression, expected):
+def test_what_has_no_meaning_is_reported(expression, expected):
     assert value(expression) == expected
 
 

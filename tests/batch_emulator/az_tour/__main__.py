@@ -1,6 +1,6 @@
-"""Run the tour of the emulator's README with the real az command line: ``make az-tour``.
+"""Run the tour of the emulator's README with the real az command line: `make az-tour`.
 
-Every command of the README's ``console`` block under "A tour with az" is run, and what it prints must be what
+Every command of the README's `console` block under "A tour with az" is run, and what it prints must be what
 stands there.
 """
 
@@ -31,7 +31,7 @@ class Step:
 
 
 def read_steps(readme: str) -> list[Step]:
-    """Return the steps of the tour: a command begins with ``$``, goes on with ``>``, and its output follows."""
+    """Return the steps of the tour: a command begins with `$`, goes on with `>`, and its output follows."""
     found = _TOUR.search(readme)
     assert found, "the README has no tour"
     steps: list[Step] = []
@@ -59,7 +59,7 @@ def _environment(programs: Path, folder: Path, endpoint: str) -> dict[str, str]:
     return {
         **os.environ,
         "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
-        # az reads nothing of the user's own settings and logins, and tells nobody about the tour.
+        # az reads nothing of the user's own settings and logins, and reports nothing about the tour.
         "AZURE_CONFIG_DIR": str(folder / "azure"),
         "AZURE_CORE_COLLECT_TELEMETRY": "false",
         "AZURE_BATCH_ACCOUNT": DEFAULT_ACCOUNT,

@@ -1,4 +1,4 @@
-"""Run clients of other versions against a throwaway emulator: ``make clients``.
+"""Run clients of other versions against a throwaway emulator: `make clients`.
 
 Each client is a program that gets the emulator's URL, account and key (one of them also Azurite's URL and key), and
 fails at the first difference from what it expects.

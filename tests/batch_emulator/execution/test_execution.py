@@ -1,4 +1,4 @@
-"""What a task's command sees, and how its end is told."""
+"""What a task's command sees, and how its end is reported."""
 
 import asyncio
 import os
@@ -15,7 +15,7 @@ from tests.batch_emulator.signed import send
 
 
 def is_alive(pid):
-    """Tell whether a process exists and is more than a zombie."""
+    """Return whether a process exists and is more than a zombie."""
     with suppress(FileNotFoundError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     return False

@@ -14,7 +14,7 @@ from tests.batch_emulator.execution.test_output_files import output
 from tests.batch_emulator.execution.test_process import emulator
 
 NOWHERE = "http://127.0.0.1:1/c?sv=1&sig=x"
-#: More than any of these operations takes; a pipe that is waited for takes for ever.
+#: More than any of these operations takes; a pipe that is waited for takes forever.
 PATIENCE = 20
 
 

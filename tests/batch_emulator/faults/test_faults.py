@@ -125,7 +125,7 @@ async def test_a_seed_makes_chance_repeatable(url):
     assert set(first) == {200, 500}
 
 
-async def test_a_seed_that_was_not_given_is_told(url):
+async def test_a_seed_that_was_not_given_is_reported(url):
     async with faults(url, {"operation": "list_jobs", "probability": 0.5, "answer": {"status": 500}}):
         (rule,) = (await control(url, "GET", "/faults")).body["faults"]
         first = await statuses(url, 20)

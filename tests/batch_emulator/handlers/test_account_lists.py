@@ -1,4 +1,4 @@
-"""What is told about the account as a whole."""
+"""What is reported about the account as a whole."""
 
 from datetime import UTC, datetime, timedelta
 

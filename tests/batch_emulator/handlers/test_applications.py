@@ -15,7 +15,7 @@ QUALIFIED = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Batch/batchAc
 
 
 def pack(directory, application, version, script="echo {version}"):
-    """Write a package whose one program, bin/run, tells its version."""
+    """Write a package whose one program, bin/run, prints its version."""
     path = directory / application / f"{version}.zip"
     path.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(path, "w") as archive:

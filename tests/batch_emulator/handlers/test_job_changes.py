@@ -164,7 +164,7 @@ async def test_a_disabled_job_may_wait_for_its_running_tasks(batch, url, job):
     assert answer.status == 202
     await batch.task(job, "/bin/true", "late")
     assert (await batch.client.get_job(job)).state == "disabling"
-    # Disabling once more, with another wish, is allowed.
+    # Disabling once more, with another option, is allowed.
     await disable(batch, job, "requeue")
     assert (await batch.client.get_task(job, "late")).state == "active"
     assert (await batch.client.get_job(job)).state == "disabled"

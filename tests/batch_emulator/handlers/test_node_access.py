@@ -33,7 +33,7 @@ async def test_users_come_and_go(batch, pool, node):
     assert await refusal(batch.client.replace_node_user(pool, node, "ada", BatchNodeUserReplaceOptions())) == missing
 
 
-async def test_a_new_users_address_is_told(url, pool, node):
+async def test_a_new_users_address_is_reported(url, pool, node):
     answer = await send(url, "POST", f"/pools/{pool}/nodes/{node}/users", body={"name": "bob", "password": "x"})
     assert (answer.status, answer.headers["Location"]) == (201, f"{url}/pools/{pool}/nodes/{node}/users/bob")
 
@@ -75,7 +75,7 @@ async def test_a_pool_with_ipv6_and_a_nat_pool_shows_both_on_its_nodes(url, batc
     (node,) = await until(lambda: nodes_of(batch, body["id"]))
     web, ipv6 = node.endpoint_configuration.inbound_endpoints
     assert (web.name, web.protocol, web.backend_port, 15000 <= web.frontend_port <= 15100) == ("web.0", "tcp", 80, True)
-    # Names: recording ``should_create_a_pool_with_ipv6_address`` of the JavaScript client.
+    # Names: recording `should_create_a_pool_with_ipv6_address` of the JavaScript client.
     assert (ipv6.name, ipv6.frontend_port, ipv6.public_ip_address) == (
         "web-ipv6.0",
         web.frontend_port,
@@ -110,7 +110,7 @@ async def test_logs_are_uploaded_in_name_only(batch, url, pool, node):
     )
     result = await batch.client.upload_node_logs(pool, node, options)
     assert result.number_of_files_uploaded > 0
-    # Recording ``should_upload_pool_node_logs`` of the JavaScript client.
+    # Recording `should_upload_pool_node_logs` of the JavaScript client.
     assert re.fullmatch(
         rf"{DEFAULT_ACCOUNT}-[0-9A-F]{{16}}/{pool}/{node}/[0-9a-f-]{{36}}", result.virtual_directory_name
     )

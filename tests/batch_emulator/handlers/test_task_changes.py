@@ -68,7 +68,7 @@ async def test_reactivation_forgets_how_the_task_ended_and_keeps_its_last_state(
     assert (task.state, task.previous_state) == ("active", "completed")
     assert task.previous_state_transition_time == ended.state_transition_time
     assert task.execution_info.as_dict() == {"retryCount": 0, "requeueCount": 0}
-    # Recording ``should_reactivate_a_task`` of the JavaScript client.
+    # Recording `should_reactivate_a_task` of the JavaScript client.
     assert task.last_modified == task.state_transition_time
     assert task.etag != ended.etag
 

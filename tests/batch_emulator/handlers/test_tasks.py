@@ -41,8 +41,10 @@ async def test_a_new_task_has_the_defaults_of_the_service(url, batch, idle_job):
 
 async def test_a_task_sent_back_as_it_was_shown_says_nothing_of_what_the_service_tells(url, idle_job):
     path = f"/jobs/{idle_job}/tasks"
-    told = {"url": "x", "state": "completed", "previousState": "x", "nodeInfo": {}, "odata.metadata": "x"}
-    await send(url, "POST", path, body={"id": "first", "commandLine": "x", "stats": {}, "executionInfo": {}, **told})
+    from_service = {"url": "x", "state": "completed", "previousState": "x", "nodeInfo": {}, "odata.metadata": "x"}
+    await send(
+        url, "POST", path, body={"id": "first", "commandLine": "x", "stats": {}, "executionInfo": {}, **from_service}
+    )
     await send(url, "POST", path, body={"id": "other", "commandLine": "x"})
     first, other = (await send(url, "GET", path)).body["value"]
     assert (first.keys(), first["url"], first["state"]) == (other.keys(), f"{url}{path}/first", "active")

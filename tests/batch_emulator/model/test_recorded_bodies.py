@@ -1,4 +1,4 @@
-"""Bodies and server-side defaults as in Microsoft's recordings of the real service; ``recorded`` tells which."""
+"""Bodies and server-side defaults as in Microsoft's recordings of the real service; `recorded` says which."""
 
 import pytest
 from azure.batch.models import BatchJobDisableOptions
@@ -40,7 +40,7 @@ async def test_a_job_has_its_reason_when_it_begins_to_end_and_its_end_time_when_
 
 
 async def test_a_pool_that_scales_itself_resizes_and_shows_its_first_run_at_once(url, slowly):
-    """``AutoScale``."""
+    """`AutoScale`."""
     slowly("allocation._SEARCH")
     pool = await shown(url, enableAutoScale=True, autoScaleFormula="$TargetDedicated = 0;")
     assert pool["allocationState"] == "resizing"
@@ -49,7 +49,7 @@ async def test_a_pool_that_scales_itself_resizes_and_shows_its_first_run_at_once
 
 
 async def test_a_new_pool_without_nodes_resizes_for_a_moment(url, batch, slowly):
-    """``should_add_a_pool_with_a_data_disk`` and every other pool without nodes."""
+    """`should_add_a_pool_with_a_data_disk` and every other pool without nodes."""
     slowly("allocation._SEARCH")
     pool = await shown(url, targetDedicatedNodes=0)
     assert (pool["allocationState"], pool["currentDedicatedNodes"]) == ("resizing", 0)
@@ -59,7 +59,7 @@ async def test_a_new_pool_without_nodes_resizes_for_a_moment(url, batch, slowly)
 
 
 async def test_a_pool_that_is_being_deleted_resizes_to_nothing(url, batch, slowly):
-    """``should_create_a_pool_with_confidential_vm_and_metadata_security_protocol``, ``TaskReactive``."""
+    """`should_create_a_pool_with_confidential_vm_and_metadata_security_protocol`, `TaskReactive`."""
     path = f"/pools/{await batch.ready_pool(1)}"
     slowly("pools._LEAVING")
     await ask(url, "DELETE", path)
@@ -68,7 +68,7 @@ async def test_a_pool_that_is_being_deleted_resizes_to_nothing(url, batch, slowl
 
 
 async def test_the_names_of_vm_sizes_are_shown_in_lower_case(url, batch):
-    """``JobOperations`` (pool and node), ``JobScheduleAutoPool`` (specification)."""
+    """`JobOperations` (pool and node), `JobScheduleAutoPool` (specification)."""
     pool = await shown(url, vmSize="STANDARD_D1_v2", targetDedicatedNodes=1)
     assert pool["vmSize"] == "standard_d1_v2"
     (node,) = await until(lambda: nodes_of(batch, pool["id"]))
@@ -84,7 +84,7 @@ async def test_the_names_of_vm_sizes_are_shown_in_lower_case(url, batch):
 
 @pytest.mark.parametrize("given", [{}, {"userIdentity": {"autoUser": {"scope": "task", "elevationLevel": "admin"}}}])
 async def test_a_start_task_runs_as_the_pools_user_where_nothing_else_is_said(url, given):
-    """``should_get_a_pool_reference``, ``should_update_pool_parameters`` (the replacement)."""
+    """`should_get_a_pool_reference`, `should_update_pool_parameters` (the replacement)."""
     start = {"commandLine": "true", **given}
     complete = {"userIdentity": NOBODY, "maxTaskRetryCount": 0, "waitForSuccess": True, **start}
     pool = await shown(url, startTask=start)
@@ -96,7 +96,7 @@ async def test_a_start_task_runs_as_the_pools_user_where_nothing_else_is_said(ur
 
 
 async def test_what_machines_and_networks_may_be_is_spelled_as_recorded(url):
-    """``should_create_a_pool_with_auto_os_upgrade``, ``..._ipv6_address``, ``PoolCreatedOsDiskSecurityProfile``."""
+    """`should_create_a_pool_with_auto_os_upgrade`, `..._ipv6_address`, `PoolCreatedOsDiskSecurityProfile`."""
     machine = {
         **UBUNTU,
         "nodePlacementConfiguration": {"policy": "zonal"},
@@ -123,7 +123,7 @@ async def test_what_machines_and_networks_may_be_is_spelled_as_recorded(url):
 
 
 async def test_a_trusted_launch_is_spelled_as_recorded(url):
-    """``should_create_a_pool_with_securityprofile__os_disk``."""
+    """`should_create_a_pool_with_securityprofile__os_disk`."""
     profile = {"encryptionAtHost": True, "securityType": "trustedLaunch"}
     pool = await shown(url, virtualMachineConfiguration={**UBUNTU, "securityProfile": profile})
     seen = pool["virtualMachineConfiguration"]["securityProfile"]
@@ -131,7 +131,7 @@ async def test_a_trusted_launch_is_spelled_as_recorded(url):
 
 
 async def test_a_user_of_linux_has_no_configuration_that_says_nothing(url):
-    """``should_enable_autoscale``: a user of a Linux pool is a name and an elevation level."""
+    """`should_enable_autoscale`: a user of a Linux pool is a name and an elevation level."""
     users = [{"name": "nonAdminUser", "password": "very secret", "linuxUserConfiguration": {}}]
     pool = await shown(url, userAccounts=users)
     assert pool["userAccounts"] == [{"name": "nonAdminUser", "elevationLevel": "nonadmin"}]
@@ -141,7 +141,7 @@ async def test_a_user_of_linux_has_no_configuration_that_says_nothing(url):
 
 
 async def test_a_container_starts_in_the_tasks_directory_where_nothing_else_is_said(url, batch, idle_job):
-    """``should_create_a_task_with_container_settings``."""
+    """`should_create_a_task_with_container_settings`."""
     await ask(
         url,
         "POST",
@@ -153,7 +153,7 @@ async def test_a_container_starts_in_the_tasks_directory_where_nothing_else_is_s
 
 
 async def test_ids_of_applications_are_shown_in_lower_case_and_lists_have_names_of_their_own(tmp_path):
-    """``should_add_a_task_with_an_application_package_reference``, ``GetandListApplication``."""
+    """`should_add_a_task_with_an_application_package_reference`, `GetandListApplication`."""
     (tmp_path / "Tool").mkdir()
     (tmp_path / "Tool" / "1.zip").touch()
     async with emulator(Settings(port=0, applications=tmp_path)) as (batch, url):
@@ -174,7 +174,7 @@ async def test_ids_of_applications_are_shown_in_lower_case_and_lists_have_names_
 
 
 async def test_a_node_is_reached_by_the_nat_pools_of_its_pool_and_else_not_at_all(url, batch):
-    """``should_get_the_details_of_a_pool_with_endpoint_configuration``, ``should_get_a_remote_login_settings``."""
+    """`should_get_the_details_of_a_pool_with_endpoint_configuration`, `should_get_a_remote_login_settings`."""
     nat = {"protocol": "tcp", "frontendPortRangeStart": 15000, "frontendPortRangeEnd": 15100}
     nats = [nat | {"name": "web", "backendPort": 80}, nat | {"name": "ssh", "backendPort": 22}]
     network = {"endpointConfiguration": {"inboundNATPools": nats}}
@@ -203,7 +203,7 @@ def slow_boots(monkeypatch):
 
 @pytest.mark.usefixtures("slow_boots")
 async def test_a_node_has_an_agent_once_it_has_booted(url, batch):
-    """``JobOperations`` (starting), ``should_get_a_compute_node_reference`` (idle)."""
+    """`JobOperations` (starting), `should_get_a_compute_node_reference` (idle)."""
     pool_id = await batch.pool(1)
     (node,) = await until(lambda: nodes_of(batch, pool_id))
     seen = []
@@ -221,7 +221,7 @@ async def test_a_node_has_an_agent_once_it_has_booted(url, batch):
 
 @pytest.mark.usefixtures("slow_boots")
 async def test_a_deallocated_node_takes_no_tasks_and_tells_of_its_last_boot_until_it_has_started(url, batch):
-    """``should_deallocate_and_then_start_a_compute_node``."""
+    """`should_deallocate_and_then_start_a_compute_node`."""
     pool_id = await batch.ready_pool(1, start_task={"commandLine": "/bin/true", "waitForSuccess": True})
     (node,) = await nodes_of(batch, pool_id)
     path = f"/pools/{pool_id}/nodes/{node.id}"
@@ -245,7 +245,7 @@ async def test_a_deallocated_node_takes_no_tasks_and_tells_of_its_last_boot_unti
 
 
 async def test_a_schedule_that_says_nothing_is_left_out_and_its_job_manager_is_complete(url):
-    """``GetJobsFromSchedules``."""
+    """`GetJobsFromSchedules`."""
     schedule_id = new_id("recorded")
     manager = {"id": "task1", "commandLine": "true"}
     specification = {"jobManagerTask": manager, "poolInfo": {"poolId": "none"}}
@@ -286,14 +286,14 @@ async def test_a_job_manager_may_try_as_often_as_its_jobs_tasks(url):
 
 
 async def test_the_counts_of_tasks_have_a_name_of_their_own(url, job):
-    """``should_count_tasks``, ``JobOperations``."""
+    """`should_count_tasks`, `JobOperations`."""
     counts = await ask(url, "GET", f"/jobs/{job}/taskcounts")
     assert names(counts) == BODY
     assert counts.body["odata.metadata"] == f"{url}/$metadata#taskcountsresult/@Element"
 
 
 async def test_a_file_of_a_linux_node_has_no_time_of_creation(url, batch, job):
-    """``should_list_task_files``, ``should_get_task_file_properties``."""
+    """`should_list_task_files`, `should_get_task_file_properties`."""
     await batch.run(job, "/bin/echo hello")
     listed = (await ask(url, "GET", f"/jobs/{job}/tasks/task/files")).body["value"]
     (stdout,) = [each for each in listed if each["name"] == "stdout.txt"]
@@ -304,7 +304,7 @@ async def test_a_file_of_a_linux_node_has_no_time_of_creation(url, batch, job):
 
 
 async def test_a_task_that_is_ended_while_it_waits_was_on_no_node(url, batch, idle_job):
-    """``should_terminate_a_task``."""
+    """`should_terminate_a_task`."""
     await batch.task(idle_job, "/bin/true")
     await batch.client.terminate_task(idle_job, "task")
     task = (await ask(url, "GET", f"/jobs/{idle_job}/tasks/task")).body
@@ -319,7 +319,7 @@ async def test_a_task_that_is_ended_while_it_waits_was_on_no_node(url, batch, id
 
 
 async def test_added_tasks_and_subtasks_have_names_of_their_own(url, idle_job):
-    """``AddTaskCollection``, ``TaskListSubTasks``."""
+    """`AddTaskCollection`, `TaskListSubTasks`."""
     body = {"value": [{"id": "Task1", "commandLine": "true"}]}
     added = await ask(url, "POST", f"/jobs/{idle_job}/addtaskcollection", body)
     assert names(added) == BODY
@@ -332,7 +332,7 @@ async def test_added_tasks_and_subtasks_have_names_of_their_own(url, idle_job):
 
 
 async def test_the_extensions_of_a_node_are_not_upgraded_where_nothing_else_is_said(url, batch):
-    """``test_batch_compute_node_extensions`` of the Python client."""
+    """`test_batch_compute_node_extensions` of the Python client."""
     pool_id = await batch.ready_pool(1)
     (node,) = await nodes_of(batch, pool_id)
     (agent,) = (await ask(url, "GET", f"/pools/{pool_id}/nodes/{node.id}/extensions")).body["value"]
@@ -347,7 +347,7 @@ async def test_the_extensions_of_a_node_are_not_upgraded_where_nothing_else_is_s
 
 
 async def test_a_job_that_is_ending_tells_of_the_nodes_whose_release_it_awaits(url, batch):
-    """``JobOperations``."""
+    """`JobOperations`."""
     job = await batch.job(
         await batch.ready_pool(1),
         job_preparation_task={"commandLine": "/bin/true"},

@@ -135,7 +135,7 @@ async def test_bad_dependencies_are_refused(batch, url, uses, depends_on, code):
 
 @contextmanager
 def waiting_tasks(count, causes):
-    """Many tasks, each waiting for what ``causes`` tells for its number."""
+    """Many tasks, each waiting for what `causes` returns for its number."""
     store = Store(None)
     store._database.execute("PRAGMA foreign_keys = OFF")
     with store.transaction():

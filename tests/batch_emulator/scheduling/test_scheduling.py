@@ -29,7 +29,7 @@ def pool_of(fill, *used):
 
 
 @pytest.mark.parametrize(
-    ("fill", "used", "slots", "wish", "expected"),
+    ("fill", "used", "slots", "affinity", "expected"),
     [
         (NodeFillType.SPREAD, (1, 0, 2), 1, None, 1),
         (NodeFillType.SPREAD, (0, 0, 0), 1, None, 0),
@@ -41,8 +41,8 @@ def pool_of(fill, *used):
         (NodeFillType.SPREAD, (1, 1, 1), 4, None, None),
     ],
 )
-def test_a_node_is_chosen_by_room_wish_and_policy(fill, used, slots, wish, expected):
-    node = pool_of(fill, *used).choose(slots, wish)
+def test_a_node_is_chosen_by_room_affinity_and_policy(fill, used, slots, affinity, expected):
+    node = pool_of(fill, *used).choose(slots, affinity)
     assert (None if node is None else node.no) == expected
 
 
@@ -66,10 +66,10 @@ async def test_tasks_are_packed_or_spread(batch, fill, nodes):
 
 async def test_a_task_goes_to_the_node_it_wishes(batch):
     pool = await batch.ready_pool(3)
-    wished = [node.affinity_id async for node in batch.client.list_nodes(pool)][-1]
+    last_node = [node.affinity_id async for node in batch.client.list_nodes(pool)][-1]
     job = await batch.job(pool)
-    task = await batch.run(job, "/bin/true", affinity_info=BatchAffinityInfo(affinity_id=wished))
-    assert task.node_info.affinity_id == wished
+    task = await batch.run(job, "/bin/true", affinity_info=BatchAffinityInfo(affinity_id=last_node))
+    assert task.node_info.affinity_id == last_node
 
 
 async def test_slots_limit_what_runs_at_once(batch):

@@ -23,7 +23,7 @@ class Preparer:
     """A decorator that gives a test one more thing, by keyword, and takes it away afterwards."""
 
     def prepare(self, given: Mapping[str, Any]) -> AbstractAsyncContextManager[dict[str, Any]]:
-        """Make the thing; ``given`` is what the decorators outside this one have made."""
+        """Make the thing; `given` is what the decorators outside this one have made."""
         raise NotImplementedError
 
     def __call__(self, test: Test) -> Test:

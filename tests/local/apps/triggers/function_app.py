@@ -1,4 +1,4 @@
-"""One function of every kind; each tells what it saw by appending a JSON line to $JOURNAL."""
+"""One function of every kind; each reports what it saw by appending a JSON line to $JOURNAL."""
 
 import asyncio
 import json
