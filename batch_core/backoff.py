@@ -1,12 +1,13 @@
 """When to ask again a service that was not available."""
 
 from datetime import timedelta
+from typing import Final
 
 #: After the first failure, and the longest ever.
-FIRST = timedelta(seconds=15)
-LONGEST = timedelta(minutes=15)
+FIRST: Final = timedelta(seconds=15)
+LONGEST: Final = timedelta(minutes=15)
 #: The longest that a service is obeyed: a proxy in its place may ask for years.
-LONGEST_ASKED = timedelta(days=1)
+LONGEST_ASKED: Final = timedelta(days=1)
 
 
 def backoff(tries: int, retry_after: float | None = None) -> timedelta:

@@ -13,13 +13,14 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from typing import Final
 
 #: How old a request may be that a key has signed, in minutes.
-SHARED_KEY_LIMIT = 15
+SHARED_KEY_LIMIT: Final = 15
 #: Wider than that: a clock that is further off can sign nothing, and so lose nothing by a comparison.
-CLOCK_MARGIN = timedelta(minutes=20)
+CLOCK_MARGIN: Final = timedelta(minutes=20)
 #: A difference that is worth a word, well before it does harm.
-CLOCK_TOLERANCE = timedelta(minutes=3)
+CLOCK_TOLERANCE: Final = timedelta(minutes=3)
 
 
 class ServiceClock:

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import batched
+from typing import Final
 
 from batch_core.app import App
 from batch_core.errors import AppError, Missing, OutOfTime, RecordNotFound, Refused, ServiceError
@@ -34,18 +35,18 @@ from batch_core.time_budget import TICK, TimeBudget
 logger = logging.getLogger(__name__)
 
 #: How far the watermark stays behind: a list may lag behind a completion.
-OVERLAP = timedelta(minutes=2)
+OVERLAP: Final = timedelta(minutes=2)
 #: A task's files may be out of reach while its node restarts: given up is what stays so for as long as the settings say
 #: and for at least as many tries.
-MIN_OUTPUT_TRIES = 20
+MIN_OUTPUT_TRIES: Final = 20
 #: Tasks whose records are closed in one transaction, and those whose outputs are copied at the same time.
-_TOGETHER = 50
-_AT_ONCE = 16
+_TOGETHER: Final = 50
+_AT_ONCE: Final = 16
 #: Of those with large output, so that a few blocks at most are in memory; and the part of a tick's time that is theirs.
-_LARGE_AT_ONCE = 2
-_LARGE_SHARE = 1 / 4
-_FILES = ("stdout.txt", "stderr.txt")
-_BEGINNING = datetime.min.replace(tzinfo=UTC)
+_LARGE_AT_ONCE: Final = 2
+_LARGE_SHARE: Final = 1 / 4
+_FILES: Final = ("stdout.txt", "stderr.txt")
+_BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(kw_only=True)

@@ -9,10 +9,11 @@ the message, as `name=value` where a query may look for it.
 import logging
 from collections import Counter
 from collections.abc import Mapping
+from typing import Final
 
 #: Everything that logs below these logs each call: two records at INFO, which is the level of the worker's root.
 #: `azure.functions` is not among them: that is the worker's own.
-_SDKS = ("azure.batch", "azure.core", "azure.data", "azure.identity", "azure.storage", "msal")
+_SDKS: Final = ("azure.batch", "azure.core", "azure.data", "azure.identity", "azure.storage", "msal")
 
 
 def quieten_sdks() -> None:

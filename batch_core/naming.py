@@ -11,26 +11,27 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from hashlib import sha256
+from typing import Final
 
 from batch_core.obstacle import Obstacle
 
 #: Batch ids: at most 64 characters of letters, digits, hyphens and underscores, compared without regard to case
 #: (https://learn.microsoft.com/rest/api/batchservice/tasks/create-task).
-MAX_ID_LENGTH = 64
+MAX_ID_LENGTH: Final = 64
 #: https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata
-MAX_BLOB_NAME_LENGTH = 1024
-MAX_BLOB_NAME_SEGMENTS = 254
+MAX_BLOB_NAME_LENGTH: Final = 1024
+MAX_BLOB_NAME_SEGMENTS: Final = 254
 
-_TASK_ID = re.compile(r"(?P<day>\d{8})T(?P<time>\d{6})-(?:[a-z0-9-]+-)?[0-9a-f]{16}(?:-r(?P<attempt>\d{1,4}))?")
-_JOB_ID = re.compile(r"[A-Za-z0-9_-]+-(?P<day>\d{8})-(?P<number>\d{1,6})", re.ASCII)
-_SLUG_LENGTH = 24
-_DIGEST_LENGTH = 16
-_FILE_NAME_LENGTH = 100
-_JOB_POOL_LENGTH = 32
+_TASK_ID: Final = re.compile(r"(?P<day>\d{8})T(?P<time>\d{6})-(?:[a-z0-9-]+-)?[0-9a-f]{16}(?:-r(?P<attempt>\d{1,4}))?")
+_JOB_ID: Final = re.compile(r"[A-Za-z0-9_-]+-(?P<day>\d{8})-(?P<number>\d{1,6})", re.ASCII)
+_SLUG_LENGTH: Final = 24
+_DIGEST_LENGTH: Final = 16
+_FILE_NAME_LENGTH: Final = 100
+_JOB_POOL_LENGTH: Final = 32
 #: A part of a path that means a place. A backslash may be read as a slash.
-_DOT_SEGMENT = re.compile(r"(?<![^/\\])\.\.?(?![^/\\])")
-_RECEIPT_LENGTH = len('blobreceipts//Host.Functions.submit_blob/"0x8DE1234567890AB"//') + 32
-_RECEIPT_SEGMENTS = 5
+_DOT_SEGMENT: Final = re.compile(r"(?<![^/\\])\.\.?(?![^/\\])")
+_RECEIPT_LENGTH: Final = len('blobreceipts//Host.Functions.submit_blob/"0x8DE1234567890AB"//') + 32
+_RECEIPT_SEGMENTS: Final = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +77,7 @@ class TableKeys:
 
 
 #: Row keys of records start with a digit, so that these sort after all of them.
-OPEN_PREFIX = "open-"
+OPEN_PREFIX: Final = "open-"
 
 
 def table_keys(task: str) -> TableKeys:
@@ -89,7 +90,7 @@ def table_keys(task: str) -> TableKeys:
 
 
 #: More attempts at one version have no id.
-MAX_ATTEMPT = 9999
+MAX_ATTEMPT: Final = 9999
 
 
 def attempt_rows(version: BlobVersion) -> tuple[TableKeys, str]:

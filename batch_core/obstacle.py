@@ -1,6 +1,7 @@
 """Why a file that a listing shows cannot be read: for now, or ever."""
 
 from enum import StrEnum
+from typing import Final
 
 
 class Obstacle(StrEnum):
@@ -29,7 +30,7 @@ class Obstacle(StrEnum):
         return self in {Obstacle.ARCHIVED, Obstacle.REHYDRATING}
 
 
-_SENTENCES = {
+_SENTENCES: Final = {
     # https://learn.microsoft.com/azure/storage/blobs/archive-rehydrate-overview
     Obstacle.ARCHIVED: "archived: rehydrate it (set its access tier to Hot, Cool or Cold); the task goes on by itself",
     Obstacle.REHYDRATING: "archived: it is being rehydrated, which may take 15 hours; the task goes on by itself then",

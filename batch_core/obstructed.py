@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from batch_core.app import App
 from batch_core.errors import BlobNotFound, NotAFile, NotNow, ServiceError
@@ -23,9 +24,9 @@ logger = logging.getLogger(__name__)
 
 #: How long until an archived file is looked at again: once rehydration is requested, it may be readable within an
 #: hour (https://learn.microsoft.com/azure/storage/blobs/archive-rehydrate-overview#rehydration-priority).
-ARCHIVED_PAUSE = timedelta(hours=1)
-REHYDRATING_PAUSE = timedelta(minutes=15)
-_AT_ONCE = 16
+ARCHIVED_PAUSE: Final = timedelta(hours=1)
+REHYDRATING_PAUSE: Final = timedelta(minutes=15)
+_AT_ONCE: Final = 16
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from batch_emulator.access.origins import read_allowed
 from batch_emulator.server import running
@@ -26,8 +27,8 @@ from batch_emulator.store.database import StoreError
 
 logger = logging.getLogger("batch_emulator")
 
-_EXPOSED = "Bound to %s: anyone who can reach this port and knows the key can run commands here"
-_EXPOSED_WITH_TOKENS = (
+_EXPOSED: Final = "Bound to %s: anyone who can reach this port and knows the key can run commands here"
+_EXPOSED_WITH_TOKENS: Final = (
     "Bound to %s: anyone who can reach this port can run commands here, with or without the key, "
     "since the signature of bearer tokens is not verified"
 )

@@ -12,11 +12,11 @@ from batch_emulator.errors import BatchError, ErrorCode
 logger = logging.getLogger(__name__)
 
 #: Seconds for a request's head, and for a connection without a request; clients open a new one by themselves.
-IDLE_SECONDS: float = 120
+IDLE_SECONDS: Final[float] = 120
 #: Seconds for a body, of which there is a megabyte at most.
-BODY_SECONDS: float = 60
+BODY_SECONDS: Final[float] = 60
 #: Connections at one time: below the 1024 open files that a process usually may have.
-MAX_CONNECTIONS: int = 900
+MAX_CONNECTIONS: Final[int] = 900
 
 _FULL: Final = "There are %d connections, as many as the emulator serves: another one was closed"
 

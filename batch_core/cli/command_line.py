@@ -9,6 +9,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import Final
 
 from batch_core.app import App, open_app
 from batch_core.cli import provision
@@ -26,12 +27,12 @@ class _NoAnswer(Exception):
     """Nobody answers the questions: nothing is done."""
 
 
-_COMMANDS = {
+_COMMANDS: Final = {
     "setup": "make the containers, the table and the pool that are missing",
     "teardown": "count what there is, ask for each, and delete jobs, pool, containers and table",
     "tidy": "terminate jobs of past days, and delete those that were terminated long ago",
 }
-_ELSEWHERE = dict.fromkeys(("up", "demo", "drop", "show"), "python -m local")
+_ELSEWHERE: Final = dict.fromkeys(("up", "demo", "drop", "show"), "python -m local")
 
 
 def main() -> int:

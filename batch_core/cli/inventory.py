@@ -5,6 +5,7 @@ Counting is bounded: what is more than 5,000 is said to be "5,000 or more".
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Final
 
 from batch_core.app import App
 from batch_core.cli import provision
@@ -16,7 +17,7 @@ from batch_core.state.provisioning import record_counts
 
 #: A page of blobs; of entities, five pages
 #: (https://learn.microsoft.com/rest/api/storageservices/list-blobs, https://learn.microsoft.com/rest/api/storageservices/query-timeout-and-pagination).
-MOST_COUNTED = 5000
+MOST_COUNTED: Final = 5000
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Final
 
 from batch_core.app import App
 from batch_core.errors import Conflict, Missing, ServiceError
@@ -19,7 +20,7 @@ from batch_core.state.provisioning import create_table, delete_table
 type _Step = Callable[[], Awaitable[object]]
 
 #: The codes with which the services say so; any other conflict (one in deletion, a quota) is an error.
-_EXISTS = frozenset({"ContainerAlreadyExists", "PoolExists", "TableAlreadyExists"})
+_EXISTS: Final = frozenset({"ContainerAlreadyExists", "PoolExists", "TableAlreadyExists"})
 
 
 @dataclass(frozen=True, kw_only=True)

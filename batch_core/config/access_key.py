@@ -7,8 +7,9 @@ letter that is not base64 and sign with another key.
 import base64
 import binascii
 import re
+from typing import Final
 
-_ACCOUNT_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_ACCOUNT_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def is_access_key(text: str) -> bool:

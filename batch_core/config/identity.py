@@ -9,16 +9,17 @@ names, or a developer's own account.
 
 import re
 from collections.abc import Mapping
+from typing import Final
 
 from batch_core.redaction import shown
 
-MANAGED_IDENTITY = "managedidentity"
+MANAGED_IDENTITY: Final = "managedidentity"
 
 #: What the SDK-type parameter (azurefunctions-extensions-bindings-blob 1.1.2, utils.py) reads in place of a connection
 #: string; with one beside them, even an empty one, it fails for every blob.
-_IN_PLACE_OF_A_STRING = ("blobServiceUri", "serviceUri", "credential", "clientId")
+_IN_PLACE_OF_A_STRING: Final = ("blobServiceUri", "serviceUri", "credential", "clientId")
 
-_CLIENT_ID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+_CLIENT_ID: Final = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 
 
 def client_id_of(env: Mapping[str, str], connection: str) -> str:

@@ -11,18 +11,19 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from batch_core.errors import SettingsError
 from batch_core.problems import Problems
 
-LOCAL_SETTINGS = Path("local.settings.json")
-_DEFAULT_HOST_PORT = 7071
+LOCAL_SETTINGS: Final = Path("local.settings.json")
+_DEFAULT_HOST_PORT: Final = 7071
 
-_TEXT = r'"(?:\\.|[^"\\])*"'
-_COMMENT = re.compile(rf"{_TEXT}|//[^\r\n]*|/\*.*?\*/", re.DOTALL)
-_TRAILING_COMMA = re.compile(rf"{_TEXT}|,(?=\s*[}}\]])", re.DOTALL)
+_TEXT: Final = r'"(?:\\.|[^"\\])*"'
+_COMMENT: Final = re.compile(rf"{_TEXT}|//[^\r\n]*|/\*.*?\*/", re.DOTALL)
+_TRAILING_COMMA: Final = re.compile(rf"{_TEXT}|,(?=\s*[}}\]])", re.DOTALL)
 # What editors on Windows write; PowerShell's `>` writes UTF-16.
-_ENCODINGS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_ENCODINGS: Final = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,18 +2,19 @@
 
 from collections.abc import Iterable
 from functools import cache
+from typing import Final
 
-DATA_STORAGE = "DATA_STORAGE"
+DATA_STORAGE: Final = "DATA_STORAGE"
 
 #: What a connection's name can be followed by, for a host that identifies itself:
 #: https://learn.microsoft.com/azure/azure-functions/functions-reference#connections
-_IDENTITY_PROPERTIES = (
+_IDENTITY_PROPERTIES: Final = (
     *("blobServiceUri", "queueServiceUri", "tableServiceUri", "serviceUri"),
     *("accountName", "credential", "clientId"),
 )
 
 #: Every name that the app or the bindings of its triggers read.
-SETTING_NAMES = frozenset(
+SETTING_NAMES: Final = frozenset(
     {
         DATA_STORAGE,
         *(f"{DATA_STORAGE}__{name}" for name in _IDENTITY_PROPERTIES),
@@ -27,7 +28,7 @@ SETTING_NAMES = frozenset(
     }
 )
 
-_MOST_EDITS = 2
+_MOST_EDITS: Final = 2
 
 
 def misspelled(names: Iterable[str]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from isodate import Duration, ISO8601Error, duration_isoformat, parse_duration
 
@@ -10,7 +11,7 @@ from batch_core.config.service_url import url_problem
 from batch_core.problems import Problems
 from batch_core.redaction import shown
 
-_NUMBER = re.compile(r"[0-9]{1,9}")
+_NUMBER: Final = re.compile(r"[0-9]{1,9}")
 
 
 class SettingReader:

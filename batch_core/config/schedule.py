@@ -9,17 +9,18 @@ cron wraps; a name cut to any beginning (`J` is January); a step of 0, which it 
 
 import re
 from dataclasses import dataclass
+from typing import Final
 
 from batch_core.redaction import shown
 
-_MONTHS = (
+_MONTHS: Final = (
     *("january", "february", "march", "april", "may", "june"),
     *("july", "august", "september", "october", "november", "december"),
 )
-_DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
-_ITEM = re.compile(r"(?:\*|([0-9A-Za-z]+)(?:-([0-9A-Za-z]+))?)(?:/([0-9]{1,4}))?")
-_LONGEST_MONTH = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
-_FIELDS_WITHOUT_SECONDS = 5
+_DAYS: Final = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
+_ITEM: Final = re.compile(r"(?:\*|([0-9A-Za-z]+)(?:-([0-9A-Za-z]+))?)(?:/([0-9]{1,4}))?")
+_LONGEST_MONTH: Final = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_FIELDS_WITHOUT_SECONDS: Final = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +44,7 @@ class _Kind:
         return f"{self.low} to {self.high}" + (f", or {self.names[0][:3].upper()} and so on" if self.names else "")
 
 
-_KINDS = (
+_KINDS: Final = (
     _Kind(name="second", low=0, high=59),
     _Kind(name="minute", low=0, high=59),
     _Kind(name="hour", low=0, high=23),

@@ -2,12 +2,13 @@
 
 import ipaddress
 import re
+from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
-_LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
-_HOST_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
-_STORAGE_HOST = re.compile(r"[^.]+\.(blob|queue|table|file|dfs|web)\.(core|storage)\.")
-_PAGES = ("portal.azure.com", "management.azure.com", "ms.portal.azure.com", "login.microsoftonline.com")
+_LABEL: Final = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST_NAME: Final = re.compile(rf"{_LABEL}(\.{_LABEL})*")
+_STORAGE_HOST: Final = re.compile(r"[^.]+\.(blob|queue|table|file|dfs|web)\.(core|storage)\.")
+_PAGES: Final = ("portal.azure.com", "management.azure.com", "ms.portal.azure.com", "login.microsoftonline.com")
 
 
 def url_problem(

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from batch_core.config.accounts import BatchAccount, StorageConnection, read_batch_account, read_storage
 from batch_core.config.identity import client_id_of, identity_problems
@@ -18,32 +19,32 @@ from batch_core.errors import SettingsError
 from batch_core.naming import BlobVersion
 from batch_core.redaction import shown
 
-INPUT_CONTAINER = "input"
-OUTPUT_CONTAINER = "output"
-TABLE_NAME = "tasks"
-COLLECT_SCHEDULE = "*/30 * * * * *"
-SWEEP_SCHEDULE = "0 */5 * * * *"
-TIDY_SCHEDULE = "0 30 * * * *"
-COMMAND_LINE = "/bin/bash -c 'cat \"$INPUT_FILE\"'"
-SCHEDULES = {
+INPUT_CONTAINER: Final = "input"
+OUTPUT_CONTAINER: Final = "output"
+TABLE_NAME: Final = "tasks"
+COLLECT_SCHEDULE: Final = "*/30 * * * * *"
+SWEEP_SCHEDULE: Final = "0 */5 * * * *"
+TIDY_SCHEDULE: Final = "0 30 * * * *"
+COMMAND_LINE: Final = "/bin/bash -c 'cat \"$INPUT_FILE\"'"
+SCHEDULES: Final = {
     "COLLECT_SCHEDULE": COLLECT_SCHEDULE,
     "SWEEP_SCHEDULE": SWEEP_SCHEDULE,
     "TIDY_SCHEDULE": TIDY_SCHEDULE,
 }
-BLOB_TRIGGER_SOURCES = ("LogsAndContainerScan", "EventGrid")
+BLOB_TRIGGER_SOURCES: Final = ("LogsAndContainerScan", "EventGrid")
 
-_BATCH_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_JOB_PREFIX = re.compile(r"[A-Za-z0-9_-]{1,16}")
+_BATCH_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_JOB_PREFIX: Final = re.compile(r"[A-Za-z0-9_-]{1,16}")
 # A host keeps its own state in containers that begin with azure-webjobs.
-_CONTAINER_NAME = re.compile(r"(?!azure-webjobs)(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*")
+_CONTAINER_NAME: Final = re.compile(r"(?!azure-webjobs)(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*")
 # https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model#table-names
-_TABLE_NAME = re.compile(r"(?!tables$)[A-Za-z][A-Za-z0-9]{2,62}", re.IGNORECASE)
-_IMAGE = re.compile(r"[^:\s]+:[^:\s]+:[^:\s]+:[^:\s]+")
-_A_CONTAINER_NAME = "3 to 63 lower-case letters, digits and single hyphens (azure-webjobs... is the host's)"
-_A_TABLE_NAME = "3 to 63 letters and digits, a letter first, and not the reserved word tables"
-_VM_SIZE = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_AGENT_SKU = re.compile(r"[A-Za-z0-9._-]+( [A-Za-z0-9._-]+)*")
-_IDENTITY = re.compile(
+_TABLE_NAME: Final = re.compile(r"(?!tables$)[A-Za-z][A-Za-z0-9]{2,62}", re.IGNORECASE)
+_IMAGE: Final = re.compile(r"[^:\s]+:[^:\s]+:[^:\s]+:[^:\s]+")
+_A_CONTAINER_NAME: Final = "3 to 63 lower-case letters, digits and single hyphens (azure-webjobs... is the host's)"
+_A_TABLE_NAME: Final = "3 to 63 letters and digits, a letter first, and not the reserved word tables"
+_VM_SIZE: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_AGENT_SKU: Final = re.compile(r"[A-Za-z0-9._-]+( [A-Za-z0-9._-]+)*")
+_IDENTITY: Final = re.compile(
     r"|/subscriptions/[^/\s]+/resourcegroups/[^/\s]+/providers/microsoft\.managedidentity/userassignedidentities/[^/\s]+",
     re.IGNORECASE,
 )

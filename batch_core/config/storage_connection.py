@@ -5,6 +5,8 @@ azure-sdk-for-net) trims nothing, knows no other names than these and no other s
 https://learn.microsoft.com/azure/storage/common/storage-configure-connection-string
 """
 
+from typing import Final
+
 from azure.data.tables.aio import TableServiceClient
 from azure.storage.blob.aio import BlobServiceClient
 
@@ -13,17 +15,17 @@ from batch_core.config.service_url import host_of, url_problem
 
 #: Account and key of every Azurite: public, and the same everywhere.
 #: https://learn.microsoft.com/azure/storage/common/storage-connect-azurite
-DEVELOPMENT_ACCOUNT = "devstoreaccount1"
-_DEVELOPMENT_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
-_DEVELOPMENT_PORTS = {"Blob": 10000, "Queue": 10001, "Table": 10002}
+DEVELOPMENT_ACCOUNT: Final = "devstoreaccount1"
+_DEVELOPMENT_KEY: Final = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+_DEVELOPMENT_PORTS: Final = {"Blob": 10000, "Queue": 10001, "Table": 10002}
 
-_SERVICES = ("Blob", "Queue", "Table", "File")
-_NAMES = (
+_SERVICES: Final = ("Blob", "Queue", "Table", "File")
+_NAMES: Final = (
     *("DefaultEndpointsProtocol", "AccountName", "AccountKey", "EndpointSuffix", "SharedAccessSignature"),
     *("UseDevelopmentStorage", "DevelopmentStorageProxyUri"),
     *(f"{service}{kind}" for service in _SERVICES for kind in ("Endpoint", "SecondaryEndpoint")),
 )
-_SPELLING = {name.lower(): name for name in _NAMES}
+_SPELLING: Final = {name.lower(): name for name in _NAMES}
 
 
 class ConnectionStringError(ValueError):

@@ -7,18 +7,19 @@ shell features such as environment variable expansion" (https://learn.microsoft.
 import re
 import shlex
 from pathlib import PurePosixPath, PureWindowsPath
+from typing import Final
 
 from batch_core.redaction import shown
 
-_SHELLS = {"sh", "bash", "dash", "zsh", "ksh", "ash", "fish", "cmd", "powershell", "pwsh"}
-_WINDOWS_PROGRAMS = {"cmd", "powershell", "pwsh"}
-_OPERATOR = re.compile(r"\|\|?|&&?|[0-9]?>>?(&[0-9])?|<|;")
-_ENDS_A_COMMAND = re.compile(r"[^'\"\\]+;")
+_SHELLS: Final = {"sh", "bash", "dash", "zsh", "ksh", "ash", "fish", "cmd", "powershell", "pwsh"}
+_WINDOWS_PROGRAMS: Final = {"cmd", "powershell", "pwsh"}
+_OPERATOR: Final = re.compile(r"\|\|?|&&?|[0-9]?>>?(&[0-9])?|<|;")
+_ENDS_A_COMMAND: Final = re.compile(r"[^'\"\\]+;")
 # Quotes are kept, so that a quoted operator differs from a bare one.
-_WORD = re.compile(r"""(?:\\.|'[^']*'|"(?:\\.|[^"\\])*"|[^\s'"\\])+""", re.DOTALL)
-_REDIRECTION = re.compile(r"[0-9]?>>?\S+")
-_VARIABLE = re.compile(r"\$\{?[A-Z_][A-Z0-9_]*\}?|%[A-Z_][A-Z0-9_]*%")
-_REMEDY = "/bin/bash -c '...'"
+_WORD: Final = re.compile(r"""(?:\\.|'[^']*'|"(?:\\.|[^"\\])*"|[^\s'"\\])+""", re.DOTALL)
+_REDIRECTION: Final = re.compile(r"[0-9]?>>?\S+")
+_VARIABLE: Final = re.compile(r"\$\{?[A-Z_][A-Z0-9_]*\}?|%[A-Z_][A-Z0-9_]*%")
+_REMEDY: Final = "/bin/bash -c '...'"
 
 
 def command_problem(command_line: str) -> str | None:

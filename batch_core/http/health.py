@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from batch_core.app import App
 from batch_core.clocks import CLOCK_TOLERANCE, SHARED_KEY_LIMIT, ServiceClock
@@ -13,11 +14,11 @@ from batch_core.pool_trouble import pool_trouble
 from batch_core.services.batch_values import PoolStatus
 from batch_core.state.record import TaskRecord, TaskState
 
-_PATIENCE_SECONDS = 10
+_PATIENCE_SECONDS: Final = 10
 #: Days that are looked at though they are not listed: most files are of today.
-_RECENT_DAYS = 3
+_RECENT_DAYS: Final = 3
 #: Files that wait for Batch to accept them are counted up to this many.
-_MOST_WAITING = 100
+_MOST_WAITING: Final = 100
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,12 +32,12 @@ logger = logging.getLogger(__name__)
 #: The longest text that is stored, in characters: reasons and messages come from outside, and a property may have
 #: 64 KiB, an entity 1 MiB and a transaction 4 MiB
 #: (https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model).
-MAX_TEXT_LENGTH = 2000
+MAX_TEXT_LENGTH: Final = 2000
 
-DAYS = "days"
-JOBS = "jobs"
+DAYS: Final = "days"
+JOBS: Final = "jobs"
 #: Between the records of a day, whose rows begin with a digit, and its index of open work.
-NOTED = "noted"
+NOTED: Final = "noted"
 
 #: Live tables hold the first name of a field that was renamed.
 _STORED_NAMES: Final = {"cancel_requested": "is_cancelled"}

@@ -10,6 +10,7 @@ queued ◀─▶ submitted ──▶ succeeded
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from batch_core.naming import BlobVersion
 from batch_core.obstacle import Obstacle
@@ -36,7 +37,7 @@ class TaskState(StrEnum):
         return not TRANSITIONS[self]
 
 
-TRANSITIONS: dict[TaskState, frozenset[TaskState]] = {
+TRANSITIONS: Final[dict[TaskState, frozenset[TaskState]]] = {
     # A queued task can be final at once: the app may have stopped between Batch's reply and the table.
     TaskState.QUEUED: frozenset(TaskState) - {TaskState.QUEUED},
     # Back to the queue: its job was ended before it could run.

@@ -10,6 +10,7 @@
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Final
 
 from azure.core import MatchConditions
 from azure.data.tables import TableEntity, UpdateMode
@@ -44,7 +45,7 @@ from batch_core.state.record import TaskRecord
 from batch_core.state.transactions import Guard, Operation, Unit, apply_units, create_unless_exists
 
 #: A day without open work is forgotten when no record was written in it for so long: to note it again costs some calls.
-DAY_PATIENCE = timedelta(hours=2)
+DAY_PATIENCE: Final = timedelta(hours=2)
 
 
 class StateTable:

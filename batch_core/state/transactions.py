@@ -5,7 +5,7 @@ https://learn.microsoft.com/rest/api/storageservices/performing-entity-group-tra
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from azure.data.tables.aio import TableClient
 
@@ -14,7 +14,7 @@ from batch_core.sdk.service_codes import CONDITION_FAILED
 from batch_core.sdk.translation import translating
 from batch_core.state.entities import Entity
 
-MAX_OPERATIONS = 100
+MAX_OPERATIONS: Final = 100
 
 type Operation = tuple[str, Entity] | tuple[str, Entity, Mapping[str, Any]]
 #: Operations of one partition that apply together or not at all.
@@ -22,7 +22,7 @@ type Unit = list[Operation]
 
 
 #: How often a guard that is missing is put in its place, before something must be wrong.
-_TRIES = 3
+_TRIES: Final = 3
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from typing import Final
 
 from aiohttp import web
 
@@ -11,8 +12,8 @@ from batch_emulator.errors import invalid_parameter
 from batch_emulator.store.dump import Table, redacted
 from batch_emulator.values.documents import Document
 
-_ROWS = 1000
-_MOST_ROWS = 10_000
+_ROWS: Final = 1000
+_MOST_ROWS: Final = 10_000
 
 
 async def dump_state(call: Call) -> web.StreamResponse:

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from dataclasses import dataclass, replace
+from typing import Final
 
 from batch_emulator.execution.command_line import split_command_line
 from batch_emulator.execution.directories import NodeDirectory, RunDirectory
@@ -20,7 +21,7 @@ from batch_emulator.execution.uploads import Remains
 from batch_emulator.values.documents import Document
 
 #: The exit code of a command that SIGKILL ended: what a task ended by the service shows.
-KILLED = -signal.SIGKILL
+KILLED: Final = -signal.SIGKILL
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
 """Operations about logging on to nodes and looking into them: simulated, since nobody can log on."""
 
 import json
+from typing import Final
 
 from aiohttp import web
 
@@ -14,10 +15,10 @@ from batch_emulator.model.node_requests import check_log_upload, read_new_user, 
 from batch_emulator.odata.query import project, read_max_results, read_select, read_skip_token
 
 #: How many log files a node pretends to upload.
-_LOG_FILES = 3
+_LOG_FILES: Final = 3
 
 #: What follows the account's name in a directory of logs: on Azure another number for each account.
-_LOGS_OF = 1
+_LOGS_OF: Final = 1
 
 
 async def create_node_user(call: Call) -> web.StreamResponse:

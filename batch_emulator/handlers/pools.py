@@ -1,5 +1,7 @@
 """Operations on pools."""
 
+from typing import Final
+
 from aiohttp import web
 
 from batch_emulator.call import Call, version_headers
@@ -15,7 +17,7 @@ from batch_emulator.values.documents import Document
 from batch_emulator.values.states import PoolState
 
 #: What the filter of "list pool node counts" may name.
-_COUNTS_FILTER: dict[str, Property] = {"poolId": name_property("id")}
+_COUNTS_FILTER: Final[dict[str, Property]] = {"poolId": name_property("id")}
 
 
 def find_pool(call: Call, pool_id: str) -> PoolRow:

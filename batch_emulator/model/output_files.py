@@ -1,13 +1,14 @@
 """The `outputFiles` of tasks: which files go where, and when (SDK documentation of OutputFile)."""
 
 import re
+from typing import Final
 
 from batch_emulator.errors import invalid_property
 from batch_emulator.model.resource_files import identity_reference, storage_url
 from batch_emulator.model.schema import Reader, filled_text, list_of, one_of, record, short_text, text
 from batch_emulator.values.states import UploadCondition
 
-_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}")
+_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}")
 
 
 def _header_name(name: str, value: object) -> str:

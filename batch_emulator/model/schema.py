@@ -8,7 +8,7 @@ than the emulator knows.
 import re
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from batch_emulator.errors import (
     BatchError,
@@ -29,11 +29,11 @@ def property_names(names: str) -> frozenset[str]:
 
 
 #: How deep a body may be nested.
-_DEEPEST = 200
-_USUAL_DEPTH = 20
-_NO_BRACKETS = bytes(set(range(256)) - set(b"{}[]"))
+_DEEPEST: Final = 200
+_USUAL_DEPTH: Final = 20
+_NO_BRACKETS: Final = bytes(set(range(256)) - set(b"{}[]"))
 
-_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def read_body(body: bytes) -> Document:
@@ -195,7 +195,7 @@ def record(properties: Mapping[str, Reader], required: frozenset[str] = frozense
 
 
 #: What the service says of its resources: a client that sends it says nothing.
-_OF_THE_SERVICE = property_names(
+_OF_THE_SERVICE: Final = property_names(
     "id url eTag lastModified creationTime state stateTransitionTime previousState previousStateTransitionTime "
     "allocationState allocationStateTransitionTime currentDedicatedNodes currentLowPriorityNodes resizeErrors "
     "autoScaleRun executionInfo nodeInfo stats odata.metadata"

@@ -3,19 +3,20 @@
 import re
 from decimal import Decimal
 from functools import lru_cache
+from typing import Final
 
 #: A tick is 100 ns, the resolution of the service's time spans.
-TICKS_PER_SECOND = 10_000_000
+TICKS_PER_SECOND: Final = 10_000_000
 
 #: "No limit" on the wire: the largest time span of .NET.
-UNLIMITED = "P10675199DT2H48M5.4775807S"
+UNLIMITED: Final = "P10675199DT2H48M5.4775807S"
 
-_MAX_TICKS = 2**63 - 1
-_DURATION = re.compile(
+_MAX_TICKS: Final = 2**63 - 1
+_DURATION: Final = re.compile(
     r"P(?:(?P<w>\d{1,9})W)?(?:(?P<d>\d{1,9})D)?"
     r"(?:T(?:(?P<h>\d{1,12})H)?(?:(?P<m>\d{1,12})M)?(?:(?P<s>\d{1,15}(?:\.\d{1,12})?)S)?)?"
 )
-_SECONDS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
+_SECONDS: Final = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 
 
 def parse_duration(text: str) -> int:
