@@ -32,7 +32,6 @@ from batch_core.collect import collect  # noqa: E402
 from batch_core.config.settings import Settings  # noqa: E402
 from batch_core.state.record import DetectedBy, TaskRecord  # noqa: E402
 from batch_core.submit import submit  # noqa: E402
-from batch_emulator.settings import DEFAULT_ACCOUNT, DEFAULT_KEY  # noqa: E402
 from local import azurite, emulator  # noqa: E402
 
 MIB: Final = 2**20
@@ -151,8 +150,8 @@ async def _measure(folder: Path, mib: int, whole_mib: int) -> None:
             "AzureWebJobsStorage": storage.connection_string,
             "DATA_STORAGE": storage.connection_string,
             "BATCH_ENDPOINT": batch.endpoint,
-            "BATCH_ACCOUNT_NAME": DEFAULT_ACCOUNT,
-            "BATCH_ACCOUNT_KEY": DEFAULT_KEY,
+            "BATCH_ACCOUNT_NAME": emulator.DEFAULT_ACCOUNT.name,
+            "BATCH_ACCOUNT_KEY": emulator.DEFAULT_ACCOUNT.key,
             "BATCH_POOL_ID": "pool",
         }
         app = open_app(Settings.from_env(environment))

@@ -9,7 +9,7 @@ from email.utils import formatdate
 from typing import Final
 from urllib.parse import urlsplit
 
-from batch_emulator.settings import DEFAULT_ACCOUNT, DEFAULT_KEY
+from local.emulator import DEFAULT_ACCOUNT
 
 _VERSION: Final = "2025-06-01"
 _JSON: Final = "application/json; odata=minimalmetadata"
@@ -28,13 +28,13 @@ class Request:
         date = formatdate(usegmt=True)
         length, kind = (str(len(self.body)), _JSON) if self.method == "POST" else ("", "")
         signed = [self.method, "", "", length, "", kind, "", "", "", "", "", "", f"ocp-date:{date}"]
-        signed += [f"/{DEFAULT_ACCOUNT}{self.path}", f"api-version:{_VERSION}"]
-        digest = hmac.digest(b64decode(DEFAULT_KEY), "\n".join(signed).encode(), "sha256")
+        signed += [f"/{DEFAULT_ACCOUNT.name}{self.path}", f"api-version:{_VERSION}"]
+        digest = hmac.digest(b64decode(DEFAULT_ACCOUNT.key), "\n".join(signed).encode(), "sha256")
         headers = {
             "Host": host,
             "Accept": "application/json",
             "ocp-date": date,
-            "Authorization": f"SharedKey {DEFAULT_ACCOUNT}:{b64encode(digest).decode()}",
+            "Authorization": f"SharedKey {DEFAULT_ACCOUNT.name}:{b64encode(digest).decode()}",
         }
         if length:
             headers |= {"Content-Length": length, "Content-Type": kind}

@@ -27,9 +27,16 @@ class BatchAccount:
     key: str = field(repr=False)
 
 
+#: What the emulator plays unless it is asked for another: its key is public, like that of Azurite's account.
+DEFAULT_ACCOUNT: Final = BatchAccount(
+    name="devbatchaccount1",
+    key="u+OhrmOvQIdtH326o1XZ1h02bGWKaILaJ6CJz8NEVBijlorYx6aJHkUrqm4BfYFIdNA9jZ8rARIWAhR15ac0Lw==",
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Emulator:
-    """A running Batch emulator; `endpoint` is its account's URL."""
+    """A running Batch emulator; `endpoint` is the URL of its account."""
 
     endpoint: str
     process: ChildProcess

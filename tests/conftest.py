@@ -94,13 +94,7 @@ def environment(storage: azurite.Azurite) -> dict[str, str]:
         "OUTPUT_CONTAINER": f"output-{number}",
         "TABLE_NAME": f"tasks{number}",
         "BATCH_ENDPOINT": "http://127.0.0.1:9",
-        "BATCH_ACCOUNT_NAME": emulator_account()[0],
-        "BATCH_ACCOUNT_KEY": emulator_account()[1],
+        "BATCH_ACCOUNT_NAME": emulator.DEFAULT_ACCOUNT.name,
+        "BATCH_ACCOUNT_KEY": emulator.DEFAULT_ACCOUNT.key,
         "BATCH_POOL_ID": f"pool-{number}",
     }
-
-
-def emulator_account() -> tuple[str, str]:
-    """Return name and key of the emulator's default account, which is public."""
-    key = "u+OhrmOvQIdtH326o1XZ1h02bGWKaILaJ6CJz8NEVBijlorYx6aJHkUrqm4BfYFIdNA9jZ8rARIWAhR15ac0Lw=="
-    return "devbatchaccount1", key
