@@ -17,7 +17,7 @@ help:
 	@echo "  make check     what a change must pass: format, lint, types, tests"
 	@echo "  make test      the tests, without the slow ones"
 	@echo "  make test-all  all tests, as CI runs them, with their coverage"
-	@echo "  make format    let ruff format the code"
+	@echo "  make format    let ruff format the code, and mdformat the documents"
 	@echo "  make lock      requirements*.txt from requirements*.in, with hashes"
 	@echo
 	@echo "Try it hard"
@@ -71,12 +71,14 @@ chaos: setup
 
 format: setup
 	$(BIN)/ruff format .
+	$(BIN)/mdformat .
 
 lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/typos
+	$(BIN)/mdformat --check .
 
 types: setup
 	$(BIN)/mypy

@@ -66,7 +66,7 @@ def is_task_id(text: str) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class TableKeys:
-    """Where a task's record and its index entity stand: one partition a day, the newest first within it."""
+    """The keys of a task's record and its index entity: one partition a day, the newest first within it."""
 
     partition: str
     row: str
@@ -94,10 +94,10 @@ MAX_ATTEMPT: Final = 9999
 
 
 def attempt_rows(version: BlobVersion) -> tuple[TableKeys, str]:
-    """Return the first key and the last row between which all attempts at this version stand.
+    """Return the first key and the last row between which all attempts at this version lie.
 
     Only what follows the slug differs from attempt to attempt: the digest, whose digits all come before `g`. Files of
-    the same second whose names begin alike may stand between them.
+    the same second whose names begin alike may lie between them.
     """
     first = table_keys(task_id(version))
     beginning = first.row[:-_DIGEST_LENGTH]

@@ -65,7 +65,7 @@ def _read(arguments: Sequence[str] | None) -> Settings:
         "--account-key-file",
         type=Path,
         metavar="FILE",
-        help=f"holds the account key, in base64; or set {KEY_VARIABLE}: arguments stand in the list of processes",
+        help=f"holds the account key, in base64; or set {KEY_VARIABLE}: arguments are visible in the list of processes",
     )
     parser.add_argument("--key", help=argparse.SUPPRESS)
     parser.add_argument(

@@ -1,8 +1,8 @@
 """The application packages of the account: a directory, because there is no management plane here.
 
-`<directory>/<application id>/<version>.zip` is a package; `<directory>/<application id>/default`, if
-it is there, holds the version that counts where a reference names none. The directory is read again for
-each request, so that packages can be added while the emulator runs.
+`<directory>/<application id>/<version>.zip` is a package; the file `<directory>/<application id>/default`, if
+it exists, holds the version that is used where a reference names none. The directory is read for each
+request, so that packages can be added while the emulator runs.
 
 https://learn.microsoft.com/azure/batch/batch-application-packages
 """

@@ -1,6 +1,6 @@
 """Makes a self-signed certificate for this machine: `python -m batch_emulator.certificate [DIR [NAME …]]`.
 
-It holds for localhost, the loopback addresses and the names given, such as those that stand in a hosts file.
+It holds for localhost, the loopback addresses and the names given, such as those of a hosts file.
 
 It needs the package `cryptography`, which `azure-identity` brings.
 """

@@ -22,7 +22,7 @@ _LONGEST_ID: Final = 64
 
 
 class RequestLog:
-    """Stands before the gateway and writes down what it answered."""
+    """Wraps the gateway and logs what it answered."""
 
     def __init__(self, gateway: Handler) -> None:
         self._gateway = gateway

@@ -9,7 +9,7 @@ DEFAULT_ACCOUNT: Final = "devbatchaccount1"
 #: Known to everybody, like that of the storage emulator: it protects nothing.
 DEFAULT_KEY: Final = "u+OhrmOvQIdtH326o1XZ1h02bGWKaILaJ6CJz8NEVBijlorYx6aJHkUrqm4BfYFIdNA9jZ8rARIWAhR15ac0Lw=="
 
-#: The environment variable that may hold the storage connection string, so that it need not stand in
+#: The environment variable that may hold the storage connection string, so that it need not be in
 #: the list of processes.
 STORAGE_VARIABLE: Final = "BATCH_EMULATOR_STORAGE"
 
@@ -17,7 +17,7 @@ STORAGE_VARIABLE: Final = "BATCH_EMULATOR_STORAGE"
 #: https://learn.microsoft.com/azure/storage/common/storage-connect-azurite
 AZURITE_KEY: Final = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
-#: The environment variable that may hold the account key (base64): an argument would stand in the list of processes.
+#: The environment variable that may hold the account key (base64): arguments are visible in the list of processes.
 KEY_VARIABLE: Final = "BATCH_EMULATOR_KEY"
 
 #: The environment variable that may hold allowed hosts, with commas between them.
@@ -35,7 +35,7 @@ class Settings:
     location: Path | None = None
     account: str = DEFAULT_ACCOUNT
     key: str = field(default=DEFAULT_KEY, repr=False)
-    #: A certificate and its private key (None: it stands in the same file) to serve HTTPS with.
+    #: A certificate and its private key (None: it is in the same file) to serve HTTPS with.
     cert: Path | None = None
     key_file: Path | None = None
     #: A file of fault rules that are in force from the start.

@@ -90,7 +90,7 @@ NEWEST: Final = ApiVersion(name=SERVED[-1])
 
 
 def _renamed[T](value: T, old: str, new: str) -> T:
-    """Return a JSON value with a property renamed wherever it stands."""
+    """Return a JSON value with a property renamed wherever it occurs."""
     match value:
         case dict():
             return {new if key == old else key: _renamed(inner, old, new) for key, inner in value.items()}  # type: ignore[return-value]

@@ -41,7 +41,7 @@ def _clean_environment() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_proxies() -> Iterator[None]:
-    """No proxy stands before 127.0.0.1; to look for one, and into .netrc, is two threads' work at each call."""
+    """No proxy is needed for 127.0.0.1; looking for one, and into .netrc, takes two threads at each call."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(AioHttpTransport, "__init__", partialmethod(AioHttpTransport.__init__, use_env_settings=False))
         yield

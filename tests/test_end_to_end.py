@@ -51,7 +51,7 @@ async def test_a_failing_command_is_failed_with_its_exit_code_and_its_stderr(sys
     assert await system.content("fail.txt", task_id, "stderr.txt") == b"sorry\n"
 
 
-async def test_what_cannot_be_run_is_told_and_holds_up_nothing(system):
+async def test_what_cannot_be_run_is_reported_and_holds_up_nothing(system):
     await put_raw(system.blobs, "input", "../output/dots.txt", b"dots\n")
     await system.blobs.get_blob_client("input", "folder").upload_blob(b"", metadata={"hdi_isfolder": "true"})
     old = system.blobs.get_blob_client("input", "old.txt")
@@ -142,7 +142,7 @@ async def test_a_file_can_be_submitted_by_hand(system):
         ({"file": "a", "force": 1}, 400, "'force' is a number"),
     ],
 )
-async def test_a_wrong_submission_is_told_what_is_wrong(system, body, status, words):
+async def test_a_wrong_submission_learns_what_is_wrong(system, body, status, words):
     reply, document = await system.post(body)
     assert reply == status
     assert words in document["error"]
@@ -153,14 +153,14 @@ async def test_an_unknown_task_is_not_found(system, task_id):
     assert (await system.get(f"tasks/{task_id}"))[0] == 404
 
 
-async def test_health_tells_that_everything_works(system):
+async def test_health_says_that_everything_works(system):
     status, document = await system.get("health")
     assert (status, document["status"]) == (200, "ok")
     services = ["settings", "input container", "output container", "table", "batch", "pool"]
     assert list(document["checks"]) == [*services, "open work", "clock"]
 
 
-async def test_wrong_settings_break_nothing_but_are_told_by_every_call(storage, tmp_path):
+async def test_wrong_settings_break_nothing_but_are_reported_by_every_call(storage, tmp_path):
     values = {
         "FUNCTIONS_WORKER_RUNTIME": "python",
         "AzureWebJobsStorage": storage.connection_string,

@@ -149,7 +149,7 @@ async def test_an_event_counts_as_handled_only_when_batch_has_the_task(app, call
         ("tidy_jobs", "Tidied: ", {"terminated", "deleted", "is_complete"}),
     ],
 )
-async def test_a_tick_tells_what_it_did_in_one_line(app, call, caplog, function, says, counts):  # noqa: F811
+async def test_a_tick_says_what_it_did_in_one_line(app, call, caplog, function, says, counts):  # noqa: F811
     with caplog.at_level(logging.INFO, logger="batch_core"):
         await call(function, TIMER)
     (line,) = [record for record in caplog.records if record.levelno >= logging.INFO and record.name == "batch_core"]

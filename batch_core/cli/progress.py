@@ -13,16 +13,16 @@ FIRST, EVERY = 2.0, 10.0
 @asynccontextmanager
 async def announcing(what: str) -> AsyncIterator[None]:
     """Say on standard error what is being done if the block takes long; `what` reads like "deleting pool p"."""
-    teller = asyncio.create_task(_tell(what))
+    announcer = asyncio.create_task(_announce(what))
     try:
         yield
     finally:
-        teller.cancel()
+        announcer.cancel()
         with suppress(asyncio.CancelledError):
-            await teller
+            await announcer
 
 
-async def _tell(what: str) -> None:
+async def _announce(what: str) -> None:
     began = time.monotonic()
     await asyncio.sleep(FIRST)
     while True:

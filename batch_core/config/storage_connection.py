@@ -92,7 +92,7 @@ def _development(parts: dict[str, str]) -> str:
         raise ConnectionStringError("UseDevelopmentStorage can only be true")
     proxy = parts.pop("DevelopmentStorageProxyUri", "http://127.0.0.1").rstrip("/")
     if parts:
-        raise ConnectionStringError(f"beside UseDevelopmentStorage nothing else can stand, such as {min(parts)}")
+        raise ConnectionStringError(f"beside UseDevelopmentStorage nothing else is allowed, such as {min(parts)}")
     if problem := url_problem(proxy, is_http_allowed=True):
         raise ConnectionStringError(f"its DevelopmentStorageProxyUri {problem}")
     # As the SDK of .NET makes them: scheme and host of the proxy, the usual ports.

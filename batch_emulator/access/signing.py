@@ -95,12 +95,12 @@ class SharedKey:
 
 
 def _check_unambiguous(headers: Mapping[str, str]) -> None:
-    """Refuse a signed header that stands there twice: which one was signed is unknown."""
+    """Refuse a signed header that occurs twice: which one was signed is unknown."""
     # Iterating over the headers themselves would name each once.
     names = [name.lower() for name, _ in headers.items()]
     for name in {*_SIGNED_HEADERS, "authorization", *[name for name in names if "ocp-" in name]}:
         if names.count(name) > 1:
-            raise _refused(f"The header {name!r} stands there twice.")
+            raise _refused(f"The header {name!r} occurs twice.")
 
 
 def _strings_to_sign(method: str, query: Mapping[str, str], sent: Mapping[str, str]) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""What stands behind a dot: the members of timestamps and the methods of metrics."""
+"""What follows a dot: the members of timestamps and the methods of metrics."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime

@@ -14,9 +14,9 @@ HIDDEN: Final = "(hidden)"
 MOST_TEXT: Final = 2**20
 
 #: Every repetition has a bound, or a long text would cost its square.
-#: The query of any URL may be a SAS token, wherever the URL stands.
+#: The query of any URL may be a SAS token, wherever the URL is.
 _QUERY: Final = re.compile(r"(?<=\?)[^\s\"'<>=]{0,200}=[^\s\"'<>]*|\bsig=[^&\s\"'<>]+", re.IGNORECASE)
-#: What stands before the host of a URL, up to the last @: a password may hold one itself.
+#: What precedes the host of a URL, up to the last @: a password may hold one itself.
 _USER: Final = re.compile(r"(?<=://)[^\s\"'<>]{0,500}@")
 #: A secret that is assigned, or follows an option, as in command lines and connection strings.
 _ASSIGNED: Final = re.compile(

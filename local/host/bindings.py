@@ -70,7 +70,7 @@ def is_disabled(function: Function, settings: Mapping[str, str]) -> bool:
 
     https://learn.microsoft.com/azure/azure-functions/disable-function
     """
-    # A dot cannot stand in a variable's name everywhere: the real host takes the other form, too.
+    # A dot is not allowed in a variable's name everywhere: the real host takes the other form, too.
     names = (f"AzureWebJobs.{function.name}.Disabled", f"AzureWebJobs_{function.name}_Disabled")
     return any(settings.get(name, "").strip().lower() in {"true", "1"} for name in names)
 

@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, Final
 
-#: What is being invoked, e.g. "submit 1f0c..."; stands at the end of the lines it logs.
+#: What is being invoked, e.g. "submit 1f0c..."; ends the lines that it logs.
 current_invocation: ContextVar[str | None] = ContextVar("current_invocation", default=None)
 
 #: What the host itself logs has the host's categories, whichever of its modules it comes from.

@@ -125,7 +125,7 @@ async def test_an_unknown_task_cannot_be_cancelled(app):
         await cancel(app, "20261123T080102-nobody-0123456789abcdef")
 
 
-async def test_a_second_wish_changes_nothing(app):
+async def test_a_second_request_changes_nothing(app):
     submission = await submitted(with_command(app, LONG))
     await running(app, submission.task_id)
     first = await cancel(app, submission.task_id)
@@ -133,7 +133,7 @@ async def test_a_second_wish_changes_nothing(app):
     assert (await collected(app, submission.task_id)).state is TaskState.CANCELLED
 
 
-async def test_many_wishes_at_once_make_one_cancellation(app):
+async def test_many_requests_at_once_make_one_cancellation(app):
     stored = await recorded_only(app, await dropped(app, "a.txt"))
     records = await asyncio.gather(*(cancel(app, stored.record.task_id) for _ in range(5)))
     assert {one.reason for one in records} == {"being cancelled on request"}
@@ -142,7 +142,7 @@ async def test_many_wishes_at_once_make_one_cancellation(app):
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-async def test_a_wish_during_the_submission_stops_the_task_that_batch_just_took(app, monkeypatch, when):
+async def test_a_request_during_the_submission_stops_the_task_that_batch_just_took(app, monkeypatch, when):
     version = await dropped(app, "a.txt")
     stored = await recorded_only(with_command(app, LONG), version)
     add_tasks = app.batch.add_tasks
@@ -162,7 +162,7 @@ async def test_a_wish_during_the_submission_stops_the_task_that_batch_just_took(
     assert (await collected(app, stored.record.task_id)).state is TaskState.CANCELLED
 
 
-async def test_a_submission_that_adds_the_task_after_the_wish_and_then_dies_leaves_nothing_running(app, monkeypatch):
+async def test_a_submission_that_adds_the_task_after_the_request_and_then_dies_leaves_nothing_running(app, monkeypatch):
     version = await dropped(app, "a.txt")
     stored = await recorded_only(app, version)
     add_tasks = app.batch.add_tasks
@@ -184,7 +184,7 @@ async def test_a_submission_that_adds_the_task_after_the_wish_and_then_dies_leav
 
 
 @pytest.mark.parametrize("command", [LONG, None], ids=["running", "queued"])
-async def test_a_wish_that_stopped_before_the_termination_is_finished_by_the_next_tick(app, monkeypatch, command):
+async def test_a_request_that_stopped_before_the_termination_is_finished_by_the_next_tick(app, monkeypatch, command):
     version = await dropped(app, "a.txt")
     if command is None:
         task_id = (await recorded_only(app, version)).record.task_id
@@ -197,7 +197,7 @@ async def test_a_wish_that_stopped_before_the_termination_is_finished_by_the_nex
     assert (await collected(app, task_id)).state is TaskState.CANCELLED
 
 
-async def test_a_wish_while_batch_is_out_of_reach_is_kept(app, pauses):
+async def test_a_request_while_batch_is_out_of_reach_is_kept(app, pauses):
     submission = await submitted(with_command(app, LONG))
     await running(app, submission.task_id)
     async with faults(app.settings.batch.endpoint, {"operation": "terminate_task", "answer": {"status": 503}}):

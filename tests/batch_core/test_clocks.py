@@ -25,7 +25,7 @@ def test_the_margin_is_wider_than_what_a_key_allows():
 
 
 @pytest.mark.parametrize("header", [None, "", "yesterday", "Mon, 99 Nov 2026 12:00:00 GMT"])
-def test_a_service_that_tells_no_time_has_none(header):
+def test_a_service_that_gives_no_time_has_none(header):
     clock = ServiceClock(service="Batch")
     clock.read(header)
     assert clock.ahead(NOON) is None
@@ -44,7 +44,7 @@ def test_the_difference_does_not_grow_while_nothing_is_asked():
 
 
 @pytest.mark.parametrize(("minutes", "word"), [(12, "ahead of"), (-12, "behind")])
-async def test_health_tells_a_clock_that_is_wrong_and_by_how_much(app, minutes, word):
+async def test_health_reports_a_clock_that_is_wrong_and_by_how_much(app, minutes, word):
     is_ok, detail = await clock(later(app, minutes=minutes))
     assert not is_ok
     for service in ("Blob Storage", "Table Storage", "Batch"):
@@ -70,7 +70,7 @@ async def test_a_service_whose_clock_is_apart_from_the_others_is_named(app, monk
     assert "360" in detail.partition(" seconds ahead of Batch's")[0].rpartition(" ")[2]
 
 
-async def test_a_service_that_refuses_the_key_still_tells_its_time(app):
+async def test_a_service_that_refuses_the_key_still_gives_its_time(app):
     account = replace(app.settings.batch, key="d3Jvbmc=")
     other = open_app(replace(app.settings, batch=account))
     try:

@@ -114,7 +114,7 @@ async def test_one_record_that_spoils_every_call_it_is_in_does_not_hold_the_othe
     assert sum(record.state is TaskState.SUBMITTED for record in records.values()) == 99
 
 
-async def test_health_tells_of_answers_that_are_not_understood_when_it_lasts(relayed):
+async def test_health_reports_answers_that_are_not_understood_when_it_lasts(relayed):
     relayed.batch.spoil = where("POST", "addtaskcollection", page(407))
     await submitted(relayed.app)
     assert "hand-over" not in {check.name for check in await check_health(relayed.app)}

@@ -2,7 +2,7 @@
 
 A model that hypothesis drives against the real table and the real emulator: files are dropped and overwritten, events
 come, come again or never, people step in, ticks overlap, the process ends anywhere, and Batch does what it can do. The
-rules of what must be true stand in `World`: it looks after every step, and once more when all has become quiet.
+rules of what must be true are in `World`: it looks after every step, and once more when all has become quiet.
 """
 
 import asyncio

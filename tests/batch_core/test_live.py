@@ -35,7 +35,7 @@ async def reply(app, task_id):
     return json.loads(record_reply(record, live=await live_task(app, record)).body)
 
 
-async def test_a_running_task_tells_its_node_and_when_it_began_for_one_call(app, calls):
+async def test_a_running_task_shows_its_node_and_when_it_began_for_one_call(app, calls):
     task_id = (await submitted(with_command(app, LONG))).task_id
     await running(app, task_id)
     before = await record_of(app, task_id)
@@ -93,7 +93,7 @@ async def test_a_queued_record_asks_nobody(app, calls):
     assert [call.service for call in calls] == ["table"]
 
 
-async def test_what_batch_does_not_tell_is_unknown_and_the_record_is_answered(app, environment, batch_endpoint, pauses):
+async def test_what_batch_does_not_say_is_unknown_and_the_record_is_answered(app, environment, batch_endpoint, pauses):
     task_id = (await submitted(with_command(app, LONG))).task_id
     await running(app, task_id)
     for status in (403, 503):

@@ -124,7 +124,7 @@ async def test_many_submissions_at_once_into_a_table_made_again_note_its_day(app
 
 
 @pytest.mark.parametrize("partition", [DAYS, JOBS])
-async def test_a_day_or_a_job_that_somebody_removed_from_the_table_is_told_and_listed_again(app, capsys, partition):
+async def test_a_day_or_a_job_that_somebody_removed_from_the_table_is_reported_and_listed_again(app, capsys, partition):
     record = await submitted(app)
     async for entity in app.table._client.query_entities(f"PartitionKey eq '{partition}'"):
         await app.table._client.delete_entity(entity)

@@ -46,7 +46,7 @@ versions = st.builds(
 )
 
 
-def test_a_task_id_tells_when_and_which_file():
+def test_a_task_id_says_when_and_which_file():
     assert naming.task_id(VERSION).startswith("20261123T080102-reports-jahresbericht-20-")
     assert naming.task_id(VERSION, attempt=2).endswith("-r2")
 

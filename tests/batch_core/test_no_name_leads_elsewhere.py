@@ -136,7 +136,7 @@ async def test_what_an_older_release_left_queued_is_rejected(app):
 
 
 @pytest.mark.parametrize("name", ["\ud800.txt", "", "n" * 1025, "\N{GRINNING FACE}" * 513, "nul\0.txt"])
-async def test_a_poison_message_about_what_no_blob_is_called_is_told_and_done(app, name, caplog):
+async def test_a_poison_message_about_what_no_blob_is_called_is_reported_and_done(app, name, caplog):
     body = json.dumps({"ContainerName": app.settings.input_container, "BlobName": name}).encode()
     await take_poison(app, body)
     assert await records(app) == []

@@ -118,7 +118,7 @@ async def test_a_file_that_was_replaced_while_archived_is_left_to_its_new_versio
     assert (await collected(app, new.task_id)).state is TaskState.SUCCEEDED
 
 
-async def test_a_file_that_was_deleted_while_archived_is_told_so(app):
+async def test_a_file_that_was_deleted_while_archived_is_reported_as_such(app):
     record = await waiting(app)
     await app.clients.blobs.get_blob_client(app.settings.input_container, "old.txt").delete_blob()
     await reconcile(later(app, hours=2))
@@ -127,7 +127,7 @@ async def test_a_file_that_was_deleted_while_archived_is_told_so(app):
     assert "there is no blob 'old.txt'" in record.reason
 
 
-async def test_trouble_with_looking_is_told_and_it_is_looked_at_again(app, monkeypatch):
+async def test_trouble_with_looking_is_reported_and_it_is_looked_at_again(app, monkeypatch):
     record = await waiting(app)
 
     async def unavailable(_):

@@ -80,13 +80,13 @@ async def test_a_file_with_its_final_state_is_left_alone(app):
 @pytest.mark.parametrize(
     "error", [Unavailable("reading", status=503), Refused("reading", status=400, code="InvalidUri")], ids=repr
 )
-async def test_while_storage_does_not_tell_what_the_file_is_the_message_stays(app, error):
+async def test_while_storage_does_not_say_what_the_file_is_the_message_stays(app, error):
     with pytest.raises(type(error)):
         await take_poison(with_blob_trouble(app, error), message(app, "a.txt"))
     assert await records(app) == []
 
 
-async def test_the_handler_does_not_fail_for_trouble_but_tells_of_it_and_the_sweep_takes_the_file(app, caplog):
+async def test_the_handler_does_not_fail_for_trouble_but_reports_it_and_the_sweep_takes_the_file(app, caplog):
     version = await dropped(app, "a.txt")
     out_of_reach = with_blob_trouble(app, Unavailable("reading the properties", status=503))
     await take_or_leave(lambda: out_of_reach, message(app, "a.txt"))
@@ -116,7 +116,7 @@ async def test_a_file_that_is_gone_is_only_reported(app, caplog):
 @pytest.mark.parametrize(
     "content", [b"", b"\xff", b"[]", b"null", b"{}", b'{"ContainerName": 1, "BlobName": 2}', b'{"BlobName": "a"}']
 )
-async def test_a_message_that_says_nothing_is_told_and_done(app, content, caplog):
+async def test_a_message_that_says_nothing_is_reported_and_done(app, content, caplog):
     await take_poison(app, content)
     assert await records(app) == []
     assert "A poison message is" in caplog.text

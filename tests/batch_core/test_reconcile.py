@@ -204,7 +204,7 @@ async def test_a_tick_out_of_time_leaves_the_rest_for_the_next(app):
     assert set(await states_of(app, stored)) == {TaskState.SUBMITTED}
 
 
-async def test_a_job_that_does_not_tell_its_tasks_holds_nothing_else_up(app):
+async def test_a_job_that_does_not_list_its_tasks_holds_nothing_else_up(app):
     first = await submitted(app, "a.txt")
     await app.jobs.replace(first.job_id)
     second = await recorded_only(app, await dropped(app, "b.txt"))

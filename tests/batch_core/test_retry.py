@@ -38,7 +38,7 @@ async def test_a_retry_is_a_new_attempt_and_both_records_name_each_other(app):
     assert (await record_of(app, old.task_id)).state is TaskState.FAILED
 
 
-async def test_the_same_wish_again_returns_the_same_attempt(app):
+async def test_the_same_request_again_returns_the_same_attempt(app):
     old = await failed(app)
     first, second = await retry(app, old.task_id), await retry(app, old.task_id)
     assert (first.is_new, second.is_new) == (True, False)
@@ -46,7 +46,7 @@ async def test_the_same_wish_again_returns_the_same_attempt(app):
     assert len(await tasks_of(app)) == 2
 
 
-async def test_many_wishes_at_once_make_one_new_attempt(app):
+async def test_many_requests_at_once_make_one_new_attempt(app):
     old = await failed(app)
     submissions = await asyncio.gather(*(retry(app, old.task_id) for _ in range(5)))
     assert {one.record.task_id for one in submissions} == {(await record_of(app, old.task_id)).retried_as}
@@ -54,7 +54,7 @@ async def test_many_wishes_at_once_make_one_new_attempt(app):
     assert len(await tasks_of(app)) == 2
 
 
-async def test_an_attempt_that_was_made_by_force_after_the_wish_was_noted_is_linked_both_ways(app):
+async def test_an_attempt_that_was_made_by_force_after_the_request_was_noted_is_linked_both_ways(app):
     old = await failed(app)
     version = await app.inputs.version_of(old.blob)
     stored = await app.table.get(old.task_id)
@@ -65,7 +65,7 @@ async def test_an_attempt_that_was_made_by_force_after_the_wish_was_noted_is_lin
     assert (await record_of(app, forced.record.task_id)).retry_of == old.task_id
 
 
-async def test_a_wish_that_stopped_after_it_was_noted_is_finished_by_the_next(app, monkeypatch):
+async def test_a_request_that_stopped_after_it_was_noted_is_finished_by_the_next(app, monkeypatch):
     old = await failed(app)
 
     async def stops(records):

@@ -253,7 +253,7 @@ async def test_many_forces_at_once_make_as_many_attempts(app):
 
 
 @pytest.mark.parametrize("name", ["a'b.txt", "ü&%25+ x.txt", "日本.txt", "😀" * 400])
-async def test_attempts_are_told_from_those_at_other_files_of_the_same_second(storage_app, name):
+async def test_attempts_are_distinguished_from_those_at_other_files_of_the_same_second(storage_app, name):
     app = storage_app
     moment = datetime(2026, 11, 23, 8, 1, 2, tzinfo=UTC)
     facts = {"container": "c", "last_modified": moment, "size": 1}
@@ -272,7 +272,7 @@ def _attempts(one: BlobVersion, other: BlobVersion, namesake: BlobVersion) -> li
     return [*((one, number) for number in range(1, 13)), (other, 1), (other, 2), (namesake, 30)]
 
 
-async def test_more_attempts_than_an_id_can_tell_are_refused_with_a_sentence(storage_app):
+async def test_more_attempts_than_an_id_can_hold_are_refused_with_a_sentence(storage_app):
     version = await dropped(storage_app, "a.txt")
     await storage_app.table.insert([_new_record(storage_app, version, TRIGGER, MAX_ATTEMPT, "job")])
     with pytest.raises(NotNow, match=r"'a\.txt' has 9999 attempts"):

@@ -99,7 +99,7 @@ async def test_files_that_come_while_a_listing_is_cut_in_two_are_found_by_the_ne
         await dropped(app, name)
     started = later(app, minutes=5)
     await sweep(started, budget=timedelta(0))
-    # It stands before the place that the listing has reached.
+    # It lies before the place that the listing has reached.
     await dropped(app, "a")
     assert (await sweep(later(app, hours=5))).submitted == 1
     position = await app.sweep_checkpoint.load()
@@ -122,7 +122,7 @@ async def test_a_sweep_over_files_of_long_ago_looks_up_none_of_them(app, calls):
     await app.sweep_checkpoint.save(SweepPosition(swept_until=new.last_modified + SECOND))
     calls.clear()
     assert (await sweep(later(app, minutes=5))).looked_up == 0
-    # Where it stands, one page, where it stands now.
+    # Where it is, one page, where it is now.
     assert [(call.service, call.method) for call in calls] == [("table", "GET"), ("blob", "GET"), ("table", "PUT")]
 
 

@@ -97,7 +97,7 @@ async def test_nothing_that_is_not_in_the_apps_table_is_touched(app):
     assert {name: remaining[name] for name in foreign} == dict.fromkeys(foreign, BatchJobState.ACTIVE)
 
 
-async def test_a_dry_run_tells_what_would_be_done_and_does_nothing(app, calls):
+async def test_a_dry_run_says_what_would_be_done_and_does_nothing(app, calls):
     job_id = await done(app)
     calls.clear()
     assert await tidy(later(app, days=2), is_dry_run=True) == TidyReport(terminated=[job_id])

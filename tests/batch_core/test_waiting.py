@@ -114,7 +114,7 @@ async def test_the_job_is_disabled(app):
     assert await reason_of(app, record.task_id) == f"it waits because its job is disabled: enable {first.job_id}"
 
 
-async def test_the_service_does_not_tell(app, batch_endpoint, pauses):
+async def test_the_service_does_not_say(app, batch_endpoint, pauses):
     async with faults(batch_endpoint, {"operation": "get_pool", "answer": {"status": 503}}):
         reason = await why_waiting(app, "no-job")
     assert reason.startswith("it waits for a node; why is not known: looking at pool")

@@ -14,7 +14,7 @@ WRONG = {
 }
 
 
-async def test_settings_that_nothing_can_use_are_told_by_every_call(app, environment, tmp_path):
+async def test_settings_that_nothing_can_use_are_reported_by_every_call(app, environment, tmp_path):
     async with app_host(app, environment, tmp_path, **WRONG) as host, aiohttp.ClientSession() as http:
         async with http.get(f"{host}/api/health") as health:
             assert health.status == 503
@@ -27,7 +27,7 @@ async def test_settings_that_nothing_can_use_are_told_by_every_call(app, environ
     assert WRONG["BATCH_ACCOUNT_KEY"] not in reply
 
 
-async def test_what_is_valid_and_hardly_meant_is_told_beside_it(app, environment, tmp_path):
+async def test_what_is_valid_and_hardly_meant_is_reported_beside_it(app, environment, tmp_path):
     more = {"TASK_COMMAND_LINE": "wc $INPUT_FILE", "SWEEP_SCHEDULE": "0 0 9 * January Friday"}
     async with (
         app_host(app, environment, tmp_path, **more) as host,

@@ -23,7 +23,7 @@ def python_environment(name: str, requirements: Path) -> Path:
 
 
 def node_environment(name: str, lock: Path) -> Path:
-    """Return a folder with the packages of a package-lock.json, whose package.json stands beside it."""
+    """Return a folder with the packages of a package-lock.json, whose package.json is beside it."""
     folder = _STACK / name
     if _is_new(folder, lock):
         print(f"installing {lock} into {folder}", flush=True)

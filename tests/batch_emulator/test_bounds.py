@@ -125,7 +125,7 @@ async def test_a_connection_that_sends_no_whole_request_is_closed(strict, sent):
     writer.close()
 
 
-async def test_a_body_that_does_not_arrive_is_told_so(strict):
+async def test_a_body_that_does_not_arrive_is_reported_as_such(strict):
     reader, writer = await connected(strict)
     writer.write(HEAD + b"Content-Length: 100\r\n\r\n{")
     async with asyncio.timeout(15):

@@ -45,7 +45,7 @@ def test_a_name_that_no_certificate_can_hold_is_said_in_one_line(tmp_path, capsy
 
 
 @pytest.mark.parametrize("link", ["symlink_to", "hardlink_to"])
-def test_files_are_written_anew_and_links_are_not_written_through(tmp_path, link):
+def test_files_are_written_again_and_links_are_not_written_through(tmp_path, link):
     victim = tmp_path / "victim"
     victim.write_text("mine")
     for name in ("cert.pem", "key.pem"):

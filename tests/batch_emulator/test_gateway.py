@@ -140,7 +140,7 @@ async def test_a_client_cannot_say_what_only_the_service_knows(url):
 
 
 @pytest.mark.parametrize("expectation", ["100-continue", "100-Continue"])
-async def test_a_client_that_waits_to_be_told_to_go_on_is_told_at_once(url, idle_job, expectation):
+async def test_a_client_that_waits_to_go_on_is_answered_at_once(url, idle_job, expectation):
     body = json.dumps({"id": new_id("task"), "commandLine": "true"}).encode()
     path, query = f"/jobs/{idle_job}/tasks", {"api-version": "2025-06-01"}
     headers = {
@@ -160,7 +160,7 @@ async def test_a_client_that_waits_to_be_told_to_go_on_is_told_at_once(url, idle
     writer.close()
 
 
-async def test_a_client_whose_request_is_refused_is_not_told_to_go_on(url):
+async def test_a_client_whose_request_is_refused_is_not_asked_to_go_on(url):
     reader, writer = await asyncio.open_connection(urlsplit(url).hostname, urlsplit(url).port)
     writer.write(
         b"POST /jobs?api-version=2025-06-01 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n"

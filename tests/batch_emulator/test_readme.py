@@ -12,7 +12,7 @@ from tests.batch_emulator.az_tour.__main__ import read_steps
 README = (Path(batch_emulator.__file__).parent / "README.md").read_text()
 
 
-def test_the_readme_tells_of_every_operation_whether_it_is_real_or_how_it_is_simulated():
+def test_the_readme_says_of_every_operation_whether_it_is_real_or_how_it_is_simulated():
     _, _, rest = README.partition("\n## Operations\n")
     rows = [line for line in rest.partition("\n## ")[0].splitlines() if line.startswith("| `")]
     documented = [tuple(cell.strip("` ") for cell in row.strip("|").split("|")) for row in rows]

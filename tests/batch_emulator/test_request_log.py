@@ -57,7 +57,7 @@ async def test_each_request_is_a_line_with_its_answer_time_and_the_clients_id_an
     assert DEFAULT_KEY[1:] not in text.split("\n", 1)[1]
 
 
-async def test_a_request_that_is_cut_is_told_as_that(tmp_path):
+async def test_a_request_that_is_cut_is_reported_as_that(tmp_path):
     async with emulator(tmp_path, "--log-requests") as (url, process), aiohttp.ClientSession() as http:
         rule = {"operation": "list_pools", "delay": 600}
         async with http.post(f"{url}/_emulator/faults", json={"faults": [rule]}) as added:
@@ -78,7 +78,7 @@ async def test_without_being_asked_the_emulator_writes_nothing_about_requests(tm
 
 
 @pytest.mark.parametrize("port", ["99999", "-1", "x", "1.5"])
-async def test_a_port_that_there_is_not_is_told_in_a_sentence(tmp_path, port):
+async def test_a_port_that_there_is_not_is_reported_in_a_sentence(tmp_path, port):
     command = [sys.executable, "-m", "batch_emulator", "--port", port, "--in-memory"]
     async with await ChildProcess.start("emulator", command, log=tmp_path / "log") as process:
         await process.ended()

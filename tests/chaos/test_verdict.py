@@ -134,7 +134,7 @@ def test_a_task_in_two_jobs_is_run_twice():
     assert findings(tasks=[*GOOD.tasks, BatchHas(task_id=FIRST.task_id, job_id="job-2")]) == (0, 1, 0, 0)
 
 
-def test_a_task_that_nothing_tells_of_is_found():
+def test_a_task_that_nothing_reports_is_found():
     assert findings(tasks=[*GOOD.tasks, BatchHas(task_id="task-stray", job_id="job-1")]) == (0, 1, 0, 0)
 
 

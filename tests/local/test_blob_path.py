@@ -21,7 +21,7 @@ from local.host.errors import BindingError
         ("in/{{x}}-{name}", "{x}-1", {"name": "1"}),
     ],
 )
-def test_a_pattern_matches_whole_names_and_tells_its_parts(path, blob, parts):
+def test_a_pattern_matches_whole_names_and_finds_its_parts(path, blob, parts):
     assert BlobPath.parse(path).match("in", blob) == parts
 
 

@@ -28,7 +28,7 @@ def said(monkeypatch, capsys, *arguments):
         ([], "the following arguments are required: COMMAND"),
     ],
 )
-def test_what_is_no_command_is_told_in_a_sentence(monkeypatch, capsys, arguments, words):
+def test_what_is_no_command_is_reported_in_a_sentence(monkeypatch, capsys, arguments, words):
     code, output, complaints = said(monkeypatch, capsys, *arguments)
     assert (code, output) == (2, "")
     assert complaints.splitlines()[-1] == f"python -m local: error: {words}"

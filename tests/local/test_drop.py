@@ -47,7 +47,7 @@ def test_two_files_that_would_be_one_blob_are_refused_by_name_and_neither_is_dro
         ("pipe", "is neither a file nor a folder"),
     ],
 )
-def test_what_cannot_be_dropped_is_told_in_a_sentence(tree, path, words):
+def test_what_cannot_be_dropped_is_reported_in_a_sentence(tree, path, words):
     with pytest.raises(StackError, match=words):
         names(tree, path)
 

@@ -84,7 +84,7 @@ def test_a_timers_status_that_is_nested_too_deeply_is_a_value_error():
         ScheduleStatus.from_json(DEEP.decode())
 
 
-def test_settings_files_that_are_nested_too_deeply_are_told_so(tmp_path):
+def test_settings_files_that_are_nested_too_deeply_are_reported_as_such(tmp_path):
     for name in ("host.json", "local.settings.json"):
         (tmp_path / name).write_bytes(DEEP)
     with pytest.raises(SettingsFileError, match="deeply"):

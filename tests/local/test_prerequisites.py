@@ -44,7 +44,7 @@ def make(tmp_path, **stubs):
         ({"npm": None}, "npm is needed, which comes with Node.js: there is no npm on PATH"),
     ],
 )
-def test_a_missing_tool_is_told_in_one_sentence_and_nothing_is_installed(tmp_path, stubs, sentence):
+def test_a_missing_tool_is_reported_in_one_sentence_and_nothing_is_installed(tmp_path, stubs, sentence):
     ended = make(tmp_path, **stubs)
     complaints = [line for line in ended.stderr.splitlines() if not line.startswith("make: ***")]
     assert ended.returncode != 0

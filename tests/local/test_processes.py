@@ -47,13 +47,13 @@ async def test_a_process_that_ignores_sigterm_is_killed(tmp_path):
     assert process.exit_code == -9
 
 
-async def test_one_that_ends_while_it_is_waited_for_is_told_with_its_log(tmp_path):
+async def test_one_that_ends_while_it_is_waited_for_is_reported_with_its_log(tmp_path):
     process = await ChildProcess.start("early", python("print('my reason'); exit(3)"), log=tmp_path / "log")
     with pytest.raises(ProcessEndedError, match=r"(?s)early ended with exit code 3.*my reason"):
         await process.wait_for_line("never", seconds=10)
 
 
-async def test_one_that_never_gets_ready_is_told_with_its_log(tmp_path):
+async def test_one_that_never_gets_ready_is_reported_with_its_log(tmp_path):
     code = "import time; print('still thinking', flush=True); time.sleep(300)"
     async with await ChildProcess.start("slow", python(code), log=tmp_path / "log") as process:
         with pytest.raises(NotReadyError, match=r"(?s)slow was not ready after 1 s.*still thinking"):

@@ -65,7 +65,9 @@ async def test_a_receipt_that_cannot_be_written_yet_is_written_later_and_nothing
     ]
 
 
-async def test_a_receipt_that_storage_never_takes_is_told_once_and_nothing_is_repeated(containers, caplog, monkeypatch):
+async def test_a_receipt_that_storage_never_takes_is_reported_once_and_nothing_is_repeated(
+    containers, caplog, monkeypatch
+):
     container, hosts = containers
     await hosts.create_container()
     receipts = Receipts(hosts, "testhost", "f")

@@ -47,7 +47,7 @@ def test_a_literal_segment_is_preferred_to_a_parameter_and_that_to_a_catch_all()
     assert found(routes, "GET", "/api/a/b") == ("{*rest}", {"rest": "a/b"})
 
 
-def test_methods_tell_two_functions_of_one_path_apart():
+def test_methods_distinguish_two_functions_of_one_path():
     routes = [trigger("tasks", "GET"), trigger("Tasks", "POST")]
     assert found(routes, "POST", "/api/tasks") == ("Tasks", {})
     assert found(routes, "DELETE", "/api/tasks") is None

@@ -57,7 +57,7 @@ async def nothing_is_left(pids: dict[str, int], ports: dict[str, int]) -> None:
     assert [name for name, port in ports.items() if not is_free(port)] == []
 
 
-async def test_up_tells_every_address_brings_a_file_through_and_ends_with_a_process_that_dies(tmp_path):
+async def test_up_names_every_address_brings_a_file_through_and_ends_with_a_process_that_dies(tmp_path):
     shell = """/bin/bash -c 'cat "$INPUT_FILE"; case $INPUT_BLOB in *bad*) echo oh no >&2; exit 3;; esac'"""
     file, ports = own_settings(tmp_path, TASK_COMMAND_LINE=shell, **{"AzureWebJobs.retry_task.Disabled": "true"})
     async with up(tmp_path, file) as process:
@@ -134,7 +134,7 @@ async def run(folder: Path, verb: str, settings: Path, *arguments: str) -> tuple
     return process.exit_code, process.log.read_text()
 
 
-async def test_dropping_where_nothing_is_up_is_told_at_once_with_the_settings_that_were_used(tmp_path):
+async def test_dropping_where_nothing_is_up_is_reported_at_once_with_the_settings_that_were_used(tmp_path):
     file, ports = own_settings(tmp_path)
     (tmp_path / "a.txt").write_text("")
     code, text = await dropped(tmp_path, file, str(tmp_path / "a.txt"))

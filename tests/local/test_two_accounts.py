@@ -31,7 +31,7 @@ def note(kind, **seen):
 @app.blob_trigger("blob", "inbox/{name}", "DATA")
 def faulty(blob: BlobClient):
     note("faulty", account=blob.account_name)
-    raise ValueError("cannot stand it")
+    raise ValueError("cannot take it")
 
 @app.queue_trigger("msg", "webjobs-blobtrigger-poison", "DATA")
 def poison(msg: func.QueueMessage):

@@ -6,8 +6,8 @@ import re
 import signal
 import sys
 import time
-from contextlib import suppress
 from datetime import date
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
@@ -119,7 +119,7 @@ async def left(app) -> set[str]:
 EVERYTHING = {"job", "pool", "input", "output", "table"}
 
 
-async def test_teardown_names_accounts_and_counts_what_will_go_before_it_removes_all_if_told_so(
+async def test_teardown_names_accounts_and_counts_what_will_go_before_it_removes_all_if_asked_so(
     run, environment, tmp_path, filled
 ):
     names = [environment[name] for name in ("BATCH_POOL_ID", "INPUT_CONTAINER", "OUTPUT_CONTAINER", "TABLE_NAME")]
@@ -174,7 +174,7 @@ async def test_no_answer_deletes_nothing_not_even_what_was_answered_with_yes(run
 
 
 @pytest.mark.parametrize("answers", [b"", b"y\ny\ny\ny\ny\n"])
-async def test_without_a_terminal_teardown_tells_and_deletes_nothing(environment, tmp_path, filled, answers):
+async def test_without_a_terminal_teardown_says_and_deletes_nothing(environment, tmp_path, filled, answers):
     code, output, complaints = await process(["teardown"], environment, tmp_path, answers)
     assert code == 2
     assert "(2 blobs)" in output
@@ -185,15 +185,18 @@ async def test_without_a_terminal_teardown_tells_and_deletes_nothing(environment
 async def test_ctrl_c_at_a_question_deletes_nothing_and_shows_no_traceback(environment, tmp_path, filled):
     leader, follower = os.openpty()
     try:
-        process = await started(["teardown"], environment, tmp_path, stdin=follower, start_new_session=True)
+        # Whatever starts the tests may ignore the signal, which processes inherit.
+        heeding = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        options = {"stdin": follower, "start_new_session": True, "preexec_fn": heeding}
+        process = await started(["teardown"], environment, tmp_path, **options)
         output = await process.stdout.readuntil(b"[y/N] ")
-        ending = asyncio.create_task(process.communicate())
+        ending = asyncio.create_task(process.stderr.readuntil(b"stopped by Ctrl-C\n"))
         while not ending.done():
             # One that comes between the prompt and the wait for an answer is only seen with the answer.
-            with suppress(ProcessLookupError):
-                process.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGINT)
             await asyncio.wait({ending}, timeout=0.5)
-        _, complaints = await ending
+        complaints = await ending + await process.stderr.read()
+        await process.wait()
     finally:
         os.close(leader)
         os.close(follower)
@@ -203,7 +206,7 @@ async def test_ctrl_c_at_a_question_deletes_nothing_and_shows_no_traceback(envir
     assert await left(filled.app) == EVERYTHING
 
 
-async def test_a_dry_run_of_setup_only_tells(run, environment, tmp_path):
+async def test_a_dry_run_of_setup_only_says(run, environment, tmp_path):
     code, output, _ = await run(["setup", "--dry-run"], environment, tmp_path)
     assert (code, output.count(": would be created")) == (0, 4)
     await run(["setup"], environment, tmp_path)
@@ -232,7 +235,7 @@ async def test_with_nothing_listening_every_command_says_so_within_two_seconds(r
     assert "ssl" not in complaints
 
 
-async def test_tidy_closes_old_jobs_and_a_dry_run_only_tells(run, environment, tmp_path):
+async def test_tidy_closes_old_jobs_and_a_dry_run_only_says(run, environment, tmp_path):
     await run(["setup"], environment, tmp_path)
     assert (await run(["tidy"], environment, tmp_path))[:2] == (0, "nothing to tidy\n")
     app = open_app(Settings.from_env(environment))
@@ -296,7 +299,7 @@ async def test_wrong_settings_are_listed_after_the_accounts_as_far_as_known(tmp_
 
 
 @pytest.mark.parametrize("command", ["setup", "teardown", "tidy"])
-async def test_who_has_no_settings_file_is_told_where_it_was_looked_for(run, tmp_path, command):
+async def test_who_has_no_settings_file_learns_where_it_was_looked_for(run, tmp_path, command):
     code, output, complaints = await run([command], {}, tmp_path)
     assert (code, output) == (2, "")
     assert f"\n  there is no local.settings.json in {tmp_path}: copy local.settings.json.example to it," in complaints
@@ -340,7 +343,7 @@ async def test_a_key_in_the_wrong_place_is_not_shown(run, environment, tmp_path)
         ([], "the following arguments are required: COMMAND"),
     ],
 )
-async def test_what_is_no_command_is_told_in_a_sentence(tmp_path, arguments, words):
+async def test_what_is_no_command_is_reported_in_a_sentence(tmp_path, arguments, words):
     code, output, complaints = await process(arguments, {}, tmp_path)
     assert (code, output) == (2, "")
     assert complaints.splitlines()[-1] == f"python -m batch_core: error: {words}"

@@ -68,7 +68,7 @@ def test_sections_are_found_in_any_spelling_and_others_are_left_alone(tmp_path):
         ("[" * 100_000, "nested too deep"),
     ],
 )
-def test_what_cannot_be_used_is_told_with_the_file_and_no_value(tmp_path, content, words):
+def test_what_cannot_be_used_is_reported_with_the_file_and_no_value(tmp_path, content, words):
     with pytest.raises(SettingsError) as caught:
         read(tmp_path, content)
     (problem,) = caught.value.problems

@@ -133,7 +133,7 @@ def test_input_and_output_must_differ():
     assert "must differ" in problem
 
 
-def test_all_problems_are_told_at_once():
+def test_all_problems_are_reported_at_once():
     assert len(problems_of({"POOL_NODE_COUNT": "x", "TABLE_NAME": "-"})) == 5
 
 

@@ -91,7 +91,7 @@ def test_an_account_of_azure_is_taken_as_it_is(text):
         ),
         (f"AccountName=f;AccountKey={KEY};BlobEndpoint=https://f.blob.x:99999", "host or port cannot be read"),
         ("UseDevelopmentStorage=false", "can only be true"),
-        (f"UseDevelopmentStorage=true;AccountKey={KEY}", "nothing else can stand"),
+        (f"UseDevelopmentStorage=true;AccountKey={KEY}", "nothing else is allowed"),
         ("UseDevelopmentStorage=true;DevelopmentStorageProxyUri=http://[x]", "host or port cannot be read"),
     ],
 )

@@ -52,7 +52,7 @@ LONG_NAMES = {"characters": "n" * 1000 + ".txt", "parts": "/".join("s" * 252)}
 
 
 @pytest.mark.parametrize("kind", LONG_NAMES)
-async def test_a_file_whose_name_stops_the_host_is_told_until_it_is_gone(app, kind, calls, monkeypatch):
+async def test_a_file_whose_name_stops_the_host_is_reported_until_it_is_gone(app, kind, calls, monkeypatch):
     monkeypatch.setattr(input_container, "MAX_BLOBS_PER_PAGE", 1)
     for name in ("a.txt", LONG_NAMES[kind], "z.txt"):
         await dropped(app, name)

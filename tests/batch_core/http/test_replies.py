@@ -25,7 +25,7 @@ def problems_of(body: bytes) -> list[str]:
     return list(caught.value.problems)
 
 
-def test_an_empty_body_is_told_with_what_may_have_emptied_it():
+def test_an_empty_body_is_reported_with_what_may_have_emptied_it():
     (problem,) = problems_of(b"")
     assert problem.startswith("the body is empty: send ")
     assert "chunked" in problem
@@ -52,7 +52,7 @@ def test_a_request_names_a_blob():
         (b'{"file": "x", "force": 1}', ["'blob' is missing", "'file' is not known", "'force' is a number"]),
     ],
 )
-def test_a_malformed_request_is_told_every_problem(body, expected):
+def test_a_malformed_request_gets_every_problem(body, expected):
     problems = problems_of(body)
     assert len(problems) == len(expected)
     for words in expected:
@@ -81,7 +81,7 @@ def test_an_error_lists_its_problems_where_there_are_several():
 
 
 @pytest.mark.parametrize("error", [InvalidRequest(["a"]), SettingsError(["a"]), RecordNotFound("a")])
-def test_one_problem_is_told_once(error):
+def test_one_problem_is_reported_once(error):
     assert json.loads(replies.error_reply(error).body) == {"error": str(error)}
 
 

@@ -21,7 +21,7 @@ def refused(environment: dict[str, str], host: str, port: int) -> Settings:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
-async def test_a_refused_connection_of_this_machine_is_told_at_once_in_plain_words(environment, host, pauses):
+async def test_a_refused_connection_of_this_machine_is_reported_at_once_in_plain_words(environment, host, pauses):
     (port,) = free_ports(1)
     app = open_app(refused(environment, host, port))
     began = time.monotonic()
@@ -63,7 +63,7 @@ async def test_no_error_of_a_plain_address_speaks_of_ssl(environment, pauses):
     assert "ssl:default" not in str(raised.value)
 
 
-def test_what_was_being_done_is_told_with_the_address():
+def test_what_was_being_done_is_reported_with_the_address():
     def refuse() -> None:
         raise NothingListens("127.0.0.1:9")
 

@@ -178,7 +178,7 @@ def test_what_has_no_meaning_is_reported(expression, expected):
         ("1" + "+1" * 4000, "Line 1, Col 402: The formula is nested too deeply"),
     ],
 )
-def test_errors_tell_the_place_and_leave_the_targets(formula, error):
+def test_errors_say_the_place_and_leave_the_targets(formula, error):
     result = evaluate(formula, circumstances())
     assert result.error.startswith(error)
     assert result.results == "$TargetDedicatedNodes=2;$TargetLowPriorityNodes=1;$NodeDeallocationOption=requeue"

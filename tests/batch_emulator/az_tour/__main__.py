@@ -1,7 +1,7 @@
 """Run the tour of the emulator's README with the real az command line: `make az-tour`.
 
 Every command of the README's `console` block under "A tour with az" is run, and what it prints must be what
-stands there.
+the README shows.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""What the programs for azure-batch of all releases before 15 wait for and look at; it stands beside them."""
+"""What the programs for azure-batch of all releases before 15 wait for and look at; it is beside them."""
 
 import time
 

@@ -130,7 +130,7 @@ async def test_a_reset_leaves_nothing(url, batch):
     await batch.run(await batch.job(await batch.ready_pool(1)), "/bin/true")
 
 
-async def test_requests_during_a_reset_are_told_to_come_again(url, batch):
+async def test_requests_during_a_reset_are_asked_to_come_again(url, batch):
     job = await batch.job(await batch.ready_pool(1))
     await batch.task(job, "/bin/sleep 60")
     await batch.state(job, "running")
@@ -144,7 +144,7 @@ async def test_requests_during_a_reset_are_told_to_come_again(url, batch):
     assert (await send(url, "GET", "/jobs")).body["value"] == []
 
 
-async def test_a_request_whose_state_was_taken_away_is_told_to_come_again(url):
+async def test_a_request_whose_state_was_taken_away_is_asked_to_come_again(url):
     slow = {"operation": "list_jobs", "delay": 0.2}
     async with faults(url, slow):
         waiting = asyncio.create_task(send(url, "GET", "/jobs"))

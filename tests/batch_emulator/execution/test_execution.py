@@ -79,7 +79,7 @@ async def test_a_failing_command_is_reported_as_recorded(batch, job):
         ("/bin/echo 'open", "CommandLaunchFailed"),
     ],
 )
-async def test_a_command_that_cannot_start_is_told_from_one_that_fails(batch, job, command, code):
+async def test_a_command_that_cannot_start_is_distinguished_from_one_that_fails(batch, job, command, code):
     info = (await batch.run(job, command)).execution_info
     assert (info.result, info.exit_code, info.failure_info.code) == ("failure", None, code)
 

@@ -123,7 +123,7 @@ async def test_a_storage_service_that_does_not_answer_is_a_misc_error(batch, job
     assert task.execution_info.failure_info.code == "FileUploadMiscError"
 
 
-async def test_the_logs_tell_what_was_uploaded_without_the_signature(batch, job, boxes):
+async def test_the_logs_say_what_was_uploaded_without_the_signature(batch, job, boxes):
     box = await boxes.container()
     await batch.run(job, "/bin/true", output_files=[output("../std*.txt", boxes.signed(box), "p")])
     log = (await batch.file(job, "fileuploadout.txt")).decode()

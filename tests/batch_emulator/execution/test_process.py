@@ -47,7 +47,7 @@ async def emulator(*arguments, credential=CREDENTIAL, **environment):
         await process.communicate()
 
 
-async def test_one_line_tells_where_it_listens_and_the_known_key(tmp_path):
+async def test_one_line_says_where_it_listens_and_the_known_key(tmp_path):
     async with emulator("--location", str(tmp_path / "state")) as (process, line, batch):
         assert line.startswith("Azure Batch emulator ready at http://127.0.0.1:")
         assert DEFAULT_KEY in line

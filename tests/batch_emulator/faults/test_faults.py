@@ -57,7 +57,7 @@ async def test_a_rule_answers_in_the_services_shape_and_names_itself(url, batch)
         ({"status": 400, "code": "ConditionNotMet"}, 400, "ConditionNotMet"),
     ],
 )
-async def test_code_and_status_tell_each_other(url, answer, status, code):
+async def test_code_and_status_imply_each_other(url, answer, status, code):
     async with faults(url, {"operation": "*", "answer": answer}):
         refused = await send(url, "GET", "/jobs")
     assert (refused.status, refused.body["code"]) == (status, code)

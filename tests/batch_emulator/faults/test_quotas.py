@@ -110,7 +110,7 @@ async def test_quotas_are_replaced_as_a_whole_and_bad_ones_refused(url, batch):
         ("small", 1),
     ],
 )
-def test_the_name_of_a_size_tells_its_cores(size, cores):
+def test_the_name_of_a_size_says_its_cores(size, cores):
     assert cores_of(size) == cores
 
 

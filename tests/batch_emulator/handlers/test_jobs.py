@@ -128,7 +128,7 @@ async def test_a_job_ends_at_its_time_limit(batch, pool):
     assert (await batch.client.get_task(job_id, "task")).execution_info.result == "failure"
 
 
-async def test_counts_tell_tasks_and_slots(batch):
+async def test_counts_count_tasks_and_slots(batch):
     pool_id = await batch.ready_pool(1, task_slots_per_node=2)
     job_id = await batch.job(pool_id)
     await batch.run(job_id, "/bin/true", "good")

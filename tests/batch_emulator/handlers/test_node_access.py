@@ -85,7 +85,7 @@ async def test_a_pool_with_ipv6_and_a_nat_pool_shows_both_on_its_nodes(url, batc
     assert settings.ipv6_remote_login_ip_address == node.ipv6_address
 
 
-async def test_a_node_tells_of_its_agent_and_image(batch, pool, node):
+async def test_a_node_reports_its_agent_and_image(batch, pool, node):
     seen = await batch.client.get_node(pool, node)
     assert seen.node_agent_info.version
     assert seen.virtual_machine_info.image_reference.offer == "ubuntu-24_04-lts"

@@ -24,7 +24,7 @@ async def test_the_statistics_of_a_job_add_up_its_tasks(batch, url, job):
     await batch.terminate(job)
 
 
-async def test_the_statistics_of_a_task_tell_how_long_it_waited_and_ran(batch, url, job, idle_job):
+async def test_the_statistics_of_a_task_say_how_long_it_waited_and_ran(batch, url, job, idle_job):
     await batch.run(job, "/bin/sleep 0.1")
     stats = (await batch.client.get_task(job, "task", expand=["stats"])).task_statistics
     assert stats.wall_clock_time >= timedelta(seconds=0.1)

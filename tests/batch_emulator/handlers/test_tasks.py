@@ -39,7 +39,7 @@ async def test_a_new_task_has_the_defaults_of_the_service(url, batch, idle_job):
     }
 
 
-async def test_a_task_sent_back_as_it_was_shown_says_nothing_of_what_the_service_tells(url, idle_job):
+async def test_a_task_sent_back_as_it_was_shown_says_nothing_of_what_the_service_reports(url, idle_job):
     path = f"/jobs/{idle_job}/tasks"
     from_service = {"url": "x", "state": "completed", "previousState": "x", "nodeInfo": {}, "odata.metadata": "x"}
     await send(
@@ -82,7 +82,7 @@ async def test_a_task_of_the_same_id_is_refused(batch, idle_job):
     assert caught.value.error.code == "TaskExists"
 
 
-async def test_a_missing_task_and_a_missing_job_are_told_apart(batch, idle_job):
+async def test_a_missing_task_and_a_missing_job_are_distinguished(batch, idle_job):
     with pytest.raises(ResourceNotFoundError) as caught:
         await batch.client.get_task(idle_job, "missing")
     assert caught.value.error.code == "TaskNotFound"

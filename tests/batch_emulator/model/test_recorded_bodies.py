@@ -220,7 +220,7 @@ async def test_a_node_has_an_agent_once_it_has_booted(url, batch):
 
 
 @pytest.mark.usefixtures("slow_boots")
-async def test_a_deallocated_node_takes_no_tasks_and_tells_of_its_last_boot_until_it_has_started(url, batch):
+async def test_a_deallocated_node_takes_no_tasks_and_reports_its_last_boot_until_it_has_started(url, batch):
     """`should_deallocate_and_then_start_a_compute_node`."""
     pool_id = await batch.ready_pool(1, start_task={"commandLine": "/bin/true", "waitForSuccess": True})
     (node,) = await nodes_of(batch, pool_id)
@@ -346,7 +346,7 @@ async def test_the_extensions_of_a_node_are_not_upgraded_where_nothing_else_is_s
     }
 
 
-async def test_a_job_that_is_ending_tells_of_the_nodes_whose_release_it_awaits(url, batch):
+async def test_a_job_that_is_ending_reports_the_nodes_whose_release_it_awaits(url, batch):
     """`JobOperations`."""
     job = await batch.job(
         await batch.ready_pool(1),

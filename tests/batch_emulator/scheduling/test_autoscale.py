@@ -59,7 +59,7 @@ async def test_enabling_evaluates_at_once_and_disabling_keeps_the_size(batch, sl
     assert seen.current_dedicated_nodes == 2
 
 
-async def test_an_evaluation_changes_nothing_and_tells_results_and_errors_as_recorded(batch):
+async def test_an_evaluation_changes_nothing_and_reports_results_and_errors_as_recorded(batch):
     pool = await scaled_pool(batch, "$TargetDedicatedNodes = 0")
     run = await batch.client.evaluate_pool_auto_scale(pool, question("$TargetDedicatedNodes = 3"))
     assert run.results == "$TargetDedicatedNodes=3;$TargetLowPriorityNodes=0;$NodeDeallocationOption=requeue"

@@ -170,7 +170,7 @@ async def test_a_rebooted_node_is_prepared_again_if_the_job_says_so(batch, rerun
     assert await batch.output(job, "after") == "x\n" * times
 
 
-async def test_a_node_that_reboots_while_it_is_prepared_is_prepared_anew(batch, tmp_path):
+async def test_a_node_that_reboots_while_it_is_prepared_is_prepared_again(batch, tmp_path):
     pool, marker = await batch.ready_pool(1), tmp_path / "marker"
     script = f"mkdir {marker} && sleep 60; exit 0"
     job = await batch.job(pool, job_preparation_task=prepare(script))

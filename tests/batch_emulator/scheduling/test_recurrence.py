@@ -45,7 +45,7 @@ recurrences = st.builds(
         (Recurrence(anchor=NOON, interval=timedelta.max), NOON, NOON, (None, None, True)),
     ],
 )
-def test_a_schedule_tells_what_is_due_and_what_comes_next(recurrence, now, last_run, expected):
+def test_a_schedule_says_what_is_due_and_what_comes_next(recurrence, now, last_run, expected):
     outlook = recurrence.look(now, last_run)
     assert (outlook.due, outlook.next, outlook.is_over) == expected
 

@@ -64,7 +64,7 @@ async def test_tasks_are_packed_or_spread(batch, fill, nodes):
     assert len(set(await nodes_of(batch, job, 2))) == nodes
 
 
-async def test_a_task_goes_to_the_node_it_wishes(batch):
+async def test_a_task_goes_to_the_node_it_asks_for(batch):
     pool = await batch.ready_pool(3)
     last_node = [node.affinity_id async for node in batch.client.list_nodes(pool)][-1]
     job = await batch.job(pool)

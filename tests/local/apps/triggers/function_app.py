@@ -83,7 +83,7 @@ def content(blob: func.InputStream) -> None:
 @app.blob_trigger(arg_name="blob", path="faulty/{name}", connection="AzureWebJobsStorage")
 def faulty(blob: BlobClient) -> None:
     note("faulty", blob=blob.blob_name)
-    raise ValueError(f"cannot stand {blob.blob_name}")
+    raise ValueError(f"cannot take {blob.blob_name}")
 
 
 @app.blob_trigger(arg_name="blob", path="events/{name}", connection="AzureWebJobsStorage", source="EventGrid")
