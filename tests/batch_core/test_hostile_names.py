@@ -23,13 +23,15 @@ async def finished(app, task_ids):
             await asyncio.sleep(0.1)
 
 
-async def has_run_well(app, name, content):
-    """Look at everything that one file has become."""
+async def became(app, name):
+    """Return what one file has become: its record's state and blob, and what its command wrote."""
     version = await app.inputs.version_of(name)
     record = await record_of(app, task_id(version))
-    assert (record.state, record.blob) == (TaskState.SUCCEEDED, name), record.reason
-    assert await output(app, record.stdout) == content
-    assert await output(app, record.stderr) == name.encode()
+    return record.state, record.blob, await output(app, record.stdout), await output(app, record.stderr)
+
+
+def success(name, content):
+    return TaskState.SUCCEEDED, name, content, name.encode()
 
 
 async def test_the_sweep_finds_files_of_every_name_and_each_gets_its_own_output(app):
@@ -38,7 +40,7 @@ async def test_the_sweep_finds_files_of_every_name_and_each_gets_its_own_output(
     assert (report.listed, report.submitted) == (len(LISTED), len(LISTED))
     await finished(app, [task_id(version) for version in versions])
     for kind, name in LISTED.items():
-        await has_run_well(app, name, kind.encode())
+        assert await became(app, name) == success(name, kind.encode())
     assert len(await tasks_of(app)) == len(LISTED)
     assert len(set(await outputs(app))) == 2 * len(LISTED)
     assert (await sweep(later(app, minutes=5))).submitted == 0
@@ -50,7 +52,7 @@ async def test_names_that_azurite_cannot_list_run_all_the_same(app, kind):
     version = await dropped(app, name, kind.encode())
     await submit(with_command(app, COMMAND), [version], detected_by=TRIGGER)
     await finished(app, [task_id(version)])
-    await has_run_well(app, name, kind.encode())
+    assert await became(app, name) == success(name, kind.encode())
 
 
 @pytest.mark.parametrize("kind", STORED)

@@ -213,7 +213,13 @@ async def _submit_by_hand(app: App, name: str, is_forced: bool) -> None:
 
 @pytest.mark.timeout(120 + 10 * EXAMPLES)
 async def test_whatever_happens_every_file_comes_to_one_end(make_world, pauses):
-    life = type("Life", (Life,), {"make_world": staticmethod(make_world), "loop": asyncio.get_running_loop()})
+    lived = []
+
+    async def make_counted_world():
+        lived.append(world := await make_world())
+        return world
+
+    life = type("Life", (Life,), {"make_world": staticmethod(make_counted_world), "loop": asyncio.get_running_loop()})
     limits = settings(
         max_examples=EXAMPLES,
         stateful_step_count=STEPS,
@@ -224,7 +230,9 @@ async def test_whatever_happens_every_file_comes_to_one_end(make_world, pauses):
         # Shrinking tries hundreds of lives: only where somebody looks for a failure.
         phases=list(Phase) if IS_LONG else [Phase.generate],
     )
+    # `World` asserts after every step what must be true.
     await asyncio.to_thread(run_state_machine_as_test, life, settings=limits)
+    assert len(lived) >= EXAMPLES
 
 
 def test_the_app_knows_the_same_arrows():

@@ -70,7 +70,8 @@ async def test_an_overwritten_blob_is_handled_again(running_host, blobs):
     await upload(blobs, "inbox", "twice.txt", b"one")
     await seen(running_host, "client", 1, blob="twice.txt")
     await upload(blobs, "inbox", "twice.txt", b"two")
-    await seen(running_host, "client", 2, blob="twice.txt")
+    notes = await seen(running_host, "client", 2, blob="twice.txt")
+    assert [note["blob"] for note in notes] == ["twice.txt", "twice.txt"]
 
 
 async def test_a_receipt_is_left_where_the_real_host_would_look_for_it(running_host, blobs):
@@ -88,7 +89,12 @@ async def test_blobs_written_in_the_same_second_as_a_seen_one_are_not_missed(run
         await upload(blobs, "inbox", f"burst-{number}.txt")
         await asyncio.sleep(0.11)
     wanted = {f"burst-{number}.txt" for number in range(12)}
-    await eventually(lambda: wanted <= {n["blob"] for n in running_host.notes("client")})
+
+    def missed():
+        return wanted - {note["blob"] for note in running_host.notes("client")}
+
+    await eventually(lambda: not missed())
+    assert missed() == set()
 
 
 async def test_content_goes_to_a_function_that_asks_for_it_and_only_for_matching_names(running_host, blobs):
@@ -129,4 +135,5 @@ async def test_a_message_that_is_none_becomes_poison_and_stops_nothing(running_h
     await queue.send_message(encoded(text))
     name = f"after-{len(text)}.txt"
     await upload(blobs, "inbox", name)
-    await eventually(lambda: running_host.notes("client", blob=name))
+    (note,) = await eventually(lambda: running_host.notes("client", blob=name))
+    assert note["blob"] == name

@@ -128,7 +128,8 @@ async def test_what_is_too_large_is_refused(request_, status):
 async def test_a_connection_that_waits_for_its_client_ends(monkeypatch, sent):
     monkeypatch.setattr(http_server, "IDLE_SECONDS", 0.2)
     async with small_server() as port:
-        await raw(port, sent)
+        answer = await raw(port, sent)
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 ")
 
 
 async def test_a_body_that_does_not_arrive_is_answered(monkeypatch):

@@ -97,7 +97,7 @@ def test_a_folder_that_was_made_for_nothing_is_gone_again(tmp_path, monkeypatch)
 
 
 async def test_node_of_this_machine_is_fine():
-    await preflight.check_node()
+    assert await preflight.check_node() is None
 
 
 def test_azurite_that_is_not_installed(tmp_path, monkeypatch):

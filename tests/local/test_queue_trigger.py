@@ -32,7 +32,8 @@ async def test_a_message_that_keeps_failing_goes_to_the_poison_queue_of_its_queu
 
 async def test_a_message_that_is_not_base64_is_taken_as_it_is(running_host, queues):
     await put(queues, "jobs", "{plain text}")
-    await eventually(lambda: running_host.notes("job", text="{plain text}"))
+    (note,) = await eventually(lambda: running_host.notes("job", text="{plain text}"))
+    assert note["text"] == "{plain text}"
 
 
 async def test_a_message_of_a_poison_queue_is_left_alone_after_its_last_try(queues):

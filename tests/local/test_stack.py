@@ -52,9 +52,10 @@ def children(pid: int) -> dict[str, int]:
     return {word: child for word in words for child, line in lines.items() if word in line}
 
 
-async def nothing_is_left(pids: dict[str, int], ports: dict[str, int]) -> None:
+async def left_of(pids: dict[str, int], ports: dict[str, int]) -> list[str]:
+    """Wait until the processes have ended; return which ports are still taken."""
     await eventually(lambda: not [pid for pid in pids.values() if Path(f"/proc/{pid}").exists()])
-    assert [name for name, port in ports.items() if not is_free(port)] == []
+    return [name for name, port in ports.items() if not is_free(port)]
 
 
 async def test_up_names_every_address_brings_a_file_through_and_ends_with_a_process_that_dies(tmp_path):
@@ -80,7 +81,7 @@ async def test_up_names_every_address_brings_a_file_through_and_ends_with_a_proc
             r"Azure Batch emulator ready",
             process.tail(),
         )
-        await nothing_is_left(pids, ports)
+        assert await left_of(pids, ports) == []
 
 
 @pytest.mark.slow
@@ -92,7 +93,7 @@ async def test_nothing_is_left_when_up_is_killed_not_even_a_task_that_runs(tmp_p
         task = int(await eventually(lambda: _text(tmp_path / "task.pid"), seconds=30))
         os.kill(process.pid, signal.SIGKILL)
         await eventually(lambda: process.exit_code is not None)
-    await nothing_is_left(pids | {"task": task}, ports)
+    assert await left_of(pids | {"task": task}, ports) == []
 
 
 async def what_became_of_files_is_reported(folder: Path, settings: Path) -> None:
@@ -177,7 +178,7 @@ async def test_sigterm_while_the_stack_is_starting_leaves_nothing(tmp_path):
     assert process.tail().endswith(
         f"\nEnding...\nState and logs are kept in {tmp_path}/state: `rm -r {tmp_path}/state` removes them."
     )
-    await nothing_is_left(pids, ports)
+    assert await left_of(pids, ports) == []
 
 
 async def test_taken_ports_are_named_before_anything_is_started(tmp_path):

@@ -83,8 +83,9 @@ async def test_the_app_works_with_two_accounts(app, environment, accounts, tmp_p
     async with app_host(app, environment | {"AzureWebJobsStorage": accounts[HOSTS]}, tmp_path):
         await dropped(app, "a.txt", b"text")
         async with asyncio.timeout(60):
-            while not await outputs(app):
+            while not (found := await outputs(app)):
                 await asyncio.sleep(0.2)
+    assert [name.rpartition("/")[2] for name in found] == ["stderr.txt", "stdout.txt"][: len(found)]
 
 
 async def test_a_message_that_names_no_function_falls_back_on_the_hosts_account(running, accounts):

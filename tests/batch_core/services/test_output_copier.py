@@ -308,10 +308,10 @@ async def test_a_restart_of_a_node_that_is_over_soon_loses_nothing_however_often
     shutil.move(one.stdout.parent, away)
     for _ in range(MIN_OUTPUT_TRIES + 2):
         await collect(app)
-    await closed_as(app, one, TaskState.SUBMITTED)
+    assert (await record_of(app, one.record.task_id)).state is TaskState.SUBMITTED
     shutil.move(away, one.stdout.parent)
     await collect(app)
-    await closed_as(app, one, TaskState.SUCCEEDED)
+    assert (await record_of(app, one.record.task_id)).state is TaskState.SUCCEEDED
 
 
 async def test_output_that_storage_will_never_take_is_lost_after_so_many_tries(app, printed, monkeypatch):

@@ -230,7 +230,9 @@ async def test_a_deleted_running_task_leaves_no_process_and_no_file_behind(batch
 
 async def test_what_runs_on_after_the_command_is_ended(batch, job):
     await batch.run(job, "/bin/sh -c 'sleep 60 >/dev/null 2>&1 & echo $!'")
-    await ended(int(await batch.output(job)))
+    pid = int(await batch.output(job))
+    await ended(pid)
+    assert not is_alive(pid)
 
 
 async def test_only_a_bad_exit_code_is_retried(batch, job):
@@ -257,11 +259,12 @@ async def test_files_go_when_their_retention_is_over(batch, job, url):
     short = BatchTaskConstraints(retention_time=timedelta(seconds=0.2))
     await batch.run(job, "/bin/echo bye", constraints=short)
 
-    async def cleaned():
+    async def refused():
         answer = await send(url, "GET", f"/jobs/{job}/tasks/task/files/stdout.txt")
-        return answer.status == 409 and answer.body["code"] == "TaskFilesCleanedup"
+        return answer if answer.status != 200 else None
 
-    await until(cleaned)
+    answer = await until(refused)
+    assert (answer.status, answer.body["code"]) == (409, "TaskFilesCleanedup")
 
 
 async def test_a_deleted_pool_gives_its_running_tasks_back(batch):
@@ -282,3 +285,4 @@ async def test_a_process_that_ignores_sigterm_is_ended_too(batch, job):
     os.kill(pid, signal.SIGTERM)
     await asyncio.wait_for(batch.client.terminate_task(job, "task"), 10)
     await ended(pid)
+    assert not is_alive(pid)

@@ -110,7 +110,7 @@ async def test_more_parallel_tasks_start_at_once(batch, pool):
         await batch.task(job, "/bin/sleep 60", name)
     await batch.state(job, "running", "a")
     await batch.client.update_job(job, BatchJobUpdateOptions(max_parallel_tasks=2))
-    await batch.state(job, "running", "b")
+    assert (await batch.state(job, "running", "b")).state == "running"
     await batch.terminate(job)
 
 

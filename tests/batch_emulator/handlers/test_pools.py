@@ -130,7 +130,10 @@ async def test_a_failed_start_task_keeps_tasks_away(batch):
 
 async def test_a_start_task_that_is_not_waited_for_does_not_hold_the_node(batch):
     start = BatchStartTask(command_line="/bin/sleep 60", wait_for_success=False)
+    # Ready means that its node is idle.
     pool_id = await batch.ready_pool(1, start_task=start)
+    (node,) = [node async for node in batch.client.list_nodes(pool_id)]
+    assert (node.state, node.start_task_info.state) == ("idle", "running")
     poller = await batch.client.begin_delete_pool(pool_id, polling_interval=0.05)
     await poller.result()
 

@@ -123,11 +123,11 @@ async def test_output_can_be_read_while_the_task_runs(batch, job):
 
     async def early():
         try:
-            return await batch.output(job) == "early\n"
+            return await batch.output(job)
         except HttpResponseError:
-            return False
+            return ""
 
-    await until(early)
+    assert await until(early) == "early\n"
     await batch.client.delete_task(job, "task")
 
 

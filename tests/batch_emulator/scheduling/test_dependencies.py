@@ -91,7 +91,8 @@ async def test_a_range_counts_numbers_and_ignores_leading_zeros(batch, dag):
 
 async def test_what_has_ended_already_is_not_waited_for(batch, dag):
     await batch.run(dag, "/bin/true", "1")
-    await batch.run(dag, "/bin/true", "after", depends_on=on("1", ranges=[(1, 1)]))
+    task = await batch.run(dag, "/bin/true", "after", depends_on=on("1", ranges=[(1, 1)]))
+    assert task.execution_info.exit_code == 0
 
 
 async def test_a_failure_blocks_until_the_task_succeeds_after_all(batch, dag):
@@ -112,8 +113,8 @@ async def test_a_failure_blocks_until_the_task_succeeds_after_all(batch, dag):
 async def test_a_deleted_task_waits_for_nothing_any_more(batch, dag):
     await batch.task(dag, "/bin/true", "child", depends_on=on("parent"))
     await batch.client.delete_task(dag, "child")
-    await batch.run(dag, "/bin/true", "again")
-    await batch.run(dag, "/bin/true", "parent")
+    tasks = [await batch.run(dag, "/bin/true", name) for name in ("again", "parent")]
+    assert [task.execution_info.exit_code for task in tasks] == [0, 0]
 
 
 @pytest.mark.parametrize(

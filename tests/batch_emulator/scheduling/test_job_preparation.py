@@ -178,7 +178,7 @@ async def test_a_node_that_reboots_while_it_is_prepared_is_prepared_again(batch,
     node = (await batch.state(job, "preparing")).node_info.node_id
     await until(lambda: asyncio.to_thread(marker.exists))
     await reboot(batch, pool, node)
-    await batch.state(job, "completed")
+    assert (await batch.state(job, "completed")).execution_info.exit_code == 0
 
 
 async def test_a_job_is_not_over_before_its_release_tasks_unless_forced(batch, url, one_node):

@@ -132,6 +132,7 @@ async def test_many_tasks_run_to_the_end_on_few_slots(batch, pool):
 
     async def all_completed():
         counts = (await batch.client.get_job_task_counts(job)).task_counts
-        return counts.succeeded == 300
+        return counts if counts.completed == 300 else None
 
-    await until(all_completed, 30)
+    counts = await until(all_completed, 30)
+    assert (counts.succeeded, counts.failed, counts.active, counts.running) == (300, 0, 0, 0)
