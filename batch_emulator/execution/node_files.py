@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
-from batch_emulator.values.documents import Document
 from batch_emulator.values.paths import is_inside
 from batch_emulator.values.timestamps import to_wire
 
@@ -43,22 +42,6 @@ class FileEntry:
     @property
     def content_type(self) -> str:
         return mimetypes.guess_type(self.name)[0] or "application/octet-stream"
-
-    def on_wire(self) -> Document:
-        """Return the item of a list of files; directories have no properties.
-
-        Linux nodes report no time of creation (SDK documentation of FileProperties; recording
-        `should_list_task_files`).
-        """
-        item: Document = {"name": self.name, "url": self.url, "isDirectory": self.is_directory}
-        if not self.is_directory:
-            item["properties"] = {
-                "lastModified": self.modified,
-                "contentLength": str(self.size),
-                "contentType": self.content_type,
-                "fileMode": self.mode,
-            }
-        return item
 
 
 def find_file(root: FileRoot, name: str) -> FileEntry | None:

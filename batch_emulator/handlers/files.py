@@ -20,6 +20,7 @@ from batch_emulator.execution.node_files import (
 from batch_emulator.handlers.file_content import file_headers, send_file
 from batch_emulator.odata.filter import Combination, Filter, Operator
 from batch_emulator.odata.query import read_filter, read_max_results, read_skip_token
+from batch_emulator.values.documents import Document
 
 _TRUE: Final = "true"
 
@@ -32,8 +33,25 @@ async def list_below(call: Call, root: FileRoot) -> web.StreamResponse:
     listed = await asyncio.to_thread(list_files, root.directory, recursive=_is_recursive(call))
     names = [name for name in listed if list_order(name) > start and _starts(name, prefixes)]
     entries = [find_file(root, name) for name in names[:limit]]
-    items = [entry.on_wire() for entry in entries if entry is not None]
+    items = [_listed(entry) for entry in entries if entry is not None]
     return call.page("files", items, names[limit - 1] if len(names) > limit else None)
+
+
+def _listed(entry: FileEntry) -> Document:
+    """Return the item of a list of files; directories have no properties.
+
+    Linux nodes report no time of creation (SDK documentation of FileProperties; recording
+    `should_list_task_files`).
+    """
+    item: Document = {"name": entry.name, "url": entry.url, "isDirectory": entry.is_directory}
+    if not entry.is_directory:
+        item["properties"] = {
+            "lastModified": entry.modified,
+            "contentLength": str(entry.size),
+            "contentType": entry.content_type,
+            "fileMode": entry.mode,
+        }
+    return item
 
 
 async def properties(call: Call, root: FileRoot, name: str) -> web.StreamResponse:

@@ -26,6 +26,12 @@ from batch_emulator.values.timestamps import Clock
 
 #: Takes the execution info of a task at each change of it.
 type Recorder = Callable[[Document], None]
+#: Has the last word on the outcome of a run.
+type Amendment = Callable[[Outcome], Outcome]
+
+
+def as_it_is(outcome: Outcome) -> Outcome:
+    return outcome
 
 
 @dataclass(kw_only=True, eq=False)
@@ -41,9 +47,9 @@ class LifecycleTasks:
         task: Document,
         place: Place,
         record: Recorder,
-        amend: Callable[[Outcome], Outcome] = lambda outcome: outcome,
+        amend: Amendment = as_it_is,
     ) -> Outcome:
-        """Run a pool's start task on a node; `amend` has the last word on the outcome of each run."""
+        """Run a pool's start task on a node."""
         directory = place.directory.start_task()
         service = node_environment(self.account, place, directory)
         attempt = Attempt(
@@ -95,7 +101,7 @@ class LifecycleTasks:
         attempt: Attempt,
         limit: int,
         record: Recorder,
-        amend: Callable[[Outcome], Outcome] = lambda outcome: outcome,
+        amend: Amendment = as_it_is,
     ) -> Outcome:
         """Run until the outcome asks for no retry or the limit is reached; a negative one is none."""
         retries = 0
@@ -105,9 +111,7 @@ class LifecycleTasks:
                 return outcome
             retries += 1
 
-    async def _once(
-        self, attempt: Attempt, retries: int, record: Recorder, amend: Callable[[Outcome], Outcome]
-    ) -> Outcome:
+    async def _once(self, attempt: Attempt, retries: int, record: Recorder, amend: Amendment) -> Outcome:
         started = self.clock.stamp()
         info: Document = {"startTime": started, "retryCount": retries}
         if retries:

@@ -3,7 +3,8 @@
 import asyncio
 import itertools
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -133,9 +134,23 @@ def _conforming_replies(replies):
     assert replies.take_problems() == []
 
 
+@asynccontextmanager
+async def own_emulator() -> AsyncIterator[str]:
+    """Run an emulator beside the session's; yield its address."""
+    async with running(Settings(port=0)) as address:
+        yield address
+
+
+@asynccontextmanager
+async def impatient_client(url: str) -> AsyncIterator[Batch]:
+    """Open a client that sends nothing twice."""
+    async with BatchClient(url, CREDENTIAL, retry_total=0) as client:
+        yield Batch(client)
+
+
 @pytest.fixture(scope="session")
 async def url():
-    async with running(Settings(port=0, location=None)) as address:
+    async with own_emulator() as address:
         yield address
 
 

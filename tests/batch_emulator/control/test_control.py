@@ -2,14 +2,10 @@ import asyncio
 import json
 import time
 
-import pytest
-from azure.batch.aio import BatchClient
 from azure.batch.models import BatchTaskConstraints, EnvironmentSetting, ResourceFile
 
-from batch_emulator.server import running
-from batch_emulator.settings import DEFAULT_KEY, Settings
+from batch_emulator.settings import DEFAULT_KEY
 from batch_emulator.store.dump import MOST_TEXT
-from tests.batch_emulator.conftest import CREDENTIAL, Batch
 from tests.batch_emulator.control_client import control, faults
 from tests.batch_emulator.execution.test_execution import ended, pids_of
 from tests.batch_emulator.execution.test_process import emulator
@@ -17,18 +13,6 @@ from tests.batch_emulator.signed import send
 
 SAS = "sv=2024-01-01&sp=r&sig=abc%2Bdef%3D"
 LARGE = 9000
-
-
-@pytest.fixture(scope="module")
-async def url():
-    async with running(Settings(port=0)) as address:
-        yield address
-
-
-@pytest.fixture
-async def batch(url):
-    async with BatchClient(url, CREDENTIAL, retry_total=0) as client:
-        yield Batch(client)
 
 
 async def test_the_files_of_a_completed_task_expire_on_request(url, batch):

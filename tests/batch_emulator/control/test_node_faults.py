@@ -4,22 +4,8 @@ import pytest
 from azure.batch.aio import BatchClient
 from azure.batch.models import BatchStartTask
 
-from batch_emulator.server import running
-from batch_emulator.settings import Settings
 from tests.batch_emulator.conftest import CREDENTIAL, Batch, until
 from tests.batch_emulator.control_client import control
-
-
-@pytest.fixture(scope="module")
-async def url():
-    async with running(Settings(port=0)) as address:
-        yield address
-
-
-@pytest.fixture
-async def batch(url):
-    async with BatchClient(url, CREDENTIAL, retry_total=0) as client:
-        yield Batch(client)
 
 
 async def nodes_of(batch, pool):

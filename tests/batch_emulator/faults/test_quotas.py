@@ -1,27 +1,24 @@
 import pytest
-from azure.batch.aio import BatchClient
 from azure.core.exceptions import HttpResponseError, ResourceExistsError
 
 from batch_emulator.errors import BatchError
 from batch_emulator.faults.quotas import Limits, Quotas
-from batch_emulator.server import running
-from batch_emulator.settings import Settings
 from batch_emulator.values.vm_sizes import cores_of
-from tests.batch_emulator.conftest import CREDENTIAL, Batch, until
+from tests.batch_emulator.conftest import impatient_client, own_emulator, until
 from tests.batch_emulator.control_client import control
 from tests.batch_emulator.signed import send
 
 
 @pytest.fixture(scope="module")
 async def url():
-    async with running(Settings(port=0)) as address:
+    async with own_emulator() as address:
         yield address
 
 
 @pytest.fixture
 async def batch(url):
-    async with BatchClient(url, CREDENTIAL, retry_total=0) as client:
-        yield Batch(client)
+    async with impatient_client(url) as batch:
+        yield batch
     assert (await control(url, "POST", "/reset")).status == 204
 
 
