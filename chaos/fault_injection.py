@@ -126,24 +126,23 @@ class FaultInjector:
         self.done["answers spoiled"] += self._system.relays.struck - before
 
     async def _make_table_again(self) -> None:
-        """Delete the state table under the running app, and make it again as its operator would."""
-        await self._clear_fault_rules()
-        await self._system.table.delete_table()
-        await asyncio.sleep(self._dice.uniform(0.1, 1.0))
-        await stack.set_up(self._system.plan)
+        await self._delete_and_set_up(self._system.table.delete_table)
         self.done["tables made again"] += 1
         await self._change_fault_rules()
 
     async def _make_outputs_again(self) -> None:
-        """Delete the output container under the running app, and make it again as its operator would."""
-        await self._clear_fault_rules()
-        await self._system.outputs.delete_container()
-        await asyncio.sleep(self._dice.uniform(0.1, 1.0))
-        await stack.set_up(self._system.plan)
+        await self._delete_and_set_up(self._system.outputs.delete_container)
         # What had not completed by now was not copied before.
         self.lost_outputs |= {task.task_id for task in await tasks_of(self._system) if task.is_completed}
         self.done["output containers made again"] += 1
         await self._change_fault_rules()
+
+    async def _delete_and_set_up(self, delete: Callable[[], Awaitable[object]]) -> None:
+        """Delete a resource under the running app, and create it again as its operator would; no faults meanwhile."""
+        await self._clear_fault_rules()
+        await delete()
+        await asyncio.sleep(self._dice.uniform(0.1, 1.0))
+        await stack.set_up(self._system.plan)
 
     async def _kill_host(self) -> None:
         await self._system.host.kill()

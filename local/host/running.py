@@ -29,10 +29,10 @@ from local.host.queues.dispatcher import QueueDispatcher
 from local.host.queues.listener import QueueListener
 from local.host.selection import select
 from local.host.timers.timer import Timer, timer
+from local.ports import ADDRESS
 
 logger = logging.getLogger(__name__)
 
-_ADDRESS: Final = "127.0.0.1"
 _POISON_SUFFIX: Final = "-poison"
 _RESTART_SECONDS: Final = 1.0
 
@@ -71,7 +71,7 @@ async def running(
         front = HttpApplication(routes=routes, invoker=assembly.invoker, extra=handlers)
         http_server = serving(front.application(), access, port, grace_seconds=_HTTP_SECONDS)
         async with http_server, _looping(loops):
-            yield admin.listing(selection, routes, f"http://{_ADDRESS}:{port}")
+            yield admin.listing(selection, routes, f"http://{ADDRESS}:{port}")
             logger.info("Stopping: nothing new is begun")
         await assembly.invoker.drain(_DRAIN_SECONDS)
 

@@ -12,8 +12,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from local.host.errors import HostError
 from local.host.http.access import Access
-
-_ADDRESS: Final = "127.0.0.1"
+from local.ports import ADDRESS
 
 # How long a connection may wait for a whole head of a request, and a request for its whole body.
 IDLE_SECONDS: Final = 75.0
@@ -50,9 +49,9 @@ async def serving(app: web.Application, access: Access, port: int, *, grace_seco
     try:
         loop = asyncio.get_running_loop()
         try:
-            listener = await loop.create_server(lambda: connections.accepted(runner), _ADDRESS, port)
+            listener = await loop.create_server(lambda: connections.accepted(runner), ADDRESS, port)
         except OSError as exc:
-            raise HostError(f"cannot listen on {_ADDRESS}:{port}: {exc.strerror}") from exc
+            raise HostError(f"cannot listen on {ADDRESS}:{port}: {exc.strerror}") from exc
         yield
     finally:
         if listener is not None:
