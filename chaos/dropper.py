@@ -43,16 +43,16 @@ class Dropper:
         pause = seconds / max(1, len(self._waiting) - kept)
         while len(self._waiting) > kept:
             burst = self._dice.choice(_BURSTS)
-            await asyncio.gather(*(self.drop_next() for _ in range(burst)))
+            await asyncio.gather(*(self.drop_next(leaving=kept) for _ in range(burst)))
             await asyncio.sleep(pause * burst * self._dice.uniform(0.2, 1.5))
 
     async def drop_rest(self) -> None:
         """Drop at once what is left."""
         await asyncio.gather(*(self.drop_next() for _ in range(len(self._waiting))))
 
-    async def drop_next(self) -> Dropped | None:
-        """Drop the next version now; None if there is no more."""
-        if not self._waiting:
+    async def drop_next(self, leaving: int = 0) -> Dropped | None:
+        """Drop the next version now, unless that would leave fewer than so many; None if none was dropped."""
+        if len(self._waiting) <= leaving:
             return None
         version = self._waiting.pop(0)
         async with self._in_turn[version.name]:
