@@ -77,7 +77,9 @@ async def take_poison_message(message: func.QueueMessage) -> None:
 async def post_task(req: func.HttpRequest) -> Reply:
     """Submit a file of the input container by hand."""
     core, request = process_app(), SubmitRequest.parse(req.get_body())
-    return replies.submission_reply(await intake.take_by_hand(core, request.blob, is_forced=request.force), req.url)
+    return replies.submission_reply(
+        await intake.take_by_hand(core, request.blob, is_forced=request.force, route=request.route), req.url
+    )
 
 
 @app.function_name("get_task")

@@ -1,12 +1,15 @@
 """What the triggers work with: the settings, and what is built on the clients. Made once per process."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
+from types import MappingProxyType
 
 from batch_core.coalescing import Coalescer
+from batch_core.config.route_book import RouteBook
+from batch_core.config.routes import JobKind, Routes
 from batch_core.config.settings import Settings
 from batch_core.jobs import Jobs
 from batch_core.naming import BlobVersion
@@ -32,6 +35,7 @@ class App:
     """One app: everything that the use cases need."""
 
     settings: Settings
+    route_book: RouteBook
     clients: Clients
     table: StateTable
     registry: JobRegistry
@@ -48,13 +52,27 @@ class App:
     #: Only fairness depends on it.
     turns: Turns = field(default_factory=Turns)
 
+    def routes(self) -> Routes:
+        """Return the routes as they are now; raises `RoutesError`, with every problem, while they cannot be read."""
+        return self.route_book.routes(self.settings)
 
-def open_app(settings: Settings, now: Callable[[], datetime] = utc_now) -> App:
-    """Make an app of these settings; nothing is sent yet. Close its `clients` when done."""
-    return app_on(open_clients(settings), settings, now)
+
+def open_app(
+    settings: Settings, now: Callable[[], datetime] = utc_now, env: Mapping[str, str] = MappingProxyType({})
+) -> App:
+    """Make an app of these settings; nothing is sent yet. Close its `clients` when done.
+
+    `env` holds the settings that routes may name in environment variables.
+    """
+    return app_on(open_clients(settings), settings, now, env)
 
 
-def app_on(clients: Clients, settings: Settings, now: Callable[[], datetime] = utc_now) -> App:
+def app_on(
+    clients: Clients,
+    settings: Settings,
+    now: Callable[[], datetime] = utc_now,
+    env: Mapping[str, str] = MappingProxyType({}),
+) -> App:
     """Make an app that remembers nothing yet, on clients that are open."""
     table_client = clients.tables.get_table_client(settings.table_name)
     registry = JobRegistry(table_client)
@@ -63,12 +81,13 @@ def app_on(clients: Clients, settings: Settings, now: Callable[[], datetime] = u
     outputs = OutputContainer(clients.blobs, settings.output_container)
     return App(
         settings=settings,
+        route_book=RouteBook(env),
         clients=clients,
         table=StateTable(table_client),
         registry=registry,
         sweep_checkpoint=SweepCheckpoint(table_client),
         batch=batch,
-        jobs=Jobs(registry, batch, prefix=settings.job_prefix, pool_id=settings.pool.id, now=now),
+        jobs=Jobs(registry, batch, prefix=settings.job_prefix, default=JobKind(pool_id=settings.pool.id), now=now),
         inputs=InputContainer(clients.blobs, settings.input_container),
         outputs=outputs,
         files=files,
@@ -80,4 +99,4 @@ def app_on(clients: Clients, settings: Settings, now: Callable[[], datetime] = u
 @cache
 def process_app() -> App:
     """Return the app of this process, made from its environment on first use; raises `SettingsError`."""
-    return open_app(Settings.from_env(os.environ))
+    return open_app(Settings.from_env(os.environ), env=os.environ)

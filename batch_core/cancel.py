@@ -10,20 +10,11 @@ from dataclasses import replace
 from typing import Final
 
 from batch_core.app import App
-from batch_core.clocks import CLOCK_MARGIN
 from batch_core.errors import NotNow
-from batch_core.hand_over import KNOWN_FOR
-from batch_core.services.call_limits import LONGEST_CALL
+from batch_core.in_flight import IN_FLIGHT
 from batch_core.state.changes import Change, Closing, Stored
 from batch_core.state.record import Outcome, TaskRecord, TaskState
 
-#: Calls that are made from the moment at which a record was last without the request to the one at which Batch takes
-#: its task, except those within `KNOWN_FOR` (which make the job, or get a delegation key): the table's own that read
-#: or wrote the record, since its reply may be late, and the one that adds the task.
-_CALLS: Final = 2
-#: Longer than a submission that has not seen the request can be in flight. The clocks are those of two of the app's own
-#: processes: the one that recorded the request and the one that looks at it.
-IN_FLIGHT: Final = KNOWN_FOR + _CALLS * LONGEST_CALL + CLOCK_MARGIN
 _TRIES: Final = 5
 
 
@@ -33,7 +24,7 @@ async def cancel(app: App, task_id: str) -> TaskRecord:
     Raises `RecordNotFound`, `NotNow` if it has its final state already, and the `ServiceError` that fits.
     """
     stored = await _record_request(app, task_id)
-    if await app.batch.terminate_task(stored.record.job_id, task_id):
+    if stored.record.job_id and await app.batch.terminate_task(stored.record.job_id, task_id):
         return stored.record
     outcome = cancelled_without_task(app, stored.record)
     if outcome is None:
@@ -46,7 +37,9 @@ def cancelled_without_task(app: App, record: TaskRecord) -> Outcome | None:
     """Return how a cancelled task ends that Batch does not have; None while it may still be handed to Batch."""
     if record.state is TaskState.SUBMITTED:
         return Outcome(state=TaskState.CANCELLED, reason="cancelled on request; Batch no longer knew the task")
-    if record.cancel_requested_at is None or record.cancel_requested_at > app.now() - IN_FLIGHT:
+    is_settled = record.cancel_requested_at is not None and record.cancel_requested_at <= app.now() - IN_FLIGHT
+    # Without a job nobody can be handing it over: to pin one fails on the record's ETag from now on.
+    if not is_settled and record.job_id:
         return None
     return Outcome(state=TaskState.CANCELLED, reason="cancelled before it ran")
 

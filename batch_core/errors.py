@@ -2,6 +2,7 @@
 
 AppError
 ├── SettingsError      the app's settings are wrong or missing; lists every problem
+├── RoutesError        the file of routes is wrong or cannot be read; lists every problem
 ├── InvalidRequest     a caller asked for something malformed; lists every problem
 ├── BlobNotFound       the named blob is not in the input container
 ├── NotAFile           the named blob marks a folder
@@ -17,7 +18,7 @@ AppError
     ├── AccessDenied   401 or 403: credentials or permissions
     └── Refused        any other 4xx: the service does not accept the request as it is
 
-All but the first two are the service's own words: an answer without one of its error codes (a proxy's page, half a
+All but the first three are the service's own words: an answer without one of its error codes (a proxy's page, half a
 document, an empty body) is `Unexpected`, whatever its status, and decides nothing.
 """
 
@@ -44,6 +45,10 @@ class ProblemsError(AppError):
 
 class SettingsError(ProblemsError):
     """The app's settings are wrong or missing: each problem says which and what would be right."""
+
+
+class RoutesError(ProblemsError):
+    """The file of routes is wrong or cannot be read: each problem says where, with which value, and what is right."""
 
 
 class InvalidRequest(ProblemsError):

@@ -2,25 +2,28 @@
 
     queued ──add tasks──▶ submitted
       │  ▲                (or rejected, or still queued with the reason)
-      └──┘ its job takes no more tasks: the next job
+      └──┘ its job takes no more tasks: the next job; its route has changed: today's
 
-A record names its job before Batch is called, and moves to another job only when the old one verifiably does not have
-the task: so a task is never added twice, wherever the process stops.
+A record names its route and its job before Batch is called, and gets others only when the old job verifiably does not
+have the task: so a task is never added twice, wherever the process stops.
 """
 
 import logging
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from itertools import batched
 from typing import Final
 
 from batch_core.app import App
+from batch_core.assignment import assigned
 from batch_core.backoff import backoff
-from batch_core.errors import Conflict, Refused, ServiceError, Unexpected
+from batch_core.config.routes import JobKind, Route
+from batch_core.errors import AppError, Conflict, Refused, RoutesError, ServiceError, Unexpected
+from batch_core.in_flight import KNOWN_FOR
 from batch_core.obstructed import readable_among
 from batch_core.services.batch import MAX_TASKS_PER_CALL
 from batch_core.services.batch_errors import is_never_accepted, takes_no_tasks
@@ -31,8 +34,6 @@ from batch_core.task import batch_task
 
 logger = logging.getLogger(__name__)
 
-#: A record that was read longer ago is read again before Batch is given its task: it may have been cancelled since.
-KNOWN_FOR: Final = timedelta(minutes=1)
 #: More jobs than this are not closed under a submission's feet without something being wrong.
 _MAX_MOVES: Final = 5
 #: Calls to add tasks of one chunk that may end in an answer that decides nothing: enough to find three tasks of a
@@ -49,15 +50,26 @@ async def hand_over(app: App, records: Sequence[Stored], moves: int = 0) -> Done
     One call for each job and 100 records. Raises `ServiceError` when the table itself fails.
     """
     readable, done = await readable_among(app, [one for one in records if _is_wanted(one.record)])
+    try:
+        assignment = await assigned(app, readable)
+    except (RoutesError, ServiceError) as exc:
+        return done | await _still_queued(app, readable, exc)
     by_job: defaultdict[str, list[Stored]] = defaultdict(list)
-    for one in readable:
+    for one in assignment.ready:
         by_job[one.record.job_id].append(one)
     chunks = [
-        (job_id, chunk)
+        _Chunk(app=app, job_id=job_id, routes=assignment.routes, moves=moves, records=chunk)
         for job_id, of_job in by_job.items()
         for chunk in batched(of_job, MAX_TASKS_PER_CALL, strict=False)
     ]
-    return done | await _each([partial(_hand_over_chunk, app, job_id, chunk, moves) for job_id, chunk in chunks])
+    return done | await _each(
+        [
+            partial(_reread, app, assignment.waiting),
+            partial(_accept, app, assignment.added),
+            partial(_reject, app, [(one, _no_route(app, one.record)) for one in assignment.unroutable]),
+            *(partial(_hand_over_chunk, chunk) for chunk in chunks),
+        ]
+    )
 
 
 async def send_on(app: App, ended_job_id: str, records: Sequence[Stored]) -> Done:
@@ -93,24 +105,53 @@ async def _each(parts: Sequence[Callable[[], Awaitable[Done]]]) -> Done:
     return done
 
 
-async def _hand_over_chunk(app: App, job_id: str, chunk: Sequence[Stored], moves: int) -> Done:
+@dataclass(frozen=True, kw_only=True)
+class _Chunk:
+    """Up to 100 records of one job, and so of one kind; `moves` of them to another job have come before."""
+
+    app: App
+    job_id: str
+    #: By task id; of other records, too.
+    routes: Mapping[str, Route]
+    moves: int
+    records: Sequence[Stored]
+
+    @property
+    def kind(self) -> JobKind:
+        return self.routes[self.records[0].record.task_id].job_kind
+
+
+async def _hand_over_chunk(chunk: _Chunk) -> Done:
+    app = chunk.app
     try:
-        await app.jobs.make(job_id)
-        tasks = {one.record.task_id: await batch_task(one.record, app.settings.task, app.inputs) for one in chunk}
+        await app.jobs.make(chunk.job_id, chunk.kind)
+        tasks = {
+            one.record.task_id: await batch_task(
+                one.record, chunk.routes[one.record.task_id], app.settings.task, app.inputs
+            )
+            for one in chunk.records
+        }
     except ServiceError as exc:
-        return await _still_queued(app, chunk, exc)
-    return await _Adder(app, job_id, tasks, moves).add(chunk)
+        return await _still_queued(app, chunk.records, exc)
+    return await _Adder(chunk, tasks).add(chunk.records)
 
 
-async def _as_known_now(app: App, job_id: str, chunk: Sequence[Stored]) -> tuple[Sequence[Stored], Done]:
+async def _as_known_now(chunk: _Chunk, records: Sequence[Stored]) -> tuple[Sequence[Stored], Done]:
     """Return those that are still to be handed over to this job, all read lately, and what became of the others.
 
-    Many records, a new job, a new key and slow services may have come before them: `cancel.IN_FLIGHT` relies on this.
+    Many records, a new job, a new key and slow services may have come before them: `IN_FLIGHT` relies on this.
     """
-    if all(_is_fresh(one) for one in chunk):
-        return chunk, {}
-    again = (await app.table.records_among(one.record.task_id for one in chunk)).values()
-    due = [one for one in again if _is_fresh(one) and _is_wanted(one.record) and one.record.job_id == job_id]
+    if all(_is_fresh(one) for one in records):
+        return records, {}
+    again = (await chunk.app.table.records_among(one.record.task_id for one in records)).values()
+    pins = {one.record.task_id: (one.record.job_id, one.record.route_digest) for one in records}
+    due = [
+        one
+        for one in again
+        if _is_fresh(one)
+        and _is_wanted(one.record)
+        and (one.record.job_id, one.record.route_digest) == pins[one.record.task_id]
+    ]
     return due, {one.record.task_id: one.record for one in again if one not in due}
 
 
@@ -129,24 +170,24 @@ class _Adder:
     may as well concern every call.
     """
 
-    def __init__(self, app: App, job_id: str, tasks: Mapping[str, NewTask], moves: int) -> None:
-        self._app = app
-        self._job_id = job_id
+    def __init__(self, chunk: _Chunk, tasks: Mapping[str, NewTask]) -> None:
+        self._chunk = chunk
+        self._app = chunk.app
         self._tasks = tasks
-        self._moves = moves
         self._doubtful_calls = 0
 
     async def add(self, chunk: Sequence[Stored]) -> Done:
         """Add the tasks of these records; returns what each became."""
-        due, changed = await _as_known_now(self._app, self._job_id, chunk)
+        due, changed = await _as_known_now(self._chunk, chunk)
         return changed | (await self._add(due) if due else {})
 
     async def _add(self, chunk: Sequence[Stored]) -> Done:
         try:
-            errors = await self._app.batch.add_tasks(self._job_id, [self._tasks[one.record.task_id] for one in chunk])
+            tasks = [self._tasks[one.record.task_id] for one in chunk]
+            errors = await self._app.batch.add_tasks(self._chunk.job_id, tasks)
         except ServiceError as exc:
-            if takes_no_tasks(exc) and self._moves < _MAX_MOVES:
-                return await _move(self._app, self._job_id, chunk, self._moves + 1)
+            if takes_no_tasks(exc) and self._chunk.moves < _MAX_MOVES:
+                return await _move(self._chunk, chunk)
             if self._is_worth_halving(chunk, exc):
                 middle = len(chunk) // 2
                 return await self.add(chunk[:middle]) | await self.add(chunk[middle:])
@@ -160,18 +201,19 @@ class _Adder:
         return self._doubtful_calls <= _MAX_DOUBTFUL_CALLS
 
 
-async def _move(app: App, ended_job_id: str, chunk: Sequence[Stored], moves: int) -> Done:
+async def _move(chunk: _Chunk, records: Sequence[Stored]) -> Done:
     """Move the records to the next job, except those whose task the ended one has after all."""
-    logger.info("Job %s takes no more tasks; %d go on to the next.", ended_job_id, len(chunk))
+    app, ended_job_id = chunk.app, chunk.job_id
+    logger.info("Job %s takes no more tasks; %d go on to the next.", ended_job_id, len(records))
     try:
-        added = [one for one in chunk if await app.batch.has_task(ended_job_id, one.record.task_id)]
+        added = [one for one in records if await app.batch.has_task(ended_job_id, one.record.task_id)]
     except ServiceError as exc:
-        return await _still_queued(app, chunk, exc)
-    others = [one for one in chunk if one not in added]
-    next_job_id = await app.jobs.replace(ended_job_id)
+        return await _still_queued(app, records, exc)
+    others = [one for one in records if one not in added]
+    next_job_id = await app.jobs.replace(ended_job_id, chunk.kind)
     moved = await app.table.update([Change(one, replace(one.record, job_id=next_job_id)) for one in others])
     done = await _settle(app, added, {one.record.task_id: None for one in added})
-    done |= await hand_over(app, [one for one in moved if one is not None], moves)
+    done |= await hand_over(app, [one for one in moved if one is not None], chunk.moves + 1)
     return done | await _reread(app, [one for one, now in zip(others, moved, strict=True) if now is None])
 
 
@@ -225,23 +267,32 @@ async def _accept(app: App, accepted: Sequence[Stored]) -> Done:
     return done
 
 
-async def _still_queued(app: App, chunk: Sequence[Stored], error: ServiceError) -> Done:
-    """Write why Batch has not accepted the records, and when to ask again."""
+async def _still_queued(app: App, chunk: Sequence[Stored], error: AppError) -> Done:
+    """Write why Batch has not accepted the records, or was not asked to, and when to ask again."""
+    if not chunk:
+        return {}
     logger.warning("Batch has not accepted %d tasks, %s first: %s", len(chunk), chunk[0].record.task_id, error)
     now = app.now()
     return await _update(app, [Change(one, _postponed(one.record, error, now)) for one in chunk])
 
 
-def _postponed(record: TaskRecord, error: ServiceError, now: datetime) -> TaskRecord:
+def _postponed(record: TaskRecord, error: AppError, now: datetime) -> TaskRecord:
     tries = record.submit_tries + 1
-    next_attempt_at = now + backoff(tries, error.retry_after)
+    next_attempt_at = now + backoff(tries, error.retry_after if isinstance(error, ServiceError) else None)
     return replace(record, reason=str(error), submit_tries=tries, next_attempt_at=next_attempt_at)
 
 
-async def _reject(app: App, refused: Sequence[tuple[Stored, ServiceError]]) -> Done:
+def _no_route(app: App, record: TaskRecord) -> RoutesError:
+    file = app.settings.routes.file.name
+    if record.is_route_chosen:
+        return RoutesError([f"the route {record.route!r}, which was chosen for it, is not in {file} any more"])
+    return RoutesError([f"no route of {file} matches its name, and 'unmatched' is not \"settings\""])
+
+
+async def _reject(app: App, refused: Sequence[tuple[Stored, AppError]]) -> Done:
     closings = [Closing.of(one, Outcome(state=TaskState.REJECTED, reason=str(error))) for one, error in refused]
     for closing in closings:
-        logger.error("Batch rejected task %s: %s", closing.task_id, closing.outcome.reason)
+        logger.error("Task %s is rejected: %s", closing.task_id, closing.outcome.reason)
     await app.table.close(closings, app.now())
     return await _reread(app, [one for one, _ in refused])
 

@@ -1,11 +1,15 @@
 """Files are taken: dropped ones as their events come, others when the operator names them."""
 
 import logging
+from difflib import get_close_matches
 from functools import partial
 
 from batch_core.app import App
-from batch_core.errors import BlobNotFound, NotAFile, NotNow, Unavailable
+from batch_core.assignment import is_ignored
+from batch_core.config.routes import Route
+from batch_core.errors import BlobNotFound, InvalidRequest, NotAFile, NotNow, Unavailable
 from batch_core.naming import BlobVersion
+from batch_core.redaction import shown
 from batch_core.state.record import DetectedBy, TaskState
 from batch_core.submission import Submission
 from batch_core.submit import submit, submit_again
@@ -37,6 +41,9 @@ async def version_to_take(app: App, name: str) -> BlobVersion | None:
 
     Raises the `ServiceError` that fits.
     """
+    if is_ignored(app, name):
+        logger.info("No route takes blob %r, and what none takes is ignored.", name)
+        return None
     try:
         version = await app.inputs.version_of(name)
     except (BlobNotFound, NotAFile) as exc:
@@ -51,13 +58,28 @@ async def version_to_take(app: App, name: str) -> BlobVersion | None:
     return version
 
 
-async def take_by_hand(app: App, name: str, *, is_forced: bool) -> Submission:
+async def take_by_hand(app: App, name: str, *, is_forced: bool, route: str | None = None) -> Submission:
     """Submit a file that the operator names; forced, it gets a new attempt whatever became of the earlier ones.
 
-    Raises `BlobNotFound`, `NotAFile`, `NotNow` while it is being copied, and the `ServiceError` that fits.
+    A route that the operator names takes the file whatever it is called; one that has its task already keeps it. Raises
+    `BlobNotFound`, `NotAFile`, `NotNow` while it is being copied or if the routes ignore it, `InvalidRequest` for a
+    route that does not exist, `RoutesError` if one is named while they cannot be read, and `ServiceError`.
     """
+    chosen = _chosen(app, route) if route is not None else None
     version = await app.inputs.version_of(name)
+    if chosen is None and is_ignored(app, name):
+        raise NotNow(f"no route takes blob {name!r}, and what none takes is ignored: name the route that is to take it")
     if is_forced:
-        return await submit_again(app, version, detected_by=DetectedBy.HTTP)
-    (submission,) = await submit(app, [version], detected_by=DetectedBy.HTTP, is_urgent=True)
+        return await submit_again(app, version, detected_by=DetectedBy.HTTP, chosen=chosen)
+    (submission,) = await submit(app, [version], detected_by=DetectedBy.HTTP, is_urgent=True, chosen=chosen)
     return submission
+
+
+def _chosen(app: App, name: str) -> Route:
+    routes = app.routes()
+    if (route := routes.named(name)) is not None:
+        return route
+    names = [one.name for one in routes.routes]
+    near = get_close_matches(name, names, n=1)
+    remedy = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
+    raise InvalidRequest([f"'route' is {shown(name)}, which is no route: {remedy}"])

@@ -1,4 +1,4 @@
-"""Which Batch job a task goes to: many tasks a job, one job a day and pool, the next number when one takes no more.
+"""Which Batch job a task goes to: many tasks a job, one job a day, pool and priority, the next number when one is full.
 
 An account starts with a quota of 100 active jobs (https://learn.microsoft.com/azure/batch/batch-quota-limit), so there
 is never a job for a single file.
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime
 
+from batch_core.config.routes import JobKind
 from batch_core.naming import job_day, job_id
 from batch_core.services.batch import BatchService
 from batch_core.state.job_registry import JobEntry, JobRegistry
@@ -26,57 +27,75 @@ class Jobs:
     """
 
     def __init__(
-        self, registry: JobRegistry, batch: BatchService, *, prefix: str, pool_id: str, now: Callable[[], datetime]
+        self, registry: JobRegistry, batch: BatchService, *, prefix: str, default: JobKind, now: Callable[[], datetime]
     ) -> None:
         self._registry = registry
         self._batch = batch
         self._prefix = prefix
-        self._pool_id = pool_id
+        self._default = default
         self._now = now
-        self._current: JobEntry | None = None
+        self._current: dict[JobKind, JobEntry] = {}
         self._made: set[str] = set()
         self._lock = asyncio.Lock()
 
-    async def current(self) -> str:
-        """Return the id of the job that takes new tasks today; it may not be created in Batch yet."""
-        async with self._lock:
-            if self._current is None or self._current.day != self._now().date():
-                self._current = await self._find(self._now().date())
-            return self._current.job_id
+    async def current(self, kind: JobKind | None = None) -> str:
+        """Return the id of the job that takes new tasks of a kind today; it may not be created in Batch yet.
 
-    async def make(self, job_id: str) -> None:
+        Without a kind, the settings' pool is meant.
+        """
+        async with self._lock:
+            kind, today = kind or self._default, self._now().date()
+            if kind not in self._current or self._current[kind].day != today:
+                self._current[kind] = await self._find(kind, today)
+            return self._current[kind].job_id
+
+    async def make(self, job_id: str, kind: JobKind | None = None) -> None:
         """Create the job in Batch unless this process knows that it exists."""
         async with self._lock:
             if job_id not in self._made:
-                await self._batch.create_job(job_id, self._pool_id)
+                kind = kind or self._default
+                await self._batch.create_job(job_id, kind.pool_id, kind.priority)
                 self._made.add(job_id)
 
-    async def replace(self, ended_job_id: str) -> str:
-        """Return the job that follows one that takes no more tasks."""
+    async def replace(self, ended_job_id: str, kind: JobKind | None = None) -> str:
+        """Return the job that follows one that takes no more tasks; without a kind, of the kind that is registered."""
         async with self._lock:
             self._made.discard(ended_job_id)
             for job in await self._registry.jobs():
-                if job.job_id == ended_job_id and job.takes_tasks:
-                    await self._registry.update(replace(job, takes_tasks=False))
-            self._current = await self._find(self._now().date())
-            return self._current.job_id
+                if job.job_id == ended_job_id:
+                    kind = kind or self._kind_of(job)
+                    if job.takes_tasks:
+                        await self._registry.update(replace(job, takes_tasks=False))
+            kind = kind or self._default
+            self._current[kind] = await self._find(kind, self._now().date())
+            return self._current[kind].job_id
 
     async def register_again(self, lost: str) -> None:
         """Register a job that open records name and the table does not list: it may have been created again."""
         day, number = job_day(lost) or (self._now().date(), 0)
+        status = await self._batch.job_status(lost)
+        kind = JobKind(pool_id=status.pool_id, priority=status.priority) if status else self._default
         logger.warning("Job %s was not registered in the table; it is registered again.", lost)
-        await self._registry.add(JobEntry(job_id=lost, day=day, number=number, takes_tasks=True))
+        await self._registry.add(self._entry(lost, kind, day, number))
 
-    async def _find(self, day: date) -> JobEntry:
-        """Return the newest job of this day if it takes tasks, else register the next one."""
-        known = [job for job in await self._registry.jobs() if job.job_id == self._job_id(day, job.number)]
+    async def _find(self, kind: JobKind, day: date) -> JobEntry:
+        """Return the newest job of this kind and day if it takes tasks, else register the next one."""
+        known = [job for job in await self._registry.jobs() if job.job_id == self._job_id(kind, day, job.number)]
         newest = max(known, key=lambda job: job.number, default=None)
         if newest is not None and newest.takes_tasks:
             return newest
         number = newest.number + 1 if newest else 1
-        entry = JobEntry(job_id=self._job_id(day, number), day=day, number=number, takes_tasks=True)
+        entry = self._entry(self._job_id(kind, day, number), kind, day, number)
         await self._registry.add(entry)
         return entry
 
-    def _job_id(self, day: date, number: int) -> str:
-        return job_id(self._prefix, self._pool_id, day, number)
+    def _entry(self, job_id: str, kind: JobKind, day: date, number: int) -> JobEntry:
+        return JobEntry(
+            job_id=job_id, day=day, number=number, takes_tasks=True, pool_id=kind.pool_id, priority=kind.priority
+        )
+
+    def _kind_of(self, job: JobEntry) -> JobKind:
+        return JobKind(pool_id=job.pool_id, priority=job.priority) if job.pool_id else self._default
+
+    def _job_id(self, kind: JobKind, day: date, number: int) -> str:
+        return job_id(self._prefix, kind.pool_id, kind.priority, day, number)

@@ -27,7 +27,7 @@ _JOB_ID: Final = re.compile(r"[A-Za-z0-9_-]+-(?P<day>\d{8})-(?P<number>\d{1,6})"
 _SLUG_LENGTH: Final = 24
 _DIGEST_LENGTH: Final = 16
 _FILE_NAME_LENGTH: Final = 100
-_JOB_POOL_LENGTH: Final = 32
+_JOB_POOL_LENGTH: Final = 24
 #: A part of a path that means a place. A backslash may be read as a slash.
 _DOT_SEGMENT: Final = re.compile(r"(?<![^/\\])\.\.?(?![^/\\])")
 _RECEIPT_LENGTH: Final = len('blobreceipts//Host.Functions.submit_blob/"0x8DE1234567890AB"//') + 32
@@ -104,9 +104,18 @@ def attempt_rows(version: BlobVersion) -> tuple[TableKeys, str]:
     return TableKeys(partition=first.partition, row=beginning), f"{beginning}g"
 
 
-def job_id(prefix: str, pool: str, day: date, number: int) -> str:
-    """Return the id of the `number`th job of this day on this pool."""
-    return f"{prefix}-{_shortened(pool, _JOB_POOL_LENGTH)}-{day:%Y%m%d}-{number}"
+def job_id(prefix: str, pool: str, priority: int, day: date, number: int) -> str:
+    """Return the id of the `number`th job of this day on this pool with this priority: at most 63 characters.
+
+    Only a priority that is not 0 shows: `p5`, or `m5` for -5.
+    """
+    rank = [f"{'p' if priority > 0 else 'm'}{abs(priority)}"] if priority else []
+    return "-".join([prefix, _shortened(pool, _JOB_POOL_LENGTH), *rank, f"{day:%Y%m%d}", str(number)])
+
+
+def are_alike(job: str, other: str) -> bool:
+    """Return whether two ids that `job_id` made are of the same pool and priority."""
+    return job.rsplit("-", 2)[0] == other.rsplit("-", 2)[0]
 
 
 def job_day(job: str) -> tuple[date, int] | None:

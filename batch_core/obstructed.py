@@ -104,9 +104,7 @@ async def _write_down(app: App, alike: Sequence[Stored], finding: _Finding, trie
         await app.table.close([Closing.of(one, outcome) for one in alike], app.now())
         return []
     if finding.obstacle is None:
-        # The job of the day when it was recorded may be closed by now: a record that waits for months holds no job.
-        job_id = await app.jobs.current()
-        changed = await app.table.update([Change(one, _released(one.record, job_id, finding.reason)) for one in alike])
+        changed = await app.table.update([Change(one, _released(one.record, finding.reason)) for one in alike])
         return [one for one in changed if one is not None]
     pause = REHYDRATING_PAUSE if finding.obstacle is Obstacle.REHYDRATING else ARCHIVED_PAUSE
     next_attempt_at = app.now() + pause
@@ -124,5 +122,6 @@ def _kept(record: TaskRecord, finding: _Finding, tries: int, next_attempt_at: da
     )
 
 
-def _released(record: TaskRecord, job_id: str, reason: str) -> TaskRecord:
-    return replace(record, obstacle=None, job_id=job_id, reason=reason, submit_tries=0, next_attempt_at=None)
+def _released(record: TaskRecord, reason: str) -> TaskRecord:
+    # The job of the day when it was recorded may be closed by now: a record that waits for months holds no job.
+    return replace(record, obstacle=None, job_id="", reason=reason, submit_tries=0, next_attempt_at=None)

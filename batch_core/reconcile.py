@@ -88,13 +88,14 @@ class _Tick:
     async def reconcile(self, page: Sequence[OpenTask]) -> None:
         youngest = self._app.now() - self._app.settings.intake.sweep_grace
         tasks = [task for task in page if task.since <= youngest]
-        await self._register_jobs({task.job_id for task in page})
+        await self._register_jobs({task.job_id for task in page if task.job_id and not task.is_obstructed})
         self.report.looked_at += len(tasks)
-        obstructed = {task.task_id: None for task in tasks if task.is_obstructed}
-        known = [task for task in tasks if not task.is_obstructed]
+        # Batch was never given these.
+        unknown = {task.task_id: None for task in tasks if task.is_obstructed or not task.job_id}
+        known = [task for task in tasks if task.task_id not in unknown]
         live = {job_id: await self._live_tasks(job_id) for job_id in {task.job_id for task in known}}
         states = {task.task_id: of_job.get(task.task_id) for task in known if (of_job := live[task.job_id]) is not None}
-        states |= obstructed
+        states |= unknown
         for task in tasks:
             if task.cancel_requested:
                 await self._or_leave(self._cancel(task, is_live=bool(states.get(task.task_id))))
@@ -123,7 +124,7 @@ class _Tick:
         return self._live[job_id]
 
     async def _cancel(self, task: OpenTask, *, is_live: bool) -> None:
-        if await self._app.batch.terminate_task(task.job_id, task.task_id):
+        if task.job_id and await self._app.batch.terminate_task(task.job_id, task.task_id):
             if not is_live:
                 # It had completed: collect may have passed it.
                 await self._look_for(task)
@@ -153,7 +154,8 @@ class _Tick:
         return {job_id for job_id, of_job in by_job.items() if await self._or_leave(self._has_sent_on(job_id, of_job))}
 
     async def _has_sent_on(self, job_id: str, waiting: Sequence[str]) -> bool:
-        if not await self._app.batch.has_ended(job_id):
+        status = await self._app.batch.job_status(job_id)
+        if status is None or not status.has_ended:
             return False
         # Listed again: before its end the job may have started one of them.
         live = await self._app.batch.live_tasks(job_id)

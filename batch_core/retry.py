@@ -31,7 +31,7 @@ async def retry(app: App, old_task_id: str) -> Submission:
     if version.etag != stored.record.blob_etag:
         raise NotNow(f"blob {version.name!r} has changed since: its new version has a task of its own")
     attempt = await _claim(app, stored)
-    submission = await submit_attempt(app, version, attempt, detected_by=DetectedBy.HTTP, retry_of=old_task_id)
+    submission = await submit_attempt(app, version, attempt, detected_by=DetectedBy.HTTP, retry_of=stored.record)
     if submission.record.retry_of is None:
         # A forced submission of the file made this very attempt concurrently.
         stored = await app.table.get(submission.record.task_id)

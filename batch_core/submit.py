@@ -11,7 +11,9 @@ from datetime import datetime
 from uuid import uuid4
 
 from batch_core.app import App
-from batch_core.errors import NotNow
+from batch_core.assignment import pinned, route_of
+from batch_core.config.routes import Route
+from batch_core.errors import NotNow, RoutesError
 from batch_core.hand_over import hand_over
 from batch_core.naming import MAX_ATTEMPT, BlobVersion, task_id
 from batch_core.state.changes import Stored
@@ -20,15 +22,21 @@ from batch_core.submission import Submission
 
 
 async def submit(
-    app: App, versions: Sequence[BlobVersion], *, detected_by: DetectedBy, is_urgent: bool = False
+    app: App,
+    versions: Sequence[BlobVersion],
+    *,
+    detected_by: DetectedBy,
+    is_urgent: bool = False,
+    chosen: Route | None = None,
 ) -> list[Submission]:
     """Make sure that Batch has a task for each version, each once; returns them in the same order.
 
     A record that is still queued afterwards carries the reason. One that waits for its next attempt is left waiting,
-    unless it is urgent. Raises `ServiceError` when the table itself fails.
+    unless it is urgent. A chosen route takes files without a record whatever they are called. Raises `ServiceError`
+    when the table itself fails.
     """
     unique = list({task_id(version): version for version in versions}.values())
-    stored, is_new = await _record(app, unique, detected_by, attempt=1)
+    stored, is_new = await _record(app, [new_record(app, one, detected_by, 1) for one in unique], chosen)
     done = await hand_over(app, [one for one in stored if is_urgent or _is_due(one.record, app.now())])
     submissions = {
         one.record.task_id: Submission(record=done.get(one.record.task_id, one.record), is_new=new)
@@ -37,7 +45,9 @@ async def submit(
     return [submissions[task_id(version)] for version in versions]
 
 
-async def submit_again(app: App, version: BlobVersion, *, detected_by: DetectedBy) -> Submission:
+async def submit_again(
+    app: App, version: BlobVersion, *, detected_by: DetectedBy, chosen: Route | None = None
+) -> Submission:
     """Make a new attempt at this version, whatever became of the earlier ones.
 
     One query finds the newest attempt; each further round lost a race for the next number to another caller. Raises
@@ -45,7 +55,7 @@ async def submit_again(app: App, version: BlobVersion, *, detected_by: DetectedB
     """
     while True:
         attempt = await next_attempt(app, version)
-        submission = await submit_attempt(app, version, attempt, detected_by=detected_by)
+        submission = await submit_attempt(app, version, attempt, detected_by=detected_by, chosen=chosen)
         if submission.is_new:
             return submission
 
@@ -63,39 +73,52 @@ async def next_attempt(app: App, version: BlobVersion) -> int:
 
 
 async def submit_attempt(
-    app: App, version: BlobVersion, attempt: int, *, detected_by: DetectedBy, retry_of: str | None = None
+    app: App,
+    version: BlobVersion,
+    attempt: int,
+    *,
+    detected_by: DetectedBy,
+    chosen: Route | None = None,
+    retry_of: TaskRecord | None = None,
 ) -> Submission:
-    """Make this attempt at this version unless it exists; a queued record is handed to Batch in either case."""
-    (one,), (is_new,) = await _record(app, [version], detected_by, attempt=attempt, retry_of=retry_of)
+    """Make this attempt at this version unless it exists; a queued record is handed to Batch in either case.
+
+    One that retries another takes today's route, or the one that was chosen for the other, and says what took that.
+    """
+    record = new_record(app, version, detected_by, attempt)
+    if retry_of is not None:
+        record = _retry_record(record, retry_of)
+    (one,), (is_new,) = await _record(app, [record], chosen)
     done = await hand_over(app, [one])
     return Submission(record=done.get(one.record.task_id, one.record), is_new=is_new)
 
 
-async def _record(
-    app: App,
-    versions: Sequence[BlobVersion],
-    detected_by: DetectedBy,
-    *,
-    attempt: int,
-    retry_of: str | None = None,
-) -> tuple[list[Stored], list[bool]]:
-    """Record the versions that are not recorded yet; returns all records, and which are new."""
-    job_id = await app.jobs.current()
+async def _record(app: App, records: Sequence[TaskRecord], chosen: Route | None) -> tuple[list[Stored], list[bool]]:
+    """Insert the records that do not exist yet; returns all as they are stored, and which are new."""
     submission = uuid4().hex
-    records = [
-        replace(_new_record(app, version, detected_by, attempt, job_id), retry_of=retry_of, submission=submission)
-        for version in versions
-    ]
+    records = [replace(await _routed(app, record, chosen), submission=submission) for record in records]
     inserted = await app.table.insert(records)
     stored = [one or await app.table.get(record.task_id) for one, record in zip(inserted, records, strict=True)]
     # The reply to an insertion may be lost: the SDK sends it again, and finds what it has inserted itself.
     return stored, [one.record.submission == submission for one in stored]
 
 
-def _new_record(app: App, version: BlobVersion, detected_by: DetectedBy, attempt: int, job_id: str) -> TaskRecord:
+async def _routed(app: App, record: TaskRecord, chosen: Route | None) -> TaskRecord:
+    """Return a new record with its route and job, or without them where no route takes it for now."""
+    if chosen is not None:
+        return await pinned(app, replace(record, is_route_chosen=True), chosen)
+    try:
+        routes = app.routes()
+    except RoutesError:
+        # The hand-over, which needs them, says so.
+        return record
+    return await pinned(app, record, route_of(routes, record))
+
+
+def new_record(app: App, version: BlobVersion, detected_by: DetectedBy, attempt: int) -> TaskRecord:
+    """Return the record of a new attempt at a version, without route and job."""
     return TaskRecord(
         task_id=task_id(version, attempt),
-        job_id=job_id,
         container=version.container,
         blob=version.name,
         blob_etag=version.etag.strip('"'),
@@ -107,6 +130,17 @@ def _new_record(app: App, version: BlobVersion, detected_by: DetectedBy, attempt
         recorded_at=app.now(),
         reason="recorded; being handed to Batch",
         obstacle=version.obstacle,
+    )
+
+
+def _retry_record(record: TaskRecord, earlier: TaskRecord) -> TaskRecord:
+    """Return the record of a new attempt with what it takes over from the earlier one."""
+    return replace(
+        record,
+        retry_of=earlier.task_id,
+        route=earlier.route,
+        route_digest=earlier.route_digest,
+        is_route_chosen=earlier.is_route_chosen,
     )
 
 

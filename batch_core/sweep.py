@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from batch_core.app import App
+from batch_core.assignment import is_ignored
 from batch_core.clocks import CLOCK_MARGIN
 from batch_core.errors import OutOfTime, Refused
 from batch_core.naming import BlobVersion, task_id
@@ -37,11 +38,15 @@ class SweepReport:
     is_complete: bool = False
 
 
-async def sweep(app: App, budget: timedelta = TICK) -> SweepReport:
-    """Submit every file without a record; idempotent, reentrant and crash-safe."""
+async def sweep(app: App, budget: timedelta = TICK, *, is_all: bool = False) -> SweepReport:
+    """Submit every file without a record; idempotent, reentrant and crash-safe.
+
+    Files that were modified before the last complete sweep are not looked up, unless `is_all`: so a route that is new
+    reaches files that were ignored before.
+    """
     time_budget = TimeBudget(budget)
     report = SweepReport()
-    position = _begun(app, await app.sweep_checkpoint.load())
+    position = _begun(app, SweepPosition() if is_all else await app.sweep_checkpoint.load())
     with suppress(OutOfTime):
         while not report.is_complete:
             page = await _page(app, position)
@@ -105,7 +110,7 @@ def _after(position: SweepPosition, page: ListedPage) -> SweepPosition:
 def _is_candidate(app: App, position: SweepPosition, version: BlobVersion) -> bool:
     is_new = version.last_modified >= (position.swept_until or _BEGINNING)
     is_old_enough = version.last_modified <= app.now() - app.settings.intake.sweep_grace
-    return is_new and is_old_enough and app.settings.intake.takes(version)
+    return is_new and is_old_enough and app.settings.intake.takes(version) and not is_ignored(app, version.name)
 
 
 def _completed(app: App, position: SweepPosition) -> SweepPosition:

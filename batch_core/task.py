@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from batch_core.config.routes import Route
 from batch_core.config.settings import TaskSettings
 from batch_core.naming import file_name
 from batch_core.services.batch_values import NewTask
@@ -12,8 +13,8 @@ from batch_core.state.record import TaskRecord
 INPUT_FOLDER: Final = "input"
 
 
-async def batch_task(record: TaskRecord, settings: TaskSettings, inputs: InputContainer) -> NewTask:
-    """Return the task: the operator's command line, the file beside it, its name only in environment settings.
+async def batch_task(record: TaskRecord, route: Route, settings: TaskSettings, inputs: InputContainer) -> NewTask:
+    """Return the task: the route's command line, the file beside it, its name only in environment settings.
 
     Raises the `ServiceError` that fits if a user delegation key is needed and cannot be had.
     """
@@ -22,11 +23,20 @@ async def batch_task(record: TaskRecord, settings: TaskSettings, inputs: InputCo
     url = inputs.url(record.blob) if identity else await inputs.sas_url(record.blob, settings.input_sas_lifetime)
     return NewTask(
         task_id=record.task_id,
-        command_line=settings.command_line,
-        environment={"INPUT_FILE": path, "INPUT_BLOB": record.blob, "INPUT_CONTAINER": record.container},
+        command_line=route.command_line,
+        environment={
+            **route.environment,
+            "INPUT_FILE": path,
+            "INPUT_BLOB": record.blob,
+            "INPUT_CONTAINER": record.container,
+        },
         input_url=url,
         input_path=path,
         identity_resource_id=identity,
-        max_wall_clock_time=settings.max_wall_clock_time,
-        retention_time=settings.retention_time,
+        max_wall_clock_time=route.max_wall_clock_time,
+        retention_time=route.retention_time,
+        required_slots=route.task_slots,
+        max_retries=route.retries,
+        user_scope=route.run_as,
+        is_elevated=route.is_elevated,
     )

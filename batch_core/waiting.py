@@ -19,8 +19,10 @@ async def why_waiting(app: App, job_id: str) -> str:
     """Ask for the job, the pool and its nodes (three calls), and return the likeliest reason. Raises nothing."""
     pool_id = app.settings.pool.id
     try:
-        if await app.batch.is_disabled(job_id):
+        status = await app.batch.job_status(job_id)
+        if status is not None and status.is_disabled:
             return f"it waits because its job is disabled: enable {job_id}"
+        pool_id = status.pool_id if status is not None and status.pool_id else pool_id
         pool = await app.batch.pool_status(pool_id)
         counts = await app.batch.node_counts(pool_id)
     except Missing:

@@ -90,6 +90,10 @@ class AppSettings:
         values = {**self.values, **moved, "BATCH_ENDPOINT": batch_endpoint}
         return replace(self, values=values, host_port=host_port)
 
+    def with_values(self, **values: str) -> "AppSettings":
+        """Return the same settings but for these."""
+        return replace(self, values={**self.values, **values})
+
     def environment(self) -> dict[str, str]:
         """Return the environment of a process of the app: the settings, and of this process what is no setting.
 

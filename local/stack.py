@@ -33,13 +33,16 @@ class Plan:
 
     @classmethod
     def throwaway(cls, folder: Path, host: HostKind) -> "Plan":
-        """Plan a stack on free ports with the example's settings."""
+        """Plan a stack on free ports with the example's settings, without the routes that the checkout may have."""
+        routes = folder / "routes.toml"
+        routes.touch()
         blob, queue, table, batch, functions = free_ports(5)
         settings = AppSettings.example().moved_to(
             StoragePorts(blob=blob, queue=queue, table=table),
             f"http://{ADDRESS}:{batch}",
             functions,
         )
+        settings = settings.with_values(ROUTES_FILE=str(routes.absolute()))
         return cls(settings=settings, folder=folder, host=host)
 
     @property

@@ -83,8 +83,16 @@ async def batch_endpoint(logs: Path, batch_location: Path) -> AsyncIterator[str]
 _numbers = itertools.count(1)
 
 
+@pytest.fixture(scope="session")
+def no_routes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file without routes: the checkout may have routes of its developer's."""
+    file = tmp_path_factory.mktemp("routes") / "routes.toml"
+    file.touch()
+    return file
+
+
 @pytest.fixture
-def environment(storage: azurite.Azurite) -> dict[str, str]:
+def environment(storage: azurite.Azurite, no_routes: Path) -> dict[str, str]:
     """App settings with containers and a table of their own; Batch is out of reach unless a test sets it."""
     number = next(_numbers)
     return {
@@ -97,4 +105,5 @@ def environment(storage: azurite.Azurite) -> dict[str, str]:
         "BATCH_ACCOUNT_NAME": emulator.DEFAULT_ACCOUNT.name,
         "BATCH_ACCOUNT_KEY": emulator.DEFAULT_ACCOUNT.key,
         "BATCH_POOL_ID": f"pool-{number}",
+        "ROUTES_FILE": str(no_routes),
     }

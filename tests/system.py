@@ -88,8 +88,8 @@ async def until[T](found: Callable[[], Awaitable[T | None]]) -> T:
 async def running_system(folder: Path, **settings: str) -> AsyncIterator[System]:
     """Run a stack of our own with these settings beside the example's."""
     plan = Plan.throwaway(folder, HostKind.EMBEDDED)
-    values = {**plan.settings.values, **settings}
-    plan = replace(plan, settings=replace(plan.settings, values=values))
+    plan = replace(plan, settings=plan.settings.with_values(**settings))
+    values = plan.settings.values
     key = AzureNamedKeyCredential(values["BATCH_ACCOUNT_NAME"], values["BATCH_ACCOUNT_KEY"])
     async with (
         stack.running(plan, lambda _: None) as running,

@@ -8,19 +8,23 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from batch_core.app import App, open_app
-from batch_core.cli import provision
+from batch_core.cli import provision, routes
 from batch_core.cli.commands import check_command
 from batch_core.cli.inventory import Found, take_inventory
 from batch_core.cli.origin import Origin
 from batch_core.cli.progress import announcing
 from batch_core.config.local_settings import LOCAL_SETTINGS
-from batch_core.config.settings import Settings
-from batch_core.errors import AppError, SettingsError
+from batch_core.errors import AppError, RoutesError, SettingsError
+from batch_core.sweep import sweep
 from batch_core.tidy import tidy
+
+#: Makes the app that a command works with, within the event loop of its clients.
+type _Opening = Callable[[], App]
 
 
 class _NoAnswer(Exception):
@@ -31,6 +35,8 @@ _COMMANDS: Final = {
     "setup": "make the containers, the table and the pool that are missing",
     "teardown": "count what there is, ask for each, and delete jobs, pool, containers and table",
     "tidy": "terminate jobs of past days, and delete those that were terminated long ago",
+    "sweep": "submit files without a record now; with --all, files of any age",
+    "routes": "check the file of routes, or show what would become of a file",
 }
 _ELSEWHERE: Final = dict.fromkeys(("up", "demo", "drop", "show"), "python -m local")
 
@@ -43,12 +49,17 @@ def main() -> int:
     parser = _parser()
     check_command(parser, sys.argv[1:], list(_COMMANDS), _ELSEWHERE)
     arguments = parser.parse_args()
+    if arguments.command == "routes" and arguments.action == "match" and not arguments.name:
+        parser.error("routes match NAME: the name of the blob is missing")
     try:
         origin = Origin.of(arguments.settings)
         print(*origin.accounts(), sep="\n", file=sys.stderr, flush=True)
-        return _run(arguments, origin.settings())
+        return _run(arguments, partial(open_app, origin.settings(), env=origin.values))
     except SettingsError as exc:
         print("These settings are wrong:", *exc.problems, sep="\n  ", file=sys.stderr)
+        return 2
+    except RoutesError as exc:
+        print("These routes are wrong:", *exc.problems, sep="\n  ", file=sys.stderr)
         return 2
     except (AppError, _NoAnswer) as exc:
         print(exc, file=sys.stderr)
@@ -62,29 +73,57 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m batch_core", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", title="commands")
     made = {name: commands.add_parser(name, help=text, description=text) for name, text in _COMMANDS.items()}
+    for name in ("setup", "teardown", "tidy"):
+        made[name].add_argument("--dry-run", action="store_true", help="only say what would be done")
     for command in made.values():
-        command.add_argument("--dry-run", action="store_true", help="only say what would be done")
         file = f"read the settings from FILE instead of {LOCAL_SETTINGS}; '-': from the environment alone"
         command.add_argument("--settings", default=LOCAL_SETTINGS, type=Path, metavar="FILE", help=file)
     made["teardown"].add_argument(
         "--yes", action="store_true", help="delete all of it without asking; not in a dry run"
     )
+    everything = "look up every file of the container, not only those modified since the last sweep"
+    made["sweep"].add_argument("--all", action="store_true", dest="is_all", help=everything)
+    actions = "check the file, match a blob's name, or print the JSON Schema of the file for editors"
+    made["routes"].add_argument("action", choices=("check", "match", "schema"), help=actions)
+    made["routes"].add_argument("name", nargs="?", help="match: the blob's name, which need not exist")
+    made["routes"].add_argument("--route", metavar="ROUTE", help="match: the task as this route makes it")
     return parser
 
 
-def _run(arguments: argparse.Namespace, settings: Settings) -> int:
-    is_dry_run = arguments.dry_run
+def _run(arguments: argparse.Namespace, opening: _Opening) -> int:
     match arguments.command:
         case "teardown":
-            return _teardown(settings, is_dry_run=is_dry_run, is_sure=arguments.yes)
+            return _teardown(opening, is_dry_run=arguments.dry_run, is_sure=arguments.yes)
         case "tidy":
-            return _with_app(settings, lambda app: _tidy(app, is_dry_run=is_dry_run))
-    return _with_app(settings, _would_set_up if is_dry_run else _setup)
+            return _with_app(opening, lambda app: _tidy(app, is_dry_run=arguments.dry_run))
+        case "sweep":
+            return _with_app(opening, lambda app: _sweep(app, is_all=arguments.is_all))
+        case "routes":
+            return _with_app(opening, lambda app: _routes(app, arguments.action, arguments.name, arguments.route))
+    return _with_app(opening, _would_set_up if arguments.dry_run else _setup)
 
 
-def _with_app[T](settings: Settings, work: Callable[[App], Awaitable[T]]) -> T:
+async def _routes(app: App, action: str, name: str | None, route: str | None) -> int:
+    match action:
+        case "check":
+            return routes.check(app)
+        case "schema":
+            return routes.schema()
+    return await routes.match(app, name or "", route)
+
+
+async def _sweep(app: App, *, is_all: bool) -> int:
+    async with announcing("listing the input container"):
+        report = await sweep(app, is_all=is_all)
+    print(f"{report.listed} files listed, {report.looked_up} looked up, {report.submitted} submitted")
+    if not report.is_complete:
+        print("not all of the container was swept: the next tick, or the same command again, goes on", file=sys.stderr)
+    return 0
+
+
+def _with_app[T](opening: _Opening, work: Callable[[App], Awaitable[T]]) -> T:
     async def run() -> T:
-        app = open_app(settings)
+        app = opening()
         try:
             return await work(app)
         finally:
@@ -112,9 +151,9 @@ async def _would_set_up(app: App) -> int:
     return 0
 
 
-def _teardown(settings: Settings, *, is_dry_run: bool, is_sure: bool) -> int:
+def _teardown(opening: _Opening, *, is_dry_run: bool, is_sure: bool) -> int:
     """Say what exists and where, ask, and only then remove: an interruption before that loses nothing."""
-    found = _with_app(settings, _list_what_exists)
+    found = _with_app(opening, _list_what_exists)
     if is_dry_run or not found:
         return 0
     if not is_sure and not sys.stdin.isatty():
@@ -125,7 +164,7 @@ def _teardown(settings: Settings, *, is_dry_run: bool, is_sure: bool) -> int:
         )
         return 2
     wanted = found if is_sure else [one for one in found if _is_wanted(f"Delete {one}?")]
-    return _with_app(settings, lambda app: _remove(app, wanted))
+    return _with_app(opening, lambda app: _remove(app, wanted))
 
 
 async def _list_what_exists(app: App) -> list[Found]:
@@ -148,8 +187,8 @@ async def _remove(app: App, wanted: Sequence[Found]) -> int:
     names = {one.resource.description for one in wanted}
     # Of this event loop's clients: those that looked are closed.
     jobs = (await provision.find_jobs(app)).values()
-    input_container, output_container, table, pool = provision.resources(app)
-    for resource in [*jobs, pool, input_container, output_container, table]:
+    input_container, output_container, table, *pools = provision.resources(app)
+    for resource in [*jobs, *pools, input_container, output_container, table]:
         if resource.description in names:
             async with announcing(f"deleting {resource.description}"):
                 was_there = await provision.remove(resource)

@@ -38,9 +38,9 @@ async def take_inventory(app: App) -> list[Found]:
 
     Jobs before the pool that they run on, the table last: it knows what there was.
     """
-    input_container, output_container, table, pool = provision.resources(app)
+    input_container, output_container, table, *pools = provision.resources(app)
     counted = [
-        await _pool(app, pool),
+        *[await _pool(app, pool) for pool in pools],
         await _blobs(app, input_container, app.settings.input_container),
         await _blobs(app, output_container, app.settings.output_container),
         await _records(app, table),
@@ -65,7 +65,7 @@ async def _job(app: App, resource: Resource, job_id: str) -> Found | None:
 
 async def _pool(app: App, resource: Resource) -> Found | None:
     try:
-        pool = await app.batch.pool_status(app.settings.pool.id)
+        pool = await app.batch.pool_status(resource.description.removeprefix("pool "))
     except Missing:
         return None
     # One that was just made has none yet.

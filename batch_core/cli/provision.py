@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from batch_core.app import App
+from batch_core.config.pools import Pool
 from batch_core.errors import Conflict, Missing, ServiceError
 from batch_core.sdk.translation import translating
 from batch_core.services.provisioning import (
@@ -33,7 +34,10 @@ class Resource:
 
 
 def resources(app: App) -> list[Resource]:
-    """Return what the app needs beside its jobs."""
+    """Return what the app needs beside its jobs, the pools last, but for those that somebody else makes.
+
+    Raises `RoutesError` while the routes, which name pools, cannot be read.
+    """
     settings, clients = app.settings, app.clients
     containers = [
         _container(app, "input", settings.input_container),
@@ -44,12 +48,7 @@ def resources(app: App) -> list[Resource]:
         create=lambda: create_table(clients.tables, settings.table_name),
         delete=lambda: delete_table(clients.tables, settings.table_name),
     )
-    pool = Resource(
-        description=f"pool {settings.pool.id}",
-        create=lambda: create_pool(clients.batch, settings.pool),
-        delete=lambda: delete_pool(clients.batch, settings.pool.id),
-    )
-    return [*containers, table, pool]
+    return [*containers, table, *(_pool(app, pool) for pool in app.routes().pools if not pool.is_existing)]
 
 
 async def make(resource: Resource) -> bool:
@@ -75,10 +74,13 @@ async def remove(resource: Resource) -> bool:
 
 
 async def find_jobs(app: App) -> dict[str, Resource]:
-    """List the jobs that this app made on its pool, by their ids, as things to remove."""
+    """List the jobs that this app made on its pools, by their ids, as things to remove.
+
+    Raises `RoutesError` while the routes cannot be read, which name pools, and the `ServiceError` that fits.
+    """
+    pool_ids = {app.settings.pool.id, *(pool.id for pool in app.routes().pools)}
     with translating("listing jobs"):
-        prefix, pool_id = f"{app.settings.job_prefix}-", app.settings.pool.id
-        ids = await job_ids(app.clients.batch, prefix=prefix, pool_id=pool_id)
+        ids = await job_ids(app.clients.batch, prefix=f"{app.settings.job_prefix}-", pool_ids=pool_ids)
     return {job_id: _job(app, job_id) for job_id in ids}
 
 
@@ -87,6 +89,14 @@ def _container(app: App, role: str, name: str) -> Resource:
         description=f"{role} container {name}",
         create=lambda: create_container(app.clients.blobs, name),
         delete=lambda: delete_container(app.clients.blobs, name),
+    )
+
+
+def _pool(app: App, pool: Pool) -> Resource:
+    return Resource(
+        description=f"pool {pool.id}",
+        create=lambda: create_pool(app.clients.batch, pool),
+        delete=lambda: delete_pool(app.clients.batch, pool.id),
     )
 
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Final
 
 from batch_core.config.accounts import BatchAccount, StorageConnection, read_batch_account, read_storage
@@ -25,6 +26,7 @@ TABLE_NAME: Final = "tasks"
 COLLECT_SCHEDULE: Final = "*/30 * * * * *"
 SWEEP_SCHEDULE: Final = "0 */5 * * * *"
 TIDY_SCHEDULE: Final = "0 30 * * * *"
+ROUTES_FILE: Final = "routes.toml"
 COMMAND_LINE: Final = "/bin/bash -c 'cat \"$INPUT_FILE\"'"
 SCHEDULES: Final = {
     "COLLECT_SCHEDULE": COLLECT_SCHEDULE,
@@ -42,6 +44,7 @@ _TABLE_NAME: Final = re.compile(r"(?!tables$)[A-Za-z][A-Za-z0-9]{2,62}", re.IGNO
 _IMAGE: Final = re.compile(r"[^:\s]+:[^:\s]+:[^:\s]+:[^:\s]+")
 _A_CONTAINER_NAME: Final = "3 to 63 lower-case letters, digits and single hyphens (azure-webjobs... is the host's)"
 _A_TABLE_NAME: Final = "3 to 63 letters and digits, a letter first, and not the reserved word tables"
+_ROUTES_FILE: Final = re.compile(r"[^\0]{1,1000}\.toml")
 _VM_SIZE: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _AGENT_SKU: Final = re.compile(r"[A-Za-z0-9._-]+( [A-Za-z0-9._-]+)*")
 _IDENTITY: Final = re.compile(
@@ -97,6 +100,14 @@ class PoolSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RoutesSettings:
+    """Where the routes are: a file that must exist if the setting names it, and may be missing if not."""
+
+    file: Path
+    is_required: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """All settings, valid."""
 
@@ -115,6 +126,7 @@ class Settings:
     output_patience: timedelta
     task: TaskSettings
     pool: PoolSettings
+    routes: RoutesSettings
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -141,6 +153,7 @@ class Settings:
             output_patience=reader.duration("OUTPUT_PATIENCE", "PT15M", timedelta(seconds=1), timedelta(days=7)),
             task=_task(reader),
             pool=_pool(reader),
+            routes=_routes(reader),
         )
         if settings.input_container == settings.output_container:
             reader.problems.note(
@@ -209,6 +222,19 @@ def _pool(reader: SettingReader) -> PoolSettings:
         node_agent_sku=reader.text("POOL_NODE_AGENT_SKU", _AGENT_SKU, "a node agent SKU", "batch.node.ubuntu 24.04"),
         task_slots_per_node=reader.number("POOL_TASK_SLOTS_PER_NODE", 1, 1, 256),
     )
+
+
+def _routes(reader: SettingReader) -> RoutesSettings:
+    name = reader.text("ROUTES_FILE", _ROUTES_FILE, "the path of a file, such as routes.toml", ROUTES_FILE)
+    return RoutesSettings(file=_app_folder() / name, is_required=bool(reader.raw("ROUTES_FILE")))
+
+
+def _app_folder() -> Path:
+    """Return the folder of function_app.py; the current one where the package is installed elsewhere."""
+    # A worker's current folder is not always the app's
+    # (https://learn.microsoft.com/azure/azure-functions/functions-reference-python#folder-structure).
+    folder = Path(__file__).parents[2]
+    return folder if (folder / "function_app.py").is_file() else Path()
 
 
 def _check_triggers(reader: SettingReader) -> None:

@@ -8,7 +8,9 @@ from typing import Final
 
 from batch_core.app import App
 from batch_core.clocks import CLOCK_TOLERANCE, SHARED_KEY_LIMIT, ServiceClock
-from batch_core.errors import AppError, Missing, SettingsError
+from batch_core.config.pools import Pool, settings_pool
+from batch_core.config.routes import SETTINGS_ROUTE
+from batch_core.errors import AppError, Missing, RoutesError, SettingsError
 from batch_core.naming import name_length
 from batch_core.pool_trouble import pool_trouble
 from batch_core.services.batch_values import PoolStatus
@@ -42,6 +44,7 @@ async def check_health_of(process_app: Callable[[], App]) -> list[Check]:
 async def check_health(app: App) -> list[Check]:
     """Ask every service once, all at the same time; a part that does not answer in 10 seconds counts as broken."""
     settings = Check(name="settings", is_ok=True, detail="; ".join(["all valid", *app.settings.warnings]))
+    routes, pools = _check_routes(app)
     parts: list[tuple[str, Callable[[], Awaitable[None]]]] = [
         ("input container", app.inputs.ping),
         ("output container", app.outputs.ping),
@@ -50,12 +53,17 @@ async def check_health(app: App) -> list[Check]:
     checks = await asyncio.gather(
         *(_check(name, ping) for name, ping in parts),
         _check_file_names(app),
-        _check_batch(app),
+        _check_batch(app, pools),
         _check_notes(app),
         _check_waiting(app),
     )
     # Last, because every reply carries its service's time, even one that refuses a request for its time.
-    return [settings, *(check for part in checks for check in part), clocks_check(app.clients.clocks, app.now())]
+    return [
+        settings,
+        *routes,
+        *(check for part in checks for check in part),
+        clocks_check(app.clients.clocks, app.now()),
+    ]
 
 
 async def _check(name: str, ping: Callable[[], Awaitable[None]]) -> list[Check]:
@@ -89,25 +97,52 @@ def _long_name_check(name: str) -> Check:
     return Check(name="file names", is_ok=False, detail=detail)
 
 
-async def _check_batch(app: App) -> list[Check]:
-    pool_id = app.settings.pool.id
-    answers = Check(name="batch", is_ok=True, detail="answers")
+def _check_routes(app: App) -> tuple[list[Check], Sequence[Pool]]:
+    """Check the file of routes, if there is one; returns the pools that the routes name, too."""
+    try:
+        routes = app.routes()
+    except RoutesError as exc:
+        detail = "; ".join([*exc.problems, "files wait until it is mended"])
+        return [Check(name="routes", is_ok=False, detail=detail)], [settings_pool(app.settings.pool)]
+    own = [route.name for route in routes.routes if route.name != SETTINGS_ROUTE]
+    detail = f"{app.settings.routes.file.name}: {', '.join(own)}; unmatched: {routes.unmatched}"
+    return [Check(name="routes", is_ok=True, detail=detail)] if own else [], routes.pools
+
+
+async def _check_batch(app: App, pools: Sequence[Pool]) -> list[Check]:
+    found = await asyncio.gather(*(_check_pool(app, pool) for pool in pools))
+    failed = next((one for one in found if one.answer is not None), None)
+    answers = Check(name="batch", is_ok=failed is None, detail=(failed and failed.answer) or "answers")
+    return [answers, *(one.check for one in found)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _PoolCheck:
+    """A pool's check, and why Batch did not answer, if it did not."""
+
+    check: Check
+    answer: str | None = None
+
+
+async def _check_pool(app: App, pool: Pool) -> _PoolCheck:
+    name = "pool" if pool.id == app.settings.pool.id else f"pool {pool.id}"
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS):
-            pool = await app.batch.pool_status(pool_id)
+            status = await app.batch.pool_status(pool.id)
     except Missing:
-        detail = f"there is no pool {pool_id!r}: `python -m batch_core setup` makes it"
-        return [answers, Check(name="pool", is_ok=False, detail=detail)]
+        remedy = "it is to exist already" if pool.is_existing else "`python -m batch_core setup` makes it"
+        detail = f"there is no pool {pool.id!r}: {remedy}"
+        return _PoolCheck(check=Check(name=name, is_ok=False, detail=detail))
     except (AppError, TimeoutError) as exc:
-        return [Check(name=name, is_ok=False, detail=_words(exc)) for name in ("batch", "pool")]
-    return [answers, _pool_check(pool)]
+        return _PoolCheck(check=Check(name=name, is_ok=False, detail=_words(exc)), answer=_words(exc))
+    return _PoolCheck(check=_pool_check(status, name))
 
 
-def _pool_check(pool: PoolStatus) -> Check:
+def _pool_check(pool: PoolStatus, name: str = "pool") -> Check:
     detail = f"{pool.id}: {pool.nodes} of {pool.target} nodes, {pool.state}, {pool.allocation_state}"
     trouble = pool_trouble(pool)
     is_ok = pool.is_active and trouble is None
-    return Check(name="pool", is_ok=is_ok, detail=f"{detail}; {trouble}" if trouble else detail)
+    return Check(name=name, is_ok=is_ok, detail=f"{detail}; {trouble}" if trouble else detail)
 
 
 def clocks_check(clocks: Sequence[ServiceClock], now: datetime) -> Check:
@@ -147,7 +182,7 @@ async def _notes_check(app: App) -> Check:
         some = await app.table.some_open_work(day)
         if some and day not in listed:
             problems.append(f"day {day} has open tasks and is not listed: `python -m batch_core setup` lists it")
-        lost = sorted({task.job_id for task in some} - jobs)
+        lost = sorted({task.job_id for task in some if task.job_id and not task.is_obstructed} - jobs)
         problems += [
             f"job {job_id} has open tasks and is not listed: the next reconciling tick lists it" for job_id in lost
         ]

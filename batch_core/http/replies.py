@@ -43,6 +43,7 @@ def submission_reply(submission: Submission, tasks_url: str) -> Reply:
         "task_id": record.task_id,
         "state": record.state,
         "reason": record.reason,
+        "route": record.route,
         "is_new": submission.is_new,
         "status_url": f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}/{record.task_id}",
     }

@@ -21,6 +21,7 @@ class SubmitRequest:
 
     blob: str
     force: bool
+    route: str | None = None
 
     @classmethod
     def parse(cls, body: bytes) -> "SubmitRequest":
@@ -37,7 +38,7 @@ class SubmitRequest:
         problems.note_all(_blob_problems(document))
         problems.note_all(_other_problems(document))
         problems.raise_as(InvalidRequest)
-        return cls(blob=document["blob"], force=document.get("force", False))
+        return cls(blob=document["blob"], force=document.get("force", False), route=document.get("route"))
 
 
 def _blob_problems(document: Mapping[str, object]) -> list[str]:
@@ -54,9 +55,12 @@ def _blob_problems(document: Mapping[str, object]) -> list[str]:
 
 
 def _other_problems(document: Mapping[str, object]) -> list[str]:
-    problems = [f"{name!r} is not known: there are 'blob' and 'force'" for name in document.keys() - {"blob", "force"}]
+    unknown = document.keys() - {"blob", "force", "route"}
+    problems = [f"{name!r} is not known: there are 'blob', 'force' and 'route'" for name in unknown]
     if not isinstance(document.get("force", False), bool):
         problems.append(f"'force' is {_kind(document['force'])}: it must be true or false")
+    if not isinstance(document.get("route"), str | None):
+        problems.append(f"'route' is {_kind(document['route'])}: it must be the name of a route")
     return sorted(problems)
 
 

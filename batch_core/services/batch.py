@@ -6,15 +6,18 @@ from typing import Any, Final
 
 from azure.batch.aio import BatchClient
 from azure.batch.models import (
+    AutoUserScope,
+    AutoUserSpecification,
     BatchJobCreateOptions,
-    BatchJobState,
     BatchNodeIdentityReference,
     BatchPoolInfo,
     BatchTaskConstraints,
     BatchTaskCreateOptions,
     BatchTaskGroup,
+    ElevationLevel,
     EnvironmentSetting,
     ResourceFile,
+    UserIdentity,
 )
 
 from batch_core.errors import Conflict, Missing, ServiceError
@@ -25,13 +28,14 @@ from batch_core.services.batch_reading import (
     addition_error,
     check_id,
     completed_page,
+    job_status,
     node_counts,
     pool_status,
     required_text,
     required_time,
     wire_value,
 )
-from batch_core.services.batch_values import CompletedPage, CurrentTask, NewTask, NodeCounts, PoolStatus
+from batch_core.services.batch_values import CompletedPage, CurrentTask, JobStatus, NewTask, NodeCounts, PoolStatus
 
 #: https://learn.microsoft.com/rest/api/batchservice/tasks/create-task-collection
 MAX_TASKS_PER_CALL: Final = 100
@@ -47,12 +51,12 @@ class BatchService:
     def __init__(self, client: BatchClient) -> None:
         self._client = client
 
-    async def create_job(self, job_id: str, pool_id: str) -> None:
+    async def create_job(self, job_id: str, pool_id: str, priority: int = 0) -> None:
         """Create the job on this pool; idempotent: one that already exists is fine."""
         try:
             with translating(f"creating job {job_id}"):
                 await self._client.create_job(
-                    BatchJobCreateOptions(id=job_id, pool_info=BatchPoolInfo(pool_id=pool_id))
+                    BatchJobCreateOptions(id=job_id, pool_info=BatchPoolInfo(pool_id=pool_id), priority=priority)
                 )
         except Conflict as exc:
             if exc.code != "JobExists":
@@ -114,23 +118,13 @@ class BatchService:
                 return None
             raise
 
-    async def is_disabled(self, job_id: str) -> bool:
-        """Return whether the job is disabled, so that its tasks do not run."""
-        return await self._job_state(job_id) in {BatchJobState.DISABLED, BatchJobState.DISABLING}
-
-    async def has_ended(self, job_id: str) -> bool:
-        """Return whether the job has ended: what is active in it then stays so and will never run.
-
-        https://learn.microsoft.com/rest/api/batchservice/jobs/terminate-job
-        """
-        return await self._job_state(job_id) == BatchJobState.COMPLETED
-
-    async def _job_state(self, job_id: str) -> str | None:
+    async def job_status(self, job_id: str) -> JobStatus | None:
+        """Look at a job; None if it does not exist."""
         try:
             with translating(f"looking at job {job_id}"):
-                job = await self._client.get_job(job_id, select=["id", "state"])
+                job = await self._client.get_job(job_id, select=["id", "state", "priority", "poolInfo"])
                 check_id(job.id, job_id)
-                return wire_value(required_text(job.state))
+                return job_status(job)
         except Missing as exc:
             if exc.code != "JobNotFound":
                 raise
@@ -183,6 +177,12 @@ class BatchService:
             return pool_status(pool)
 
 
+def task_document(task: NewTask) -> dict[str, Any]:
+    """Return the body with which a task is added to a job, as Batch's REST API names its properties."""
+    document: dict[str, Any] = _options(task).as_dict()
+    return document
+
+
 def _options(task: NewTask) -> BatchTaskCreateOptions:
     return BatchTaskCreateOptions(
         id=task.task_id,
@@ -192,9 +192,19 @@ def _options(task: NewTask) -> BatchTaskCreateOptions:
         constraints=BatchTaskConstraints(
             max_wall_clock_time=task.max_wall_clock_time,
             retention_time=task.retention_time,
-            max_task_retry_count=0,
+            max_task_retry_count=task.max_retries,
         ),
+        required_slots=task.required_slots,
+        user_identity=_user_identity(task),
     )
+
+
+def _user_identity(task: NewTask) -> UserIdentity | None:
+    """Return the user of a task; None: Batch's default, one without elevation for each task."""
+    if task.user_scope == AutoUserScope.TASK and not task.is_elevated:
+        return None
+    elevation = ElevationLevel.ADMIN if task.is_elevated else ElevationLevel.NON_ADMIN
+    return UserIdentity(auto_user=AutoUserSpecification(scope=task.user_scope, elevation_level=elevation))
 
 
 def _resource_file(task: NewTask) -> ResourceFile:

@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Final
 
 from azure.batch.models import (
+    BatchJob,
     BatchPool,
     BatchPoolNodeCounts,
     BatchTask,
@@ -24,7 +25,15 @@ from batch_core.checked import checked
 from batch_core.errors import Refused, ServiceError, Unavailable, Unexpected
 from batch_core.naming import MAX_ID_LENGTH
 from batch_core.sdk.translation import note_answer, translating
-from batch_core.services.batch_values import CompletedPage, CompletedTask, Execution, Failure, NodeCounts, PoolStatus
+from batch_core.services.batch_values import (
+    CompletedPage,
+    CompletedTask,
+    Execution,
+    Failure,
+    JobStatus,
+    NodeCounts,
+    PoolStatus,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -100,6 +109,12 @@ def failure_of(info: BatchTaskFailureInfo) -> Failure:
     details = [detail.value for detail in info.details or [] if detail.name == "Message" and detail.value]
     message = " ".join([info.message or "", *details]).strip()
     return checked(Failure, {"category": wire_value(info.category), "code": info.code, "message": message})
+
+
+def job_status(job: BatchJob) -> JobStatus:
+    pool_id = job.pool_info.pool_id if job.pool_info else None
+    values = {"state": wire_value(required_text(job.state)), "pool_id": pool_id or "", "priority": job.priority or 0}
+    return checked(JobStatus, values)
 
 
 def pool_status(pool: BatchPool) -> PoolStatus:

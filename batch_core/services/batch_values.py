@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from azure.batch.models import AllocationState, BatchPoolState
+from azure.batch.models import AllocationState, BatchJobState, BatchPoolState
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +24,33 @@ class NewTask:
     identity_resource_id: str
     max_wall_clock_time: timedelta
     retention_time: timedelta
+    required_slots: int = 1
+    max_retries: int = 0
+    #: Whose account the command runs under: `task` or `pool` (https://learn.microsoft.com/azure/batch/batch-user-accounts).
+    user_scope: str = "task"
+    is_elevated: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobStatus:
+    """A job: its state in the service's word, the pool of its tasks and their priority."""
+
+    state: str
+    pool_id: str
+    priority: int
+
+    @property
+    def is_disabled(self) -> bool:
+        """Whether its tasks do not run for now."""
+        return self.state in {BatchJobState.DISABLED, BatchJobState.DISABLING}
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether what is active in it stays so and will never run.
+
+        https://learn.microsoft.com/rest/api/batchservice/jobs/terminate-job
+        """
+        return self.state == BatchJobState.COMPLETED
 
 
 @dataclass(frozen=True, kw_only=True)

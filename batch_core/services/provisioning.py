@@ -1,13 +1,25 @@
 """Containers, pools and jobs as the operator makes, counts and removes them. Not called by any function of the app."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
 from azure.batch.aio import BatchClient
-from azure.batch.models import BatchPoolCreateOptions, BatchVmImageReference, VirtualMachineConfiguration
+from azure.batch.models import (
+    AutoUserSpecification,
+    BatchApplicationPackageReference,
+    BatchPoolCreateOptions,
+    BatchStartTask,
+    BatchTaskSchedulingPolicy,
+    BatchVmImageReference,
+    ElevationLevel,
+    NetworkConfiguration,
+    UserIdentity,
+    VirtualMachineConfiguration,
+)
 from azure.storage.blob.aio import BlobServiceClient
 
-from batch_core.config.settings import PoolSettings
+from batch_core.config.pools import Pool, StartTask
 from batch_core.sdk.paging import each_item
 
 _POLLING_SECONDS: Final = 2
@@ -21,9 +33,11 @@ class TaskCounts:
     completed: int
 
 
-def pool_options(pool: PoolSettings) -> BatchPoolCreateOptions:
-    """Return a pool like the one of Microsoft's quickstart, of fixed size."""
+def pool_options(pool: Pool) -> BatchPoolCreateOptions:
+    """Return what a pool is made of; the settings' one is like that of Microsoft's quickstart, of fixed size."""
     publisher, offer, sku, version = pool.image.split(":")
+    dedicated, spot = pool.scale.split(pool.scale.min) if pool.scale else (pool.nodes, 0)
+    is_ours = pool.formula is None
     return BatchPoolCreateOptions(
         id=pool.id,
         vm_size=pool.vm_size,
@@ -31,12 +45,31 @@ def pool_options(pool: PoolSettings) -> BatchPoolCreateOptions:
             image_reference=BatchVmImageReference(publisher=publisher, offer=offer, sku=sku, version=version),
             node_agent_sku_id=pool.node_agent_sku,
         ),
-        target_dedicated_nodes=pool.node_count,
-        task_slots_per_node=pool.task_slots_per_node,
+        target_dedicated_nodes=dedicated if is_ours else None,
+        target_low_priority_nodes=spot if is_ours and spot else None,
+        enable_auto_scale=None if is_ours else True,
+        auto_scale_formula=pool.formula,
+        task_slots_per_node=pool.slots_per_node,
+        task_scheduling_policy=BatchTaskSchedulingPolicy(node_fill_type=pool.fill),
+        start_task=_start_task(pool.start_task) if pool.start_task else None,
+        application_package_references=[_package(one) for one in pool.packages] or None,
+        network_configuration=NetworkConfiguration(subnet_id=pool.subnet_id) if pool.subnet_id else None,
+        enable_inter_node_communication=True if pool.talks_between_nodes else None,
     )
 
 
-async def create_pool(client: BatchClient, pool: PoolSettings) -> None:
+def _start_task(task: StartTask) -> BatchStartTask:
+    level = ElevationLevel.ADMIN if task.is_elevated else ElevationLevel.NON_ADMIN
+    user = UserIdentity(auto_user=AutoUserSpecification(scope="pool", elevation_level=level))
+    return BatchStartTask(command_line=task.command_line, user_identity=user, wait_for_success=True)
+
+
+def _package(name: str) -> BatchApplicationPackageReference:
+    application_id, _, version = name.partition(":")
+    return BatchApplicationPackageReference(application_id=application_id, version=version or None)
+
+
+async def create_pool(client: BatchClient, pool: Pool) -> None:
     await client.create_pool(pool_options(pool))
 
 
@@ -52,10 +85,10 @@ async def delete_job(client: BatchClient, job_id: str) -> None:
     await poller.result()
 
 
-async def job_ids(client: BatchClient, *, prefix: str, pool_id: str) -> list[str]:
-    """List the jobs on this pool whose ids begin with a prefix."""
+async def job_ids(client: BatchClient, *, prefix: str, pool_ids: Collection[str]) -> list[str]:
+    """List the jobs on these pools whose ids begin with a prefix."""
     listed = client.list_jobs(filter=f"startswith(id,'{prefix}')", select=["id", "poolInfo"])
-    return [job.id async for job in each_item(listed) if job.pool_info and job.pool_info.pool_id == pool_id]
+    return [job.id async for job in each_item(listed) if job.pool_info and job.pool_info.pool_id in pool_ids]
 
 
 async def task_counts(client: BatchClient, job_id: str) -> TaskCounts:

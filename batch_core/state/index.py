@@ -17,7 +17,8 @@ class OpenTask:
 
     task_id: str
     blob: str
-    job_id: str
+    #: Empty only while it was never handed to Batch.
+    job_id: str = ""
     #: When its record was written.
     since: datetime
     #: While it is queued: when to hand it to Batch again.

@@ -25,6 +25,9 @@ class JobEntry:
     number: int
     #: False once Batch said that it takes no more tasks, or the app is about to terminate it.
     takes_tasks: bool
+    #: What its tasks have in common; empty in entries of older releases: the settings' pool.
+    pool_id: str = ""
+    priority: int = 0
     #: When the app terminated it: no task is open in it any more.
     terminated_at: datetime | None = None
     #: Every task that completed before this moment has been collected; None: nothing is known yet.
@@ -77,6 +80,8 @@ def job_entity(job: JobEntry) -> Entity:
             "day": f"{job.day:%Y%m%d}",
             "number": job.number,
             "is_open": job.takes_tasks,
+            "pool_id": job.pool_id,
+            "priority": job.priority,
             "closed_at": job.terminated_at,
             "watermark": job.watermark,
         }
@@ -89,6 +94,8 @@ def to_job(entity: TableEntity) -> JobEntry:
         "day": datetime.strptime(entity["day"], "%Y%m%d").replace(tzinfo=UTC).date(),
         "number": field_value(entity["number"]),
         "takes_tasks": entity["is_open"],
+        "pool_id": entity.get("pool_id", ""),
+        "priority": field_value(entity.get("priority", 0)),
         "terminated_at": field_value(entity.get("closed_at")),
         "watermark": field_value(entity.get("watermark")),
     }

@@ -64,7 +64,17 @@ class TaskRecord:
     """One attempt at one blob version. Times are aware and UTC; what has not happened yet is None."""
 
     task_id: str
-    job_id: str
+    #: Empty only while it was never handed to Batch.
+    job_id: str = ""
+    #: The route that took it, and the digest of what that said: as Batch has, or would have got, its task.
+    route: str | None = None
+    route_digest: str | None = None
+    #: A person named the route; it need not match the blob's name.
+    is_route_chosen: bool = False
+    #: What took it before, or its earlier attempt: the name and the digest of a route.
+    route_before: str | None = None
+    #: When it was found that another pool or priority takes it now: nothing hands it over before it has a new job.
+    rerouted_at: datetime | None = None
     container: str
     blob: str
     blob_etag: str

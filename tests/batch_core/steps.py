@@ -4,18 +4,24 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from azure.batch.models import BatchTaskState
 from azure.batch.models._models import BatchJobTerminateOptions
 
+from batch_core import submit as submission
 from batch_core.app import App, utc_now
+from batch_core.assignment import pinned
 from batch_core.clocks import ServiceClock
 from batch_core.collect import collect
+from batch_core.config.routes import JobKind, settings_route
+from batch_core.config.settings import RoutesSettings
 from batch_core.jobs import Jobs
 from batch_core.naming import BlobVersion
+from batch_core.services.batch_values import NewTask
 from batch_core.state.changes import Stored
 from batch_core.state.record import DetectedBy, TaskRecord
-from batch_core.submit import _new_record, submit
+from batch_core.submit import submit
 from batch_core.task import batch_task
 
 TRIGGER = DetectedBy.TRIGGER
@@ -27,7 +33,9 @@ def later(app: App, **difference: float) -> App:
     def now() -> datetime:
         return utc_now() + timedelta(**difference)
 
-    jobs = Jobs(app.registry, app.batch, prefix=app.settings.job_prefix, pool_id=app.settings.pool.id, now=now)
+    jobs = Jobs(
+        app.registry, app.batch, prefix=app.settings.job_prefix, default=JobKind(pool_id=app.settings.pool.id), now=now
+    )
     return replace(app, now=now, jobs=jobs)
 
 
@@ -40,6 +48,12 @@ def passed(app: App, **difference: float) -> App:
 
     clients = replace(app.clients, clocks=(InStep(service="Blob Storage"), *app.clients.clocks[1:]))
     return replace(later(app, **difference), clients=clients)
+
+
+def with_routes(app: App, file: Path, text: str) -> App:
+    """Return the app with a file of routes, which it reads again whenever that changes."""
+    file.write_text(text)
+    return replace(app, settings=replace(app.settings, routes=RoutesSettings(file=file, is_required=True)))
 
 
 def with_command(app: App, command_line: str) -> App:
@@ -59,10 +73,19 @@ async def submitted(app: App, name: str = "a.txt", content: bytes = b"text") -> 
     return (await submit(app, [version], detected_by=TRIGGER))[0].record
 
 
+async def new_record(app: App, version: BlobVersion, attempt: int = 1) -> TaskRecord:
+    """Return the record that a submission would write, on the settings' route."""
+    return await pinned(app, submission.new_record(app, version, TRIGGER, attempt), settings_route(app.settings))
+
+
+async def task_of(app: App, record: TaskRecord) -> NewTask:
+    """Return the task that Batch would be given for a record on the settings' route."""
+    return await batch_task(record, settings_route(app.settings), app.settings.task, app.inputs)
+
+
 async def recorded_only(app: App, version: BlobVersion) -> Stored:
     """Leave behind what an app leaves that stopped right after the record was written."""
-    record = _new_record(app, version, TRIGGER, 1, await app.jobs.current())
-    (stored,) = await app.table.insert([record])
+    (stored,) = await app.table.insert([await new_record(app, version)])
     return stored
 
 
@@ -70,7 +93,7 @@ async def accepted_only(app: App, version: BlobVersion) -> Stored:
     """Leave behind what an app leaves that stopped right after Batch accepted the task."""
     stored = await recorded_only(app, version)
     await app.jobs.make(stored.record.job_id)
-    await app.batch.add_tasks(stored.record.job_id, [await batch_task(stored.record, app.settings.task, app.inputs)])
+    await app.batch.add_tasks(stored.record.job_id, [await task_of(app, stored.record)])
     return stored
 
 

@@ -211,11 +211,24 @@ def test_a_name_that_the_hosts_receipt_cannot_hold_is_recognised(name, fits):
 
 @pytest.mark.parametrize("pool", ["files-pool", "p" * 64])
 def test_a_job_id_fits_whatever_the_pool_is_called(pool):
-    job = naming.job_id("x" * 16, pool, date(2026, 11, 23), 9999)
+    job = naming.job_id("x" * 16, pool, -1000, date(2026, 11, 23), 999_999)
     assert len(job) <= naming.MAX_ID_LENGTH
-    assert job.endswith("-20261123-9999")
+    assert job.endswith("-m1000-20261123-999999")
+    assert naming.job_day(job) == (date(2026, 11, 23), 999_999)
 
 
 def test_jobs_of_pools_with_long_names_differ():
     day = date(2026, 11, 23)
-    assert naming.job_id("f", "p" * 63 + "a", day, 1) != naming.job_id("f", "p" * 63 + "b", day, 1)
+    assert naming.job_id("f", "p" * 63 + "a", 0, day, 1) != naming.job_id("f", "p" * 63 + "b", 0, day, 1)
+
+
+def test_jobs_of_one_pool_and_priority_are_alike_whatever_their_day_and_number():
+    kinds = [("images", 0), ("images", 5), ("images", -5), ("images2", 0)]
+    days = [(date(2026, 11, 23), 1), (date(2026, 12, 1), 12)]
+    jobs = [naming.job_id("files", pool, priority, day, number) for pool, priority in kinds for day, number in days]
+    alike = [[naming.are_alike(one, other) for other in jobs] for one in jobs]
+    assert alike == [[one // 2 == other // 2 for other in range(8)] for one in range(8)]
+
+
+def test_the_default_priority_leaves_a_jobs_id_as_it_always_was():
+    assert naming.job_id("files", "files-pool", 0, date(2026, 11, 23), 1) == "files-files-pool-20261123-1"

@@ -19,10 +19,20 @@ from batch_core.reconcile import reconcile
 from batch_core.services.input_container import InputContainer
 from batch_core.services.output_container import OutputContainer
 from batch_core.state.record import DetectedBy, TaskState
-from batch_core.submit import _new_record, submit, submit_again
+from batch_core.submit import submit, submit_again
 from batch_core.sweep import sweep
-from batch_core.task import batch_task
-from tests.batch_core.steps import TRIGGER, collected, dropped, later, outputs, record_of, recorded_only, tasks_of
+from tests.batch_core.steps import (
+    TRIGGER,
+    collected,
+    dropped,
+    later,
+    new_record,
+    outputs,
+    record_of,
+    recorded_only,
+    task_of,
+    tasks_of,
+)
 from tests.batch_core.test_poison import message, records
 from tests.raw_blobs import DOT_NAMES, account_sas, put_raw
 
@@ -114,11 +124,10 @@ async def test_what_an_older_release_has_submitted_gets_its_output_in_the_output
     """Such a task ran; its output landed in the input container, or was refused forever."""
     name = f"../{unsigned.settings.input_container}/x.txt"
     readable = await dropped(unsigned, "readable.txt", b"printed")
-    record = _new_record(unsigned, replace(readable, name=name), TRIGGER, 1, await unsigned.jobs.current())
-    await unsigned.table.insert([record])
+    (stored,) = await unsigned.table.insert([await new_record(unsigned, replace(readable, name=name))])
+    record = stored.record
     await unsigned.jobs.make(record.job_id)
-    as_before = replace(record, blob="readable.txt")
-    task = await batch_task(as_before, app.settings.task, app.inputs)
+    task = await task_of(app, replace(record, blob="readable.txt"))
     await unsigned.batch.add_tasks(record.job_id, [task])
     ended = await collected(unsigned, record.task_id)
     assert (ended.state, ended.stdout) == (TaskState.SUCCEEDED, output_name(name, record.task_id, "stdout.txt"))

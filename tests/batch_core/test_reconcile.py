@@ -12,9 +12,8 @@ from batch_core.collect import collect
 from batch_core.naming import BlobVersion
 from batch_core.reconcile import reconcile
 from batch_core.state.changes import Change, Stored
-from batch_core.state.record import DetectedBy, TaskRecord, TaskState
+from batch_core.state.record import TaskRecord, TaskState
 from batch_core.state.table import DAY_PATIENCE
-from batch_core.submit import _new_record
 from tests.batch_core.steps import (
     accepted_only,
     closed,
@@ -23,6 +22,7 @@ from tests.batch_core.steps import (
     deleted,
     dropped,
     later,
+    new_record,
     output,
     record_of,
     recorded_only,
@@ -36,10 +36,8 @@ from tests.batch_emulator.control_client import faults
 
 async def stuck(app: App, count: int, version: BlobVersion) -> list[Stored]:
     """Record many versions of a file, and nothing more."""
-    job_id = await app.jobs.current()
     versions = [replace(version, etag=f"0x{number}") for number in range(count)]
-    records = [_new_record(app, one, DetectedBy.TRIGGER, 1, job_id) for one in versions]
-    return await app.table.insert(records)
+    return await app.table.insert([await new_record(app, one) for one in versions])
 
 
 async def states_of(app: App, stored: list[Stored]) -> list[TaskState]:

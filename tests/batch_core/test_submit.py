@@ -8,14 +8,25 @@ import pytest
 
 from batch_core.app import open_app
 from batch_core.clocks import CLOCK_MARGIN
+from batch_core.config.routes import settings_route
 from batch_core.config.settings import Settings
 from batch_core.errors import NotNow, Unavailable
 from batch_core.http.replies import record_reply
 from batch_core.naming import MAX_ATTEMPT, BlobVersion, table_keys, task_id
 from batch_core.state.record import DetectedBy, TaskState
-from batch_core.submit import _new_record, submit, submit_again
+from batch_core.submit import submit, submit_again
 from batch_core.task import batch_task
-from tests.batch_core.steps import TRIGGER, accepted_only, closed, deleted, dropped, recorded_only, tasks_of
+from tests.batch_core.steps import (
+    TRIGGER,
+    accepted_only,
+    closed,
+    deleted,
+    dropped,
+    new_record,
+    recorded_only,
+    task_of,
+    tasks_of,
+)
 
 
 async def test_a_file_becomes_one_task_and_a_submitted_record(app):
@@ -45,7 +56,7 @@ async def test_the_files_name_reaches_the_task_only_through_its_environment(app)
 async def test_the_node_may_read_this_one_blob_for_the_set_time_and_nothing_else(app):
     version = await dropped(app, "a b.txt", b"text")
     record = (await submit(app, [version], detected_by=TRIGGER))[0].record
-    url = (await batch_task(record, app.settings.task, app.inputs)).input_url
+    url = (await task_of(app, record)).input_url
     query = parse_qs(urlsplit(url).query)
     assert query["sp"] == ["r"]
     assert query["sr"] == ["b"]
@@ -59,7 +70,7 @@ async def test_a_pool_identity_reads_the_input_without_a_signature(app):
     version = await dropped(app, "a.txt", b"text")
     record = (await submit(app, [version], detected_by=TRIGGER))[0].record
     settings = replace(app.settings.task, identity_resource_id="/subscriptions/s/identity")
-    task = await batch_task(record, settings, app.inputs)
+    task = await batch_task(record, settings_route(app.settings), settings, app.inputs)
     assert task.identity_resource_id == "/subscriptions/s/identity"
     assert "sig=" not in task.input_url
 
@@ -259,9 +270,7 @@ async def test_attempts_are_distinguished_from_those_at_other_files_of_the_same_
     facts = {"container": "c", "last_modified": moment, "size": 1}
     one, other = [BlobVersion(name=name, etag=etag, **facts) for etag in ("0x8D'E1", "0x8DE2")]
     namesake = BlobVersion(name=f"{name}x", etag=one.etag, **facts)
-    records = [
-        _new_record(app, version, TRIGGER, attempt, "job") for version, attempt in _attempts(one, other, namesake)
-    ]
+    records = [await new_record(app, version, attempt) for version, attempt in _attempts(one, other, namesake)]
     await app.table.insert(records)
     found = [await app.table.newest_attempt(version) for version in (one, other, namesake)]
     assert found == [12, 2, 30]
@@ -274,6 +283,6 @@ def _attempts(one: BlobVersion, other: BlobVersion, namesake: BlobVersion) -> li
 
 async def test_more_attempts_than_an_id_can_hold_are_refused_with_a_sentence(storage_app):
     version = await dropped(storage_app, "a.txt")
-    await storage_app.table.insert([_new_record(storage_app, version, TRIGGER, MAX_ATTEMPT, "job")])
+    await storage_app.table.insert([await new_record(storage_app, version, MAX_ATTEMPT)])
     with pytest.raises(NotNow, match=r"'a\.txt' has 9999 attempts"):
         await submit_again(storage_app, version, detected_by=DetectedBy.HTTP)

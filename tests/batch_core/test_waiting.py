@@ -7,6 +7,7 @@ from azure.batch.models import BatchJobDisableOptions, BatchStartTask, DisableBa
 
 from batch_core.app import App, open_app
 from batch_core.cli import provision
+from batch_core.config.pools import settings_pool
 from batch_core.config.settings import Settings
 from batch_core.http.replies import record_reply
 from batch_core.reconcile import reconcile
@@ -77,7 +78,7 @@ async def test_the_pool_cannot_get_its_nodes(environment, batch_endpoint):
 
 async def test_the_start_task_failed_on_every_node(environment, batch_endpoint):
     async with app_with(environment, batch_endpoint) as app:
-        pool = pool_options(app.settings.pool)
+        pool = pool_options(settings_pool(app.settings.pool))
         pool.start_task = BatchStartTask(command_line="/bin/false", wait_for_success=True)
         await app.clients.batch.create_pool(pool)
         record = await submitted(app)

@@ -334,7 +334,7 @@ async def test_a_key_in_the_wrong_place_is_not_shown(run, environment, tmp_path)
     ("arguments", "words"),
     [
         (["drop", "x"], "drop is a command of python -m local: python -m local drop"),
-        (["bogus"], "there is no command 'bogus': there are setup, teardown and tidy"),
+        (["bogus"], "there is no command 'bogus': there are setup, teardown, tidy, sweep and routes"),
         (
             ["--dry-run", "setup"],
             "the command comes first, its options after it: python -m batch_core COMMAND --dry-run",

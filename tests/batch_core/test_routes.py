@@ -1,0 +1,345 @@
+"""Routes at work: which takes a file, what Batch is given, and what becomes of records when the routes change."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from batch_core.cancel import cancel
+from batch_core.cli import provision
+from batch_core.config.pools import settings_pool
+from batch_core.errors import InvalidRequest, NotNow, RoutesError
+from batch_core.hand_over import hand_over
+from batch_core.http.health import check_health
+from batch_core.in_flight import IN_FLIGHT
+from batch_core.intake import take, take_by_hand
+from batch_core.naming import table_keys
+from batch_core.reconcile import reconcile
+from batch_core.retry import retry
+from batch_core.services.provisioning import pool_options
+from batch_core.state.record import DetectedBy, TaskState
+from batch_core.submit import submit
+from batch_core.sweep import sweep
+from tests.batch_core.steps import (
+    TRIGGER,
+    collected,
+    dropped,
+    later,
+    output,
+    passed,
+    record_of,
+    submitted,
+    tasks_of,
+    with_routes,
+)
+
+TEXTS = """
+[[routes]]
+name = "texts"
+match = "**/*.txt"
+command = "/bin/bash -c 'echo text; cat \\"$INPUT_FILE\\"'"
+"""
+CHANGED = TEXTS.replace("echo text", "echo changed")
+ELSEWHERE = "[pools.POOL]\nexisting = true\n" + TEXTS + 'pool = "POOL"\npriority = 7\n'
+
+
+@pytest.fixture
+async def other_pool(app):
+    """Another pool with one node."""
+    pool_id = f"{app.settings.pool.id}-other"
+    await app.clients.batch.create_pool(pool_options(replace(settings_pool(app.settings.pool), id=pool_id, nodes=1)))
+    yield pool_id
+    await app.clients.batch.begin_delete_pool(pool_id)
+
+
+async def task_in_batch(app, record):
+    return await app.clients.batch.get_task(record.job_id, record.task_id)
+
+
+async def test_the_route_that_matches_takes_a_file_and_the_settings_take_the_others(app, tmp_path):
+    routed = with_routes(app, tmp_path / "routes.toml", TEXTS)
+    one, other = await submitted(routed, "a/b.txt", b"1"), await submitted(routed, "b.csv", b"2")
+    ends = [await collected(routed, record.task_id) for record in (one, other)]
+    assert [(record.route, record.state) for record in ends] == [
+        ("texts", TaskState.SUCCEEDED),
+        ("settings", TaskState.SUCCEEDED),
+    ]
+    assert [await output(app, record.stdout) for record in ends] == [b"text\n1", b"2"]
+    digests = [route.digest for route in routed.routes().routes]
+    assert [record.route_digest for record in ends] == digests
+
+
+async def test_batch_gets_what_a_route_says(app, other_pool, tmp_path):
+    text = (
+        ELSEWHERE.replace("POOL", other_pool)
+        + """slots = 1
+        retries = 3
+        timeout = "PT2H"
+        retention = "PT3H"
+        run_as = "pool"
+        elevated = true
+        environment = { WORD = "a b", INPUT_X = "y" }
+        """
+    )
+    record = await submitted(with_routes(app, tmp_path / "routes.toml", text))
+    task, job = await task_in_batch(app, record), await app.clients.batch.get_job(record.job_id)
+    assert (job.pool_info.pool_id, job.priority) == (other_pool, 7)
+    assert task.required_slots == 1
+    assert task.constraints.max_task_retry_count == 3
+    assert task.constraints.max_wall_clock_time == timedelta(hours=2)
+    assert task.constraints.retention_time == timedelta(hours=3)
+    assert (task.user_identity.auto_user.scope, task.user_identity.auto_user.elevation_level) == ("pool", "admin")
+    variables = {one.name: one.value for one in task.environment_settings}
+    assert variables == {
+        "WORD": "a b",
+        "INPUT_X": "y",
+        "INPUT_FILE": "input/a.txt",
+        "INPUT_BLOB": "a.txt",
+        "INPUT_CONTAINER": app.settings.input_container,
+    }
+
+
+async def test_tasks_of_one_pool_and_priority_share_a_job_and_others_do_not(app, other_pool, tmp_path):
+    text = ELSEWHERE.replace("POOL", other_pool) + TEXTS.replace("texts", "logs").replace("txt", "log") + "priority = 7"
+    routed = with_routes(app, tmp_path / "routes.toml", text)
+    names = ["1.txt", "2.txt", "1.log", "2.log", "1.csv"]
+    records = await submit(routed, [await dropped(app, name) for name in names], detected_by=TRIGGER)
+    jobs = [one.record.job_id for one in records]
+    assert [jobs.index(job) for job in jobs] == [0, 0, 2, 2, 4]
+
+
+async def test_a_file_that_no_route_takes_is_ignored_if_the_routes_say_so(app, calls, tmp_path):
+    routed = with_routes(app, tmp_path / "routes.toml", 'unmatched = "ignore"' + TEXTS)
+    version = await dropped(app, "a.csv")
+    calls.clear()
+    await take(routed, app.settings.input_container, version.name)
+    await sweep(later(routed, minutes=5))
+    assert [call for call in calls if call.service == "batch"] == []
+    assert await app.table.days() == []
+    with pytest.raises(NotNow, match=r"no route takes blob 'a\.csv'"):
+        await take_by_hand(routed, version.name, is_forced=False)
+
+
+async def test_a_new_route_reaches_files_of_the_past_only_by_sweeping_all(app, tmp_path):
+    routed = with_routes(app, tmp_path / "routes.toml", 'unmatched = "ignore"' + TEXTS)
+    await dropped(app, "a.csv")
+    await sweep(passed(routed, hours=1))
+    (tmp_path / "routes.toml").write_text(TEXTS.replace("txt", "csv"))
+    assert (await sweep(passed(routed, hours=2))).submitted == 0
+    assert (await sweep(passed(routed, hours=2), is_all=True)).submitted == 1
+
+
+async def test_a_file_that_no_route_takes_is_rejected_if_the_routes_say_so(app, tmp_path):
+    routed = with_routes(app, tmp_path / "routes.toml", 'unmatched = "reject"' + TEXTS)
+    record = await submitted(routed, "a.csv")
+    assert (record.state, record.job_id, record.route) == (TaskState.REJECTED, "", None)
+    assert record.reason == "no route of routes.toml matches its name, and 'unmatched' is not \"settings\""
+
+
+async def test_files_wait_while_the_routes_are_wrong_and_go_on_when_they_are_mended(app, tmp_path):
+    routed = with_routes(app, tmp_path / "routes.toml", TEXTS.replace("command", "comand"))
+    record = await submitted(routed)
+    assert (record.state, record.job_id, record.route) == (TaskState.QUEUED, "", None)
+    assert "did you mean command?" in record.reason
+    (check,) = [check for check in await check_health(routed) if check.name == "routes"]
+    assert not check.is_ok
+    assert check.detail.endswith("files wait until it is mended")
+    await reconcile(later(routed, hours=1))
+    assert (await record_of(app, record.task_id)).state is TaskState.QUEUED
+    (tmp_path / "routes.toml").write_text(TEXTS)
+    await reconcile(later(routed, hours=9))
+    assert (await collected(routed, record.task_id)).route == "texts"
+
+
+async def test_a_file_that_waits_for_its_route_is_cancelled_at_once(app, tmp_path):
+    routed = with_routes(app, tmp_path / "routes.toml", "[[routes]]")
+    record = await submitted(routed)
+    assert (await cancel(routed, record.task_id)).state is TaskState.CANCELLED
+
+
+async def test_a_file_of_routes_that_the_settings_name_must_exist(app, tmp_path):
+    routed = with_routes(app, tmp_path / "routes.toml", TEXTS)
+    (tmp_path / "routes.toml").unlink()
+    record = await submitted(routed)
+    assert (record.state, "there is no file" in record.reason) == (TaskState.QUEUED, True)
+
+
+async def queued_before(app, monkeypatch, name="a.txt"):
+    """Leave behind a record that Batch was never reached for."""
+    version = await dropped(app, name)
+    with monkeypatch.context() as patch:
+        patch.setattr("batch_core.submit.hand_over", never_handed_over)
+        (one,) = await submit(app, [version], detected_by=TRIGGER)
+    return one.record
+
+
+async def never_handed_over(app, records):
+    return {}
+
+
+async def test_what_batch_has_already_stays_as_it_was_pinned(app, tmp_path, monkeypatch):
+    routed = with_routes(app, tmp_path / "routes.toml", TEXTS)
+    record = await submitted(routed)
+    stored = await app.table.get(record.task_id)
+    queued = replace(stored, record=replace(record, state=TaskState.QUEUED))
+    (tmp_path / "routes.toml").write_text(CHANGED)
+    done = await hand_over(routed, [queued])
+    assert done[record.task_id].route_digest == record.route_digest
+    assert await output(app, (await collected(routed, record.task_id)).stdout) == b"text\ntext"
+
+
+async def test_what_batch_does_not_have_takes_todays_route_and_says_what_took_it_before(app, tmp_path, monkeypatch):
+    routed = with_routes(app, tmp_path / "routes.toml", TEXTS)
+    record = await queued_before(routed, monkeypatch)
+    (tmp_path / "routes.toml").write_text(CHANGED)
+    await reconcile(later(routed, minutes=5))
+    end = await collected(routed, record.task_id)
+    assert await output(app, end.stdout) == b"changed\ntext"
+    assert (end.route_before, end.job_id) == (f"texts {record.route_digest}", record.job_id)
+    assert end.route_digest == routed.routes().routes[0].digest
+
+
+async def test_a_record_goes_to_another_pool_only_when_nobody_can_be_adding_it_to_the_old_one(
+    app, other_pool, tmp_path, monkeypatch
+):
+    routed = with_routes(app, tmp_path / "routes.toml", TEXTS)
+    record = await queued_before(routed, monkeypatch)
+    (tmp_path / "routes.toml").write_text(ELSEWHERE.replace("POOL", other_pool))
+    await reconcile(later(routed, minutes=5))
+    marked = await record_of(app, record.task_id)
+    assert (marked.state, marked.job_id, marked.route_digest) == (
+        TaskState.QUEUED,
+        record.job_id,
+        record.route_digest,
+    )
+    assert marked.reason.startswith("another pool or priority takes it now")
+    # Nobody else hands it over either, whatever its routes say.
+    (tmp_path / "before.toml").write_text(TEXTS)
+    before = with_routes(app, tmp_path / "before.toml", TEXTS)
+    await hand_over(before, [await app.table.get(record.task_id)])
+    assert (await record_of(app, record.task_id)).state is TaskState.QUEUED
+    await reconcile(later(routed, seconds=IN_FLIGHT.total_seconds() + 400))
+    end = await collected(routed, record.task_id)
+    assert (end.state, end.rerouted_at, end.route_before) == (
+        TaskState.SUCCEEDED,
+        None,
+        f"texts {record.route_digest}",
+    )
+    assert (await app.clients.batch.get_job(end.job_id)).pool_info.pool_id == other_pool
+    assert len([task for _, task in await tasks_of(app) if task == record.task_id]) == 0
+
+
+async def test_a_record_of_an_older_release_takes_todays_route(app, tmp_path, monkeypatch):
+    record = await queued_before(app, monkeypatch)
+    keys = table_keys(record.task_id)
+    row = {"PartitionKey": keys.partition, "RowKey": keys.row, "route": "", "route_digest": ""}
+    await app.table._client.update_entity(row)
+    routed = with_routes(app, tmp_path / "routes.toml", TEXTS)
+    await reconcile(later(routed, minutes=5))
+    end = await collected(routed, record.task_id)
+    assert (end.route, end.route_before, end.job_id) == ("texts", None, record.job_id)
+
+
+async def test_a_person_may_choose_a_route_and_no_command(app, tmp_path):
+    text = 'unmatched = "ignore"' + TEXTS
+    routed = with_routes(app, tmp_path / "routes.toml", text)
+    await dropped(app, "a.csv", b"1")
+    with pytest.raises(InvalidRequest, match="did you mean texts"):
+        await take_by_hand(routed, "a.csv", is_forced=False, route="text")
+    one = await take_by_hand(routed, "a.csv", is_forced=False, route="texts")
+    assert (one.record.route, one.record.is_route_chosen, one.record.detected_by) == ("texts", True, DetectedBy.HTTP)
+    end = await collected(routed, one.record.task_id)
+    again = await retry(routed, end.task_id)
+    assert (again.record.route, again.record.is_route_chosen, again.record.route_before) == ("texts", True, None)
+
+
+async def test_a_retry_takes_todays_route_and_says_what_took_the_first(app, tmp_path):
+    routed = with_routes(app, tmp_path / "routes.toml", TEXTS)
+    first = await collected(routed, (await submitted(routed)).task_id)
+    (tmp_path / "routes.toml").write_text(CHANGED)
+    second = (await retry(routed, first.task_id)).record
+    end = await collected(routed, second.task_id)
+    assert await output(app, end.stdout) == b"changed\ntext"
+    assert end.route_before == f"texts {first.route_digest}"
+
+
+async def test_a_chosen_route_that_is_gone_is_said(app, tmp_path, monkeypatch):
+    routed = with_routes(app, tmp_path / "routes.toml", TEXTS)
+    await dropped(app, "a.csv")
+    with monkeypatch.context() as patch:
+        patch.setattr("batch_core.submit.hand_over", never_handed_over)
+        record = (await take_by_hand(routed, "a.csv", is_forced=False, route="texts")).record
+    (tmp_path / "routes.toml").write_text(TEXTS.replace("texts", "other"))
+    await reconcile(later(routed, minutes=5))
+    await reconcile(later(routed, seconds=IN_FLIGHT.total_seconds() + 400))
+    end = await record_of(app, record.task_id)
+    assert (end.state, end.reason) == (
+        TaskState.REJECTED,
+        "the route 'texts', which was chosen for it, is not in routes.toml any more",
+    )
+
+
+async def test_naming_a_route_while_they_are_wrong_is_answered_with_what_is_wrong(app, tmp_path):
+    routed = with_routes(app, tmp_path / "routes.toml", "[[routes]]")
+    with pytest.raises(RoutesError, match=r"routes\.toml, route 1 has no command"):
+        await take_by_hand(routed, "a.csv", is_forced=False, route="texts")
+
+
+async def test_health_names_routes_and_checks_every_pool(app, tmp_path):
+    routed = with_routes(app, tmp_path / "routes.toml", ELSEWHERE.replace("POOL", "no-such-pool"))
+    checks = {check.name: check for check in await check_health(routed)}
+    assert checks["routes"].detail == "routes.toml: texts; unmatched: settings"
+    assert (checks["pool no-such-pool"].is_ok, checks["pool no-such-pool"].detail) == (
+        False,
+        "there is no pool 'no-such-pool': it is to exist already",
+    )
+    assert "routes" not in {check.name for check in await check_health(app)}
+
+
+async def test_a_route_costs_no_call(app, calls, tmp_path):
+    routed = with_routes(app, tmp_path / "routes.toml", TEXTS)
+    await submitted(routed, "first.txt")
+    versions = [await dropped(app, f"{number}.txt") for number in range(20)]
+    calls.clear()
+    await submit(routed, versions, detected_by=TRIGGER)
+    with_one = len(calls)
+    calls.clear()
+    await submit(app, [await dropped(app, f"{number}.csv") for number in range(20)], detected_by=TRIGGER)
+    assert with_one <= len(calls)
+
+
+async def test_setup_makes_the_pools_of_the_file_and_teardown_removes_them(app, other_pool, tmp_path):
+    pool_id = f"{app.settings.pool.id}-images"
+    text = f"""
+        [pools.{other_pool}]
+        existing = true
+        [pools.{pool_id}]
+        nodes = 0
+        slots_per_node = 4
+        fill = "pack"
+        start_task = {{ command = "/bin/true", elevated = true }}
+        inter_node = true
+    """
+    routed = with_routes(app, tmp_path / "routes.toml", text)
+    resources = provision.resources(routed)
+    assert [one.description for one in resources[3:]] == [f"pool {app.settings.pool.id}", f"pool {pool_id}"]
+    assert await provision.make(resources[-1])
+    pool = await app.clients.batch.get_pool(pool_id)
+    assert (pool.target_dedicated_nodes, pool.task_slots_per_node) == (0, 4)
+    assert pool.task_scheduling_policy.node_fill_type.lower() == "pack"
+    assert (pool.start_task.command_line, pool.start_task.user_identity.auto_user.elevation_level) == (
+        "/bin/true",
+        "admin",
+    )
+    assert pool.enable_inter_node_communication
+    assert await provision.remove(resources[-1])
+
+
+async def test_a_pool_with_a_formula_is_scaled_by_batch(app, tmp_path):
+    pool_id = f"{app.settings.pool.id}-formula"
+    routed = with_routes(app, tmp_path / "routes.toml", f'[pools.{pool_id}]\nformula = "$TargetDedicatedNodes = 1;"')
+    resource = provision.resources(routed)[-1]
+    await provision.make(resource)
+    pool = await app.clients.batch.get_pool(pool_id)
+    assert (pool.enable_auto_scale, pool.auto_scale_formula) == (True, "$TargetDedicatedNodes = 1;")
+    await provision.remove(resource)
