@@ -29,7 +29,7 @@ def read_document(path: Path) -> object:
 
 @dataclass(kw_only=True)
 class Form:
-    """One object. Each method reads a property and returns None where it is absent or wrong."""
+    """One object. Each method reads a property; one that is absent or wrong reads as None, a flag as False."""
 
     source: Document
     where: str
@@ -45,7 +45,7 @@ class Form:
         return cls(source=value, where=where, problems=problems)
 
     def text(self, name: str, allowed: Iterable[str] = ()) -> str | None:
-        """Read a string that is not blank; one of the allowed ones where there are any."""
+        """Read a printable string that is not blank; one of the allowed ones where there are any."""
         value, choices = self._value(name), tuple(allowed)
         if not isinstance(value, str) or not value.strip() or not value.isprintable():
             self._expect(name, "a printable string that is not blank")
