@@ -20,6 +20,7 @@ from batch_core.live import look_up
 from batch_core.log_text import figures, quieten_sdks
 from batch_core.reconcile import reconcile
 from batch_core.retry import retry
+from batch_core.scale import scale
 from batch_core.sweep import sweep
 from batch_core.tidy import tidy
 
@@ -55,6 +56,13 @@ async def sweep_files(timer: func.TimerRequest) -> None:
 async def reconcile_tasks(timer: func.TimerRequest) -> None:
     """Finish interrupted work."""
     _log("Reconciled", await reconcile(process_app()), timer)
+
+
+@app.function_name("scale_pools")
+@app.timer_trigger("timer", bindings.scale_schedule)
+async def scale_pools(timer: func.TimerRequest) -> None:
+    """Bring pools nearer to what their tasks need."""
+    _log("Scaled", await scale(process_app()), timer)
 
 
 @app.function_name("tidy_jobs")

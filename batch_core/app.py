@@ -18,8 +18,10 @@ from batch_core.services.clients import Clients, open_clients
 from batch_core.services.input_container import InputContainer
 from batch_core.services.output_container import OutputContainer
 from batch_core.services.output_copier import OutputCopier
+from batch_core.services.pool_nodes import PoolNodes
 from batch_core.services.task_files import TaskFiles
 from batch_core.state.job_registry import JobRegistry
+from batch_core.state.scaling import Scaling
 from batch_core.state.sweep_checkpoint import SweepCheckpoint
 from batch_core.state.table import StateTable
 from batch_core.submission import Submission
@@ -45,6 +47,8 @@ class App:
     inputs: InputContainer
     outputs: OutputContainer
     files: TaskFiles
+    nodes: PoolNodes
+    scaling: Scaling
     copier: OutputCopier
     now: Callable[[], datetime]
     #: Files whose events came, submitted together.
@@ -91,6 +95,8 @@ def app_on(
         inputs=InputContainer(clients.blobs, settings.input_container),
         outputs=outputs,
         files=files,
+        nodes=PoolNodes(clients.batch),
+        scaling=Scaling(table_client),
         copier=OutputCopier(files, outputs),
         now=now,
     )

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Hashable, Mapping
 from functools import cache
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 
 def checked[T: Hashable](cls: Callable[..., T], values: Mapping[str, Any]) -> T:
     """Make the dataclass of these values; raises `TypeError` that names the first that is missing or of another type.
 
-    Fields may be of plain classes and unions of them.
+    Fields may be of plain classes, unions of them, and tuples, whose items are not looked at.
     """
     for name, kinds in _kinds(cls).items():
         if name in values and not isinstance(values[name], kinds):
@@ -20,4 +20,7 @@ def checked[T: Hashable](cls: Callable[..., T], values: Mapping[str, Any]) -> T:
 
 @cache
 def _kinds(cls: Hashable) -> dict[str, tuple[type, ...]]:
-    return {name: get_args(hint) or (hint,) for name, hint in get_type_hints(cls).items()}
+    return {
+        name: (tuple,) if get_origin(hint) is tuple else get_args(hint) or (hint,)
+        for name, hint in get_type_hints(cls).items()
+    }

@@ -3,8 +3,10 @@
 from batch_core.services.batch_values import NodeCounts, PoolStatus
 
 
-def pool_trouble(pool: PoolStatus, counts: NodeCounts | None = None) -> str | None:
+def pool_trouble(pool: PoolStatus, counts: NodeCounts | None = None, *, is_scaled: bool = False) -> str | None:
     """Return what is wrong with a pool; None if its tasks wait for nothing but a free slot or a starting node.
+
+    A pool that the app scales may have no nodes: it gets them when there are tasks.
 
     Without the counts of its nodes only what the pool itself says is judged. The sentences hold no figures that change
     from tick to tick.
@@ -16,6 +18,6 @@ def pool_trouble(pool: PoolStatus, counts: NodeCounts | None = None) -> str | No
         (counts.start_task_failed and not counts.able, "its start task failed on every node"),
         (pool.errors, f"it cannot get its nodes ({'; '.join(pool.errors)})"),
         (counts.unusable and not is_coming, "its nodes are unusable"),
-        (not counts.total and not is_coming, "it has no nodes, and is not getting any"),
+        (not counts.total and not is_coming and not is_scaled, "it has no nodes, and is not getting any"),
     ]
     return next((text for is_so, text in troubles if is_so), None)

@@ -7,7 +7,8 @@ changes.
 from typing import Final
 
 from batch_core.app import App
-from batch_core.errors import Missing, ServiceError
+from batch_core.config.pools import Scale
+from batch_core.errors import Missing, RoutesError, ServiceError
 from batch_core.pool_trouble import pool_trouble
 from batch_core.services.batch_values import NodeCounts, PoolStatus
 
@@ -29,12 +30,27 @@ async def why_waiting(app: App, job_id: str) -> str:
         return f"it waits for a pool: there is no pool {pool_id!r}; `python -m batch_core setup` makes it"
     except ServiceError as exc:
         return f"it waits for a node; why is not known: {exc}"
-    return f"it waits for a node of pool {pool_id!r}: {pool_trouble(pool, counts) or _what_for(pool, counts)}"
+    scale = _scale_of(app, pool_id)
+    trouble = pool_trouble(pool, counts, is_scaled=scale is not None)
+    return f"it waits for a node of pool {pool_id!r}: {trouble or _what_for(pool, counts, scale)}"
 
 
-def _what_for(pool: PoolStatus, counts: NodeCounts) -> str:
+def _scale_of(app: App, pool_id: str) -> Scale | None:
+    """Return the bounds within which the app scales a pool, if it does."""
+    try:
+        pools = app.routes().pools
+    except RoutesError:
+        return None
+    return next((pool.scale for pool in pools if pool.id.lower() == pool_id.lower()), None)
+
+
+def _what_for(pool: PoolStatus, counts: NodeCounts, scale: Scale | None) -> str:
+    if counts.able and scale is not None and pool.target >= scale.max:
+        return f"every task slot is taken, and it has {scale.max} nodes, which is its ceiling"
     if counts.able:
         return "every task slot is taken"
+    if not counts.total and scale is not None and pool.is_steady:
+        return "it has no nodes, and is about to ask for some"
     if counts.starting or not pool.is_steady:
         return "its nodes are starting"
     return "none of its nodes takes tasks"

@@ -27,6 +27,7 @@ def test_the_docs_list_every_timer_with_its_setting():
     values = {
         "COLLECT_SCHEDULE": schedules.collect_schedule,
         "SWEEP_SCHEDULE": schedules.sweep_schedule,
+        "SCALE_SCHEDULE": schedules.scale_schedule,
         "TIDY_SCHEDULE": schedules.tidy_schedule,
     }
     assert {(name, values[setting]) for name, setting in listed} == timers

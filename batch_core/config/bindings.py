@@ -7,6 +7,7 @@ from batch_core.config.settings import (
     BLOB_TRIGGER_SOURCES,
     COLLECT_SCHEDULE,
     INPUT_CONTAINER,
+    SCALE_SCHEDULE,
     SWEEP_SCHEDULE,
     TIDY_SCHEDULE,
 )
@@ -23,6 +24,7 @@ class BindingExpressions:
     blob_source: str
     collect_schedule: str
     sweep_schedule: str
+    scale_schedule: str
     tidy_schedule: str
 
     @classmethod
@@ -33,6 +35,7 @@ class BindingExpressions:
             blob_source=source if source in BLOB_TRIGGER_SOURCES else BLOB_TRIGGER_SOURCES[0],
             collect_schedule=_expression(env, "COLLECT_SCHEDULE", COLLECT_SCHEDULE),
             sweep_schedule=_expression(env, "SWEEP_SCHEDULE", SWEEP_SCHEDULE),
+            scale_schedule=_expression(env, "SCALE_SCHEDULE", SCALE_SCHEDULE),
             tidy_schedule=_expression(env, "TIDY_SCHEDULE", TIDY_SCHEDULE),
         )
 

@@ -25,12 +25,14 @@ OUTPUT_CONTAINER: Final = "output"
 TABLE_NAME: Final = "tasks"
 COLLECT_SCHEDULE: Final = "*/30 * * * * *"
 SWEEP_SCHEDULE: Final = "0 */5 * * * *"
+SCALE_SCHEDULE: Final = "*/15 * * * * *"
 TIDY_SCHEDULE: Final = "0 30 * * * *"
 ROUTES_FILE: Final = "routes.toml"
 COMMAND_LINE: Final = "/bin/bash -c 'cat \"$INPUT_FILE\"'"
 SCHEDULES: Final = {
     "COLLECT_SCHEDULE": COLLECT_SCHEDULE,
     "SWEEP_SCHEDULE": SWEEP_SCHEDULE,
+    "SCALE_SCHEDULE": SCALE_SCHEDULE,
     "TIDY_SCHEDULE": TIDY_SCHEDULE,
 }
 BLOB_TRIGGER_SOURCES: Final = ("LogsAndContainerScan", "EventGrid")

@@ -135,12 +135,12 @@ async def _check_pool(app: App, pool: Pool) -> _PoolCheck:
         return _PoolCheck(check=Check(name=name, is_ok=False, detail=detail))
     except (AppError, TimeoutError) as exc:
         return _PoolCheck(check=Check(name=name, is_ok=False, detail=_words(exc)), answer=_words(exc))
-    return _PoolCheck(check=_pool_check(status, name))
+    return _PoolCheck(check=_pool_check(status, name, is_scaled=pool.scale is not None))
 
 
-def _pool_check(pool: PoolStatus, name: str = "pool") -> Check:
+def _pool_check(pool: PoolStatus, name: str = "pool", *, is_scaled: bool = False) -> Check:
     detail = f"{pool.id}: {pool.nodes} of {pool.target} nodes, {pool.state}, {pool.allocation_state}"
-    trouble = pool_trouble(pool)
+    trouble = pool_trouble(pool, is_scaled=is_scaled)
     is_ok = pool.is_active and trouble is None
     return Check(name=name, is_ok=is_ok, detail=f"{detail}; {trouble}" if trouble else detail)
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from azure.batch.models import (
     BatchJob,
+    BatchNode,
     BatchPool,
     BatchPoolNodeCounts,
     BatchTask,
@@ -19,6 +20,7 @@ from azure.batch.models import (
     BatchTaskExecutionInfo,
     BatchTaskExecutionResult,
     BatchTaskFailureInfo,
+    SchedulingState,
 )
 
 from batch_core.checked import checked
@@ -31,6 +33,7 @@ from batch_core.services.batch_values import (
     Execution,
     Failure,
     JobStatus,
+    Node,
     NodeCounts,
     PoolStatus,
 )
@@ -125,7 +128,21 @@ def pool_status(pool: BatchPool) -> PoolStatus:
         nodes=(pool.current_dedicated_nodes or 0) + (pool.current_low_priority_nodes or 0),
         target=(pool.target_dedicated_nodes or 0) + (pool.target_low_priority_nodes or 0),
         errors=tuple(f"{error.code}: {error.message}" for error in pool.resize_errors or []),
+        spot_target=pool.target_low_priority_nodes or 0,
+        slots_per_node=pool.task_slots_per_node or 1,
+        scales_itself=bool(pool.enable_auto_scale),
     )
+
+
+def node_of(node: BatchNode) -> Node:
+    values = {
+        "id": required_text(node.id),
+        "state": wire_value(required_text(node.state)),
+        "since": required_time(node.state_transition_time),
+        "is_dedicated": node.is_dedicated is not False,
+        "is_open": node.scheduling_state == SchedulingState.ENABLED,
+    }
+    return checked(Node, values)
 
 
 def node_counts(pool: BatchPoolNodeCounts) -> NodeCounts:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from azure.batch.models import AllocationState, BatchJobState, BatchPoolState
+from azure.batch.models import AllocationState, BatchJobState, BatchNodeState, BatchPoolState
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +124,11 @@ class PoolStatus:
     nodes: int
     target: int
     errors: tuple[str, ...]
+    #: Of the nodes that it is to have, those that are Spot nodes.
+    spot_target: int = 0
+    slots_per_node: int = 1
+    #: By an autoscale formula, so that nobody else can resize it.
+    scales_itself: bool = False
 
     @property
     def is_active(self) -> bool:
@@ -136,6 +141,23 @@ class PoolStatus:
     @property
     def is_steady(self) -> bool:
         return self.allocation_state == AllocationState.STEADY
+
+
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """A node: its state in the service's word, and since when it is in it."""
+
+    id: str
+    state: str
+    since: datetime
+    is_dedicated: bool
+    #: It may be given tasks.
+    is_open: bool
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing runs on it; one that is closed to tasks is then called offline."""
+        return self.state in {BatchNodeState.IDLE, BatchNodeState.OFFLINE}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -54,6 +54,11 @@ class Clients:
         """The clock by which blobs are dated."""
         return self.clocks[0]
 
+    @property
+    def batch_clock(self) -> ServiceClock:
+        """The clock by which tasks and nodes change."""
+        return self.clocks[2]
+
     async def close(self) -> None:
         for close in self._closers:
             await close()

@@ -9,6 +9,7 @@ One table:
     days           20261123             lists a day that may have open work
     jobs           files-pool-2026…-1   a job that tasks were added to, and how far it has been collected
     sweep          position             the sweep's checkpoint
+    scaling        images               a pool that the app scales: nodes that are about to go
 """
 
 import logging
@@ -36,6 +37,7 @@ MAX_TEXT_LENGTH: Final = 2000
 
 DAYS: Final = "days"
 JOBS: Final = "jobs"
+SCALING: Final = "scaling"
 #: Between the records of a day, whose rows begin with a digit, and its index of open work.
 NOTED: Final = "noted"
 

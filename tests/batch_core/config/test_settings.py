@@ -282,6 +282,7 @@ def test_bindings_fall_back_to_defaults_where_the_host_could_not_resolve_them():
         blob_source="LogsAndContainerScan",
         collect_schedule="*/30 * * * * *",
         sweep_schedule="0 */5 * * * *",
+        scale_schedule="*/15 * * * * *",
         tidy_schedule="0 30 * * * *",
     )
     assert BindingExpressions.from_env(EXAMPLE) == BindingExpressions(
@@ -289,6 +290,7 @@ def test_bindings_fall_back_to_defaults_where_the_host_could_not_resolve_them():
         blob_source="LogsAndContainerScan",
         collect_schedule="%COLLECT_SCHEDULE%",
         sweep_schedule="%SWEEP_SCHEDULE%",
+        scale_schedule="%SCALE_SCHEDULE%",
         tidy_schedule="%TIDY_SCHEDULE%",
     )
     assert BindingExpressions.from_env({"BLOB_TRIGGER_SOURCE": " EventGrid "}).blob_source == "EventGrid"

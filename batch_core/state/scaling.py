@@ -1,0 +1,95 @@
+"""What is remembered of scaled pools: the nodes that are about to go, and when to ask for more again."""
+
+import json
+import logging
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from azure.core import MatchConditions
+from azure.data.tables import TableEntity, UpdateMode
+from azure.data.tables.aio import TableClient
+
+from batch_core.checked import checked
+from batch_core.errors import Conflict, Missing
+from batch_core.sdk.service_codes import ABSENT_ENTITY
+from batch_core.sdk.translation import translating
+from batch_core.state.entities import SCALING, field_value, property_values
+from batch_core.state.transactions import create_unless_exists
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScalingState:
+    """One pool. Times are aware and UTC."""
+
+    pool_id: str
+    #: Nodes that were closed to tasks because they are to go.
+    closing: tuple[str, ...] = ()
+    #: When an instance began to decide on them.
+    claimed_at: datetime | None = None
+    #: How often the pool has failed to get its nodes, and when to ask again.
+    failures: int = 0
+    next_growth_at: datetime | None = None
+    etag: str = field(default="", compare=False)
+
+
+class Scaling:
+    """The scaling entities of the table. All methods raise the `ServiceError` that fits."""
+
+    def __init__(self, client: TableClient) -> None:
+        self._client = client
+
+    async def load(self, pool_id: str) -> ScalingState:
+        """Return what is remembered of a pool; an entity that cannot be read remembers nothing."""
+        try:
+            with translating(f"reading how pool {pool_id} is scaled"):
+                entity = await self._client.get_entity(SCALING, pool_id.lower())
+        except Missing as exc:
+            if exc.code not in ABSENT_ENTITY:
+                raise
+            return ScalingState(pool_id=pool_id)
+        try:
+            return _to_state(pool_id, entity)
+        except (LookupError, TypeError, ValueError, RecursionError) as exc:
+            logger.warning("What is remembered of pool %s cannot be read, and is forgotten: %s", pool_id, exc)
+            return ScalingState(pool_id=pool_id, etag=str(entity.metadata["etag"]))
+
+    async def save(self, state: ScalingState) -> ScalingState | None:
+        """Write a state that was loaded; None if it was modified since: another instance is at it."""
+        entity = property_values(
+            {
+                "PartitionKey": SCALING,
+                "RowKey": state.pool_id.lower(),
+                "closing": json.dumps(state.closing),
+                "claimed_at": state.claimed_at,
+                "failures": state.failures,
+                "next_growth_at": state.next_growth_at,
+            }
+        )
+        action = f"noting how pool {state.pool_id} is scaled"
+        if not state.etag:
+            return state if await create_unless_exists(self._client, entity, action) else None
+        try:
+            with translating(action):
+                reply = await self._client.update_entity(
+                    entity,
+                    mode=UpdateMode.REPLACE,
+                    etag=state.etag,
+                    match_condition=MatchConditions.IfNotModified,
+                )
+        except Conflict:
+            return None
+        return replace(state, etag=str(reply["etag"]))
+
+
+def _to_state(pool_id: str, entity: TableEntity) -> ScalingState:
+    values = {
+        "pool_id": pool_id,
+        "closing": tuple(map(str, json.loads(entity.get("closing", "[]")))),
+        "claimed_at": field_value(entity.get("claimed_at")),
+        "failures": field_value(entity.get("failures", 0)),
+        "next_growth_at": field_value(entity.get("next_growth_at")),
+        "etag": str(entity.metadata["etag"]),
+    }
+    return checked(ScalingState, values)

@@ -1,0 +1,237 @@
+"""Pools that the app scales: up at once, down to zero, and never with a result on a node that goes."""
+
+import asyncio
+import json
+from datetime import timedelta
+
+import pytest
+from azure.batch.models import BatchJobCreateOptions, BatchPoolInfo
+
+from batch_core import backoff
+from batch_core import scale as scaling
+from batch_core.cli import provision
+from batch_core.collect import collect
+from batch_core.errors import Unavailable
+from batch_core.http.health import check_health
+from batch_core.scale import scale
+from batch_core.state.record import TaskState
+from batch_core.submit import submit
+from batch_core.waiting import why_waiting
+from tests.batch_core.steps import TRIGGER, dropped, later, record_of, with_routes
+from tests.batch_emulator.control_client import control
+
+PATIENCE_SECONDS = 30
+
+
+@pytest.fixture
+async def scaled(app, tmp_path, monkeypatch):
+    """An app with a pool of its own that has no nodes yet, for the commands of `released`."""
+    # Services give their time in whole seconds.
+    monkeypatch.setattr(scaling, "IDLE_FOR", timedelta(seconds=-2))
+    pool_id = f"{app.settings.pool.id}-scaled"
+    command = f"/bin/bash -c 'until [ -e \"{tmp_path}/$INPUT_BLOB\" ]; do sleep 0.05; done'"
+    text = f"""
+        [[routes]]
+        name = "all"
+        match = "**"
+        command = {json.dumps(command)}
+        pool = "{pool_id}"
+        [pools.{pool_id}]
+        slots_per_node = 2
+        scale = {{ max = 3 }}
+    """
+    routed = with_routes(app, tmp_path / "routes.toml", text)
+    await provision.make(provision.resources(routed)[-1])
+    await steady(routed)
+    yield routed
+    await app.clients.batch.begin_delete_pool(pool_id)
+
+
+def pool_id_of(app):
+    return app.routes().pools[-1].id
+
+
+async def pool_of(app):
+    return await app.clients.batch.get_pool(pool_id_of(app))
+
+
+async def steady(app):
+    """Wait until the pool has the nodes that it is to have, and each of them is ready; return how many these are."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            pool = await pool_of(app)
+            nodes = await app.nodes.nodes(pool.id)
+            is_ready = all(node.state in {"idle", "running"} for node in nodes)
+            if pool.allocation_state == "steady" and is_ready and len(nodes) == pool.target_dedicated_nodes:
+                return len(nodes)
+            await asyncio.sleep(0.05)
+
+
+async def put(app, count, prefix="f"):
+    """Drop and submit so many files, whose commands end when they are released."""
+    versions = [await dropped(app, f"{prefix}{number}.txt", b"0") for number in range(count)]
+    return [one.record for one in await submit(app, versions, detected_by=TRIGGER)]
+
+
+async def running(app, records):
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            tasks = [await app.batch.current_task(record.job_id, record.task_id) for record in records]
+            if all(task.state == "running" for task in tasks):
+                return [task.node_id for task in tasks]
+            await asyncio.sleep(0.05)
+
+
+async def released(app, tmp_path, records):
+    """Let the commands end, and wait until Batch has completed their tasks."""
+    for record in records:
+        (tmp_path / record.blob).touch()
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        for record in records:
+            while (await app.batch.current_task(record.job_id, record.task_id)).state != "completed":
+                await asyncio.sleep(0.05)
+
+
+async def test_a_pool_gets_the_nodes_that_a_burst_needs_and_goes_down_to_zero_when_all_is_collected(
+    scaled, tmp_path, calls
+):
+    records = await put(scaled, 4)
+    report = await scale(scaled)
+    assert (report.asked_for, report.is_complete) == (2, True)
+    assert await steady(scaled) == 2
+    await running(scaled, records)
+    await scale(scaled)
+    assert (await pool_of(scaled)).target_dedicated_nodes == 2
+    await released(scaled, tmp_path, records)
+    await collect(scaled)
+    assert (await scale(scaled)).closed == 2
+    assert (await scale(scaled)).removed == 2
+    assert await steady(scaled) == 0
+    assert {(await record_of(scaled, record.task_id)).state for record in records} == {TaskState.SUCCEEDED}
+    # One resize up, one removal: no flapping.
+    changes = [call.path.rpartition("/")[2] for call in calls if call.method == "POST" and "/pools/" in call.path]
+    assert (changes.count("resize"), changes.count("removenodes")) == (1, 1)
+
+
+async def test_no_node_goes_while_a_result_is_on_it(scaled, tmp_path):
+    records = await put(scaled, 4)
+    await scale(scaled)
+    await steady(scaled)
+    nodes = await running(scaled, records)
+    await released(scaled, tmp_path, records)
+    for _ in range(3):
+        await scale(scaled)
+    assert {node.id for node in await scaled.nodes.nodes(pool_id_of(scaled))} == set(nodes)
+    await collect(scaled)
+    assert ((await scale(scaled)).closed, (await scale(scaled)).removed) == (2, 2)
+    assert await steady(scaled) == 0
+
+
+async def collect_only(app, record, node, nodes, records):
+    """Nothing of any node is collected yet; return None: no node may go."""
+    return
+
+
+async def test_a_node_whose_task_came_back_is_opened_again(scaled, tmp_path):
+    records = await put(scaled, 2)
+    await scale(scaled)
+    await steady(scaled)
+    await running(scaled, records)
+    await released(scaled, tmp_path, records)
+    await collect(scaled)
+    assert (await scale(scaled)).closed == 1
+    more = await put(scaled, 1, "more")
+    report = await scale(scaled)
+    assert (report.opened, report.removed, report.asked_for) == (1, 0, 0)
+    assert len(await running(scaled, more)) == 1
+    await released(scaled, tmp_path, more)
+
+
+async def test_instances_at_the_same_time_ask_for_nodes_once(scaled, tmp_path, calls):
+    records = await put(scaled, 2)
+    calls.clear()
+    await asyncio.gather(*(scale(scaled) for _ in range(3)))
+    assert await steady(scaled) == 1
+    await running(scaled, records)
+    await released(scaled, tmp_path, records)
+    await collect(scaled)
+    calls.clear()
+    await asyncio.gather(*(scale(scaled) for _ in range(3)))
+    assert len([call for call in calls if call.path.endswith("disablescheduling")]) == 1
+    reports = await asyncio.gather(*(scale(scaled) for _ in range(3)))
+    assert sum(report.opened for report in reports) == 0
+    assert await steady(scaled) == 0
+
+
+async def test_more_work_than_the_ceiling_allows_is_told_why_it_waits(scaled, tmp_path):
+    records = await put(scaled, 8)
+    await scale(scaled)
+    assert await steady(scaled) == 3
+    await scale(scaled)
+    assert (await pool_of(scaled)).target_dedicated_nodes == 3
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while "its ceiling" not in (reason := await why_waiting(scaled, records[0].job_id)):
+            await asyncio.sleep(0.05)
+    assert reason.endswith("every task slot is taken, and it has 3 nodes, which is its ceiling")
+    await released(scaled, tmp_path, records)
+
+
+async def test_a_pool_with_a_job_of_somebody_else_is_left_alone(scaled, caplog):
+    await put(scaled, 1)
+    stranger = f"stranger-{pool_id_of(scaled)}"
+    info = BatchPoolInfo(pool_id=pool_id_of(scaled))
+    await scaled.clients.batch.create_job(BatchJobCreateOptions(id=stranger, pool_info=info))
+    await scale(scaled)
+    assert (await pool_of(scaled)).target_dedicated_nodes == 0
+    assert f"job {stranger} on it is not of this app" in caplog.text
+
+
+async def test_what_is_not_known_removes_nothing(scaled, tmp_path, monkeypatch):
+    records = await put(scaled, 2)
+    await scale(scaled)
+    await steady(scaled)
+    await running(scaled, records)
+    await released(scaled, tmp_path, records)
+
+    async def unavailable(*_):
+        raise Unavailable("listing tasks")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(scaled.batch), "live_tasks", unavailable)
+        report = await scale(scaled)
+    assert (report.closed, report.removed, report.is_complete) == (0, 0, False)
+    assert await steady(scaled) == 1
+
+
+async def test_a_pool_that_cannot_get_its_nodes_is_asked_again_after_a_pause(
+    scaled, batch_endpoint, tmp_path, monkeypatch, calls
+):
+    await control(batch_endpoint, "PUT", "/quotas", {"dedicatedCores": 0})
+    try:
+        records = await put(scaled, 2)
+        await scale(scaled)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while (pool := await pool_of(scaled)).allocation_state != "steady" or not pool.resize_errors:
+                await asyncio.sleep(0.05)
+        reason = await why_waiting(scaled, records[0].job_id)
+        assert "it cannot get its nodes (AccountCoreQuotaReached" in reason
+        calls.clear()
+        for _ in range(3):
+            await scale(scaled)
+        assert len([call for call in calls if call.path.endswith("resize")]) <= 1
+    finally:
+        await control(batch_endpoint, "PUT", "/quotas", {})
+    await scale(later(scaled, seconds=backoff.LONGEST.total_seconds() + 60))
+    assert await steady(scaled) == 1
+    await running(scaled, records)
+    await released(scaled, tmp_path, records)
+
+
+async def test_a_pool_without_nodes_is_well_when_the_app_scales_it(scaled):
+    checks = {check.name: check for check in await check_health(scaled)}
+    assert checks[f"pool {pool_id_of(scaled)}"].is_ok
+
+
+async def test_without_scaled_pools_a_tick_costs_nothing(app, calls):
+    await scale(app)
+    assert calls == []
