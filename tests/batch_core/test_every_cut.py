@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 
@@ -67,6 +68,19 @@ async def every_kind_of_open_record(world: World) -> Work:
     return reconcile
 
 
+async def a_route_that_has_changed(world: World) -> Work:
+    """One record was never handed over, one was; then the settings' route says something else."""
+    await recorded_only(world.app, await world.drop("recorded.txt"))
+    accepted = await accepted_only(world.app, await world.drop("accepted.txt"))
+    await world.started(accepted.record.task_id)
+    return lambda app: reconcile(later(with_longer_tasks(app), minutes=5))
+
+
+def with_longer_tasks(app: App) -> App:
+    task = replace(app.settings.task, max_wall_clock_time=app.settings.task.max_wall_clock_time * 2)
+    return replace(app, settings=replace(app.settings, task=task))
+
+
 async def a_task_that_only_its_ended_job_knows(world: World) -> Work:
     """Batch took the task, the process ended before that was written down, and somebody ended the job."""
     stored = await accepted_only(world.app, await world.drop("accepted.txt"))
@@ -111,6 +125,7 @@ SITUATIONS = {
     "sweep": files_without_events,
     "collect": completed_tasks,
     "reconcile": every_kind_of_open_record,
+    "reconcile a route that has changed": a_route_that_has_changed,
     "reconcile after the job's end": a_task_that_only_its_ended_job_knows,
     "cancel what runs": a_running_task,
     "cancel what waits": a_task_that_batch_does_not_have,

@@ -9,6 +9,7 @@ from azure.batch.models import BatchJobCreateOptions, BatchPoolInfo
 
 from batch_core import backoff
 from batch_core import scale as scaling
+from batch_core.app import app_on
 from batch_core.cli import provision
 from batch_core.collect import collect
 from batch_core.errors import Unavailable
@@ -17,6 +18,7 @@ from batch_core.scale import scale
 from batch_core.state.record import TaskState
 from batch_core.submit import submit
 from batch_core.waiting import why_waiting
+from tests.batch_core.cuts import Cut, End, cut_short, cuttable_calls
 from tests.batch_core.steps import TRIGGER, dropped, later, record_of, with_routes
 from tests.batch_emulator.control_client import control
 
@@ -225,6 +227,45 @@ async def test_a_pool_that_cannot_get_its_nodes_is_asked_again_after_a_pause(
     assert await steady(scaled) == 1
     await running(scaled, records)
     await released(scaled, tmp_path, records)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_wherever_a_tick_stops_no_node_stays_closed_and_no_result_is_lost(scaled, tmp_path):
+    async def two_ticks(app):
+        await scale(app)
+        await scale(app)
+
+    with cuttable_calls():
+        whole, at = Cut(at=0, is_after=False, end=End.CRASH), 0
+        while at <= whole.made:
+            at += 1
+            (record,) = await put(scaled, 1, f"{at}-")
+            await scale(scaled)
+            assert await steady(scaled) == 1, at
+            await running(scaled, [record])
+            await released(scaled, tmp_path, [record])
+            await collect(scaled)
+            whole = whole if whole.made else Cut(at=0, is_after=False, end=End.CRASH)
+            cut = whole if at == 1 else Cut(at=at - 1, is_after=False, end=End.CRASH)
+            await cut_short(two_ticks(again_from_nothing(scaled)), cut)
+            await until_gone(scaled)
+            assert (await record_of(scaled, record.task_id)).state is TaskState.SUCCEEDED
+    assert whole.made > 10
+
+
+def again_from_nothing(app):
+    """Return the app as a process that has just begun and remembers nothing."""
+    return app_on(app.clients, app.settings)
+
+
+async def until_gone(app):
+    """Tick in fair weather until the pool has no nodes."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while await app.nodes.nodes(pool_id_of(app)) or (await pool_of(app)).allocation_state != "steady":
+            # A claim of a process that has ended is over by then.
+            await scale(later(app, minutes=6))
+            await asyncio.sleep(0.05)
 
 
 async def test_a_pool_without_nodes_is_well_when_the_app_scales_it(scaled):
