@@ -19,6 +19,7 @@ from batch_core.services.input_container import InputContainer
 from batch_core.services.output_container import OutputContainer
 from batch_core.services.output_copier import OutputCopier
 from batch_core.services.pool_nodes import PoolNodes
+from batch_core.services.signing import Signer
 from batch_core.services.task_files import TaskFiles
 from batch_core.state.job_registry import JobRegistry
 from batch_core.state.scaling import Scaling
@@ -82,7 +83,8 @@ def app_on(
     registry = JobRegistry(table_client)
     batch = BatchService(clients.batch)
     files = TaskFiles(clients.batch)
-    outputs = OutputContainer(clients.blobs, settings.output_container)
+    signer = Signer(clients.blobs)
+    outputs = OutputContainer(clients.blobs, settings.output_container, signer)
     return App(
         settings=settings,
         route_book=RouteBook(env),
@@ -92,7 +94,7 @@ def app_on(
         sweep_checkpoint=SweepCheckpoint(table_client),
         batch=batch,
         jobs=Jobs(registry, batch, prefix=settings.job_prefix, default=JobKind(pool_id=settings.pool.id), now=now),
-        inputs=InputContainer(clients.blobs, settings.input_container),
+        inputs=InputContainer(clients.blobs, settings.input_container, signer),
         outputs=outputs,
         files=files,
         nodes=PoolNodes(clients.batch),

@@ -20,7 +20,7 @@ from batch_core.app import App
 from batch_core.config.routes import Route, Routes, Unmatched
 from batch_core.errors import RoutesError
 from batch_core.in_flight import IN_FLIGHT
-from batch_core.naming import are_alike
+from batch_core.naming import FILES_FOLDER, are_alike, output_name
 from batch_core.state.changes import Change, Stored
 from batch_core.state.record import TaskRecord
 
@@ -76,6 +76,7 @@ async def pinned(app: App, record: TaskRecord, route: Route | None) -> TaskRecor
         route=route.name,
         route_digest=route.digest,
         route_before=f"{record.route} {record.route_digest}" if is_known else record.route_before,
+        files=output_name(record.blob, record.task_id, FILES_FOLDER) + "/" if route.outputs else None,
         rerouted_at=None,
     )
 

@@ -127,7 +127,7 @@ async def _hand_over_chunk(chunk: _Chunk) -> Done:
         await app.jobs.make(chunk.job_id, chunk.kind)
         tasks = {
             one.record.task_id: await batch_task(
-                one.record, chunk.routes[one.record.task_id], app.settings.task, app.inputs
+                one.record, chunk.routes[one.record.task_id], app.settings.task, app.inputs, app.outputs
             )
             for one in chunk.records
         }

@@ -89,6 +89,11 @@ def table_keys(task: str) -> TableKeys:
     return TableKeys(partition=match["day"], row=f"{inverted:06}-{task[len('yyyymmddThhmmss-') :]}")
 
 
+#: In a task's working directory, so that no file name can collide with what a command writes there.
+INPUT_FOLDER: Final = "input"
+#: Below the outputs of a task: the files that its node uploads.
+FILES_FOLDER: Final = "files"
+
 #: More attempts at one version have no id.
 MAX_ATTEMPT: Final = 9999
 

@@ -1,19 +1,29 @@
 """A record becomes the Batch task that runs the command on its file."""
 
+from collections.abc import Sequence
 from typing import Final
 
-from batch_core.config.routes import Route
+from batch_core.config.routes import OutputsOn, Resource, Route
 from batch_core.config.settings import TaskSettings
-from batch_core.naming import file_name
-from batch_core.services.batch_values import NewTask
+from batch_core.naming import FILES_FOLDER, INPUT_FOLDER, file_name, output_name
+from batch_core.services.batch_values import NewTask, TaskResource, Upload
 from batch_core.services.input_container import InputContainer
+from batch_core.services.output_container import OutputContainer
 from batch_core.state.record import TaskRecord
 
-#: In the task's working directory, so that no file name can collide with what a command writes there.
-INPUT_FOLDER: Final = "input"
+#: What a pattern of Batch is made of; a pattern without it is the name of one file
+#: (https://learn.microsoft.com/azure/batch/batch-task-output-files).
+_WILDCARDS: Final = frozenset("*?[")
+_CONDITIONS: Final = {
+    OutputsOn.SUCCESS: "tasksuccess",
+    OutputsOn.FAILURE: "taskfailure",
+    OutputsOn.COMPLETION: "taskcompletion",
+}
 
 
-async def batch_task(record: TaskRecord, route: Route, settings: TaskSettings, inputs: InputContainer) -> NewTask:
+async def batch_task(
+    record: TaskRecord, route: Route, settings: TaskSettings, inputs: InputContainer, outputs: OutputContainer
+) -> NewTask:
     """Return the task: the route's command line, the file beside it, its name only in environment settings.
 
     Raises the `ServiceError` that fits if a user delegation key is needed and cannot be had.
@@ -39,4 +49,47 @@ async def batch_task(record: TaskRecord, route: Route, settings: TaskSettings, i
         max_retries=route.retries,
         user_scope=route.run_as,
         is_elevated=route.is_elevated,
+        resources=[_resource(one, identity) for one in route.resources],
+        uploads=await _uploads(record, route, settings, outputs),
     )
+
+
+def _resource(resource: Resource, identity: str) -> TaskResource:
+    return TaskResource(
+        url=resource.url,
+        container_url=resource.container,
+        auto_storage_container=resource.auto_storage,
+        prefix=resource.prefix,
+        path=resource.path,
+        identity_resource_id=identity if resource.uses_identity else "",
+    )
+
+
+async def _uploads(
+    record: TaskRecord, route: Route, settings: TaskSettings, outputs: OutputContainer
+) -> Sequence[Upload]:
+    """Return what the node uploads to the output container: with its identity, or a SAS that can only add.
+
+    The SAS lives as long as the file may wait and its command run.
+    """
+    if not route.outputs:
+        return []
+    identity = settings.identity_resource_id
+    lifetime = settings.input_sas_lifetime + route.max_wall_clock_time
+    url = outputs.url if identity else await outputs.upload_url(lifetime)
+    return [
+        Upload(
+            pattern=pattern,
+            container_url=url,
+            path=_upload_path(record, pattern),
+            condition=_CONDITIONS[route.outputs_on],
+            identity_resource_id=identity,
+        )
+        for pattern in route.outputs
+    ]
+
+
+def _upload_path(record: TaskRecord, pattern: str) -> str:
+    """Return the blob's name of one file, or the folder of what a pattern matches."""
+    is_pattern = bool(_WILDCARDS & set(pattern))
+    return output_name(record.blob, record.task_id, FILES_FOLDER if is_pattern else f"{FILES_FOLDER}/{pattern}")

@@ -61,14 +61,22 @@ async def match(app: App, name: str, chosen: str | None) -> int:
     return 1
 
 
+def _bare(url: str) -> str:
+    """Return a URL without its query, which may be a signature."""
+    address, question, _ = url.partition("?")
+    return address + (f"?{_HIDDEN}" if question else "")
+
+
 async def _document(app: App, name: str, route: Route) -> dict[str, Any]:
     container = app.settings.input_container
     version = BlobVersion(container=container, name=name, etag="0x0", last_modified=app.now(), size=0)
     record = new_record(app, version, DetectedBy.HTTP, 1)
-    task = await batch_task(record, route, app.settings.task, app.inputs)
+    task = await batch_task(record, route, app.settings.task, app.inputs, app.outputs)
     shown = replace(
         task,
-        input_url=f"{app.inputs.url(name)}?{_HIDDEN}" if "?" in task.input_url else task.input_url,
+        input_url=_bare(task.input_url),
+        resources=[replace(one, url=_bare(one.url), container_url=_bare(one.container_url)) for one in task.resources],
+        uploads=[replace(one, container_url=_bare(one.container_url)) for one in task.uploads],
         environment={name: _HIDDEN if name in route.environment else value for name, value in task.environment.items()},
     )
     return {"pool": route.job_kind.pool_id, "priority": route.job_kind.priority, "task": task_document(shown)}

@@ -29,6 +29,30 @@ class Unmatched(StrEnum):
     REJECT = "reject"
 
 
+class OutputsOn(StrEnum):
+    """When a node uploads a task's output files."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+    COMPLETION = "completion"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource:
+    """Something that a node downloads beside the file: one of `url`, `container` and `auto_storage` is set.
+
+    `url` and `container` may hold a SAS, and `path` is relative to the task's working directory.
+    """
+
+    url: str = field(default="", repr=False)
+    container: str = field(default="", repr=False)
+    auto_storage: str = ""
+    prefix: str = ""
+    path: str = ""
+    #: It is read as the identity that POOL_IDENTITY_RESOURCE_ID names.
+    uses_identity: bool = False
+
+
 class RunAs(StrEnum):
     """Whose account a command runs under: https://learn.microsoft.com/azure/batch/batch-user-accounts."""
 
@@ -64,6 +88,12 @@ class Route:
     retries: int = 0
     run_as: RunAs = RunAs.TASK
     is_elevated: bool = False
+    #: As the node gets them; and as the file says them, with names of settings.
+    resources: tuple[Resource, ...] = ()
+    said_resources: tuple[Mapping[str, object], ...] = field(default=(), repr=False)
+    #: Patterns of files that the node uploads, relative to the task's working directory.
+    outputs: tuple[str, ...] = ()
+    outputs_on: OutputsOn = OutputsOn.SUCCESS
 
     def match_of(self, blob_name: str) -> str | None:
         """Return the first glob that matches the whole name, None if none does."""
@@ -75,7 +105,7 @@ class Route:
 
         The value of a setting that the environment names is no part of it: a token that is renewed changes no route.
         """
-        said = [
+        said: list[object] = [
             self.command_line,
             self.job_kind.pool_id.lower(),
             self.job_kind.priority,
@@ -87,6 +117,11 @@ class Route:
             self.run_as,
             self.is_elevated,
         ]
+        # Only where there are some, so that a route without them keeps the digest that it had before they were words.
+        if self.said_resources:
+            said.append({"resources": list(self.said_resources)})
+        if self.outputs:
+            said.append({"outputs": [*self.outputs, self.outputs_on]})
         return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:_DIGEST_LENGTH]
 
 

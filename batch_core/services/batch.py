@@ -16,6 +16,10 @@ from azure.batch.models import (
     BatchTaskGroup,
     ElevationLevel,
     EnvironmentSetting,
+    OutputFile,
+    OutputFileBlobContainerDestination,
+    OutputFileDestination,
+    OutputFileUploadConfiguration,
     ResourceFile,
     UserIdentity,
 )
@@ -35,7 +39,16 @@ from batch_core.services.batch_reading import (
     required_time,
     wire_value,
 )
-from batch_core.services.batch_values import CompletedPage, CurrentTask, JobStatus, NewTask, NodeCounts, PoolStatus
+from batch_core.services.batch_values import (
+    CompletedPage,
+    CurrentTask,
+    JobStatus,
+    NewTask,
+    NodeCounts,
+    PoolStatus,
+    TaskResource,
+    Upload,
+)
 
 #: https://learn.microsoft.com/rest/api/batchservice/tasks/create-task-collection
 MAX_TASKS_PER_CALL: Final = 100
@@ -187,7 +200,8 @@ def _options(task: NewTask) -> BatchTaskCreateOptions:
     return BatchTaskCreateOptions(
         id=task.task_id,
         command_line=task.command_line,
-        resource_files=[_resource_file(task)],
+        resource_files=[_resource_file(task), *map(_more, task.resources)],
+        output_files=[_output_file(one) for one in task.uploads] or None,
         environment_settings=[EnvironmentSetting(name=name, value=value) for name, value in task.environment.items()],
         constraints=BatchTaskConstraints(
             max_wall_clock_time=task.max_wall_clock_time,
@@ -207,8 +221,34 @@ def _user_identity(task: NewTask) -> UserIdentity | None:
     return UserIdentity(auto_user=AutoUserSpecification(scope=task.user_scope, elevation_level=elevation))
 
 
+def _more(resource: TaskResource) -> ResourceFile:
+    return ResourceFile(
+        http_url=resource.url or None,
+        storage_container_url=resource.container_url or None,
+        auto_storage_container_name=resource.auto_storage_container or None,
+        blob_prefix=resource.prefix or None,
+        file_path=resource.path or None,
+        identity_reference=_identity(resource.identity_resource_id),
+    )
+
+
+def _output_file(upload: Upload) -> OutputFile:
+    container = OutputFileBlobContainerDestination(
+        container_url=upload.container_url,
+        path=upload.path,
+        identity_reference=_identity(upload.identity_resource_id),
+    )
+    return OutputFile(
+        file_pattern=upload.pattern,
+        destination=OutputFileDestination(container=container),
+        upload_options=OutputFileUploadConfiguration(upload_condition=upload.condition),
+    )
+
+
+def _identity(resource_id: str) -> BatchNodeIdentityReference | None:
+    return BatchNodeIdentityReference(resource_id=resource_id) if resource_id else None
+
+
 def _resource_file(task: NewTask) -> ResourceFile:
-    if not task.identity_resource_id:
-        return ResourceFile(http_url=task.input_url, file_path=task.input_path)
-    identity = BatchNodeIdentityReference(resource_id=task.identity_resource_id)
+    identity = _identity(task.identity_resource_id)
     return ResourceFile(http_url=task.input_url, file_path=task.input_path, identity_reference=identity)

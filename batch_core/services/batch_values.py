@@ -1,10 +1,36 @@
 """Tasks, pools and files of Batch as the app knows them. Times are aware and UTC."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from azure.batch.models import AllocationState, BatchJobState, BatchNodeState, BatchPoolState
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskResource:
+    """Something that a node downloads beside a task's file: one of the first three is set, and may be a secret."""
+
+    url: str
+    container_url: str
+    auto_storage_container: str
+    prefix: str
+    #: Relative to the task's working directory.
+    path: str
+    identity_resource_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upload:
+    """Files that a node uploads when a command has ended; `container_url` is a secret where there is no identity."""
+
+    pattern: str
+    container_url: str
+    #: Of the blob, or of the folder where the pattern has wildcards.
+    path: str
+    #: tasksuccess, taskfailure or taskcompletion.
+    condition: str
+    identity_resource_id: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +55,8 @@ class NewTask:
     #: Whose account the command runs under: `task` or `pool` (https://learn.microsoft.com/azure/batch/batch-user-accounts).
     user_scope: str = "task"
     is_elevated: bool = False
+    resources: Sequence[TaskResource] = ()
+    uploads: Sequence[Upload] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

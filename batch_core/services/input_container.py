@@ -1,19 +1,19 @@
 """The container that files are dropped into: its listing, versions of its blobs, and URLs that nodes read them by."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
-from azure.storage.blob import BlobProperties, BlobSasPermissions, UserDelegationKey, generate_blob_sas
+from azure.storage.blob import BlobProperties
 from azure.storage.blob.aio import BlobClient, BlobServiceClient
 
-from batch_core.clocks import CLOCK_MARGIN
 from batch_core.errors import BlobNotFound, Missing, NotAFile, NotNow, ServiceError
 from batch_core.naming import BlobVersion, fits_receipt, has_dot_segment, is_ambiguous
 from batch_core.obstacle import Obstacle
 from batch_core.sdk.service_codes import IMPOSSIBLE_NAME
 from batch_core.sdk.translation import translating
 from batch_core.services.blob_access import blob_client, blob_properties
+from batch_core.services.signing import Signer
 
 #: https://learn.microsoft.com/rest/api/storageservices/list-blobs
 MAX_BLOBS_PER_PAGE: Final = 5000
@@ -22,10 +22,6 @@ MAX_BLOBS_PER_PAGE: Final = 5000
 _INCLUDED: Final = ["copy", "metadata"]
 #: https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes
 _CUSTOMER_KEY: Final = "BlobUsesCustomerSpecifiedEncryption"
-#: Storage refuses a key that would live longer than 7 days by its own clock, and what began in its future: so the
-#: margin is taken off both ends (https://learn.microsoft.com/rest/api/storageservices/get-user-delegation-key).
-_DELEGATION_KEY_LIFETIME: Final = timedelta(days=7) - CLOCK_MARGIN
-_DELEGATION_KEY_RENEWAL: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,11 +49,10 @@ class _Found:
 class InputContainer:
     """The container that files are dropped into. Methods raise the `ServiceError` that fits."""
 
-    def __init__(self, client: BlobServiceClient, name: str) -> None:
+    def __init__(self, client: BlobServiceClient, name: str, signer: Signer) -> None:
         self._client = client
         self._name = name
-        self._delegation_key: UserDelegationKey | None = None
-        self._delegation_key_asked = datetime.min.replace(tzinfo=UTC)
+        self._signer = signer
 
     async def version_of(self, blob_name: str) -> BlobVersion:
         """Return the blob's present version.
@@ -131,42 +126,12 @@ class InputContainer:
             )
 
     async def sas_url(self, blob_name: str, lifetime: timedelta) -> str:
-        """Return a URL with which anybody can read this one blob for at least this long: a secret.
-
-        A key of an identity ends it after 7 days less the margin for clocks. It has no start, which could lie in the
-        future of Storage's clock (https://learn.microsoft.com/azure/storage/common/storage-sas-overview).
-        """
-        url, now = self.url(blob_name), datetime.now(UTC)
-        account_key = getattr(self._client.credential, "account_key", None)
-        delegation_key = None if account_key else await self._user_delegation_key(now)
-        expiry = now + lifetime + CLOCK_MARGIN
-        if delegation_key is not None:
-            expiry = min(expiry, self._delegation_key_asked + _DELEGATION_KEY_LIFETIME)
-        token = generate_blob_sas(
-            account_name=self._client.account_name or "",
-            container_name=self._name,
-            blob_name=blob_name,
-            account_key=account_key,
-            user_delegation_key=delegation_key,
-            permission=BlobSasPermissions(read=True),
-            expiry=expiry,
-        )
-        return f"{url}?{token}"
+        """Return a URL with which anybody can read this one blob for at least this long: a secret."""
+        return f"{self.url(blob_name)}?{await self._signer.reading(self._name, blob_name, lifetime)}"
 
     async def ping(self) -> None:
         with translating(f"looking at container {self._name}"):
             await self._client.get_container_client(self._name).get_container_properties()
-
-    async def _user_delegation_key(self, now: datetime) -> UserDelegationKey:
-        # Asked for once an hour at most: every SAS of that hour is signed with the same key.
-        is_young = timedelta(0) <= now - self._delegation_key_asked <= _DELEGATION_KEY_RENEWAL
-        if self._delegation_key is None or not is_young:
-            with translating("asking for a user delegation key"):
-                self._delegation_key = await self._client.get_user_delegation_key(
-                    now - CLOCK_MARGIN, now + _DELEGATION_KEY_LIFETIME
-                )
-            self._delegation_key_asked = now
-        return self._delegation_key
 
     def _found(self, properties: BlobProperties) -> _Found:
         is_pending = properties.copy.status == "pending"

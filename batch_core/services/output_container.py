@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Final
 
 from azure.storage.blob import BlobBlock, ContentSettings
@@ -10,6 +11,7 @@ from azure.storage.blob.aio import BlobClient, BlobServiceClient
 from batch_core.errors import Missing, Unavailable
 from batch_core.sdk.translation import translating
 from batch_core.services.blob_access import blob_client, blob_properties
+from batch_core.services.signing import Signer
 
 _TEXT: Final = ContentSettings(content_type="text/plain")
 
@@ -17,9 +19,19 @@ _TEXT: Final = ContentSettings(content_type="text/plain")
 class OutputContainer:
     """The container that output arrives in. Methods raise the `ServiceError` that fits."""
 
-    def __init__(self, client: BlobServiceClient, name: str) -> None:
+    def __init__(self, client: BlobServiceClient, name: str, signer: Signer) -> None:
         self._client = client
         self._name = name
+        self._signer = signer
+
+    @property
+    def url(self) -> str:
+        """The container's URL, which alone gives no access."""
+        return self._client.get_container_client(self._name).url
+
+    async def upload_url(self, lifetime: timedelta) -> str:
+        """Return a URL with which anybody can create and write blobs here for at least this long: a secret."""
+        return f"{self.url}?{await self._signer.adding(self._name, lifetime)}"
 
     async def write(self, blob_name: str, content: bytes) -> None:
         """Write the blob in one call, replacing an older one."""

@@ -110,6 +110,8 @@ class TaskRecord:
     #: Names in the output container.
     stdout: str | None = None
     stderr: str | None = None
+    #: Where in the output container the files of the route's patterns are, if any matched.
+    files: str | None = None
     #: Of a failed one: what it wrote to standard error last, at most 2,000 characters.
     stderr_end: str | None = None
     #: When the record reached its final state.

@@ -80,7 +80,7 @@ async def new_record(app: App, version: BlobVersion, attempt: int = 1) -> TaskRe
 
 async def task_of(app: App, record: TaskRecord) -> NewTask:
     """Return the task that Batch would be given for a record on the settings' route."""
-    return await batch_task(record, settings_route(app.settings), app.settings.task, app.inputs)
+    return await batch_task(record, settings_route(app.settings), app.settings.task, app.inputs, app.outputs)
 
 
 async def recorded_only(app: App, version: BlobVersion) -> Stored:

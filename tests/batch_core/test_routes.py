@@ -1,13 +1,15 @@
 """Routes at work: which takes a file, what Batch is given, and what becomes of records when the routes change."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from batch_core.cancel import cancel
 from batch_core.cli import provision
 from batch_core.config.pools import settings_pool
+from batch_core.config.route_book import RouteBook
 from batch_core.errors import InvalidRequest, NotNow, RoutesError
 from batch_core.hand_over import hand_over
 from batch_core.http.health import check_health
@@ -16,6 +18,7 @@ from batch_core.intake import take, take_by_hand
 from batch_core.naming import table_keys
 from batch_core.reconcile import reconcile
 from batch_core.retry import retry
+from batch_core.services.output_container import OutputContainer
 from batch_core.services.provisioning import pool_options
 from batch_core.state.record import DetectedBy, TaskState
 from batch_core.submit import submit
@@ -343,3 +346,75 @@ async def test_a_pool_with_a_formula_is_scaled_by_batch(app, tmp_path):
     pool = await app.clients.batch.get_pool(pool_id)
     assert (pool.enable_auto_scale, pool.auto_scale_formula) == (True, "$TargetDedicatedNodes = 1;")
     await provision.remove(resource)
+
+
+MAKES_FILES = """
+[[routes]]
+name = "makes"
+match = "**"
+command = "/bin/bash -c 'mkdir -p a/b; echo one > one.txt; echo two > a/b/two.csv; exit $(cat \\"$INPUT_FILE\\")'"
+outputs = ["one.txt", "a/**/*.csv"]
+"""
+
+
+async def blobs_below(app, folder):
+    container = app.clients.blobs.get_container_client(app.settings.output_container)
+    names = [name async for name in container.list_blob_names(name_starts_with=folder)]
+    return {name.removeprefix(folder): await output(app, name) for name in names}
+
+
+async def test_a_node_uploads_the_files_that_a_command_makes(app, tmp_path):
+    routed = with_routes(app, tmp_path / "routes.toml", MAKES_FILES)
+    end = await collected(routed, (await submitted(routed, "ä ö/x.txt", b"0")).task_id)
+    assert (end.state, end.files) == (TaskState.SUCCEEDED, f"ä ö/x.txt/{end.task_id}/files/")
+    found = await blobs_below(app, end.files)
+    assert {name.rpartition("/")[2]: content for name, content in found.items()} == {
+        "one.txt": b"one\n",
+        "two.csv": b"two\n",
+    }
+
+
+@pytest.mark.parametrize(("when", "expected"), [("success", 0), ("failure", 2), ("completion", 2)])
+async def test_files_of_a_failed_command_are_uploaded_as_the_route_says(app, tmp_path, when, expected):
+    routed = with_routes(app, tmp_path / "routes.toml", MAKES_FILES + f'outputs_on = "{when}"')
+    end = await collected(routed, (await submitted(routed, "x.txt", b"3")).task_id)
+    assert (end.state, end.exit_code) == (TaskState.FAILED, 3)
+    assert len(await blobs_below(app, end.files)) == expected
+
+
+async def test_a_file_that_cannot_be_uploaded_is_a_failure_with_its_name_and_no_success(app, tmp_path):
+    routed = with_routes(app, tmp_path / "routes.toml", MAKES_FILES)
+    elsewhere = replace(routed, outputs=OutputContainer(app.clients.blobs, "no-such-container", app.inputs._signer))
+    end = await collected(routed, (await submitted(elsewhere, "x.txt", b"0")).task_id)
+    assert (end.state, end.exit_code, end.failure_code) == (TaskState.FAILED, 0, "FileUploadContainerNotFound")
+    assert end.reason.startswith("FileUploadContainerNotFound: ")
+    assert await output(app, end.stdout) == b""
+
+
+async def test_the_node_may_add_outputs_and_nothing_else(app, tmp_path):
+    routed = with_routes(app, tmp_path / "routes.toml", MAKES_FILES)
+    record = await submitted(routed, "x.txt", b"0")
+    (first, _) = (await task_in_batch(app, record)).output_files
+    url = first.destination.container.container_url
+    rights = parse_qs(urlsplit(url).query)
+    assert (rights["sp"], rights["sr"]) == (["cw"], ["c"])
+    lifetime = app.settings.task.input_sas_lifetime + app.settings.task.max_wall_clock_time
+    assert datetime.fromisoformat(rights["se"][0]) >= app.now() + lifetime
+
+
+async def test_resources_come_with_the_file(app, tmp_path):
+    tools = app.clients.blobs.get_container_client(app.settings.input_container)
+    await tools.upload_blob("v1/tool.sh", b"echo tool")
+    base, sas = tools.url, await app.inputs.sas_url("v1/tool.sh", timedelta(hours=1))
+    text = f"""
+[[routes]]
+name = "tools"
+match = "*.txt"
+command = "/bin/bash tools/tool.sh"
+resources = [{{ url = "{base}/v1/tool.sh?%TOOL_SAS%", path = "tools/tool.sh" }}]
+"""
+    env = {"TOOL_SAS": sas.partition("?")[2]}
+    routed = replace(with_routes(app, tmp_path / "routes.toml", text), route_book=RouteBook(env))
+    end = await collected(routed, (await submitted(routed, "x.txt")).task_id)
+    assert (end.state, await output(app, end.stdout)) == (TaskState.SUCCEEDED, b"tool\n")
+    assert "sig=" not in repr(routed.routes())

@@ -70,7 +70,7 @@ async def test_a_pool_identity_reads_the_input_without_a_signature(app):
     version = await dropped(app, "a.txt", b"text")
     record = (await submit(app, [version], detected_by=TRIGGER))[0].record
     settings = replace(app.settings.task, identity_resource_id="/subscriptions/s/identity")
-    task = await batch_task(record, settings_route(app.settings), settings, app.inputs)
+    task = await batch_task(record, settings_route(app.settings), settings, app.inputs, app.outputs)
     assert task.identity_resource_id == "/subscriptions/s/identity"
     assert "sig=" not in task.input_url
 

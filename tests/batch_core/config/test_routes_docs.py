@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from batch_core.config.routes_file import PoolTable, RouteTable, json_schema, read_routes
+from batch_core.config.route_tables import PoolTable, RouteTable
+from batch_core.config.routes_file import json_schema, read_routes
 from batch_core.config.settings import Settings
 
 ROOT = Path(__file__).parents[3]
@@ -25,12 +26,11 @@ def test_the_docs_explain_every_word_of_a_route_and_a_pool_in_its_order():
     assert words == [*RouteTable.__struct_fields__, *PoolTable.__struct_fields__]
 
 
-@pytest.mark.parametrize("name", ["example", "docs"])
+@pytest.mark.parametrize("name", ["example", "docs", "resources"])
 def test_what_is_shown_can_be_used(tmp_path, name):
-    text = (
-        (ROOT / "routes.toml.example").read_text() if name == "example" else DOCS.split("```")[1].removeprefix("toml")
-    )
+    blocks = re.findall(r"```toml\n(.*?)```", DOCS, re.DOTALL)
+    text = {"example": (ROOT / "routes.toml.example").read_text(), "docs": blocks[0], "resources": blocks[1]}[name]
     file = tmp_path / "routes.toml"
     file.write_text(text)
-    found = read_routes(file, SETTINGS, {"THUMBNAIL_TOKEN": "x"})
+    found = read_routes(file, SETTINGS, {"THUMBNAIL_TOKEN": "x", "TOOLS_SAS": "x"})
     assert len(found.routes) >= len(tomllib.loads(text)["routes"])

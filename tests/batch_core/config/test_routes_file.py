@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batch_core.config.pools import Fill, Pool, Scale, StartTask, settings_pool
+from batch_core.config.route_tables import RoutesTable
 from batch_core.config.routes import JobKind, RunAs, Unmatched, settings_route
-from batch_core.config.routes_file import MAX_FILE_SIZE, RoutesTable, json_schema, read_routes
+from batch_core.config.routes_file import MAX_FILE_SIZE, json_schema, read_routes
 from batch_core.config.settings import Settings
 from batch_core.errors import RoutesError
 
@@ -166,6 +167,24 @@ WRONG = [
     ("[pools.a]\n[pools.A]", "routes.toml, pools has 'a' twice, but for capitals"),
     ("pools = 1", "routes.toml, pools is 1: it must be a table of pools, each begun by [pools.ID]"),
     ("pools = { a = 1 }", "routes.toml, pool 'a' is 1: it must be a table"),
+    *[
+        (f"{MINIMAL}resources = [{{ {words} }}]", f"routes.toml, route 'texts', resource 1{problem}")
+        for words, problem in [
+            ("path = 'a'", " has no source: it must be one of url, container and auto_storage"),
+            ("url = 'https://a'", " has a url and no path"),
+            ("url = 'https://a', path = 'a', prefix = 'a'", " has a url and a prefix"),
+            ("url = 'https://a', path = 'a', auto_storage = 'a'", " has url and auto_storage: it must be one of"),
+            ("url = 'ftp://a', path = 'a'", ", url is no URL: it begins with https://"),
+            ("auto_storage = 'A'", ", auto_storage is 'A': it must be the name of a container"),
+            ("auto_storage = 'a', path = '../b'", ", path is '../b': it must be relative"),
+            ("auto_storage = 'a', path = 'input/x'", ", path is 'input/x': the folder input is the input file's"),
+            ("auto_storage = 'a', identity = true", " has identity, and POOL_IDENTITY_RESOURCE_ID is not set"),
+            ("container = '%NO%'", ", container names the setting NO, which is not set"),
+        ]
+    ],
+    (MINIMAL + "outputs = ['/etc/passwd']", "routes.toml, route 'texts', outputs has '/etc/passwd': a pattern must be"),
+    (MINIMAL + "outputs = ['a/../../b']", "routes.toml, route 'texts', outputs has 'a/../../b': a pattern must be"),
+    (MINIMAL + "outputs_on = 'always'", "routes.toml, route 'texts', outputs_on is 'always': it must be success"),
     ("[pools.a]\nnods = 1", "routes.toml, pool 'a' has 'nods', which means nothing here: did you mean nodes?"),
     ("[pools.a]\nnodes = 1001", "routes.toml, pool 'a', nodes is 1001: it must be a whole number of nodes, at most"),
     ('[pools.a]\nimage = "x"', "routes.toml, pool 'a', image is 'x': it must be publisher:offer:sku:version"),

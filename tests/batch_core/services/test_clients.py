@@ -277,7 +277,7 @@ async def test_a_token_is_good_from_now_on_whatever_storages_clock_says(app, mon
         asked.append((start, expiry))
 
     monkeypatch.setattr(app.clients.blobs, "get_user_delegation_key", key)
-    await app.inputs._user_delegation_key(now)
+    await app.inputs._signer._delegation_key(now)
     ((start, expiry),) = asked
     assert start < app.now()
     assert expiry < app.now() + timedelta(days=7)

@@ -1,0 +1,415 @@
+"""The words of `routes.toml`.
+
+What each may hold and what it means is said once, here: problems, the JSON Schema for editors and the tables of
+`docs/routes.md` follow it.
+"""
+
+from datetime import timedelta
+from typing import Annotated, Final
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from batch_core.config.pools import MOST_NODES, Fill
+from batch_core.config.route_checks import (
+    wrong_command,
+    wrong_duration,
+    wrong_environment,
+    wrong_globs,
+    wrong_outputs,
+    wrong_path,
+    wrong_pool_ids,
+    wrong_url,
+)
+from batch_core.config.routes import OutputsOn, RunAs, Unmatched
+from batch_core.config.tables import CHECK, IS_HIDDEN, ITEM, RULE
+
+MAX_ROUTES: Final = 200
+MAX_POOLS: Final = 50
+A_NODE_COUNT: Final = f"a whole number of nodes, at most {MOST_NODES}"
+
+_Glob = Annotated[str, Meta(min_length=1, max_length=1024)]
+_Duration = Annotated[
+    timedelta, Meta(extra={RULE: "an ISO 8601 duration of days, hours, minutes and seconds, such as PT20M"})
+]
+
+
+class ResourceTable(Struct, forbid_unknown_fields=True, kw_only=True):
+    """Something that a node downloads beside the file: one of `url`, `container` and `auto_storage`."""
+
+    url: Annotated[
+        str,
+        Meta(
+            max_length=4096,
+            description="The URL of a file. %NAME% stands in for the setting NAME, such as one that holds a SAS.",
+            extra={RULE: "the URL of a file", IS_HIDDEN: True, CHECK: wrong_url},
+        ),
+    ] = ""
+    container: Annotated[
+        str,
+        Meta(
+            max_length=4096,
+            description="The URL of a container, of which everything is downloaded, or what begins with `prefix`.",
+            extra={RULE: "the URL of a container", IS_HIDDEN: True, CHECK: wrong_url},
+        ),
+    ] = ""
+    auto_storage: Annotated[
+        str,
+        Meta(
+            pattern="^([a-z0-9](-?[a-z0-9])*)?$",
+            max_length=63,
+            description="The name of a container in the Storage account that is linked to the Batch account.",
+            extra={RULE: "the name of a container"},
+        ),
+    ] = ""
+    prefix: Annotated[
+        str,
+        Meta(
+            max_length=1024, description="What the names of the container's blobs begin with.", extra={RULE: "a text"}
+        ),
+    ] = ""
+    path: Annotated[
+        str,
+        Meta(
+            max_length=1024,
+            description="Where it is put, relative to the task's working directory; of a container, the folder.",
+            extra={RULE: "a relative path", CHECK: wrong_path},
+        ),
+    ] = ""
+    identity: Annotated[
+        bool,
+        Meta(
+            description="Whether it is read as the pool's identity, which POOL_IDENTITY_RESOURCE_ID names.",
+            extra={RULE: "true or false"},
+        ),
+    ] = False
+
+
+class RouteTable(Struct, forbid_unknown_fields=True, kw_only=True):
+    """What happens to the files whose names match."""
+
+    name: Annotated[
+        str,
+        Meta(
+            pattern="^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$",
+            description="What records and logs call the route.",
+            extra={RULE: "1 to 32 letters, digits, hyphens and underscores, a letter or digit first"},
+        ),
+    ]
+    match: Annotated[
+        _Glob | Annotated[list[_Glob], Meta(min_length=1, max_length=100)],
+        Meta(
+            description="Globs over the blob's name: * stays in a folder, ** crosses folders.",
+            extra={RULE: "a glob such as photos/**/*.jpg, or a list of 1 to 100 of them", CHECK: wrong_globs},
+        ),
+    ]
+    command: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=10_000,
+            description="The command line, which no shell reads unless it names one. It finds its file as INPUT_FILE.",
+            extra={RULE: "a command line such as /bin/bash -c 'wc \"$INPUT_FILE\"'", CHECK: wrong_command},
+        ),
+    ]
+    pool: (
+        Annotated[
+            str,
+            Meta(
+                pattern="^[A-Za-z0-9_-]{1,64}$",
+                description="The pool that it runs on: one of `pools`; without it, the pool that BATCHPOOL_ID names.",
+                extra={RULE: "the id of a pool: 1 to 64 letters, digits, hyphens and underscores"},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    environment: Annotated[
+        dict[str, str],
+        Meta(
+            max_length=100,
+            description="Environment variables of the command. %TOKEN% in a value stands in for the setting TOKEN.",
+            extra={RULE: "a table of up to 100 names and texts", IS_HIDDEN: True, CHECK: wrong_environment},
+        ),
+    ] = {}
+    slots: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=256,
+            description="How many task slots of a node the command takes.",
+            extra={RULE: "a whole number from 1 to 256"},
+        ),
+    ] = 1
+    priority: Annotated[
+        int,
+        Meta(
+            ge=-1000,
+            le=1000,
+            description="Tasks of a higher priority start first. It is a property of the job that they share.",
+            extra={RULE: "a whole number from -1000 to 1000"},
+        ),
+    ] = 0
+    retries: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=100,
+            description="How often Batch runs the command again if it fails.",
+            extra={RULE: "a whole number from 0 to 100"},
+        ),
+    ] = 0
+    timeout: (
+        Annotated[
+            _Duration,
+            Meta(
+                description="A command that runs longer is stopped; without it, TASK_MAX_WALL_CLOCK_TIME counts.",
+                extra={CHECK: wrong_duration(timedelta(seconds=1))},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    retention: (
+        Annotated[
+            _Duration,
+            Meta(
+                description="How long the node keeps the task's files; without it, TASK_RETENTION_TIME counts.",
+                extra={CHECK: wrong_duration(timedelta(minutes=1))},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    run_as: Annotated[
+        RunAs,
+        Meta(
+            description="task: a user of its own for each task. pool: one user for all tasks of a node.",
+            extra={RULE: "task or pool"},
+        ),
+    ] = RunAs.TASK
+    elevated: Annotated[
+        bool, Meta(description="Whether that user is an administrator (root).", extra={RULE: "true or false"})
+    ] = False
+    resources: Annotated[
+        list[ResourceTable],
+        Meta(
+            max_length=100,
+            description="What the node downloads beside the file: scripts, models.",
+            extra={RULE: 'a list of up to 100 tables such as { url = "...", path = "tool.py" }', ITEM: "resource"},
+        ),
+    ] = []
+    outputs: Annotated[
+        list[Annotated[str, Meta(min_length=1, max_length=1024)]],
+        Meta(
+            max_length=50,
+            description="Patterns of files, relative to the working directory, that the node uploads.",
+            extra={RULE: "a list of up to 50 patterns such as results/**/*.csv", CHECK: wrong_outputs},
+        ),
+    ] = []
+    outputs_on: Annotated[
+        OutputsOn,
+        Meta(
+            description="When they are uploaded: on success, on failure, or on completion, which is both.",
+            extra={RULE: "success, failure or completion"},
+        ),
+    ] = OutputsOn.SUCCESS
+
+
+class ScaleTable(Struct, forbid_unknown_fields=True, kw_only=True):
+    """Bounds within which the app sets the number of nodes by the task slots that open tasks need."""
+
+    min: Annotated[
+        int, Meta(ge=0, le=MOST_NODES, description="Never fewer nodes than this.", extra={RULE: A_NODE_COUNT})
+    ] = 0
+    max: Annotated[
+        int, Meta(ge=1, le=MOST_NODES, description="Never more nodes than this.", extra={RULE: A_NODE_COUNT})
+    ]
+    spot: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=1,
+            description="The share of Spot nodes, which are cheaper and may be taken away.",
+            extra={RULE: "a share from 0 to 1"},
+        ),
+    ] = 0.0
+
+
+class StartTaskTable(Struct, forbid_unknown_fields=True, kw_only=True):
+    """What runs on each node before any task does."""
+
+    command: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=10_000,
+            description="The command line; a node takes tasks when it has succeeded.",
+            extra={RULE: "a command line such as /bin/bash -c 'apt-get install -y ffmpeg'", CHECK: wrong_command},
+        ),
+    ]
+    elevated: Annotated[
+        bool, Meta(description="Whether it runs as an administrator (root).", extra={RULE: "true or false"})
+    ] = False
+
+
+class PoolTable(Struct, forbid_unknown_fields=True, kw_only=True):
+    """A pool that routes name: `setup` makes it, `teardown` removes it. What it leaves out is as in the settings."""
+
+    existing: Annotated[
+        bool,
+        Meta(
+            description="Somebody else makes, changes and removes it; of the words below only `scale` is allowed.",
+            extra={RULE: "true or false"},
+        ),
+    ] = False
+    vm_size: (
+        Annotated[
+            str,
+            Meta(
+                pattern="^[A-Za-z0-9_-]{1,64}$",
+                description="The VM size of its nodes; without it, POOL_VM_SIZE.",
+                extra={RULE: "a VM size such as STANDARD_D2S_V3"},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    image: (
+        Annotated[
+            str,
+            Meta(
+                pattern=r"^[^:\s]+:[^:\s]+:[^:\s]+:[^:\s]+$",
+                description="publisher:offer:sku:version; without it, POOL_IMAGE.",
+                extra={RULE: "publisher:offer:sku:version, such as canonical:ubuntu-24_04-lts:server:latest"},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    node_agent: (
+        Annotated[
+            str,
+            Meta(
+                pattern=r"^[A-Za-z0-9._-]+( [A-Za-z0-9._-]+)*$",
+                max_length=200,
+                description="The node agent that fits the image; without it, POOL_NODE_AGENT_SKU.",
+                extra={RULE: "a node agent SKU such as batch.node.ubuntu 24.04"},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    slots_per_node: (
+        Annotated[
+            int,
+            Meta(
+                ge=1,
+                le=256,
+                description="How many task slots a node has; without it, POOL_TASK_SLOTS_PER_NODE.",
+                extra={RULE: "a whole number from 1 to 256"},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    fill: Annotated[
+        Fill,
+        Meta(
+            description="spread: over as many nodes as there are. pack: one node is filled before the next.",
+            extra={RULE: "spread or pack"},
+        ),
+    ] = Fill.SPREAD
+    nodes: (
+        Annotated[
+            int,
+            Meta(
+                ge=0,
+                le=MOST_NODES,
+                description="A fixed number of dedicated nodes; without it, POOL_NODE_COUNT.",
+                extra={RULE: A_NODE_COUNT},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    scale: (
+        Annotated[
+            ScaleTable,
+            Meta(
+                description="In place of `nodes`: the app sets the number of nodes by the work that there is.",
+                extra={RULE: "a table such as { min = 0, max = 20 }"},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    formula: (
+        Annotated[
+            str,
+            Meta(
+                min_length=1,
+                max_length=10_000,
+                description="In place of `nodes`: Batch evaluates this autoscale formula every five minutes.",
+                extra={RULE: "an autoscale formula of Batch"},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    start_task: (
+        Annotated[
+            StartTaskTable,
+            Meta(
+                description="What runs on each node before any task does.",
+                extra={RULE: 'a table such as { command = "...", elevated = true }'},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    packages: Annotated[
+        list[Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{1,64}(:[A-Za-z0-9._-]{1,64})?$")]],
+        Meta(
+            max_length=100,
+            description="Application packages of the Batch account, as id or id:version.",
+            extra={RULE: "a list of application packages such as ffmpeg or ffmpeg:7.0"},
+        ),
+    ] = []
+    subnet: (
+        Annotated[
+            str,
+            Meta(
+                pattern=(
+                    "^(?i:/subscriptions/[^/]+/resourcegroups/[^/]+/providers/microsoft.network/virtualnetworks/"
+                    "[^/]+/subnets/[^/]+)$"
+                ),
+                description="The ARM id of the subnet that its nodes are in.",
+                extra={RULE: "the ARM id of a subnet: /subscriptions/.../virtualNetworks/.../subnets/..."},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    inter_node: Annotated[
+        bool,
+        Meta(description="Whether its nodes can talk to each other, for MPI.", extra={RULE: "true or false"}),
+    ] = False
+
+
+class RoutesTable(Struct, forbid_unknown_fields=True, kw_only=True):
+    """What happens to which file: the first route that matches a blob's name takes it."""
+
+    routes: Annotated[
+        list[RouteTable],
+        Meta(
+            max_length=MAX_ROUTES,
+            description="The routes, in the order in which they are asked.",
+            extra={RULE: f"a list of up to {MAX_ROUTES} tables, each begun by [[routes]]", ITEM: "route"},
+        ),
+    ] = []
+    pools: Annotated[
+        dict[str, PoolTable],
+        Meta(
+            max_length=MAX_POOLS,
+            description="The pools that routes name, by their ids.",
+            extra={RULE: "a table of pools, each begun by [pools.ID]", ITEM: "pool", CHECK: wrong_pool_ids},
+        ),
+    ] = {}
+    unmatched: Annotated[
+        Unmatched,
+        Meta(
+            description=(
+                "What happens to a file that no route matches. settings: what TASK_COMMAND_LINE says. ignore: nothing."
+                " reject: a record says that it was rejected."
+            ),
+            extra={RULE: "settings, ignore or reject"},
+        ),
+    ] = Unmatched.SETTINGS
