@@ -6,12 +6,13 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.13 --genera
   --no-config --no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-all chaos clients az-tour check lint format types lock clean
+.PHONY: help setup demo up example test test-all chaos clients az-tour check lint format types lock clean
 
 help:
 	@echo "Run it"
 	@echo "  make demo      three files through the whole system, in a throwaway folder"
 	@echo "  make up        the local stack: Azurite, the Batch emulator, a Functions host; until Ctrl-C"
+	@echo "  make example   one of the examples/ on a throwaway stack: NAME=word-counts"
 	@echo
 	@echo "Change it"
 	@echo "  make check     what a change must pass: format, lint, types, tests"
@@ -49,6 +50,9 @@ demo: setup
 
 up: setup
 	$(BIN)/python -m local up
+
+example: setup
+	$(BIN)/python -m local example $(NAME)
 
 # Every worker starts an Azurite and an emulator of its own: more than four would not be faster for what they need.
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder

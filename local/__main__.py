@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from batch_core.cli.commands import check_command
-from local import demo, drop, show, up
+from local import demo, drop, example, show, up
 from local.errors import StackError
 from local.functions_host import HostKind
 from local.settings_file import CHECKOUT, AppSettings
@@ -20,6 +20,7 @@ _ENDING: Final = "\nEnding..."
 _COMMANDS: Final = {
     "up": "run the stack on its usual ports until Ctrl-C, and keep its state in .stack",
     "demo": "take three files through a throwaway stack",
+    "example": "run one of the examples on a throwaway stack",
     "drop": "put files into the input container of the stack that is up",
     "show": "show a task's record and what its command printed",
 }
@@ -44,13 +45,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", title="commands")
     made = {name: commands.add_parser(name, help=text, description=text) for name, text in _COMMANDS.items()}
-    for name in ("up", "demo"):
+    for name in ("up", "demo", "example"):
         made[name].add_argument(
             "--host",
             choices=["func", "embedded", "auto"],
             default="auto",
             help="which Functions host: Microsoft's, the embedded one, func if it is there (auto)",
         )
+    made["example"].add_argument("name", metavar="NAME", help=f"one of {', '.join(example.names())}")
     state = "where state and logs are kept (.stack)"
     made["up"].add_argument("--state", type=Path, default=CHECKOUT / ".stack", metavar="FOLDER", help=state)
     drop_ = made["drop"]
@@ -70,6 +72,8 @@ def _command(arguments: argparse.Namespace) -> Coroutine[object, object, None]:
             return up.run(Plan(settings=settings, folder=arguments.state.resolve(), host=host))
         case "demo":
             return demo.run(HostKind.chosen(arguments.host))
+        case "example":
+            return example.run(arguments.name, HostKind.chosen(arguments.host))
         case "show":
             return show.show(arguments.task_id, AppSettings.read(arguments.settings))
     return _drop_all(arguments.files, AppSettings.read(arguments.settings), is_awaited=arguments.wait)

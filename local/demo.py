@@ -5,8 +5,6 @@ https://learn.microsoft.com/azure/batch/quick-run-python
 """
 
 import asyncio
-import shutil
-import tempfile
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,9 +15,9 @@ import aiohttp
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob.aio import BlobServiceClient, ContainerClient
 
-from local import stack
+from local import stack, throwaway
 from local.drop import drop
-from local.errors import DemoFailedError, FolderError, StackError
+from local.errors import DemoFailedError
 from local.functions_host import HostKind
 from local.progress import Progress
 from local.records import Record, is_closed, record_of
@@ -46,46 +44,15 @@ async def run(host: HostKind) -> None:
     Raises `StackError` for a stack that does not start or does not stay up, and for output that is not what it should
     be: its text says where state and logs were kept.
     """
-    folder = _throwaway_folder()
-    try:
+    with throwaway.folder() as folder:
         await _run_in(folder, host)
-    except StackError as exc:
-        raise DemoFailedError(f"{exc}\nState and logs were kept in {folder}") from exc
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    shutil.rmtree(folder)
-
-
-def _throwaway_folder() -> Path:
-    try:
-        return Path(tempfile.mkdtemp(prefix="local-demo-"))
-    except OSError as exc:
-        raise FolderError(
-            f"no folder for temporary files can be made: {exc.strerror or exc}; set TMPDIR to one that can be written"
-        ) from exc
 
 
 async def _run_in(folder: Path, host: HostKind) -> None:
     started = datetime.now().astimezone()
     print(f"Sample start: {started:%Y-%m-%d %H:%M:%S}\n")
     async with stack.running(Plan.throwaway(folder, host), print) as running:
-        await _while_all_run(running, started)
-
-
-async def _while_all_run(running: Stack, started: datetime) -> None:
-    """Run the demo; raise the `ProcessEndedError` of a process of the stack that ends before it."""
-    demo = asyncio.create_task(_Demo(running).run(started))
-    watch = asyncio.create_task(running.first_end())
-    try:
-        await asyncio.wait({demo, watch}, return_when=asyncio.FIRST_COMPLETED)
-        if not demo.done():
-            raise watch.result()
-        await demo
-    finally:
-        demo.cancel()
-        watch.cancel()
-        await asyncio.gather(demo, watch, return_exceptions=True)
+        await throwaway.while_all_run(running, _Demo(running).run(started))
 
 
 class _Demo:

@@ -169,7 +169,7 @@ def _report(name: str, record: Record, settings: AppSettings) -> str:
     outputs = settings.values["OUTPUT_CONTAINER"]
     lines = [f"{name}: {record.get('state')}" + (f", {record['reason']}" if record.get("reason") else "")]
     lines += [f"  task    {record.get('task_id')}"]
-    lines += [f"  {label:<7} {outputs}/{record[label]}" for label in ("stdout", "stderr") if record.get(label)]
+    lines += [f"  {label:<7} {outputs}/{record[label]}" for label in ("stdout", "stderr", "files") if record.get(label)]
     if record.get("stderr_end"):
         lines += ["  last lines of stderr:", *(f"    {line}" for line in str(record["stderr_end"]).splitlines()[-5:])]
     return "\n".join(lines)

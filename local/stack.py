@@ -4,7 +4,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -44,6 +44,10 @@ class Plan:
         )
         settings = settings.with_values(ROUTES_FILE=str(routes.absolute()))
         return cls(settings=settings, folder=folder, host=host)
+
+    def with_routes(self, file: Path) -> "Plan":
+        """Return the same plan with a file of routes."""
+        return replace(self, settings=self.settings.with_values(ROUTES_FILE=str(file.absolute())))
 
     @property
     def logs(self) -> Path:

@@ -1,0 +1,84 @@
+"""Run one of the examples on a throwaway stack: its routes, its tools and its inputs, and what came out."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from azure.storage.blob.aio import BlobServiceClient, ContainerClient
+
+from local import drop, stack, throwaway
+from local.blob_storage import blob_storage
+from local.errors import DemoFailedError
+from local.functions_host import HostKind
+from local.settings_file import CHECKOUT, AppSettings
+from local.stack import Plan
+
+EXAMPLES: Final = CHECKOUT / "examples"
+
+_TOOLS: Final = "tools"
+#: The beginning of each output that is shown, in characters.
+_SHOWN: Final = 2000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """A folder with `routes.toml`, `inputs` and, where a command needs more than its file, `tools`."""
+
+    folder: Path
+
+    @property
+    def routes(self) -> Path:
+        return self.folder / "routes.toml"
+
+    @property
+    def inputs(self) -> Path:
+        return self.folder / "inputs"
+
+    @property
+    def tools(self) -> list[Path]:
+        return sorted((self.folder / _TOOLS).glob("*"))
+
+
+def names() -> list[str]:
+    """Return what the examples are called."""
+    return sorted(routes.parent.name for routes in EXAMPLES.glob("*/routes.toml"))
+
+
+async def run(name: str, host: HostKind) -> None:
+    """Run an example; raise `StackError` for one that does not exist, and for a task that does not succeed."""
+    if name not in names():
+        raise DemoFailedError(f"there is no example {name!r}: there are {', '.join(names())}")
+    example = Example(folder=EXAMPLES / name)
+    with throwaway.folder() as folder:
+        plan = Plan.throwaway(folder, host).with_routes(example.routes)
+        async with stack.running(plan, print) as running:
+            await throwaway.while_all_run(running, _run_on(example, plan.settings))
+
+
+async def _run_on(example: Example, settings: AppSettings) -> None:
+    app_settings = settings.validated()
+    async with blob_storage(app_settings, "running the example") as blobs:
+        if example.tools:
+            await _upload_tools(example, blobs)
+        print()
+        succeeded = await drop.drop_all([example.inputs], settings, is_awaited=True)
+        await _show(blobs.get_container_client(app_settings.output_container))
+    if not succeeded:
+        raise DemoFailedError("not every file was processed: the lines above say why")
+
+
+async def _upload_tools(example: Example, blobs: BlobServiceClient) -> None:
+    """Put the tools into a container of the linked Storage account: the routes name it as `auto_storage`."""
+    container = await blobs.create_container(_TOOLS)
+    for file in example.tools:
+        print(f"Uploading {file.name} to container [{_TOOLS}]...")
+        await container.upload_blob(file.name, file.read_bytes())
+
+
+async def _show(outputs: ContainerClient) -> None:
+    """Print what is in the output container, but for what is empty."""
+    async for blob in outputs.list_blobs():
+        if blob.size:
+            text = (await (await outputs.download_blob(blob.name)).readall()).decode(errors="replace")
+            print(f"\n{outputs.container_name}/{blob.name}:")
+            print(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")

@@ -1,0 +1,35 @@
+"""Every example runs as its README says."""
+
+import re
+
+import pytest
+
+from local import example
+from local.errors import DemoFailedError
+from local.functions_host import HostKind
+
+EXPECTED = {
+    "word-counts": ["essays/tides.txt: succeeded", "shopping.txt: succeeded", " 3  7\n", " the\n"],
+    "sales-report": ["shop.csv: succeeded", "2026-01      19.75", "/files/report.json:", '"2026-02": 40.0', "<svg "],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", EXPECTED)
+async def test_an_example_runs(capsys, name):
+    await example.run(name, HostKind.EMBEDDED)
+    output = capsys.readouterr().out
+    assert [part for part in EXPECTED[name] if part not in output] == []
+
+
+def test_every_example_is_run_and_says_how_to_run_it():
+    assert example.names() == sorted(EXPECTED)
+    for name in EXPECTED:
+        readme = (example.EXAMPLES / name / "README.md").read_text()
+        assert re.findall(r"^make example NAME=(\S+)$", readme, re.MULTILINE) == [name]
+        assert len(readme.splitlines()) < 25
+
+
+async def test_an_example_that_does_not_exist_is_reported_with_those_that_do():
+    with pytest.raises(DemoFailedError, match="there is no example 'x': there are sales-report, word-counts"):
+        await example.run("x", HostKind.EMBEDDED)
