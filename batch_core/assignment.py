@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import Final
 
 from batch_core.app import App
-from batch_core.config.routes import Route, Routes, Unmatched
+from batch_core.config.routes import Route, Routes
 from batch_core.errors import RoutesError
 from batch_core.in_flight import IN_FLIGHT
 from batch_core.naming import FILES_FOLDER, are_alike, output_name
@@ -47,10 +47,9 @@ class Assignment:
 def is_ignored(app: App, blob_name: str) -> bool:
     """Return whether the routes leave a file alone; while they cannot be read, none is."""
     try:
-        routes = app.routes()
+        return app.routes().ignores(blob_name)
     except RoutesError:
         return False
-    return routes.unmatched is Unmatched.IGNORE and routes.for_blob(blob_name) is None
 
 
 def route_of(routes: Routes, record: TaskRecord) -> Route | None:

@@ -9,7 +9,9 @@ from typing import Final
 import aiohttp
 from azure.storage.blob.aio import BlobServiceClient
 
+from batch_core.config.route_book import RouteBook
 from batch_core.config.settings import Settings
+from batch_core.errors import RoutesError
 from batch_core.naming import BlobVersion, task_id
 from local.blob_storage import blob_storage
 from local.errors import StackError
@@ -19,7 +21,7 @@ from local.settings_file import AppSettings
 
 _POLL_SECONDS: Final = 0.5
 _SUCCEEDED: Final = "succeeded"
-_SKIPPED: Final = "skipped, as INPUT_SKIP_EMPTY or INPUT_NOT_BEFORE says"
+_SKIPPED: Final = "skipped, as INPUT_SKIP_EMPTY, INPUT_NOT_BEFORE or the routes say"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,15 +86,24 @@ async def drop_all(paths: Sequence[Path], settings: AppSettings, *, is_awaited: 
     app does not answer.
     """
     app_settings = settings.validated()
+    routes = RouteBook(settings.values)
     dropped = []
     for one in plan(paths):
         version = await upload(one, settings, app_settings)
-        taken = app_settings.intake.takes(version)
+        taken = app_settings.intake.takes(version) and not _is_ignored(routes, app_settings, one.name)
         dropped.append(Dropped(name=one.name, task_id=task_id(version) if taken else None))
         print(f"{one.name} -> {app_settings.input_container}", flush=True)
         if not is_awaited:
             print(f"  {_where_to_look(dropped[-1], settings)}", flush=True)
     return await _await_all(dropped, settings) if is_awaited else True
+
+
+def _is_ignored(book: RouteBook, app_settings: Settings, name: str) -> bool:
+    try:
+        return book.routes(app_settings).ignores(name)
+    except RoutesError:
+        # The app records it, with what is wrong.
+        return False
 
 
 async def drop(file: Path, settings: AppSettings) -> str:

@@ -138,6 +138,10 @@ class Routes:
         """Return the route that takes this blob, None if none does."""
         return next((route for route in self.routes if route.match_of(blob_name) is not None), None)
 
+    def ignores(self, blob_name: str) -> bool:
+        """Return whether a blob is left alone."""
+        return self.unmatched is Unmatched.IGNORE and self.for_blob(blob_name) is None
+
     def named(self, name: str) -> Route | None:
         return self._by_name.get(name)
 

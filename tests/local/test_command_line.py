@@ -23,7 +23,7 @@ def said(monkeypatch, capsys, *arguments):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["bogus"], "there is no command 'bogus': there are up, demo, drop and show"),
+        (["bogus"], "there is no command 'bogus': there are up, demo, example, drop and show"),
         (["setup"], "setup is a command of python -m batch_core: python -m batch_core setup"),
         (["teardown", "--yes"], "teardown is a command of python -m batch_core: python -m batch_core teardown"),
         ([], "the following arguments are required: COMMAND"),

@@ -9,7 +9,13 @@ from local.errors import DemoFailedError
 from local.functions_host import HostKind
 
 EXPECTED = {
-    "word-counts": ["essays/tides.txt: succeeded", "shopping.txt: succeeded", " 3  7\n", " the\n"],
+    "word-counts": [
+        "logo.svg: skipped, as INPUT_SKIP_EMPTY, INPUT_NOT_BEFORE or the routes say",
+        "essays/tides.txt: succeeded",
+        "shopping.txt: succeeded",
+        " 3  7\n",
+        " the\n",
+    ],
     "sales-report": ["shop.csv: succeeded", "2026-01      19.75", "/files/report.json:", '"2026-02": 40.0', "<svg "],
 }
 
