@@ -18,6 +18,7 @@ from batch_core.poison import take_poison
 from batch_core.reconcile import reconcile
 from batch_core.services.input_container import InputContainer
 from batch_core.services.output_container import OutputContainer
+from batch_core.services.signing import Signer
 from batch_core.state.record import DetectedBy, TaskState
 from batch_core.submit import submit, submit_again
 from batch_core.sweep import sweep
@@ -181,6 +182,7 @@ def test_the_url_of_every_output_stays_where_its_name_says(name):
     assert output_name(name, "t", "stdout.txt").endswith("/t/stdout.txt")
     assert not has_dot_segment(output)
     client = BlobServiceClient("https://account.blob.core.windows.net")
-    for container in (InputContainer(client, "c"), OutputContainer(client, "c")):
+    signer = Signer(client)
+    for container in (InputContainer(client, "c", signer), OutputContainer(client, "c", signer)):
         # yarl resolves dots, encoded or not, as every client that follows the WHATWG's URL standard does.
         assert URL(container._blob(output).url).path == f"/c/{output}"
