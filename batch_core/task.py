@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Final
 
-from batch_core.config.routes import OutputsOn, Resource, Route
+from batch_core.config.routes import ContainerImage, OutputsOn, Resource, Route
 from batch_core.config.settings import TaskSettings
 from batch_core.naming import FILES_FOLDER, INPUT_FOLDER, file_name, output_name
-from batch_core.services.batch_values import NewTask, TaskResource, Upload
+from batch_core.services.batch_values import NewTask, TaskContainer, TaskResource, Upload
 from batch_core.services.input_container import InputContainer
 from batch_core.services.output_container import OutputContainer
 from batch_core.state.record import TaskRecord
@@ -50,6 +50,7 @@ async def batch_task(
         user_scope=route.run_as,
         is_elevated=route.is_elevated,
         resources=[_resource(one, identity) for one in route.resources],
+        container=_container(route.container, identity) if route.container else None,
         uploads=await _uploads(record, route, settings, outputs),
     )
 
@@ -62,6 +63,15 @@ def _resource(resource: Resource, identity: str) -> TaskResource:
         prefix=resource.prefix,
         path=resource.path,
         identity_resource_id=identity if resource.uses_identity else "",
+    )
+
+
+def _container(image: ContainerImage, identity: str) -> TaskContainer:
+    return TaskContainer(
+        image=image.name,
+        options=image.options,
+        registry=image.registry,
+        identity_resource_id=identity if image.uses_identity else "",
     )
 
 

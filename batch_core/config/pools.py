@@ -59,6 +59,8 @@ class Pool:
     packages: tuple[str, ...] = ()
     subnet_id: str | None = None
     talks_between_nodes: bool = field(default=False)
+    #: Images that are pulled before any task needs them; None: its tasks run in no containers.
+    container_images: tuple[str, ...] | None = None
 
 
 def settings_pool(settings: PoolSettings) -> Pool:
@@ -73,5 +75,8 @@ def settings_pool(settings: PoolSettings) -> Pool:
     )
 
 
+#: A marketplace image with a container runtime
+#: (https://learn.microsoft.com/azure/batch/batch-docker-container-workloads#supported-vm-images).
+CONTAINER_IMAGE: Final = "microsoft-dsvm:ubuntu-hpc:2404:latest"
 #: More nodes than this the app asks for in no pool: a slip of the keyboard is expensive.
 MOST_NODES: Final = 1000

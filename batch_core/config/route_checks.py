@@ -32,6 +32,11 @@ def wrong_command(command: str) -> list[str]:
     return [problem] if problem else []
 
 
+def wrong_route_command(command: str) -> list[str]:
+    """Check a command that may be empty where a container's entry point takes its place."""
+    return wrong_command(command) if command else []
+
+
 def wrong_duration(shortest: timedelta) -> Callable[[timedelta], list[str]]:
     def wrong(duration: timedelta) -> list[str]:
         if shortest <= duration <= _LONGEST:

@@ -18,6 +18,7 @@ from batch_core.config.route_checks import (
     wrong_outputs,
     wrong_path,
     wrong_pool_ids,
+    wrong_route_command,
     wrong_url,
 )
 from batch_core.config.routes import OutputsOn, RunAs, Unmatched
@@ -105,10 +106,12 @@ class RouteTable(Struct, forbid_unknown_fields=True, kw_only=True):
     command: Annotated[
         str,
         Meta(
-            min_length=1,
             max_length=10_000,
-            description="The command line, which no shell reads unless it names one. It finds its file as INPUT_FILE.",
-            extra={RULE: "a command line such as /bin/bash -c 'wc \"$INPUT_FILE\"'", CHECK: wrong_command},
+            description=(
+                "The command line, which no shell reads unless it names one. It finds its file as INPUT_FILE."
+                " Empty, with an image: the image's entry point."
+            ),
+            extra={RULE: "a command line such as /bin/bash -c 'wc \"$INPUT_FILE\"'", CHECK: wrong_route_command},
         ),
     ]
     pool: (
@@ -186,6 +189,30 @@ class RouteTable(Struct, forbid_unknown_fields=True, kw_only=True):
     ] = RunAs.TASK
     elevated: Annotated[
         bool, Meta(description="Whether that user is an administrator (root).", extra={RULE: "true or false"})
+    ] = False
+    image: Annotated[
+        str,
+        Meta(
+            max_length=512,
+            pattern=r"^([A-Za-z0-9][A-Za-z0-9._/:@-]*)?$",
+            description="The container image that the command runs in, on a pool with `container_images`.",
+            extra={RULE: "the name of an image such as mcr.microsoft.com/azurelinux/base/core:3.0"},
+        ),
+    ] = ""
+    image_options: Annotated[
+        str,
+        Meta(
+            max_length=1024,
+            description="Options of `docker run`, such as --gpus all.",
+            extra={RULE: "a text of up to 1,024 characters"},
+        ),
+    ] = ""
+    image_identity: Annotated[
+        bool,
+        Meta(
+            description="Whether the image is pulled as the pool's identity, which POOL_IDENTITY_RESOURCE_ID names.",
+            extra={RULE: "true or false"},
+        ),
     ] = False
     resources: Annotated[
         list[ResourceTable],
@@ -374,6 +401,17 @@ class PoolTable(Struct, forbid_unknown_fields=True, kw_only=True):
                 ),
                 description="The ARM id of the subnet that its nodes are in.",
                 extra={RULE: "the ARM id of a subnet: /subscriptions/.../virtualNetworks/.../subnets/..."},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    container_images: (
+        Annotated[
+            list[Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:@-]*$", max_length=512)]],
+            Meta(
+                max_length=100,
+                description="Makes it a pool for containers; these images are pulled before any task needs them.",
+                extra={RULE: "a list of up to 100 images, which may be empty"},
             ),
         ]
         | UnsetType

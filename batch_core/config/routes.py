@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from functools import cached_property
@@ -53,6 +53,22 @@ class Resource:
     uses_identity: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class ContainerImage:
+    """What a command runs in; `options` are those of `docker run`."""
+
+    name: str
+    options: str
+    #: It is pulled as the identity that POOL_IDENTITY_RESOURCE_ID names.
+    uses_identity: bool
+
+    @property
+    def registry(self) -> str:
+        """The server of the image; Docker Hub's where its name has none."""
+        first, slash, _ = self.name.partition("/")
+        return first if slash and (("." in first) or (":" in first)) else "docker.io"
+
+
 class RunAs(StrEnum):
     """Whose account a command runs under: https://learn.microsoft.com/azure/batch/batch-user-accounts."""
 
@@ -94,6 +110,7 @@ class Route:
     #: Patterns of files that the node uploads, relative to the task's working directory.
     outputs: tuple[str, ...] = ()
     outputs_on: OutputsOn = OutputsOn.SUCCESS
+    container: ContainerImage | None = None
 
     def match_of(self, blob_name: str) -> str | None:
         """Return the first glob that matches the whole name, None if none does."""
@@ -122,6 +139,8 @@ class Route:
             said.append({"resources": list(self.said_resources)})
         if self.outputs:
             said.append({"outputs": [*self.outputs, self.outputs_on]})
+        if self.container:
+            said.append({"container": asdict(self.container)})
         return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:_DIGEST_LENGTH]
 
 

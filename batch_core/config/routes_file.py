@@ -11,10 +11,19 @@ from msgspec import UNSET
 from msgspec.json import schema
 from msgspec.structs import asdict
 
-from batch_core.config.pools import Pool, Scale, StartTask, settings_pool
+from batch_core.config.pools import CONTAINER_IMAGE, Pool, Scale, StartTask, settings_pool
 from batch_core.config.route_checks import POOL_ID
 from batch_core.config.route_tables import PoolTable, ResourceTable, RoutesTable, RouteTable
-from batch_core.config.routes import SETTINGS_ROUTE, JobKind, Resource, Route, Routes, Unmatched, settings_route
+from batch_core.config.routes import (
+    SETTINGS_ROUTE,
+    ContainerImage,
+    JobKind,
+    Resource,
+    Route,
+    Routes,
+    Unmatched,
+    settings_route,
+)
 from batch_core.config.settings import Settings
 from batch_core.config.tables import item_name, read_table
 from batch_core.errors import RoutesError
@@ -99,6 +108,7 @@ def _check_raw(
         problems.note_all(f"{where}, {one}" for one in _missing_settings("environment", item.get("environment"), env))
         problems.note_all(f"{where}, {one}" for one in _resource_problems(item.get("resources"), settings, env))
         problems.note_all(f"{where}, {one}" for one in _unknown_pool(item.get("pool"), known))
+        problems.note_all(f"{where} {one}" for one in _image_problems(item, settings, named))
 
 
 def _pool_problems(pool: Mapping[str, object]) -> list[str]:
@@ -121,6 +131,22 @@ def _unknown_pool(pool_id: object, known: Sequence[str]) -> list[str]:
     near = get_close_matches(pool_id, known, n=1)
     remedy = f"did you mean {near[0]}?" if near else f"add [pools.{pool_id}], with existing = true if it is not yours"
     return [f"pool is {pool_id!r}, which is neither a pool of this file nor BATCHPOOL_ID: {remedy}"]
+
+
+def _image_problems(route: Mapping[str, object], settings: Settings, pools: Mapping[str, Any]) -> list[str]:
+    if not route.get("image"):
+        problems = [f"has {name} without an image" for name in ("image_options", "image_identity") if route.get(name)]
+        if route.get("command") == "":
+            problems.append("has an empty command: only an image has an entry point")
+        return problems
+    problems = []
+    if route.get("image_identity") is True and not settings.task.identity_resource_id:
+        problems.append("has image_identity, and POOL_IDENTITY_RESOURCE_ID is not set")
+    pool_id = str(route.get("pool", settings.pool.id))
+    found = [pool for name, pool in pools.items() if name.lower() == pool_id.lower() and isinstance(pool, dict)]
+    if not any("container_images" in pool or pool.get("existing") is True for pool in found):
+        problems.append(f"has an image, and its pool {pool_id} has no container_images")
+    return problems
 
 
 def _resource_problems(resources: object, settings: Settings, env: Mapping[str, str]) -> list[str]:
@@ -159,7 +185,7 @@ def _pool(pool_id: str, table: PoolTable, settings: Settings) -> Pool:
         id=pool_id,
         is_existing=table.existing,
         vm_size=default.vm_size if table.vm_size is UNSET else table.vm_size,
-        image=default.image if table.image is UNSET else table.image,
+        image=_pool_image(table, default),
         node_agent_sku=default.node_agent_sku if table.node_agent is UNSET else table.node_agent,
         slots_per_node=default.slots_per_node if table.slots_per_node is UNSET else table.slots_per_node,
         nodes=default.nodes if table.nodes is UNSET else table.nodes,
@@ -172,7 +198,14 @@ def _pool(pool_id: str, table: PoolTable, settings: Settings) -> Pool:
         packages=tuple(table.packages),
         subnet_id=None if table.subnet is UNSET else table.subnet,
         talks_between_nodes=table.inter_node,
+        container_images=None if table.container_images is UNSET else tuple(table.container_images),
     )
+
+
+def _pool_image(table: PoolTable, default: Pool) -> str:
+    if table.image is not UNSET:
+        return table.image
+    return default.image if table.container_images is UNSET else CONTAINER_IMAGE
 
 
 def _route(table: RouteTable, settings: Settings, env: Mapping[str, str], pools: Mapping[str, Pool]) -> Route:
@@ -197,6 +230,11 @@ def _route(table: RouteTable, settings: Settings, env: Mapping[str, str], pools:
         said_resources=tuple(asdict(one) for one in table.resources),
         outputs=tuple(table.outputs),
         outputs_on=table.outputs_on,
+        container=(
+            ContainerImage(name=table.image, options=table.image_options, uses_identity=table.image_identity)
+            if table.image
+            else None
+        ),
     )
 
 

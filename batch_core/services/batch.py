@@ -12,8 +12,10 @@ from azure.batch.models import (
     BatchNodeIdentityReference,
     BatchPoolInfo,
     BatchTaskConstraints,
+    BatchTaskContainerSettings,
     BatchTaskCreateOptions,
     BatchTaskGroup,
+    ContainerRegistryReference,
     ElevationLevel,
     EnvironmentSetting,
     OutputFile,
@@ -46,6 +48,7 @@ from batch_core.services.batch_values import (
     NewTask,
     NodeCounts,
     PoolStatus,
+    TaskContainer,
     TaskResource,
     Upload,
 )
@@ -210,6 +213,7 @@ def _options(task: NewTask) -> BatchTaskCreateOptions:
         ),
         required_slots=task.required_slots,
         user_identity=_user_identity(task),
+        container_settings=_container_settings(task.container) if task.container else None,
     )
 
 
@@ -219,6 +223,16 @@ def _user_identity(task: NewTask) -> UserIdentity | None:
         return None
     elevation = ElevationLevel.ADMIN if task.is_elevated else ElevationLevel.NON_ADMIN
     return UserIdentity(auto_user=AutoUserSpecification(scope=task.user_scope, elevation_level=elevation))
+
+
+def _container_settings(container: TaskContainer) -> BatchTaskContainerSettings:
+    identity = _identity(container.identity_resource_id)
+    registry = ContainerRegistryReference(registry_server=container.registry, identity_reference=identity)
+    return BatchTaskContainerSettings(
+        image_name=container.image,
+        container_run_options=container.options or None,
+        registry=registry if identity else None,
+    )
 
 
 def _more(resource: TaskResource) -> ResourceFile:

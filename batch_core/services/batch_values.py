@@ -34,6 +34,16 @@ class Upload:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TaskContainer:
+    """What a task runs in; without an identity the image is pulled as anybody, or as the pool says."""
+
+    image: str
+    options: str
+    registry: str
+    identity_resource_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class NewTask:
     """A task to be added: a command line, and one file that the node downloads before it runs.
 
@@ -57,6 +67,7 @@ class NewTask:
     is_elevated: bool = False
     resources: Sequence[TaskResource] = ()
     uploads: Sequence[Upload] = ()
+    container: TaskContainer | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
 """Containers, pools and jobs as the operator makes, counts and removes them. Not called by any function of the app."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,10 +8,12 @@ from azure.batch.aio import BatchClient
 from azure.batch.models import (
     AutoUserSpecification,
     BatchApplicationPackageReference,
+    BatchContainerConfiguration,
     BatchPoolCreateOptions,
     BatchStartTask,
     BatchTaskSchedulingPolicy,
     BatchVmImageReference,
+    ContainerType,
     ElevationLevel,
     NetworkConfiguration,
     UserIdentity,
@@ -44,6 +46,7 @@ def pool_options(pool: Pool) -> BatchPoolCreateOptions:
         virtual_machine_configuration=VirtualMachineConfiguration(
             image_reference=BatchVmImageReference(publisher=publisher, offer=offer, sku=sku, version=version),
             node_agent_sku_id=pool.node_agent_sku,
+            container_configuration=_containers(pool.container_images),
         ),
         target_dedicated_nodes=dedicated if is_ours else None,
         target_low_priority_nodes=spot if is_ours and spot else None,
@@ -56,6 +59,12 @@ def pool_options(pool: Pool) -> BatchPoolCreateOptions:
         network_configuration=NetworkConfiguration(subnet_id=pool.subnet_id) if pool.subnet_id else None,
         enable_inter_node_communication=True if pool.talks_between_nodes else None,
     )
+
+
+def _containers(images: Sequence[str] | None) -> BatchContainerConfiguration | None:
+    if images is None:
+        return None
+    return BatchContainerConfiguration(type=ContainerType.DOCKER_COMPATIBLE, container_image_names=list(images) or None)
 
 
 def _start_task(task: StartTask) -> BatchStartTask:

@@ -418,3 +418,33 @@ resources = [{{ url = "{base}/v1/tool.sh?%TOOL_SAS%", path = "tools/tool.sh" }}]
     end = await collected(routed, (await submitted(routed, "x.txt")).task_id)
     assert (end.state, await output(app, end.stdout)) == (TaskState.SUCCEEDED, b"tool\n")
     assert "sig=" not in repr(routed.routes())
+
+
+async def test_a_command_runs_in_a_container_where_there_are_any(app, tmp_path):
+    pool_id = f"{app.settings.pool.id}-containers"
+    text = f"""
+[[routes]]
+name = "contained"
+match = "**"
+command = ""
+image = "registry.example.io/tool:1.2"
+image_options = "--network none"
+pool = "{pool_id}"
+[pools.{pool_id}]
+nodes = 1
+container_images = ["registry.example.io/tool:1.2"]
+"""
+    routed = with_routes(app, tmp_path / "routes.toml", text)
+    resource = provision.resources(routed)[-1]
+    await provision.make(resource)
+    machine = (await app.clients.batch.get_pool(pool_id)).virtual_machine_configuration
+    assert machine.image_reference.offer == "ubuntu-hpc"
+    assert machine.container_configuration.container_image_names == ["registry.example.io/tool:1.2"]
+    record = await submitted(routed)
+    container = (await task_in_batch(app, record)).container_settings
+    assert (container.image_name, container.container_run_options) == ("registry.example.io/tool:1.2", "--network none")
+    # The emulator has no containers: what matters is that the failure is reported as the service's.
+    end = await collected(routed, record.task_id)
+    assert (end.state, end.exit_code) == (TaskState.FAILED, None)
+    assert end.failure_code
+    await provision.remove(resource)
