@@ -8,7 +8,7 @@ blob version ──▶ task id ──▶ table keys
 import json
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from hashlib import sha256
 from typing import Final
@@ -38,7 +38,8 @@ _RECEIPT_SEGMENTS: Final = 5
 class BlobVersion:
     """One version of one blob: `etag` as the service gave it, `last_modified` aware, `size` in bytes.
 
-    `obstacle` is what kept it from being read when the service was asked.
+    `obstacle` is what kept it from being read when the service was asked, and `metadata` what its writer said of
+    it: names and values, which belong to the version, since a change of them changes the ETag.
     """
 
     container: str
@@ -47,6 +48,7 @@ class BlobVersion:
     last_modified: datetime
     size: int
     obstacle: Obstacle | None = None
+    metadata: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
 
 def task_id(version: BlobVersion, attempt: int = 1) -> str:

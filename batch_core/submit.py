@@ -5,6 +5,7 @@
 A record is written before Batch is called: so an interrupted submission leaves a queued record, which a tick finishes.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -124,6 +125,7 @@ def new_record(app: App, version: BlobVersion, detected_by: DetectedBy, attempt:
         blob_etag=version.etag.strip('"'),
         blob_last_modified=version.last_modified,
         blob_size=version.size,
+        blob_metadata=json.dumps(dict(version.metadata), ensure_ascii=False) if version.metadata else None,
         attempt=attempt,
         detected_by=detected_by,
         state=TaskState.QUEUED,

@@ -1,5 +1,7 @@
 """A record becomes the Batch task that runs the command on its file."""
 
+import json
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -35,6 +37,7 @@ async def batch_task(
         task_id=record.task_id,
         command_line=route.command_line,
         environment={
+            **_metadata_variables(record),
             **route.environment,
             "INPUT_FILE": path,
             "INPUT_BLOB": record.blob,
@@ -64,6 +67,13 @@ def _resource(resource: Resource, identity: str) -> TaskResource:
         path=resource.path,
         identity_resource_id=identity if resource.uses_identity else "",
     )
+
+
+def _metadata_variables(record: TaskRecord) -> dict[str, str]:
+    """Return the blob's metadata as environment variables: `INPUT_METADATA_` and the name in capitals."""
+    metadata: dict[str, str] = json.loads(record.blob_metadata) if record.blob_metadata else {}
+    # Storage takes names that are C# identifiers; what else an emulator may take is no name of a variable.
+    return {f"INPUT_METADATA_{re.sub('[^A-Z0-9_]', '_', name.upper())}": value for name, value in metadata.items()}
 
 
 def _container(image: ContainerImage, identity: str) -> TaskContainer:

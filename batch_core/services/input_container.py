@@ -145,6 +145,7 @@ class InputContainer:
             last_modified=properties.last_modified,
             size=properties.size,
             obstacle=obstacle_of(properties),
+            metadata=tuple(sorted((str(name), str(value)) for name, value in (properties.metadata or {}).items())),
         )
 
     def _blob(self, name: str) -> BlobClient:

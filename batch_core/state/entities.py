@@ -35,6 +35,10 @@ logger = logging.getLogger(__name__)
 #: (https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model).
 MAX_TEXT_LENGTH: Final = 2000
 
+#: What would mean nothing if it were cut. Storage bounds it: metadata has at most 8 KiB
+#: (https://learn.microsoft.com/rest/api/storageservices/setting-and-retrieving-properties-and-metadata-for-blob-resources).
+_WHOLE: Final = frozenset({"blob_metadata"})
+
 DAYS: Final = "days"
 JOBS: Final = "jobs"
 SCALING: Final = "scaling"
@@ -127,7 +131,9 @@ def readable[T](entities: Iterable[TableEntity], read: Callable[[TableEntity], T
 
 
 def _bounded_values(values: Mapping[str, Any]) -> Entity:
-    return property_values({name: bounded(value) if type(value) is str else value for name, value in values.items()})
+    return property_values(
+        {name: bounded(value) if type(value) is str and name not in _WHOLE else value for name, value in values.items()}
+    )
 
 
 def property_values(values: Mapping[str, Any]) -> Entity:

@@ -80,6 +80,8 @@ class TaskRecord:
     blob_etag: str
     blob_last_modified: datetime
     blob_size: int
+    #: A JSON object of names and values; None: it has none.
+    blob_metadata: str | None = None
     attempt: int
     detected_by: DetectedBy
     state: TaskState

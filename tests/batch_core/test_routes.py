@@ -1,5 +1,6 @@
 """Routes at work: which takes a file, what Batch is given, and what becomes of records when the routes change."""
 
+import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
@@ -448,3 +449,15 @@ container_images = ["registry.example.io/tool:1.2"]
     assert (end.state, end.exit_code) == (TaskState.FAILED, None)
     assert end.failure_code
     await provision.remove(resource)
+
+
+async def test_a_blobs_metadata_reaches_the_command(app, tmp_path):
+    text = re.sub("echo text; .*'\"", "env | grep ^INPUT_METADATA | sort'\"", TEXTS)
+    assert text != TEXTS
+    routed = with_routes(app, tmp_path / "routes.toml", text)
+    blob = app.clients.blobs.get_blob_client(app.settings.input_container, "a.txt")
+    await blob.upload_blob(b"x", metadata={"Customer": 'Ada $(id) "; rm', "size": "l" * 3000})
+    (one,) = await submit(routed, [await app.inputs.version_of("a.txt")], detected_by=TRIGGER)
+    end = await collected(routed, one.record.task_id)
+    printed = f'INPUT_METADATA_CUSTOMER=Ada $(id) "; rm\nINPUT_METADATA_SIZE={"l" * 3000}\n'
+    assert await output(app, end.stdout) == printed.encode()
