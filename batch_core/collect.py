@@ -20,8 +20,8 @@ from typing import Final
 from batch_core.app import App
 from batch_core.errors import AppError, Missing, OutOfTime, RecordNotFound, Refused, ServiceError
 from batch_core.log_text import figures
-from batch_core.naming import output_name
-from batch_core.outcome import has_run, outcome_of
+from batch_core.naming import STDERR, STDOUT, output_name
+from batch_core.outcome import as_the_command_ended, ended_by_itself, has_run, is_upload_failure, outcome_of
 from batch_core.services.batch_errors import is_gone, is_out_of_reach
 from batch_core.services.batch_values import CompletedPage, CompletedTask
 from batch_core.services.task_files import TaskFile
@@ -45,7 +45,7 @@ _AT_ONCE: Final = 16
 #: Of those with large output, so that a few blocks at most are in memory; and the part of a tick's time that is theirs.
 _LARGE_AT_ONCE: Final = 2
 _LARGE_SHARE: Final = 1 / 4
-_FILES: Final = ("stdout.txt", "stderr.txt")
+_FILES: Final = (STDOUT, STDERR)
 _BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
 
 
@@ -70,6 +70,11 @@ class _Completed:
     open: OpenTask
     #: How it ended; its output is not considered yet.
     outcome: Outcome
+
+    @property
+    def is_uploaded(self) -> bool:
+        """Whether its node has uploaded what it printed: Batch's own result is the confirmation."""
+        return self.open.is_uploaded and ended_by_itself(self.outcome)
 
     def files(self) -> Iterator[tuple[TaskFile, str]]:
         """Name each file of output, and the blob that it becomes."""
@@ -197,11 +202,16 @@ class _Tick:
         stdout, stderr = [name for _, name in one.files()]
         if end is None:
             return None
+        if one.open.is_uploaded and not one.open.has_files and is_upload_failure(outcome):
+            # Only what it printed could not be uploaded, and that is copied now.
+            outcome = as_the_command_ended(outcome)
         said = readable_end(end) if outcome.state is TaskState.FAILED else None
         outcome = replace(outcome, stdout=stdout, stderr=stderr, stderr_end=said)
         return Closing(task_id=one.open.task_id, outcome=outcome)
 
     async def _copy_small(self, one: _Completed) -> bytes | None:
+        if one.is_uploaded:
+            return await self._stderr_end(one)
         content: bytes | None = b""
         for source, name in one.files():
             content = await self._app.copier.copy_small(source, name)

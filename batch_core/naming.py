@@ -93,6 +93,9 @@ def table_keys(task: str) -> TableKeys:
 
 #: In a task's working directory, so that no file name can collide with what a command writes there.
 INPUT_FOLDER: Final = "input"
+#: What a task prints, as its node and the output container call it.
+STDOUT: Final = "stdout.txt"
+STDERR: Final = "stderr.txt"
 #: Below the outputs of a task: the files that its node uploads.
 FILES_FOLDER: Final = "files"
 

@@ -4,8 +4,15 @@ The result and the failure information decide, not the exit code alone: a task t
 has none (https://learn.microsoft.com/azure/batch/batch-job-task-error-checking).
 """
 
+from dataclasses import replace
+from typing import Final
+
 from batch_core.services.batch_values import CompletedTask, Execution
 from batch_core.state.record import Outcome, TaskState
+
+#: Why a task failed whose command ended with another exit code than 0
+#: (https://learn.microsoft.com/azure/batch/batch-job-task-error-checking).
+EXIT_CODE: Final = "FailureExitCode"
 
 
 def outcome_of(task: CompletedTask) -> Outcome:
@@ -25,6 +32,35 @@ def outcome_of(task: CompletedTask) -> Outcome:
         failure_category=failure.category if failure else None,
         failure_code=failure.code if failure else None,
         failure_message=failure.message if failure else None,
+    )
+
+
+def is_upload_failure(outcome: Outcome) -> bool:
+    """Return whether the task failed because its node could not upload a file.
+
+    https://learn.microsoft.com/azure/batch/batch-job-task-error-checking
+    """
+    return (outcome.failure_code or "").startswith("FileUpload")
+
+
+def ended_by_itself(outcome: Outcome) -> bool:
+    """Return whether the command ran to its end, whatever its exit code: then its node uploaded what was due.
+
+    Of one that a person, the service or its time limit ended, nothing is said of uploads.
+    """
+    return outcome.exit_code is not None and outcome.failure_code in {None, EXIT_CODE}
+
+
+def as_the_command_ended(outcome: Outcome) -> Outcome:
+    """Return the outcome without the failure of an upload: the exit code decides."""
+    is_success = outcome.exit_code == 0
+    return replace(
+        outcome,
+        state=TaskState.SUCCEEDED if is_success else TaskState.FAILED,
+        reason=None if is_success else f"the command ended with exit code {outcome.exit_code}",
+        failure_category=None if is_success else outcome.failure_category,
+        failure_code=None,
+        failure_message=None,
     )
 
 

@@ -5,9 +5,9 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from batch_core.config.routes import ContainerImage, OutputsOn, Resource, Route
+from batch_core.config.routes import ContainerImage, OutputsOn, Resource, Route, Stdout
 from batch_core.config.settings import TaskSettings
-from batch_core.naming import FILES_FOLDER, INPUT_FOLDER, file_name, output_name
+from batch_core.naming import FILES_FOLDER, INPUT_FOLDER, STDERR, STDOUT, file_name, output_name
 from batch_core.services.batch_values import NewTask, TaskContainer, TaskResource, Upload
 from batch_core.services.input_container import InputContainer
 from batch_core.services.output_container import OutputContainer
@@ -92,12 +92,13 @@ async def _uploads(
 
     The SAS lives as long as the file may wait and its command run.
     """
-    if not route.outputs:
+    printed = [STDOUT, STDERR] if route.stdout is Stdout.UPLOAD else []
+    if not route.outputs and not printed:
         return []
     identity = settings.identity_resource_id
     lifetime = settings.input_sas_lifetime + route.max_wall_clock_time
     url = outputs.url if identity else await outputs.upload_url(lifetime)
-    return [
+    files = [
         Upload(
             pattern=pattern,
             container_url=url,
@@ -106,6 +107,18 @@ async def _uploads(
             identity_resource_id=identity,
         )
         for pattern in route.outputs
+    ]
+    return files + [
+        Upload(
+            # They are beside the working directory (https://learn.microsoft.com/azure/batch/files-and-directories).
+            pattern=f"../{name}",
+            container_url=url,
+            path=output_name(record.blob, record.task_id, name),
+            condition=_CONDITIONS[OutputsOn.COMPLETION],
+            identity_resource_id=identity,
+            content_type="text/plain",
+        )
+        for name in printed
     ]
 
 

@@ -76,7 +76,7 @@ def settings_pool(settings: PoolSettings) -> Pool:
 
 
 #: A marketplace image with a container runtime
-#: (https://learn.microsoft.com/azure/batch/batch-docker-container-workloads#supported-vm-images).
+#: (https://learn.microsoft.com/azure/batch/batch-docker-container-workloads).
 CONTAINER_IMAGE: Final = "microsoft-dsvm:ubuntu-hpc:2404:latest"
 #: More nodes than this the app asks for in no pool: a slip of the keyboard is expensive.
 MOST_NODES: Final = 1000

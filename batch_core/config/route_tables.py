@@ -21,7 +21,7 @@ from batch_core.config.route_checks import (
     wrong_route_command,
     wrong_url,
 )
-from batch_core.config.routes import OutputsOn, RunAs, Unmatched
+from batch_core.config.routes import OutputsOn, RunAs, Stdout, Unmatched
 from batch_core.config.tables import CHECK, IS_HIDDEN, ITEM, RULE
 
 MAX_ROUTES: Final = 200
@@ -230,6 +230,16 @@ class RouteTable(Struct, forbid_unknown_fields=True, kw_only=True):
             extra={RULE: "a list of up to 50 patterns such as results/**/*.csv", CHECK: wrong_outputs},
         ),
     ] = []
+    stdout: Annotated[
+        Stdout,
+        Meta(
+            description=(
+                "copy: the app copies what the command prints. upload: the node uploads it, so that a node that"
+                " vanishes loses nothing."
+            ),
+            extra={RULE: "copy or upload"},
+        ),
+    ] = Stdout.COPY
     outputs_on: Annotated[
         OutputsOn,
         Meta(

@@ -53,6 +53,15 @@ class Resource:
     uses_identity: bool = False
 
 
+class Stdout(StrEnum):
+    """How what a command prints gets into the output container, standard error as well."""
+
+    #: The app copies it from the node.
+    COPY = "copy"
+    #: The node uploads it when the command has ended, so that a node that vanishes loses nothing.
+    UPLOAD = "upload"
+
+
 @dataclass(frozen=True, kw_only=True)
 class ContainerImage:
     """What a command runs in; `options` are those of `docker run`."""
@@ -111,6 +120,7 @@ class Route:
     outputs: tuple[str, ...] = ()
     outputs_on: OutputsOn = OutputsOn.SUCCESS
     container: ContainerImage | None = None
+    stdout: Stdout = Stdout.COPY
 
     def match_of(self, blob_name: str) -> str | None:
         """Return the first glob that matches the whole name, None if none does."""
@@ -139,6 +149,8 @@ class Route:
             said.append({"resources": list(self.said_resources)})
         if self.outputs:
             said.append({"outputs": [*self.outputs, self.outputs_on]})
+        if self.stdout is not Stdout.COPY:
+            said.append({"stdout": self.stdout})
         if self.container:
             said.append({"container": asdict(self.container)})
         return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:_DIGEST_LENGTH]

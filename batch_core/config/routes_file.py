@@ -230,6 +230,7 @@ def _route(table: RouteTable, settings: Settings, env: Mapping[str, str], pools:
         said_resources=tuple(asdict(one) for one in table.resources),
         outputs=tuple(table.outputs),
         outputs_on=table.outputs_on,
+        stdout=table.stdout,
         container=(
             ContainerImage(name=table.image, options=table.image_options, uses_identity=table.image_identity)
             if table.image

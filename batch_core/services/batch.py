@@ -22,6 +22,7 @@ from azure.batch.models import (
     OutputFileBlobContainerDestination,
     OutputFileDestination,
     OutputFileUploadConfiguration,
+    OutputFileUploadHeader,
     ResourceFile,
     UserIdentity,
 )
@@ -251,6 +252,12 @@ def _output_file(upload: Upload) -> OutputFile:
         container_url=upload.container_url,
         path=upload.path,
         identity_reference=_identity(upload.identity_resource_id),
+        # https://learn.microsoft.com/rest/api/storageservices/put-blob
+        upload_headers=(
+            [OutputFileUploadHeader(name="x-ms-blob-content-type", value=upload.content_type)]
+            if upload.content_type
+            else None
+        ),
     )
     return OutputFile(
         file_pattern=upload.pattern,

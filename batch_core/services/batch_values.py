@@ -31,6 +31,8 @@ class Upload:
     #: tasksuccess, taskfailure or taskcompletion.
     condition: str
     identity_resource_id: str
+    #: Of the blobs; empty: as Storage takes it.
+    content_type: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

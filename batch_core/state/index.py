@@ -29,6 +29,9 @@ class OpenTask:
     is_verified: bool = False
     #: Its file cannot be read: it was never handed to Batch, and is in no job yet.
     is_obstructed: bool = False
+    #: Its node uploads what it prints, and files of its own beside that.
+    is_uploaded: bool = False
+    has_files: bool = False
     #: The reason for its waiting that was last written to its record.
     explained: str | None = None
     #: When copying its output failed for the first time.
@@ -57,6 +60,8 @@ def open_task(record: TaskRecord) -> OpenTask:
         next_attempt_at=record.next_attempt_at,
         cancel_requested=record.cancel_requested_at is not None,
         is_obstructed=record.obstacle is not None,
+        is_uploaded=record.is_uploaded,
+        has_files=record.files is not None,
     )
 
 

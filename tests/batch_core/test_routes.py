@@ -1,5 +1,6 @@
 """Routes at work: which takes a file, what Batch is given, and what becomes of records when the routes change."""
 
+import asyncio
 import re
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -36,6 +37,7 @@ from tests.batch_core.steps import (
     tasks_of,
     with_routes,
 )
+from tests.batch_emulator.control_client import control
 
 TEXTS = """
 [[routes]]
@@ -461,3 +463,73 @@ async def test_a_blobs_metadata_reaches_the_command(app, tmp_path):
     end = await collected(routed, one.record.task_id)
     printed = f'INPUT_METADATA_CUSTOMER=Ada $(id) "; rm\nINPUT_METADATA_SIZE={"l" * 3000}\n'
     assert await output(app, end.stdout) == printed.encode()
+
+
+PRINTS = """
+[[routes]]
+name = "prints"
+match = "**"
+command = "/bin/bash -c 'echo out; echo err >&2; exit $(cat \\"$INPUT_FILE\\")'"
+stdout = "upload"
+"""
+
+
+async def completed(app, record):
+    """Wait until Batch has completed a task; return it."""
+    async with asyncio.timeout(30):
+        while (task := await app.batch.current_task(record.job_id, record.task_id)).state != "completed":
+            await asyncio.sleep(0.05)
+    return task
+
+
+@pytest.mark.parametrize(("code", "state"), [(b"0", TaskState.SUCCEEDED), (b"3", TaskState.FAILED)])
+async def test_a_node_uploads_what_a_command_prints(app, tmp_path, calls, code, state):
+    routed = with_routes(app, tmp_path / "routes.toml", PRINTS)
+    record = await submitted(routed, "x.txt", code)
+    await completed(app, record)
+    calls.clear()
+    end = await collected(routed, record.task_id)
+    assert (end.state, end.exit_code) == (state, int(code))
+    assert [await output(app, name) for name in (end.stdout, end.stderr)] == [b"out\n", b"err\n"]
+    assert end.stderr_end == (None if state is TaskState.SUCCEEDED else "err")
+    # Of a failed one the end of stderr alone is read.
+    read = [call for call in calls if call.service == "batch" and "/files/" in call.path]
+    assert [call.path.rpartition("/")[2] for call in read if call.path.endswith("stdout.txt")] == []
+    assert bool(read) == (state is TaskState.FAILED)
+    blob = app.clients.blobs.get_blob_client(app.settings.output_container, end.stdout)
+    assert (await blob.get_blob_properties()).content_settings.content_type == "text/plain"
+
+
+async def test_a_node_that_vanishes_after_its_upload_loses_nothing(app, batch_endpoint, other_pool, tmp_path):
+    text = f'[pools.{other_pool}]\nexisting = true\n{PRINTS}pool = "{other_pool}"\n'
+    routed = with_routes(app, tmp_path / "routes.toml", text)
+    record = await submitted(routed, "x.txt", b"0")
+    task = await completed(app, record)
+    assert (await control(batch_endpoint, "POST", f"/pools/{other_pool}/nodes/{task.node_id}/lose")).status == 204
+    end = await collected(routed, record.task_id)
+    assert (end.state, await output(app, end.stdout)) == (TaskState.SUCCEEDED, b"out\n")
+
+
+async def test_what_could_not_be_uploaded_is_copied_and_the_exit_code_decides(app, tmp_path):
+    routed = with_routes(app, tmp_path / "routes.toml", PRINTS)
+    elsewhere = replace(routed, outputs=OutputContainer(app.clients.blobs, "no-such-container", app.inputs._signer))
+    records = [await submitted(elsewhere, f"{code}.txt", str(code).encode()) for code in (0, 3)]
+    ends = [await collected(routed, record.task_id) for record in records]
+    assert [(end.state, end.exit_code, end.failure_code) for end in ends] == [
+        (TaskState.SUCCEEDED, 0, None),
+        (TaskState.FAILED, 3, None),
+    ]
+    assert [await output(app, end.stdout) for end in ends] == [b"out\n", b"out\n"]
+
+
+async def test_the_output_of_a_task_that_was_ended_is_copied(app, tmp_path):
+    printed = tmp_path / "printed"
+    text = PRINTS.replace("exit $(cat", f"touch {printed}; sleep 60; exit $(cat")
+    routed = with_routes(app, tmp_path / "routes.toml", text)
+    record = await submitted(routed, "x.txt", b"0")
+    async with asyncio.timeout(30):
+        while not printed.exists():
+            await asyncio.sleep(0.05)
+    await cancel(routed, record.task_id)
+    end = await collected(routed, record.task_id)
+    assert (end.state, await output(app, end.stdout)) == (TaskState.CANCELLED, b"out\n")
