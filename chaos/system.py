@@ -1,5 +1,6 @@
 """The stack that is harmed: Azurite all the time, the emulator and the Functions host as long as nobody kills them."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -24,6 +25,13 @@ from local.stack import Plan
 HOST_ID: Final = "chaos"
 _COMMAND: Final = Path(__file__).with_name("command.sh")
 #: Everything quick, so that minutes show what takes hours else.
+_ROUTES: Final = """
+[[routes]]
+name = "uploaded"
+match = "**/*[13579]*"
+command = {command}
+stdout = "upload"
+"""
 _QUICK: Final = {
     "COLLECT_SCHEDULE": "* * * * * *",
     "SWEEP_SCHEDULE": "*/4 * * * * *",
@@ -87,6 +95,10 @@ async def running(folder: Path, clock_ahead: float) -> AsyncIterator[System]:
 def _plan(folder: Path, ledger: Path, clock_ahead: float) -> Plan:
     plan = Plan.throwaway(folder, HostKind.EMBEDDED)
     command = f"/bin/bash '{_COMMAND}' '{ledger}'"
+    # Of some files the node uploads what their command prints, of the others the app copies it.
+    routes = folder / "routes.toml"
+    routes.write_text(_ROUTES.format(command=json.dumps(command)), encoding="utf-8")
+    plan = plan.with_routes(routes)
     values = {**plan.settings.values, **_QUICK, "TASK_COMMAND_LINE": command, AHEAD_VARIABLE: str(clock_ahead)}
     return replace(plan, settings=replace(plan.settings, values=values))
 

@@ -50,8 +50,6 @@ class LocalSettings:
             raise
         except OSError as exc:
             raise SettingsError([f"{file} cannot be read: {exc.strerror}"]) from exc
-        except RecursionError as exc:
-            raise SettingsError([f"{file} is not valid: it is nested too deep"]) from exc
         except ValueError as exc:
             raise SettingsError([f"{file} is not valid: {exc}"]) from exc
         return cls(file=file, values=values, host_port=port)
