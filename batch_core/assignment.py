@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import Final
 
 from batch_core.app import App
-from batch_core.config.routes import Route, Routes, Stdout
+from batch_core.config.routes import InputAfter, Route, Routes, Stdout
 from batch_core.errors import RoutesError
 from batch_core.in_flight import IN_FLIGHT
 from batch_core.naming import FILES_FOLDER, are_alike, output_name
@@ -77,6 +77,7 @@ async def pinned(app: App, record: TaskRecord, route: Route | None) -> TaskRecor
         route_before=f"{record.route} {record.route_digest}" if is_known else record.route_before,
         files=output_name(record.blob, record.task_id, FILES_FOLDER) + "/" if route.outputs else None,
         is_uploaded=route.stdout is Stdout.UPLOAD,
+        deletes_input=route.input_after is InputAfter.DELETE,
         rerouted_at=None,
     )
 

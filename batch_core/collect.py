@@ -185,10 +185,25 @@ class _Tick:
         async with asyncio.TaskGroup() as group:
             running = [group.create_task(self._collect_task(one, copy, at_once)) for one in few]
         closings = [closing for one in running if (closing := one.result()) is not None]
+        open_tasks = {one.open.task_id: one.open for one in few}
         for closing, is_first in zip(closings, await self._app.table.close(closings, self._app.now()), strict=True):
             self.report.states[closing.outcome.state] += is_first
+            if is_first and closing.outcome.state is TaskState.SUCCEEDED:
+                await self._delete_input(open_tasks[closing.task_id])
         self.report.postponed -= len(closings)
         return {closing.task_id for closing in closings}
+
+    async def _delete_input(self, task: OpenTask) -> None:
+        """Delete the file if its route says so: only now is it certain that it has succeeded.
+
+        One that cannot be deleted stays: it is recorded, so that nothing runs it again.
+        """
+        if task.etag_to_delete is None:
+            return
+        try:
+            await self._app.inputs.delete(task.blob, task.etag_to_delete)
+        except ServiceError as exc:
+            logger.warning("The file of task %s has succeeded and is not deleted: %s", task.task_id, exc)
 
     async def _collect_task(self, one: _Completed, copy: _Copy, at_once: asyncio.Semaphore) -> Closing | None:
         """Return what the record is closed with; None if the task must be listed again."""

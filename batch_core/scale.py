@@ -60,7 +60,9 @@ async def scale(app: App) -> ScaleReport:
         scaled = [(pool, pool.scale) for pool in app.routes().pools if pool.scale]
         if not scaled:
             return report
-        jobs, active = await app.registry.jobs(), await app.nodes.active_jobs()
+        # In this order: a job of ours is registered before it is created.
+        active = await app.nodes.active_jobs()
+        jobs = await app.registry.jobs()
     except (RoutesError, ServiceError) as exc:
         logger.warning("No pool is scaled: %s", exc)
         report.is_complete = False

@@ -21,7 +21,7 @@ from batch_core.config.route_checks import (
     wrong_route_command,
     wrong_url,
 )
-from batch_core.config.routes import OutputsOn, RunAs, Stdout, Unmatched
+from batch_core.config.routes import InputAfter, OutputsOn, RunAs, Stdout, Unmatched
 from batch_core.config.tables import CHECK, IS_HIDDEN, ITEM, RULE
 
 MAX_ROUTES: Final = 200
@@ -230,6 +230,13 @@ class RouteTable(Struct, forbid_unknown_fields=True, kw_only=True):
             extra={RULE: "a list of up to 50 patterns such as results/**/*.csv", CHECK: wrong_outputs},
         ),
     ] = []
+    input_after: Annotated[
+        InputAfter,
+        Meta(
+            description="keep, or delete: a file is deleted once it has succeeded and all its output has arrived.",
+            extra={RULE: "keep or delete"},
+        ),
+    ] = InputAfter.KEEP
     stdout: Annotated[
         Stdout,
         Meta(

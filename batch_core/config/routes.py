@@ -62,6 +62,14 @@ class Stdout(StrEnum):
     UPLOAD = "upload"
 
 
+class InputAfter(StrEnum):
+    """What becomes of a file whose record has succeeded."""
+
+    KEEP = "keep"
+    #: This very version is deleted; files of every other end stay.
+    DELETE = "delete"
+
+
 @dataclass(frozen=True, kw_only=True)
 class ContainerImage:
     """What a command runs in; `options` are those of `docker run`."""
@@ -121,6 +129,7 @@ class Route:
     outputs_on: OutputsOn = OutputsOn.SUCCESS
     container: ContainerImage | None = None
     stdout: Stdout = Stdout.COPY
+    input_after: InputAfter = InputAfter.KEEP
 
     def match_of(self, blob_name: str) -> str | None:
         """Return the first glob that matches the whole name, None if none does."""
@@ -149,6 +158,8 @@ class Route:
             said.append({"resources": list(self.said_resources)})
         if self.outputs:
             said.append({"outputs": [*self.outputs, self.outputs_on]})
+        if self.input_after is not InputAfter.KEEP:
+            said.append({"input_after": self.input_after})
         if self.stdout is not Stdout.COPY:
             said.append({"stdout": self.stdout})
         if self.container:

@@ -231,6 +231,7 @@ def _route(table: RouteTable, settings: Settings, env: Mapping[str, str], pools:
         outputs=tuple(table.outputs),
         outputs_on=table.outputs_on,
         stdout=table.stdout,
+        input_after=table.input_after,
         container=(
             ContainerImage(name=table.image, options=table.image_options, uses_identity=table.image_identity)
             if table.image

@@ -1,19 +1,23 @@
 """The container that files are dropped into: its listing, versions of its blobs, and URLs that nodes read them by."""
 
+import logging
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from azure.core import MatchConditions
 from azure.storage.blob import BlobProperties
 from azure.storage.blob.aio import BlobClient, BlobServiceClient
 
-from batch_core.errors import BlobNotFound, Missing, NotAFile, NotNow, ServiceError
+from batch_core.errors import BlobNotFound, Conflict, Missing, NotAFile, NotNow, ServiceError
 from batch_core.naming import BlobVersion, fits_receipt, has_dot_segment, is_ambiguous
 from batch_core.obstacle import Obstacle
 from batch_core.sdk.service_codes import IMPOSSIBLE_NAME
 from batch_core.sdk.translation import translating
 from batch_core.services.blob_access import blob_client, blob_properties
 from batch_core.services.signing import Signer
+
+logger = logging.getLogger(__name__)
 
 #: https://learn.microsoft.com/rest/api/storageservices/list-blobs
 MAX_BLOBS_PER_PAGE: Final = 5000
@@ -128,6 +132,18 @@ class InputContainer:
     async def sas_url(self, blob_name: str, lifetime: timedelta) -> str:
         """Return a URL with which anybody can read this one blob for at least this long: a secret."""
         return f"{self.url(blob_name)}?{await self._signer.reading(self._name, blob_name, lifetime)}"
+
+    async def delete(self, blob_name: str, etag: str) -> bool:
+        """Delete this version of a blob, with its snapshots; False if it has changed since, or is gone."""
+        try:
+            with translating(f"deleting blob {blob_name!r}"):
+                await self._blob(blob_name).delete_blob(
+                    delete_snapshots="include", etag=f'"{etag}"', match_condition=MatchConditions.IfNotModified
+                )
+        except (Conflict, Missing) as exc:
+            logger.info("Blob %r is left alone: %s", blob_name, exc)
+            return False
+        return True
 
     async def ping(self) -> None:
         with translating(f"looking at container {self._name}"):

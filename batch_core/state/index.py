@@ -32,6 +32,8 @@ class OpenTask:
     #: Its node uploads what it prints, and files of its own beside that.
     is_uploaded: bool = False
     has_files: bool = False
+    #: The version of the blob that is to be deleted when the task has succeeded; None: it is kept.
+    etag_to_delete: str | None = None
     #: The reason for its waiting that was last written to its record.
     explained: str | None = None
     #: When copying its output failed for the first time.
@@ -62,6 +64,7 @@ def open_task(record: TaskRecord) -> OpenTask:
         is_obstructed=record.obstacle is not None,
         is_uploaded=record.is_uploaded,
         has_files=record.files is not None,
+        etag_to_delete=record.blob_etag if record.deletes_input else None,
     )
 
 

@@ -112,6 +112,8 @@ class TaskRecord:
     #: Names in the output container.
     stdout: str | None = None
     stderr: str | None = None
+    #: Its file is to be deleted when it has succeeded.
+    deletes_input: bool = False
     #: Its node uploads what it prints; the app copies only what that does not bring.
     is_uploaded: bool = False
     #: Where in the output container the files of the route's patterns are, if any matched.

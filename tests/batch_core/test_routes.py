@@ -12,7 +12,7 @@ from batch_core.cancel import cancel
 from batch_core.cli import provision
 from batch_core.config.pools import settings_pool
 from batch_core.config.route_book import RouteBook
-from batch_core.errors import InvalidRequest, NotNow, RoutesError
+from batch_core.errors import InvalidRequest, NotNow, RoutesError, Unavailable
 from batch_core.hand_over import hand_over
 from batch_core.http.health import check_health
 from batch_core.in_flight import IN_FLIGHT
@@ -533,3 +533,42 @@ async def test_the_output_of_a_task_that_was_ended_is_copied(app, tmp_path):
     await cancel(routed, record.task_id)
     end = await collected(routed, record.task_id)
     assert (end.state, await output(app, end.stdout)) == (TaskState.CANCELLED, b"out\n")
+
+
+DELETES = MAKES_FILES.replace('name = "makes"', 'name = "deletes"\ninput_after = "delete"')
+
+
+async def names_in(app):
+    container = app.clients.blobs.get_container_client(app.settings.input_container)
+    return [name async for name in container.list_blob_names()]
+
+
+async def test_a_file_is_deleted_when_it_has_succeeded_and_never_otherwise(app, tmp_path):
+    routed = with_routes(app, tmp_path / "routes.toml", DELETES)
+    good, bad = await submitted(routed, "good.txt", b"0"), await submitted(routed, "bad.txt", b"3")
+    ends = [await collected(routed, record.task_id) for record in (good, bad)]
+    assert [end.state for end in ends] == [TaskState.SUCCEEDED, TaskState.FAILED]
+    assert await names_in(app) == ["bad.txt"]
+    assert (await sweep(passed(routed, minutes=30))).submitted == 0
+
+
+async def test_a_file_that_has_changed_since_is_not_deleted(app, tmp_path):
+    routed = with_routes(app, tmp_path / "routes.toml", DELETES)
+    record = await submitted(routed, "a.txt", b"0")
+    await completed(app, record)
+    newer = await dropped(app, "a.txt", b"3")
+    assert (await collected(routed, record.task_id)).state is TaskState.SUCCEEDED
+    assert await app.inputs.version_of("a.txt") == newer
+
+
+async def test_a_file_that_cannot_be_deleted_changes_nothing_else(app, tmp_path, monkeypatch, caplog):
+    routed = with_routes(app, tmp_path / "routes.toml", DELETES)
+    record = await submitted(routed, "a.txt", b"0")
+
+    async def unavailable(*_):
+        raise Unavailable("deleting")
+
+    monkeypatch.setattr(type(app.inputs), "delete", unavailable)
+    assert (await collected(routed, record.task_id)).state is TaskState.SUCCEEDED
+    assert await names_in(app) == ["a.txt"]
+    assert "is not deleted: deleting failed" in caplog.text
