@@ -7,13 +7,21 @@ from collections.abc import AsyncIterator, Iterator
 from functools import partialmethod
 from pathlib import Path
 
+import hypothesis
 import pytest
 from azure.core.pipeline.transport import AioHttpTransport
 
 from local import azurite, emulator
 
+# The machines are shared: how long an example takes says nothing.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
+
 #: Settings that a developer may have set for a real account: no test may ever see them.
-_OWN_SETTINGS = ("AZURE", "BATCH_", "DATA_STORAGE", "POOL_", "TASK_", "INPUT_", "OUTPUT_", "TABLE_", "COLLECT_", "JOB_")
+_OWN_SETTINGS = (
+    *("AZURE", "BATCH_", "DATA_STORAGE", "POOL_", "TASK_", "INPUT_", "OUTPUT_", "TABLE_", "JOB_", "ROUTES_"),
+    *("COLLECT_", "SWEEP_", "SCALE_", "TIDY_", "EXPLAIN_"),
+)
 
 #: Begun first, so that no worker of `make test` is left with one of them when the others have nothing more to do.
 _LONGEST = (
