@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import batched
@@ -24,6 +24,7 @@ from batch_core.naming import STDERR, STDOUT, output_name
 from batch_core.outcome import as_the_command_ended, ended_by_itself, has_run, is_upload_failure, outcome_of
 from batch_core.services.batch_errors import is_gone, is_out_of_reach
 from batch_core.services.batch_values import CompletedPage, CompletedTask
+from batch_core.services.output_copier import Printed
 from batch_core.services.task_files import TaskFile
 from batch_core.state.changes import Change, Closing
 from batch_core.state.index import Marks, OpenTask
@@ -45,7 +46,6 @@ _AT_ONCE: Final = 16
 #: Of those with large output, so that a few blocks at most are in memory; and the part of a tick's time that is theirs.
 _LARGE_AT_ONCE: Final = 2
 _LARGE_SHARE: Final = 1 / 4
-_FILES: Final = (STDOUT, STDERR)
 _BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
 
 
@@ -76,15 +76,29 @@ class _Completed:
         """Whether its node has uploaded what it printed: Batch's own result is the confirmation."""
         return self.open.is_uploaded and ended_by_itself(self.outcome)
 
-    def files(self) -> Iterator[tuple[TaskFile, str]]:
-        """Name each file of output, and the blob that it becomes."""
-        for name in _FILES:
-            source = TaskFile(job_id=self.job.job_id, task_id=self.open.task_id, name=name)
-            yield source, output_name(self.open.blob, self.open.task_id, name)
+    @property
+    def printed(self) -> Printed:
+        job_id, task_id, blob = self.job.job_id, self.open.task_id, self.open.blob
+        return Printed(
+            stdout=TaskFile(job_id=job_id, task_id=task_id, name=STDOUT),
+            stdout_blob=output_name(blob, task_id, STDOUT),
+            stderr=TaskFile(job_id=job_id, task_id=task_id, name=STDERR),
+            stderr_blob=output_name(blob, task_id, STDERR),
+            has_empty_blob=self.open.is_uploaded,
+        )
 
 
-#: Copies a task's output; returns the end of what it wrote to standard error, None if the output is left for later.
-type _Copy = Callable[[_Completed], Awaitable[bytes | None]]
+@dataclass(frozen=True, kw_only=True)
+class _Arrived:
+    """What is in the output container: sizes in bytes, None where they are not known; and how standard error ends."""
+
+    stdout_size: int | None = None
+    stderr_size: int | None = None
+    stderr_end: bytes = b""
+
+
+#: Sees that a task's output is in the output container; None if it is left for later.
+type _Copy = Callable[[_Completed], Awaitable[_Arrived | None]]
 
 
 async def collect(app: App, budget: timedelta = TICK) -> CollectReport:
@@ -210,47 +224,40 @@ class _Tick:
         outcome = one.outcome
         try:
             async with at_once:
-                end = await copy(one)
+                arrived = await copy(one)
         except ServiceError as exc:
             lost = await self._lost_or_noted(one.open, outcome, exc)
             return Closing(task_id=one.open.task_id, outcome=lost) if lost else None
-        stdout, stderr = [name for _, name in one.files()]
-        if end is None:
+        if arrived is None:
             return None
         if one.open.is_uploaded and not one.open.has_files and is_upload_failure(outcome):
             # Only what it printed could not be uploaded, and that is copied now.
             outcome = as_the_command_ended(outcome)
-        said = readable_end(end) if outcome.state is TaskState.FAILED else None
-        outcome = replace(outcome, stdout=stdout, stderr=stderr, stderr_end=said)
-        return Closing(task_id=one.open.task_id, outcome=outcome)
+        return Closing(task_id=one.open.task_id, outcome=_with_output(outcome, one.printed, arrived))
 
-    async def _copy_small(self, one: _Completed) -> bytes | None:
+    async def _copy_small(self, one: _Completed) -> _Arrived | None:
         if one.is_uploaded:
-            return await self._stderr_end(one)
-        content: bytes | None = b""
-        for source, name in one.files():
-            content = await self._app.copier.copy_small(source, name)
-            if content is None:
-                self._large.append(one)
-                return None
-        # Standard error comes last.
-        return content
+            return _Arrived(stderr_end=await self._stderr_end(one))
+        copied = await self._app.copier.copy_small(one.printed)
+        if copied is None:
+            self._large.append(one)
+            return None
+        return _Arrived(stdout_size=copied.stdout_size, stderr_size=copied.stderr_size, stderr_end=copied.stderr)
 
-    async def _copy_large(self, one: _Completed) -> bytes | None:
+    async def _copy_large(self, one: _Completed) -> _Arrived | None:
         try:
-            for source, name in one.files():
-                await self._app.copier.copy(source, name, self._budget)
+            copied = await self._app.copier.copy(one.printed, self._budget)
         except OutOfTime as exc:
             logger.info("Task %s goes on in the next tick: %s", one.open.task_id, exc)
             self.report.is_complete = False
             return None
-        return await self._stderr_end(one)
+        end = await self._stderr_end(one)
+        return _Arrived(stdout_size=copied.stdout_size, stderr_size=copied.stderr_size, stderr_end=end)
 
     async def _stderr_end(self, one: _Completed) -> bytes:
-        *_, (stderr, _) = one.files()
         try:
             if one.outcome.state is TaskState.FAILED:
-                return await self._app.copier.end_of(stderr, WINDOW)
+                return await self._app.copier.end_of(one.printed.stderr, WINDOW)
         except ServiceError as exc:
             logger.info("The record of task %s goes without the end of stderr: %s", one.open.task_id, exc)
         return b""
@@ -297,6 +304,19 @@ class _Tick:
 
 def _completed(job: JobEntry, task: CompletedTask, open_task: OpenTask) -> _Completed:
     return _Completed(job=job, task=task, open=open_task, outcome=_as_requested(outcome_of(task), open_task))
+
+
+def _with_output(outcome: Outcome, printed: Printed, arrived: _Arrived) -> Outcome:
+    """Return the outcome with what is in the output container: no blob for a standard error that is empty."""
+    is_empty = arrived.stderr_size == 0 and not printed.has_empty_blob
+    return replace(
+        outcome,
+        stdout=printed.stdout_blob,
+        stdout_size=arrived.stdout_size,
+        stderr=None if is_empty else printed.stderr_blob,
+        stderr_size=arrived.stderr_size,
+        stderr_end=readable_end(arrived.stderr_end) if outcome.state is TaskState.FAILED else None,
+    )
 
 
 def _as_requested(outcome: Outcome, task: OpenTask) -> Outcome:

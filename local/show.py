@@ -33,6 +33,8 @@ async def show(task_id: str, settings: AppSettings) -> None:
             beginning, size = await _beginning(str(name), app_settings)
             print(f"\n{stream}, {app_settings.output_container}/{printable(str(name))}, {size} bytes")
             print(printed(beginning, size), end="\n" if size else "")
+        elif record.get(f"{stream}_size") == 0:
+            print(f"\n{stream} is empty")
 
 
 async def _beginning(name: str, settings: Settings) -> tuple[bytes, int]:

@@ -41,7 +41,7 @@ class System:
 
         async def found() -> list[str] | None:
             names = [blob async for blob in container.list_blob_names(name_starts_with=f"{name}/")]
-            tasks = sorted({one.split("/")[-2] for one in names if one.endswith("/stderr.txt")})
+            tasks = sorted({one.split("/")[-2] for one in names if one.endswith("/stdout.txt")})
             return tasks if len(tasks) >= count else None
 
         tasks = await until(found)

@@ -38,14 +38,13 @@ class OutputContainer:
         with self._writing(blob_name):
             _check_written(await self._blob(blob_name).upload_blob(content, overwrite=True, content_settings=_TEXT))
 
-    async def has(self, blob_name: str) -> bool:
-        """Return whether the blob exists, which means that it is whole."""
+    async def size_of(self, blob_name: str) -> int | None:
+        """Return a blob's size in bytes, None if it does not exist: one that exists is whole."""
         try:
             with translating(f"looking for output blob {blob_name!r}"):
-                await blob_properties(self._blob(blob_name))
+                return int((await blob_properties(self._blob(blob_name))).size)
         except Missing:
-            return False
-        return True
+            return None
 
     async def blocks_of(self, blob_name: str) -> set[str]:
         """Return the ids of the blocks that a commit can use: those that wait for one, and those of the blob itself."""

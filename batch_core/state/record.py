@@ -109,9 +109,12 @@ class TaskRecord:
     failure_category: str | None = None
     failure_code: str | None = None
     failure_message: str | None = None
-    #: Names in the output container.
+    #: Names in the output container, and sizes in bytes where they cost no call. A standard error that is empty is no
+    #: blob where the app copies.
     stdout: str | None = None
+    stdout_size: int | None = None
     stderr: str | None = None
+    stderr_size: int | None = None
     #: Its file is to be deleted when it has succeeded.
     deletes_input: bool = False
     #: Its node uploads what it prints; the app copies only what that does not bring.
@@ -149,5 +152,7 @@ class Outcome:
     failure_code: str | None = None
     failure_message: str | None = None
     stdout: str | None = None
+    stdout_size: int | None = None
     stderr: str | None = None
+    stderr_size: int | None = None
     stderr_end: str | None = None

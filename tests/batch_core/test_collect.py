@@ -16,7 +16,17 @@ from batch_core.errors import Unavailable
 from batch_core.state.changes import Closing
 from batch_core.state.record import DetectedBy, Outcome, TaskState
 from batch_core.submit import submit
-from tests.batch_core.steps import closed, collected, completed, dropped, later, output, submitted, with_command
+from tests.batch_core.steps import (
+    closed,
+    collected,
+    completed,
+    dropped,
+    later,
+    output,
+    outputs,
+    submitted,
+    with_command,
+)
 from tests.batch_emulator.control_client import faults
 
 BINARY = bytes(range(256)) * 40
@@ -28,7 +38,8 @@ async def test_what_a_command_printed_arrives_byte_by_byte(app, content):
     assert (record.state, record.exit_code) == (TaskState.SUCCEEDED, 0)
     assert record.stdout == f"dir/a file.bin/{record.task_id}/stdout.txt"
     assert await output(app, record.stdout) == content
-    assert await output(app, record.stderr) == b""
+    assert (record.stdout_size, record.stderr, record.stderr_size) == (len(content), None, 0)
+    assert await outputs(app) == [record.stdout]
     assert record.node_id
     assert record.submitted_at <= record.closed_at
     assert record.started_at <= record.ended_at
@@ -49,6 +60,7 @@ async def test_a_failing_command_ends_as_failed_and_its_output_is_kept(app):
     assert record.failure_code == "FailureExitCode"
     assert await output(app, record.stdout) == b"out\n"
     assert await output(app, record.stderr) == b"err\n"
+    assert (record.stdout_size, record.stderr_size) == (4, 4)
 
 
 async def test_a_command_that_takes_too_long_is_stopped_and_failed(app):
@@ -125,9 +137,8 @@ async def test_the_calls_made_to_collect_one_file(app, calls):
         ("batch", "GET", "tasks"),
         ("table", "GET", f"{app.settings.table_name}()"),
         ("batch", "GET", "stdout.txt"),
-        ("blob", "PUT", "stdout.txt"),
         ("batch", "GET", "stderr.txt"),
-        ("blob", "PUT", "stderr.txt"),
+        ("blob", "PUT", "stdout.txt"),
         ("table", "POST", "$batch"),
     ]
 

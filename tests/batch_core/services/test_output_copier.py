@@ -163,6 +163,42 @@ async def test_a_copy_that_was_whole_when_the_app_stopped_is_not_made_again(app,
     assert await output(app, one.blob) == LARGE
 
 
+@pytest.mark.parametrize("size", [5, 2 * BLOCK], ids=["small", "large"])
+@pytest.mark.parametrize("complaint", [b"", b"oh no\n"], ids=["empty", "some"])
+async def test_a_node_that_goes_between_the_copy_and_the_record_takes_nothing_along(
+    app, printed, monkeypatch, size, complaint
+):
+    one = await printed(os.urandom(size))
+    one.stdout.with_name("stderr.txt").write_bytes(complaint)
+    close = app.table.close
+    with monkeypatch.context() as patch:
+        patch.setattr(app.table, "close", lambda closings, now: stops() if closings else close(closings, now))
+        with pytest.raises((Killed, BaseExceptionGroup)):
+            await collect(app)
+    shutil.rmtree(one.stdout.parent)
+    await collect(app)
+    record = await closed_as(app, one, TaskState.SUCCEEDED)
+    assert (record.stdout_size, record.stderr_size) == (size, len(complaint))
+    assert (record.stderr is None) == (not complaint)
+
+
+async def test_a_node_that_goes_before_its_stdout_is_copied_leaves_no_success(app, printed, monkeypatch):
+    one = await printed(b"text")
+    one.stdout.with_name("stderr.txt").write_bytes(b"oh no\n")
+    write = app.outputs.write
+
+    async def only_stderr(blob_name, content):
+        await (write(blob_name, content) if blob_name.endswith("stderr.txt") else stops())
+
+    with monkeypatch.context() as patch:
+        patch.setattr(app.outputs, "write", only_stderr)
+        with pytest.raises(BaseExceptionGroup):
+            await collect(app)
+    one.stdout.unlink()
+    await collect(app)
+    assert (await closed_as(app, one, TaskState.OUTPUT_LOST)).stdout is None
+
+
 @pytest.mark.parametrize("content", [LARGE + b"more", LARGE[::-1]], ids=["grew", "changed"])
 async def test_blocks_of_an_earlier_content_never_get_into_a_later_one(app, printed, ranges, content):
     one = await printed(LARGE)
@@ -251,7 +287,7 @@ async def test_a_node_that_cannot_give_the_output_now_is_asked_again(app, printe
     # The first range of a large file still comes.
     rule = {
         "operation": "download_task_file",
-        "path": f"/jobs/{one.record.job_id}",
+        "path": f"/jobs/{one.record.job_id}/tasks/{one.record.task_id}/files/stdout.txt",
         **trouble,
         "skip": int(size > SMALL),
     }
