@@ -17,10 +17,10 @@ from datetime import datetime
 from typing import Final
 
 from batch_core.app import App
-from batch_core.config.routes import InputAfter, Route, Routes, Stdout
+from batch_core.config.routes import InputAfter, Inputs, Route, Routes, Stdout
 from batch_core.errors import RoutesError
 from batch_core.in_flight import IN_FLIGHT
-from batch_core.naming import FILES_FOLDER, are_alike, output_name
+from batch_core.naming import FILES_FOLDER, are_alike, folder_of, output_name
 from batch_core.state.changes import Change, Stored
 from batch_core.state.record import TaskRecord
 
@@ -44,12 +44,12 @@ class Assignment:
     waiting: list[Stored]
 
 
-def is_ignored(app: App, blob_name: str) -> bool:
-    """Return whether the routes leave a file alone; while they cannot be read, none is."""
+def why_ignored(app: App, blob_name: str) -> str | None:
+    """Return why the routes leave a file alone, as a sentence; while they cannot be read, none is: None."""
     try:
-        return app.routes().ignores(blob_name)
+        return app.routes().why_ignored(blob_name)
     except RoutesError:
-        return False
+        return None
 
 
 def route_of(routes: Routes, record: TaskRecord) -> Route | None:
@@ -75,6 +75,7 @@ async def pinned(app: App, record: TaskRecord, route: Route | None) -> TaskRecor
         route=route.name,
         route_digest=route.digest,
         route_before=f"{record.route} {record.route_digest}" if is_known else record.route_before,
+        folder=folder_of(record.blob) if route.inputs is Inputs.FOLDER else None,
         files=output_name(record.blob, record.task_id, FILES_FOLDER) + "/" if route.outputs else None,
         is_uploaded=route.stdout is Stdout.UPLOAD,
         deletes_input=route.input_after is InputAfter.DELETE,

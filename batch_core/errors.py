@@ -6,6 +6,7 @@ AppError
 ├── InvalidRequest     a caller asked for something malformed; lists every problem
 ├── BlobNotFound       the named blob is not in the input container
 ├── NotAFile           the named blob marks a folder
+├── InputRefused       a task of this file or folder can never be made
 ├── RecordNotFound     no task with this id was ever recorded
 ├── NotNow             the state of the task or of its file does not allow what a caller asked for
 ├── OutOfTime          a tick's time is up; the next one goes on
@@ -61,6 +62,10 @@ class BlobNotFound(AppError):
 
 class NotAFile(AppError):
     """The blob is in the input container, and marks a folder."""
+
+
+class InputRefused(AppError):
+    """A task of this file or folder can never be made: the text says why, and what would help."""
 
 
 class RecordNotFound(AppError):

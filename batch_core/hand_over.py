@@ -19,10 +19,10 @@ from itertools import batched
 from typing import Final
 
 from batch_core.app import App
-from batch_core.assignment import assigned
+from batch_core.assignment import assigned, why_ignored
 from batch_core.backoff import backoff
 from batch_core.config.routes import JobKind, Route
-from batch_core.errors import AppError, Conflict, Refused, RoutesError, ServiceError, Unexpected
+from batch_core.errors import AppError, Conflict, InputRefused, Refused, RoutesError, ServiceError, Unexpected
 from batch_core.in_flight import KNOWN_FOR
 from batch_core.obstructed import readable_among
 from batch_core.services.batch import MAX_TASKS_PER_CALL
@@ -123,17 +123,33 @@ class _Chunk:
 
 async def _hand_over_chunk(chunk: _Chunk) -> Done:
     app = chunk.app
+    refused: list[tuple[Stored, InputRefused]] = []
+    tasks: dict[str, NewTask] = {}
     try:
         await app.jobs.make(chunk.job_id, chunk.kind)
-        tasks = {
-            one.record.task_id: await batch_task(
-                one.record, chunk.routes[one.record.task_id], app.settings.task, app.inputs, app.outputs
-            )
-            for one in chunk.records
-        }
+        for one in chunk.records:
+            try:
+                tasks[one.record.task_id] = await _task(chunk, one.record)
+            except InputRefused as exc:
+                refused.append((one, exc))
     except ServiceError as exc:
         return await _still_queued(app, chunk.records, exc)
-    return await _Adder(chunk, tasks).add(chunk.records)
+    whole = [one for one in chunk.records if one.record.task_id in tasks]
+    return await _each([partial(_Adder(chunk, tasks).add, whole), partial(_reject_unless_added, app, refused)])
+
+
+async def _task(chunk: _Chunk, record: TaskRecord) -> NewTask:
+    app = chunk.app
+    return await batch_task(record, chunk.routes[record.task_id], app.settings.task, app.inputs, app.outputs)
+
+
+async def _reject_unless_added(app: App, refused: Sequence[tuple[Stored, InputRefused]]) -> Done:
+    """Reject records whose input no task can get, unless an earlier call has added their task, when it still could."""
+    try:
+        added = [one for one, _ in refused if await app.batch.has_task(one.record.job_id, one.record.task_id)]
+    except ServiceError as exc:
+        return await _still_queued(app, [one for one, _ in refused], exc)
+    return await _accept(app, added) | await _reject(app, [(one, exc) for one, exc in refused if one not in added])
 
 
 async def _as_known_now(chunk: _Chunk, records: Sequence[Stored]) -> tuple[Sequence[Stored], Done]:
@@ -284,6 +300,8 @@ def _postponed(record: TaskRecord, error: AppError, now: datetime) -> TaskRecord
 
 def _no_route(app: App, record: TaskRecord) -> RoutesError:
     file = app.settings.routes.file.name
+    if not record.is_route_chosen and (why := why_ignored(app, record.blob)):
+        return RoutesError([f"by {file} as it is now, {why}"])
     if record.is_route_chosen:
         return RoutesError([f"the route {record.route!r}, which was chosen for it, is not in {file} any more"])
     return RoutesError([f"no route of {file} matches its name, and 'unmatched' is not \"settings\""])

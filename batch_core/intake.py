@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from functools import partial
 
 from batch_core.app import App
-from batch_core.assignment import is_ignored
+from batch_core.assignment import why_ignored
 from batch_core.config.routes import Route
 from batch_core.errors import BlobNotFound, InvalidRequest, NotAFile, NotNow, Unavailable
 from batch_core.naming import BlobVersion
@@ -41,8 +41,8 @@ async def version_to_take(app: App, name: str) -> BlobVersion | None:
 
     Raises the `ServiceError` that fits.
     """
-    if is_ignored(app, name):
-        logger.info("No route takes blob %r, and what none takes is ignored.", name)
+    if why := why_ignored(app, name):
+        logger.info("There is nothing to do: %s.", why)
         return None
     try:
         version = await app.inputs.version_of(name)
@@ -67,8 +67,8 @@ async def take_by_hand(app: App, name: str, *, is_forced: bool, route: str | Non
     """
     chosen = _chosen(app, route) if route is not None else None
     version = await app.inputs.version_of(name)
-    if chosen is None and is_ignored(app, name):
-        raise NotNow(f"no route takes blob {name!r}, and what none takes is ignored: name the route that is to take it")
+    if chosen is None and (why := why_ignored(app, name)):
+        raise NotNow(f"{why}: name the route that is to take it")
     if is_forced:
         return await submit_again(app, version, detected_by=DetectedBy.HTTP, chosen=chosen)
     (submission,) = await submit(app, [version], detected_by=DetectedBy.HTTP, is_urgent=True, chosen=chosen)

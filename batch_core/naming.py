@@ -151,6 +151,12 @@ def file_name(blob_name: str) -> str:
     return safe[:_FILE_NAME_LENGTH] or "file"
 
 
+def folder_of(blob_name: str) -> str:
+    """Return the folder that a blob lies in, with the slash at its end; empty: none."""
+    folder, slash, _ = blob_name.rpartition("/")
+    return folder + slash
+
+
 def output_name(blob_name: str, task: str, file: str) -> str:
     """Return the output blob's name: `<blob name>/<task id>/<file>`, the blob name cut if the whole is too long.
 

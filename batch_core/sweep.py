@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from batch_core.app import App
-from batch_core.assignment import is_ignored
+from batch_core.assignment import why_ignored
 from batch_core.clocks import CLOCK_MARGIN
 from batch_core.errors import OutOfTime, Refused
 from batch_core.naming import BlobVersion, task_id
@@ -110,7 +110,8 @@ def _after(position: SweepPosition, page: ListedPage) -> SweepPosition:
 def _is_candidate(app: App, position: SweepPosition, version: BlobVersion) -> bool:
     is_new = version.last_modified >= (position.swept_until or _BEGINNING)
     is_old_enough = version.last_modified <= app.now() - app.settings.intake.sweep_grace
-    return is_new and is_old_enough and app.settings.intake.takes(version) and not is_ignored(app, version.name)
+    is_candidate = is_new and is_old_enough and app.settings.intake.takes(version)
+    return is_candidate and why_ignored(app, version.name) is None
 
 
 def _completed(app: App, position: SweepPosition) -> SweepPosition:

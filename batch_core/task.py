@@ -5,9 +5,9 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from batch_core.config.routes import ContainerImage, OutputsOn, Resource, Route, Stdout
+from batch_core.config.routes import ContainerImage, Inputs, OutputsOn, Resource, Route, Stdout
 from batch_core.config.settings import TaskSettings
-from batch_core.naming import FILES_FOLDER, INPUT_FOLDER, STDERR, STDOUT, file_name, output_name
+from batch_core.naming import FILES_FOLDER, INPUT_FOLDER, STDERR, STDOUT, file_name, folder_of, output_name
 from batch_core.services.batch_values import NewTask, TaskContainer, TaskResource, Upload
 from batch_core.services.input_container import InputContainer
 from batch_core.services.output_container import OutputContainer
@@ -28,34 +28,61 @@ async def batch_task(
 ) -> NewTask:
     """Return the task: the route's command line, the file beside it, its name only in environment settings.
 
-    Raises the `ServiceError` that fits if a user delegation key is needed and cannot be had.
+    Raises `InputRefused` for a folder that no task can get, and the `ServiceError` that fits if it cannot be listed, or
+    if a user delegation key is needed and cannot be had.
     """
-    path = f"{INPUT_FOLDER}/{file_name(record.blob)}"
     identity = settings.identity_resource_id
-    url = inputs.url(record.blob) if identity else await inputs.sas_url(record.blob, settings.input_sas_lifetime)
+    resources, variables = await _input(record, route, settings, inputs)
     return NewTask(
         task_id=record.task_id,
         command_line=route.command_line,
         environment={
             **_metadata_variables(record),
             **route.environment,
-            "INPUT_FILE": path,
+            **variables,
             "INPUT_BLOB": record.blob,
             "INPUT_CONTAINER": record.container,
         },
-        input_url=url,
-        input_path=path,
-        identity_resource_id=identity,
+        resources=[*resources, *(_resource(one, identity) for one in route.resources)],
         max_wall_clock_time=route.max_wall_clock_time,
         retention_time=route.retention_time,
         required_slots=route.task_slots,
         max_retries=route.retries,
         user_scope=route.run_as,
         is_elevated=route.is_elevated,
-        resources=[_resource(one, identity) for one in route.resources],
         container=_container(route.container, identity) if route.container else None,
         uploads=await _uploads(record, route, settings, outputs),
     )
+
+
+async def _input(
+    record: TaskRecord, route: Route, settings: TaskSettings, inputs: InputContainer
+) -> tuple[list[TaskResource], dict[str, str]]:
+    """Return what the node downloads as the task's input, and the variables by which the command finds it."""
+    if route.inputs is Inputs.FOLDER:
+        return await _folder(record, settings, inputs)
+    path = f"{INPUT_FOLDER}/{file_name(record.blob)}"
+    identity = settings.identity_resource_id
+    url = inputs.url(record.blob) if identity else await inputs.sas_url(record.blob, settings.input_sas_lifetime)
+    return [TaskResource(url=url, path=path, identity_resource_id=identity)], {"INPUT_FILE": path}
+
+
+async def _folder(
+    record: TaskRecord, settings: TaskSettings, inputs: InputContainer
+) -> tuple[list[TaskResource], dict[str, str]]:
+    """Return the files of the marker's folder, as a few prefixes, since Batch takes no list of what to leave out.
+
+    A node puts what it finds under a prefix below the path, with its whole name
+    (https://learn.microsoft.com/azure/batch/resource-files).
+    """
+    prefixes = await inputs.prefixes_beside(record.blob)
+    identity = settings.identity_resource_id
+    url = inputs.container_url if identity else await inputs.container_sas_url(settings.input_sas_lifetime)
+    resources = [
+        TaskResource(container_url=url, prefix=prefix, path=INPUT_FOLDER, identity_resource_id=identity)
+        for prefix in prefixes
+    ]
+    return resources, {"INPUT_FOLDER": f"{INPUT_FOLDER}/{folder_of(record.blob)}".rstrip("/")}
 
 
 def _resource(resource: Resource, identity: str) -> TaskResource:

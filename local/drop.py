@@ -21,7 +21,7 @@ from local.settings_file import AppSettings
 
 _POLL_SECONDS: Final = 0.5
 _SUCCEEDED: Final = "succeeded"
-_SKIPPED: Final = "skipped, as INPUT_SKIP_EMPTY, INPUT_NOT_BEFORE or the routes say"
+_SKIPPED: Final = "no task of its own, as INPUT_SKIP_EMPTY, INPUT_NOT_BEFORE or the routes say"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +88,8 @@ async def drop_all(paths: Sequence[Path], settings: AppSettings, *, is_awaited: 
     app_settings = settings.validated()
     routes = RouteBook(settings.values)
     dropped = []
-    for one in plan(paths):
+    # A folder's marker after its files, which are not taken by themselves.
+    for one in sorted(plan(paths), key=lambda one: not _is_ignored(routes, app_settings, one.name)):
         version = await upload(one, settings, app_settings)
         taken = app_settings.intake.takes(version) and not _is_ignored(routes, app_settings, one.name)
         dropped.append(Dropped(name=one.name, task_id=task_id(version) if taken else None))
@@ -100,7 +101,7 @@ async def drop_all(paths: Sequence[Path], settings: AppSettings, *, is_awaited: 
 
 def _is_ignored(book: RouteBook, app_settings: Settings, name: str) -> bool:
     try:
-        return book.routes(app_settings).ignores(name)
+        return book.routes(app_settings).why_ignored(name) is not None
     except RoutesError:
         # The app records it, with what is wrong.
         return False

@@ -1,5 +1,6 @@
 """Run one of the examples on a throwaway stack: its routes, its tools and its inputs, and what came out."""
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,13 +17,17 @@ from local.stack import Plan
 EXAMPLES: Final = CHECKOUT / "examples"
 
 _TOOLS: Final = "tools"
+_NEEDS: Final = "needs.txt"
 #: The beginning of each output that is shown, in characters.
 _SHOWN: Final = 2000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """A folder with `routes.toml`, `inputs` and, where a command needs more than its file, `tools`."""
+    """A folder with `routes.toml`, `inputs` and, where a command needs more than its file, `tools`.
+
+    `needs.txt` names the programs, one a line, that must be installed on this machine.
+    """
 
     folder: Path
 
@@ -38,6 +43,13 @@ class Example:
     def tools(self) -> list[Path]:
         return sorted((self.folder / _TOOLS).glob("*"))
 
+    @property
+    def missing(self) -> list[str]:
+        """The programs that it needs and this machine does not have."""
+        needs = self.folder / _NEEDS
+        programs = needs.read_text().split() if needs.exists() else []
+        return [program for program in programs if shutil.which(program) is None]
+
 
 def names() -> list[str]:
     """Return what the examples are called."""
@@ -45,10 +57,17 @@ def names() -> list[str]:
 
 
 async def run(name: str, host: HostKind) -> None:
-    """Run an example; raise `StackError` for one that does not exist, and for a task that does not succeed."""
+    """Run an example.
+
+    Raises `StackError` for one that does not exist, or needs what is not installed, and for a task that does not
+    succeed.
+    """
     if name not in names():
         raise DemoFailedError(f"there is no example {name!r}: there are {', '.join(names())}")
     example = Example(folder=EXAMPLES / name)
+    if example.missing:
+        programs = ", ".join(example.missing)
+        raise DemoFailedError(f"the example {name} needs {programs}, which is not installed")
     with throwaway.folder() as folder:
         plan = Plan.throwaway(folder, host).with_routes(example.routes)
         async with stack.running(plan, print) as running:
@@ -79,6 +98,14 @@ async def _show(outputs: ContainerClient) -> None:
     """Print what is in the output container, but for what is empty."""
     async for blob in outputs.list_blobs():
         if blob.size:
-            text = (await (await outputs.download_blob(blob.name)).readall()).decode(errors="replace")
+            content = await (await outputs.download_blob(blob.name)).readall()
             print(f"\n{outputs.container_name}/{blob.name}:")
-            print(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")
+            print(_beginning(content))
+
+
+def _beginning(content: bytes) -> str:
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        return f"({len(content):,} bytes, not text)"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

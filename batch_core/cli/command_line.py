@@ -51,6 +51,9 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.command == "routes" and arguments.action == "match" and not arguments.name:
         parser.error("routes match NAME: the name of the blob is missing")
+    if arguments.command == "routes" and arguments.action == "schema":
+        # It needs no settings.
+        return routes.schema()
     try:
         origin = Origin.of(arguments.settings)
         print(*origin.accounts(), sep="\n", file=sys.stderr, flush=True)
@@ -104,12 +107,7 @@ def _run(arguments: argparse.Namespace, opening: _Opening) -> int:
 
 
 async def _routes(app: App, action: str, name: str | None, route: str | None) -> int:
-    match action:
-        case "check":
-            return routes.check(app)
-        case "schema":
-            return routes.schema()
-    return await routes.match(app, name or "", route)
+    return routes.check(app) if action == "check" else await routes.match(app, name or "", route)
 
 
 async def _sweep(app: App, *, is_all: bool) -> int:

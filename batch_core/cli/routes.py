@@ -7,6 +7,7 @@ from typing import Any, Final
 from batch_core.app import App
 from batch_core.config.routes import SETTINGS_ROUTE, Route, Unmatched
 from batch_core.config.routes_file import json_schema
+from batch_core.errors import InputRefused
 from batch_core.naming import BlobVersion
 from batch_core.services.batch import task_document
 from batch_core.state.record import DetectedBy
@@ -49,13 +50,20 @@ async def match(app: App, name: str, chosen: str | None) -> int:
     Nothing in it is a secret: the signature of the input's URL and the values of environment variables are hidden.
     """
     routes = app.routes()
+    if chosen is None and (folder_route := routes.folder_route(name)):
+        print(f"{folder_route.name}: it makes no task of its own, but is part of its folder's when the marker comes")
+        return 0
     for route in routes.routes:
         if chosen is None and (glob := route.match_of(name)) is None:
             continue
         if chosen is not None and route.name != chosen:
             continue
         print(f"{route.name}: {f'its glob {glob!r} matches' if chosen is None else 'it was named'}")
-        print(json.dumps(await _document(app, name, route), indent=2, ensure_ascii=False))
+        try:
+            print(json.dumps(await _document(app, name, route), indent=2, ensure_ascii=False))
+        except InputRefused as exc:
+            print(f"No task can be made now: {exc}")
+            return 1
         return 0
     print(f"no route: {_REST[routes.unmatched]}" if chosen is None else f"there is no route {chosen!r}")
     return 1
@@ -74,7 +82,6 @@ async def _document(app: App, name: str, route: Route) -> dict[str, Any]:
     task = await batch_task(record, route, app.settings.task, app.inputs, app.outputs)
     shown = replace(
         task,
-        input_url=_bare(task.input_url),
         resources=[replace(one, url=_bare(one.url), container_url=_bare(one.container_url)) for one in task.resources],
         uploads=[replace(one, container_url=_bare(one.container_url)) for one in task.uploads],
         environment={name: _HIDDEN if name in route.environment else value for name, value in task.environment.items()},

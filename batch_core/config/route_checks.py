@@ -18,7 +18,7 @@ from batch_core.redaction import shown
 POOL_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 #: Names that Batch or this app gives: https://learn.microsoft.com/azure/batch/batch-compute-node-environment-variables.
-_GIVEN_VARIABLES: Final = re.compile(r"AZ_BATCH_.*|INPUT_(FILE|BLOB|CONTAINER|METADATA_.*)", re.IGNORECASE)
+_GIVEN_VARIABLES: Final = re.compile(r"AZ_BATCH_.*|INPUT_(FILE|FOLDER|BLOB|CONTAINER|METADATA_.*)", re.IGNORECASE)
 _LONGEST: Final = timedelta(days=180)
 
 

@@ -21,7 +21,7 @@ from batch_core.config.route_checks import (
     wrong_route_command,
     wrong_url,
 )
-from batch_core.config.routes import InputAfter, OutputsOn, RunAs, Stdout, Unmatched
+from batch_core.config.routes import InputAfter, Inputs, OutputsOn, RunAs, Stdout, Unmatched
 from batch_core.config.tables import CHECK, IS_HIDDEN, ITEM, RULE
 
 MAX_ROUTES: Final = 200
@@ -103,6 +103,16 @@ class RouteTable(Struct, forbid_unknown_fields=True, kw_only=True):
             extra={RULE: "a glob such as photos/**/*.jpg, or a list of 1 to 100 of them", CHECK: wrong_globs},
         ),
     ]
+    inputs: Annotated[
+        Inputs,
+        Meta(
+            description=(
+                "file: each file that matches makes a task. folder: what matches is a marker such as _READY, and all"
+                " other files of its folder are one task's."
+            ),
+            extra={RULE: "file or folder"},
+        ),
+    ] = Inputs.FILE
     command: Annotated[
         str,
         Meta(

@@ -62,6 +62,15 @@ class Stdout(StrEnum):
     UPLOAD = "upload"
 
 
+class Inputs(StrEnum):
+    """What a task of the route gets."""
+
+    #: The file that matches.
+    FILE = "file"
+    #: What matches is a marker: all files of its folder, and of folders in that, are one task's, and make no other.
+    FOLDER = "folder"
+
+
 class InputAfter(StrEnum):
     """What becomes of a file whose record has succeeded."""
 
@@ -109,6 +118,7 @@ class Route:
 
     name: str
     globs: tuple[str, ...]
+    inputs: Inputs = Inputs.FILE
     command_line: str
     job_kind: JobKind
     max_wall_clock_time: timedelta
@@ -135,6 +145,15 @@ class Route:
         """Return the first glob that matches the whole name, None if none does."""
         return next((glob for glob in self.globs if compiled(glob).matches(blob_name)), None)
 
+    def has_in_folder(self, blob_name: str) -> bool:
+        """Return whether a blob lies where a marker of this route would take it along."""
+        return self.inputs is Inputs.FOLDER and any(compiled(glob).matches(blob_name) for glob in self._folder_globs)
+
+    @cached_property
+    def _folder_globs(self) -> tuple[str, ...]:
+        """Everything below the folders that markers may lie in."""
+        return tuple("/".join([*glob.split("/")[:-1], "**"]) for glob in self.globs)
+
     @cached_property
     def digest(self) -> str:
         """Twelve hex digits: the same wherever the same is done to a file, whatever the route is called or matches.
@@ -156,6 +175,8 @@ class Route:
         # Only where there are some, so that a route without them keeps the digest that it had before they were words.
         if self.said_resources:
             said.append({"resources": list(self.said_resources)})
+        if self.inputs is not Inputs.FILE:
+            said.append({"inputs": self.inputs})
         if self.outputs:
             said.append({"outputs": [*self.outputs, self.outputs_on]})
         if self.input_after is not InputAfter.KEEP:
@@ -177,12 +198,26 @@ class Routes:
     pools: tuple[Pool, ...]
 
     def for_blob(self, blob_name: str) -> Route | None:
-        """Return the route that takes this blob, None if none does."""
-        return next((route for route in self.routes if route.match_of(blob_name) is not None), None)
+        """Return the route by which this blob makes a task, None if there is none."""
+        route = self._first(blob_name)
+        return None if route is None or route.match_of(blob_name) is None else route
 
-    def ignores(self, blob_name: str) -> bool:
-        """Return whether a blob is left alone."""
-        return self.unmatched is Unmatched.IGNORE and self.for_blob(blob_name) is None
+    def folder_route(self, blob_name: str) -> Route | None:
+        """Return the route that takes this blob as a file of a folder, when the folder's marker comes."""
+        route = self._first(blob_name)
+        return None if route is None or route.match_of(blob_name) is not None else route
+
+    def why_ignored(self, blob_name: str) -> str | None:
+        """Return why a blob makes no task and no record, as a sentence; None: it does."""
+        route = self._first(blob_name)
+        if route is None and self.unmatched is Unmatched.IGNORE:
+            return f"no route takes blob {blob_name!r}, and what none takes is ignored"
+        if route is not None and route.match_of(blob_name) is None:
+            return f"blob {blob_name!r} is a file of a folder, which route {route.name!r} takes when its marker comes"
+        return None
+
+    def _first(self, blob_name: str) -> Route | None:
+        return next((one for one in self.routes if one.match_of(blob_name) or one.has_in_folder(blob_name)), None)
 
     def named(self, name: str) -> Route | None:
         return self._by_name.get(name)

@@ -17,6 +17,8 @@ from batch_core.config.route_tables import PoolTable, ResourceTable, RoutesTable
 from batch_core.config.routes import (
     SETTINGS_ROUTE,
     ContainerImage,
+    InputAfter,
+    Inputs,
     JobKind,
     Resource,
     Route,
@@ -33,6 +35,7 @@ from batch_core.redaction import redacted, shown
 #: A file is read whole.
 MAX_FILE_SIZE: Final = 1_000_000
 #: `%TOKEN%` in the value of an environment variable or a resource.
+_WILDCARD: Final = re.compile(r"[*?[]")
 _SETTING: Final = re.compile(r"%([A-Za-z_][A-Za-z0-9_]*)%")
 
 
@@ -109,6 +112,7 @@ def _check_raw(
         problems.note_all(f"{where}, {one}" for one in _resource_problems(item.get("resources"), settings, env))
         problems.note_all(f"{where}, {one}" for one in _unknown_pool(item.get("pool"), known))
         problems.note_all(f"{where} {one}" for one in _image_problems(item, settings, named))
+        problems.note_all(f"{where} {one}" for one in _folder_problems(item))
 
 
 def _pool_problems(pool: Mapping[str, object]) -> list[str]:
@@ -146,6 +150,22 @@ def _image_problems(route: Mapping[str, object], settings: Settings, pools: Mapp
     found = [pool for name, pool in pools.items() if name.lower() == pool_id.lower() and isinstance(pool, dict)]
     if not any("container_images" in pool or pool.get("existing") is True for pool in found):
         problems.append(f"has an image, and its pool {pool_id} has no container_images")
+    return problems
+
+
+def _folder_problems(route: Mapping[str, object]) -> list[str]:
+    if route.get("inputs") != Inputs.FOLDER:
+        return []
+    match = route.get("match")
+    globs = [match] if isinstance(match, str) else match if isinstance(match, list) else []
+    problems = [
+        f"has inputs = folder, and {shown(glob)} ends in no marker: its last part is the marker's whole name, such as"
+        " uploads/*/_READY"
+        for glob in globs
+        if isinstance(glob, str) and _WILDCARD.search(glob.rpartition("/")[2] or "*")
+    ]
+    if route.get("input_after") == InputAfter.DELETE:
+        problems.append("has inputs = folder and input_after = delete: the files of a folder are never deleted")
     return problems
 
 
@@ -213,6 +233,7 @@ def _route(table: RouteTable, settings: Settings, env: Mapping[str, str], pools:
     return Route(
         name=table.name,
         globs=(table.match,) if isinstance(table.match, str) else tuple(table.match),
+        inputs=table.inputs,
         command_line=table.command,
         job_kind=JobKind(
             pool_id=pools[(settings.pool.id if table.pool is UNSET else table.pool).lower()].id,

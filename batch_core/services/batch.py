@@ -204,7 +204,7 @@ def _options(task: NewTask) -> BatchTaskCreateOptions:
     return BatchTaskCreateOptions(
         id=task.task_id,
         command_line=task.command_line,
-        resource_files=[_resource_file(task), *map(_more, task.resources)],
+        resource_files=[_resource_file(one) for one in task.resources],
         output_files=[_output_file(one) for one in task.uploads] or None,
         environment_settings=[EnvironmentSetting(name=name, value=value) for name, value in task.environment.items()],
         constraints=BatchTaskConstraints(
@@ -236,7 +236,7 @@ def _container_settings(container: TaskContainer) -> BatchTaskContainerSettings:
     )
 
 
-def _more(resource: TaskResource) -> ResourceFile:
+def _resource_file(resource: TaskResource) -> ResourceFile:
     return ResourceFile(
         http_url=resource.url or None,
         storage_container_url=resource.container_url or None,
@@ -268,8 +268,3 @@ def _output_file(upload: Upload) -> OutputFile:
 
 def _identity(resource_id: str) -> BatchNodeIdentityReference | None:
     return BatchNodeIdentityReference(resource_id=resource_id) if resource_id else None
-
-
-def _resource_file(task: NewTask) -> ResourceFile:
-    identity = _identity(task.identity_resource_id)
-    return ResourceFile(http_url=task.input_url, file_path=task.input_path, identity_reference=identity)

@@ -9,15 +9,19 @@ from azure.batch.models import AllocationState, BatchJobState, BatchNodeState, B
 
 @dataclass(frozen=True, kw_only=True)
 class TaskResource:
-    """Something that a node downloads beside a task's file: one of the first three is set, and may be a secret."""
+    """What a node downloads before a task runs: one of the first three is set.
 
-    url: str
-    container_url: str
-    auto_storage_container: str
-    prefix: str
-    #: Relative to the task's working directory.
+    It is read with the pool's managed identity if `identity_resource_id` (its ARM id) is not empty; else a URL must
+    give access itself, and is a secret.
+    """
+
+    url: str = ""
+    container_url: str = ""
+    auto_storage_container: str = ""
+    prefix: str = ""
+    #: Where it is put, relative to the task's working directory.
     path: str
-    identity_resource_id: str
+    identity_resource_id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,19 +51,12 @@ class TaskContainer:
 
 @dataclass(frozen=True, kw_only=True)
 class NewTask:
-    """A task to be added: a command line, and one file that the node downloads before it runs.
-
-    `input_url` is read with the pool's managed identity if `identity_resource_id` (its ARM id) is not empty; else it
-    must give access itself, and is a secret.
-    """
+    """A task to be added: a command line, and what the node downloads before it runs, its own file first."""
 
     task_id: str
     command_line: str
     environment: Mapping[str, str]
-    input_url: str
-    #: Where the file is put, relative to the task's working directory.
-    input_path: str
-    identity_resource_id: str
+    resources: Sequence[TaskResource]
     max_wall_clock_time: timedelta
     retention_time: timedelta
     required_slots: int = 1
@@ -67,7 +64,6 @@ class NewTask:
     #: Whose account the command runs under: `task` or `pool` (https://learn.microsoft.com/azure/batch/batch-user-accounts).
     user_scope: str = "task"
     is_elevated: bool = False
-    resources: Sequence[TaskResource] = ()
     uploads: Sequence[Upload] = ()
     container: TaskContainer | None = None
 

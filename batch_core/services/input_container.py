@@ -1,6 +1,7 @@
 """The container that files are dropped into: its listing, versions of its blobs, and URLs that nodes read them by."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -9,9 +10,10 @@ from azure.core import MatchConditions
 from azure.storage.blob import BlobProperties
 from azure.storage.blob.aio import BlobClient, BlobServiceClient
 
-from batch_core.errors import BlobNotFound, Conflict, Missing, NotAFile, NotNow, ServiceError
-from batch_core.naming import BlobVersion, fits_receipt, has_dot_segment, is_ambiguous
+from batch_core.errors import BlobNotFound, Conflict, InputRefused, Missing, NotAFile, NotNow, ServiceError
+from batch_core.naming import BlobVersion, fits_receipt, folder_of, has_dot_segment, is_ambiguous
 from batch_core.obstacle import Obstacle
+from batch_core.sdk.paging import each_page
 from batch_core.sdk.service_codes import IMPOSSIBLE_NAME
 from batch_core.sdk.translation import translating
 from batch_core.services.blob_access import blob_client, blob_properties
@@ -21,6 +23,10 @@ logger = logging.getLogger(__name__)
 
 #: https://learn.microsoft.com/rest/api/storageservices/list-blobs
 MAX_BLOBS_PER_PAGE: Final = 5000
+#: Of a folder that is one task's input: what is listed of it, and the resource files that Batch is given, which are all
+#: in the request that adds the task.
+MAX_FOLDER_ENTRIES: Final = 50_000
+MAX_FOLDER_PREFIXES: Final = 100
 
 #: Beside what a listing always includes: costs no further call, and no bytes but for blobs that have it.
 _INCLUDED: Final = ["copy", "metadata"]
@@ -133,6 +139,31 @@ class InputContainer:
         """Return a URL with which anybody can read this one blob for at least this long: a secret."""
         return f"{self.url(blob_name)}?{await self._signer.reading(self._name, blob_name, lifetime)}"
 
+    @property
+    def container_url(self) -> str:
+        """The container's URL, which alone gives no access."""
+        return self._client.get_container_client(self._name).url
+
+    async def container_sas_url(self, lifetime: timedelta) -> str:
+        """Return a URL with which anybody can list and read this container for at least this long: a secret."""
+        return f"{self.container_url}?{await self._signer.reading_all(self._name, lifetime)}"
+
+    async def prefixes_beside(self, marker: str) -> list[str]:
+        """Return prefixes of names that, together, all blobs of the marker's folder have and the marker has not.
+
+        One call for each 5,000 blobs and folders that lie directly beside it. Raises `InputRefused` if there are none,
+        or no such prefixes.
+        """
+        with translating(f"listing the folder of blob {marker!r}"):
+            container = self._client.get_container_client(self._name)
+            listed = container.walk_blobs(name_starts_with=folder_of(marker), results_per_page=MAX_BLOBS_PER_PAGE)
+            names: list[str] = []
+            async for page in each_page(listed):
+                names += [str(entry.name) for entry in page]
+                if len(names) > MAX_FOLDER_ENTRIES:
+                    break
+        return _prefixes(marker, names)
+
     async def delete(self, blob_name: str, etag: str) -> bool:
         """Delete this version of a blob, with its snapshots; False if it has changed since, or is gone."""
         try:
@@ -166,6 +197,30 @@ class InputContainer:
 
     def _blob(self, name: str) -> BlobClient:
         return blob_client(self._client, self._name, name)
+
+
+def _prefixes(marker: str, names: Sequence[str]) -> list[str]:
+    # Tools write an empty blob of a folder's own name, to have the folder.
+    others = [name for name in names if name not in {marker, folder_of(marker)}]
+    folder = f"folder {folder_of(marker)!r}" if folder_of(marker) else "the container"
+    if not others:
+        raise InputRefused(f"{folder} has no file beside its marker: write the marker last, when its files are there")
+    if len(names) > MAX_FOLDER_ENTRIES:
+        raise InputRefused(f"{folder} has more than {MAX_FOLDER_ENTRIES:,} entries: put its files into folders in it")
+    if short := next((name for name in others if marker.startswith(name)), None):
+        raise InputRefused(f"its marker's name begins like {short!r}, which cannot be had without it: rename either")
+    prefixes = sorted({name[: _shared(name, marker) + 1] for name in others})
+    if len(prefixes) > MAX_FOLDER_PREFIXES:
+        raise InputRefused(
+            f"the names in {folder} begin in more than {MAX_FOLDER_PREFIXES} ways: put its files into one folder in it"
+        )
+    return prefixes
+
+
+def _shared(text: str, other: str) -> int:
+    """Return how many letters two texts have in common at their beginning."""
+    pairs = enumerate(zip(text, other, strict=False))
+    return next((place for place, (one, two) in pairs if one != two), min(len(text), len(other)))
 
 
 def obstacle_of(properties: BlobProperties) -> Obstacle | None:

@@ -51,13 +51,20 @@ class Signer:
 
         A SAS cannot be narrowed to names that begin alike. Raises the `ServiceError` that fits.
         """
+        return await self._for_container(container, ContainerSasPermissions(create=True, write=True), lifetime)
+
+    async def reading_all(self, container: str, lifetime: timedelta) -> str:
+        """Return a token with which anybody can list and read a container; raises the `ServiceError` that fits."""
+        return await self._for_container(container, ContainerSasPermissions(read=True, list=True), lifetime)
+
+    async def _for_container(self, container: str, permission: ContainerSasPermissions, lifetime: timedelta) -> str:
         account_key, delegation_key, expiry = await self._means(lifetime)
         return generate_container_sas(
             account_name=self._client.account_name or "",
             container_name=container,
             account_key=account_key or "",
             user_delegation_key=delegation_key,
-            permission=ContainerSasPermissions(create=True, write=True),
+            permission=permission,
             expiry=expiry,
         )
 

@@ -82,6 +82,8 @@ class TaskRecord:
     blob_size: int
     #: A JSON object of names and values; None: it has none.
     blob_metadata: str | None = None
+    #: The folder whose files are the input, of which `blob` is the marker; None: `blob` is the input.
+    folder: str | None = None
     attempt: int
     detected_by: DetectedBy
     state: TaskState

@@ -94,7 +94,7 @@ async def test_no_credential_lets_a_name_out_of_its_container(unsigned, name, ca
         lambda: outs.write(name, b"leaked"),
         lambda: outs.stage(name, "YQ==", b"leaked"),
         lambda: outs.commit(name, []),
-        lambda: outs.has(name),
+        lambda: outs.size_of(name),
         lambda: outs.blocks_of(name),
         lambda: inputs.sas_url(name, unsigned.settings.task.input_sas_lifetime),
     ):

@@ -56,7 +56,7 @@ async def test_the_files_name_reaches_the_task_only_through_its_environment(app)
 async def test_the_node_may_read_this_one_blob_for_the_set_time_and_nothing_else(app):
     version = await dropped(app, "a b.txt", b"text")
     record = (await submit(app, [version], detected_by=TRIGGER))[0].record
-    url = (await task_of(app, record)).input_url
+    url = (await task_of(app, record)).resources[0].url
     query = parse_qs(urlsplit(url).query)
     assert query["sp"] == ["r"]
     assert query["sr"] == ["b"]
@@ -71,8 +71,8 @@ async def test_a_pool_identity_reads_the_input_without_a_signature(app):
     record = (await submit(app, [version], detected_by=TRIGGER))[0].record
     settings = replace(app.settings.task, identity_resource_id="/subscriptions/s/identity")
     task = await batch_task(record, settings_route(app.settings), settings, app.inputs, app.outputs)
-    assert task.identity_resource_id == "/subscriptions/s/identity"
-    assert "sig=" not in task.input_url
+    assert task.resources[0].identity_resource_id == "/subscriptions/s/identity"
+    assert "sig=" not in task.resources[0].url
 
 
 async def test_the_same_version_again_is_the_same_task(app):

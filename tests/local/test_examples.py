@@ -10,11 +10,18 @@ from local.functions_host import HostKind
 
 EXPECTED = {
     "word-counts": [
-        "logo.svg: skipped, as INPUT_SKIP_EMPTY, INPUT_NOT_BEFORE or the routes say",
+        "logo.svg: no task of its own, as INPUT_SKIP_EMPTY, INPUT_NOT_BEFORE or the routes say",
         "essays/tides.txt: succeeded",
         "shopping.txt: succeeded",
         " 3  7\n",
         " the\n",
+    ],
+    "sound-files": ["chime.wav: succeeded", "sound.mp3\nwave.png\n", "/files/sound.mp3:\n(", "/files/wave.png:\n("],
+    "surveys": [
+        "autumn/monday.csv: no task of its own, as INPUT_SKIP_EMPTY, INPUT_NOT_BEFORE or the routes say",
+        "spring/monday.csv: no task of its own",
+        "spring/_READY: succeeded",
+        "Ada 30\nBen 30\nCem 25\n",
     ],
     "sales-report": ["shop.csv: succeeded", "2026-01      19.75", "/files/report.json:", '"2026-02": 40.0', "<svg "],
 }
@@ -23,6 +30,8 @@ EXPECTED = {
 @pytest.mark.slow
 @pytest.mark.parametrize("name", EXPECTED)
 async def test_an_example_runs(capsys, name):
+    if missing := example.Example(folder=example.EXAMPLES / name).missing:
+        pytest.skip(f"{', '.join(missing)} is not installed: {name} needs it")
     await example.run(name, HostKind.EMBEDDED)
     output = capsys.readouterr().out
     assert [part for part in EXPECTED[name] if part not in output] == []
@@ -36,6 +45,12 @@ def test_every_example_is_run_and_says_how_to_run_it():
         assert len(readme.splitlines()) < 25
 
 
+async def test_an_example_that_needs_what_is_not_installed_says_so(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(DemoFailedError, match="the example sound-files needs ffmpeg, which is not installed"):
+        await example.run("sound-files", HostKind.EMBEDDED)
+
+
 async def test_an_example_that_does_not_exist_is_reported_with_those_that_do():
-    with pytest.raises(DemoFailedError, match="there is no example 'x': there are sales-report, word-counts"):
+    with pytest.raises(DemoFailedError, match="there is no example 'x': there are sales-report, sound-files, surv"):
         await example.run("x", HostKind.EMBEDDED)

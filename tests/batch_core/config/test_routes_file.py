@@ -220,6 +220,16 @@ WRONG = [
     (MINIMAL + 'timeout = "1h"', "routes.toml, route 'texts', timeout is '1h': it must be an ISO 8601 duration"),
     (MINIMAL + 'timeout = "PT0S"', "routes.toml, route 'texts', timeout is P0D: it must be from PT1S to P180D"),
     (MINIMAL + 'retention = "P181D"', "routes.toml, route 'texts', retention is P181D: it must be from PT1M to P180D"),
+    (MINIMAL + 'inputs = "all"', "routes.toml, route 'texts', inputs is 'all': it must be file or folder"),
+    (
+        MINIMAL + 'inputs = "folder"',
+        "routes.toml, route 'texts' has inputs = folder, and '*.txt' ends in no marker: its last part is the marker's",
+    ),
+    (
+        MINIMAL.replace("*.txt", "in/_READY") + 'inputs = "folder"\ninput_after = "delete"',
+        "routes.toml, route 'texts' has inputs = folder and input_after = delete: the files of a folder are never",
+    ),
+    (MINIMAL + 'environment = { INPUT_FOLDER = "" }', "routes.toml, route 'texts', environment names INPUT_FOLDER"),
     (MINIMAL + 'run_as = "root"', "routes.toml, route 'texts', run_as is 'root': it must be task or pool"),
     (MINIMAL + 'elevated = "yes"', "routes.toml, route 'texts', elevated is 'yes': it must be true or false"),
     (MINIMAL + 'pool = "a b"', "routes.toml, route 'texts', pool is 'a b': it must be the id of a pool"),
@@ -315,18 +325,45 @@ def test_no_bytes_are_more_than_wrong(tmp_path, content):
         assert routes_of(tmp_path, MINIMAL.encode() + content).routes is not None
 
 
+EXAMPLES = [file.read_text() for file in (Path("routes.toml.example"), *sorted(Path().glob("examples/*/routes.toml")))]
+PIECES = st.sampled_from(
+    ["", "\n", '"', "'", "=", "[", "]", "{", "}", "#", ",", "0", "-1", "true", "%", "\\", "[[routes]]"]
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(EXAMPLES), st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 40), PIECES), max_size=4))
+def test_no_file_that_was_right_is_more_than_wrong_after_slips_of_the_keyboard(tmp_path, text, slips):
+    for anywhere, length, piece in slips:
+        place = anywhere % (len(text) or 1)
+        text = text[:place] + piece + text[place + length :]
+    problems: list[str] = []
+    try:
+        routes_of(tmp_path, text)
+    except RoutesError as exc:
+        problems += exc.problems
+    assert [problem for problem in problems if not problem.startswith("routes.toml")] == []
+
+
 def test_a_digest_changes_with_what_is_done_and_with_nothing_else(tmp_path):
     def digest(text: str, env: dict[str, str] | None = None) -> str:
         return routes_of(tmp_path, text, env).routes[0].digest
 
-    same = {digest(MINIMAL), digest(MINIMAL.replace("texts", "other")), digest(MINIMAL.replace("*.txt", "*"))}
+    marked = MINIMAL.replace("*.txt", "*/_READY")
+    same = {digest(MINIMAL), digest(MINIMAL.replace("texts", "other")), digest(marked)}
     token = MINIMAL + 'environment = { T = "%TOKEN%" }'
     assert digest(token, {"TOKEN": "1"}) == digest(token, {"TOKEN": "2"})
     changes = [
         *('pool = "p"', "priority = 1", "slots = 2", "retries = 1", 'timeout = "PT1S"', 'retention = "PT5M"'),
-        *('run_as = "pool"', "elevated = true", 'environment = { A = "1" }', 'environment = { A = "2" }'),
+        *(
+            'run_as = "pool"',
+            'inputs = "folder"',
+            "elevated = true",
+            'environment = { A = "1" }',
+            'environment = { A = "2" }',
+        ),
     ]
-    others = {digest(MINIMAL + change + "\n[pools.p]") for change in changes} | {
+    others = {digest(marked + change + "\n[pools.p]") for change in changes} | {
         digest(MINIMAL.replace('"cat"', '"cut"'))
     }
     assert len(same) == 1
