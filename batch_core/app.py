@@ -13,6 +13,7 @@ from batch_core.config.routes import JobKind, Routes
 from batch_core.config.settings import Settings
 from batch_core.jobs import Jobs
 from batch_core.naming import BlobVersion
+from batch_core.services import verbatim
 from batch_core.services.batch import MAX_TASKS_PER_CALL, BatchService
 from batch_core.services.clients import Clients, open_clients
 from batch_core.services.input_container import InputContainer
@@ -87,7 +88,7 @@ def app_on(
     outputs = OutputContainer(clients.blobs, settings.output_container, signer)
     return App(
         settings=settings,
-        route_book=RouteBook(env),
+        route_book=RouteBook(env, verbatim.problems),
         clients=clients,
         table=StateTable(table_client),
         registry=registry,

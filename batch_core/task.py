@@ -52,6 +52,7 @@ async def batch_task(
         is_elevated=route.is_elevated,
         container=_container(route.container, identity) if route.container else None,
         uploads=await _uploads(record, route, settings, outputs),
+        verbatim=route.verbatim,
     )
 
 

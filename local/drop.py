@@ -13,6 +13,7 @@ from batch_core.config.route_book import RouteBook
 from batch_core.config.settings import Settings
 from batch_core.errors import RoutesError
 from batch_core.naming import BlobVersion, task_id
+from batch_core.services import verbatim
 from local.blob_storage import blob_storage
 from local.errors import StackError
 from local.progress import Progress
@@ -86,7 +87,7 @@ async def drop_all(paths: Sequence[Path], settings: AppSettings, *, is_awaited: 
     app does not answer.
     """
     app_settings = settings.validated()
-    routes = RouteBook(settings.values)
+    routes = RouteBook(settings.values, verbatim.problems)
     dropped = []
     # A folder's marker after its files, which are not taken by themselves.
     for one in sorted(plan(paths), key=lambda one: not _is_ignored(routes, app_settings, one.name)):

@@ -84,6 +84,7 @@ async def _document(app: App, name: str, route: Route) -> dict[str, Any]:
         task,
         resources=[replace(one, url=_bare(one.url), container_url=_bare(one.container_url)) for one in task.resources],
         uploads=[replace(one, container_url=_bare(one.container_url)) for one in task.uploads],
+        verbatim=route.said_verbatim,
         environment={name: _HIDDEN if name in route.environment else value for name, value in task.environment.items()},
     )
     return {"pool": route.job_kind.pool_id, "priority": route.job_kind.priority, "task": task_document(shown)}

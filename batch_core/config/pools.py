@@ -1,8 +1,9 @@
 """Pools that tasks run on: what `setup` makes of them, and how many nodes they are to have."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from batch_core.config.settings import PoolSettings
 
@@ -61,6 +62,8 @@ class Pool:
     talks_between_nodes: bool = field(default=False)
     #: Images that are pulled before any task needs them; None: its tasks run in no containers.
     container_images: tuple[str, ...] | None = None
+    #: Other properties of the pool, as Batch names them.
+    verbatim: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 def settings_pool(settings: PoolSettings) -> Pool:

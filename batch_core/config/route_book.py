@@ -6,6 +6,7 @@ from typing import Final
 from batch_core.config.pools import settings_pool
 from batch_core.config.routes import Routes, Unmatched, settings_route
 from batch_core.config.settings import Settings
+from batch_core.config.verbatim import VerbatimCheck
 from batch_core.errors import RoutesError
 
 #: What changes when a file is written; None: there is no such file.
@@ -18,8 +19,9 @@ class RouteBook:
     A file that is mended or changed while the app runs counts from the next look on, which costs one `stat`.
     """
 
-    def __init__(self, env: Mapping[str, str]) -> None:
+    def __init__(self, env: Mapping[str, str], check: VerbatimCheck) -> None:
         self._env: Final = env
+        self._check: Final = check
         self._seen: tuple[Settings, _Signature] | None = None
         self._found: Routes | RoutesError | None = None
 
@@ -43,7 +45,7 @@ class RouteBook:
         from batch_core.config.routes_file import read_routes  # noqa: PLC0415
 
         try:
-            return read_routes(settings.routes.file, settings, self._env)
+            return read_routes(settings.routes.file, settings, self._env, self._check)
         except RoutesError as exc:
             return exc
 

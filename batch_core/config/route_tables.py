@@ -5,7 +5,7 @@ What each may hold and what it means is said once, here: problems, the JSON Sche
 """
 
 from datetime import timedelta
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -264,6 +264,17 @@ class RouteTable(Struct, forbid_unknown_fields=True, kw_only=True):
             extra={RULE: "success, failure or completion"},
         ),
     ] = OutputsOn.SUCCESS
+    batch: Annotated[
+        dict[str, Any],
+        Meta(
+            max_length=50,
+            description=(
+                "Any other property of a task as Batch's REST API names it, such as multiInstanceSettings. %NAME% in a"
+                " text stands in for the setting NAME."
+            ),
+            extra={RULE: "a table of properties of a Batch task", IS_HIDDEN: True},
+        ),
+    ] = {}
 
 
 class ScaleTable(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -447,6 +458,17 @@ class PoolTable(Struct, forbid_unknown_fields=True, kw_only=True):
         bool,
         Meta(description="Whether its nodes can talk to each other, for MPI.", extra={RULE: "true or false"}),
     ] = False
+    batch: Annotated[
+        dict[str, Any],
+        Meta(
+            max_length=50,
+            description=(
+                "Any other property of a pool as Batch's REST API names it, such as mountConfiguration. %NAME% in a"
+                " text stands in for the setting NAME."
+            ),
+            extra={RULE: "a table of properties of a Batch pool", IS_HIDDEN: True},
+        ),
+    ] = {}
 
 
 class RoutesTable(Struct, forbid_unknown_fields=True, kw_only=True):

@@ -7,7 +7,7 @@ from datetime import timedelta
 from enum import StrEnum
 from functools import cached_property
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
 from batch_core.config.globs import compiled
 from batch_core.config.pools import Pool
@@ -140,6 +140,9 @@ class Route:
     container: ContainerImage | None = None
     stdout: Stdout = Stdout.COPY
     input_after: InputAfter = InputAfter.KEEP
+    #: Other properties of its tasks, as Batch names them; and as the file says them, with names of settings.
+    verbatim: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    said_verbatim: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def match_of(self, blob_name: str) -> str | None:
         """Return the first glob that matches the whole name, None if none does."""
@@ -183,6 +186,8 @@ class Route:
             said.append({"input_after": self.input_after})
         if self.stdout is not Stdout.COPY:
             said.append({"stdout": self.stdout})
+        if self.said_verbatim:
+            said.append({"batch": self.said_verbatim})
         if self.container:
             said.append({"container": asdict(self.container)})
         return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:_DIGEST_LENGTH]

@@ -28,6 +28,7 @@ from batch_core.config.routes import (
 )
 from batch_core.config.settings import Settings
 from batch_core.config.tables import item_name, read_table
+from batch_core.config.verbatim import BatchKind, VerbatimCheck
 from batch_core.errors import RoutesError
 from batch_core.problems import Problems
 from batch_core.redaction import redacted, shown
@@ -44,19 +45,20 @@ def json_schema() -> dict[str, Any]:
     return {"title": "routes.toml of batchdrop", **schema(RoutesTable)}
 
 
-def read_routes(file: Path, settings: Settings, env: Mapping[str, str]) -> Routes:
+def read_routes(file: Path, settings: Settings, env: Mapping[str, str], check: VerbatimCheck) -> Routes:
     """Read the file; raises `RoutesError` with every problem, also where it cannot be read or is not TOML.
 
-    `env` holds the settings that environment variables of routes may name.
+    `env` holds the settings that values of routes may name; `check` looks at what is said verbatim of tasks and pools.
     """
     problems = Problems()
     document = _document(file)
     table = read_table(RoutesTable, document, file.name, problems)
     _check_raw(file.name, document, settings, env, problems)
+    _check_verbatim(file.name, document, env, check, problems)
     problems.raise_as(RoutesError)
     if table is None:
         raise RoutesError([f"{file.name} is not valid"])
-    pools = [_pool(pool_id, pool, settings) for pool_id, pool in table.pools.items()]
+    pools = [_pool(pool_id, pool, settings, env) for pool_id, pool in table.pools.items()]
     # Batch compares ids without regard to case.
     by_id = {pool.id.lower(): pool for pool in [settings_pool(settings.pool), *pools]}
     routes = tuple(_route(route, settings, env, by_id) for route in table.routes)
@@ -113,6 +115,23 @@ def _check_raw(
         problems.note_all(f"{where}, {one}" for one in _unknown_pool(item.get("pool"), known))
         problems.note_all(f"{where} {one}" for one in _image_problems(item, settings, named))
         problems.note_all(f"{where} {one}" for one in _folder_problems(item))
+
+
+def _check_verbatim(
+    file_name: str, document: Mapping[str, Any], env: Mapping[str, str], check: VerbatimCheck, problems: Problems
+) -> None:
+    """Note what is wrong with properties of Batch that the file names itself."""
+    items, pools = document.get("routes"), document.get("pools")
+    routes = enumerate(items, 1) if isinstance(items, list) else ()
+    parts = [(BatchKind.TASK, item_name(item, "route", number), item) for number, item in routes]
+    parts += [
+        (BatchKind.POOL, f"pool {shown(name)}", item)
+        for name, item in (pools.items() if isinstance(pools, dict) else ())
+    ]
+    for kind, where, item in parts:
+        if isinstance(item, dict) and isinstance(item.get("batch"), dict):
+            found = check(kind, item) + _missing_settings("batch", item["batch"], env)
+            problems.note_all(f"{file_name}, {where}, {one}" for one in found)
 
 
 def _pool_problems(pool: Mapping[str, object]) -> list[str]:
@@ -198,7 +217,7 @@ def _missing_settings(where: str, table: object, env: Mapping[str, str]) -> list
     ]
 
 
-def _pool(pool_id: str, table: PoolTable, settings: Settings) -> Pool:
+def _pool(pool_id: str, table: PoolTable, settings: Settings, env: Mapping[str, str]) -> Pool:
     default = settings_pool(settings.pool)
     start_task, scale = table.start_task, table.scale
     return Pool(
@@ -219,6 +238,7 @@ def _pool(pool_id: str, table: PoolTable, settings: Settings) -> Pool:
         subnet_id=None if table.subnet is UNSET else table.subnet,
         talks_between_nodes=table.inter_node,
         container_images=None if table.container_images is UNSET else tuple(table.container_images),
+        verbatim=_filled_in(table.batch, env),
     )
 
 
@@ -253,6 +273,8 @@ def _route(table: RouteTable, settings: Settings, env: Mapping[str, str], pools:
         outputs_on=table.outputs_on,
         stdout=table.stdout,
         input_after=table.input_after,
+        verbatim=_filled_in(table.batch, env),
+        said_verbatim=table.batch,
         container=(
             ContainerImage(name=table.image, options=table.image_options, uses_identity=table.image_identity)
             if table.image
@@ -270,6 +292,15 @@ def _resource(table: ResourceTable, env: Mapping[str, str]) -> Resource:
         path=_with_settings(table.path, env),
         uses_identity=table.identity,
     )
+
+
+def _filled_in(value: Any, env: Mapping[str, str]) -> Any:  # noqa: ANN401 - tables, lists and texts
+    """Return a value with the settings that texts in it name."""
+    if isinstance(value, dict):
+        return {name: _filled_in(item, env) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_filled_in(item, env) for item in value]
+    return _with_settings(value, env) if isinstance(value, str) else value
 
 
 def _with_settings(text: str, env: Mapping[str, str]) -> str:

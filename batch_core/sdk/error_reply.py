@@ -14,6 +14,9 @@ from azure.core.exceptions import AzureError, HttpResponseError
 #: What the SDKs raise when an answer does not have the shape that they expect.
 MISREAD: Final = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
+#: Details of Batch's errors that name a fault and not a value, as its recordings show them.
+_FAULT_DETAILS: Final = ("PropertyName", "QueryParameterName", "Reason")
+
 #: What the services' error codes look like; anything else in that place is not one.
 _CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,99}")
 
@@ -28,8 +31,21 @@ def error_code(exc: HttpResponseError) -> str:
 
 def error_message(exc: HttpResponseError) -> str:
     """Return the service's message in one line, without the request id and time on the lines that follow."""
-    text = getattr(getattr(getattr(exc, "model", None), "message", None), "value", None)
-    return first_line(str(text or exc.message or ""))
+    model = getattr(exc, "model", None)
+    text = getattr(getattr(model, "message", None), "value", None)
+    return first_line(str(text or exc.message or "")) + fault_in_request(model)
+
+
+def fault_in_request(error: object) -> str:
+    """Return which property or parameter Batch finds fault with and why, to follow its message; empty if it names none.
+
+    The value at fault is left out: it may be a secret.
+    """
+    details = getattr(error, "error_values", None)
+    pairs = ((getattr(one, "key", None), getattr(one, "value", None)) for one in details or [])
+    said = {key: first_line(value) for key, value in pairs if isinstance(key, str) and isinstance(value, str)}
+    known = [f"{key}: {said[key]}" for key in _FAULT_DETAILS if said.get(key)]
+    return f" ({', '.join(known)})" if known else ""
 
 
 def retry_after(exc: HttpResponseError) -> float | None:

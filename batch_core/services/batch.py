@@ -53,6 +53,7 @@ from batch_core.services.batch_values import (
     TaskResource,
     Upload,
 )
+from batch_core.services.verbatim import merged
 
 #: https://learn.microsoft.com/rest/api/batchservice/tasks/create-task-collection
 MAX_TASKS_PER_CALL: Final = 100
@@ -201,6 +202,11 @@ def task_document(task: NewTask) -> dict[str, Any]:
 
 
 def _options(task: NewTask) -> BatchTaskCreateOptions:
+    options = _modelled(task)
+    return BatchTaskCreateOptions(merged(options.as_dict(), task.verbatim)) if task.verbatim else options
+
+
+def _modelled(task: NewTask) -> BatchTaskCreateOptions:
     return BatchTaskCreateOptions(
         id=task.task_id,
         command_line=task.command_line,

@@ -26,6 +26,7 @@ from azure.batch.models import (
 from batch_core.checked import checked
 from batch_core.errors import Refused, ServiceError, Unavailable, Unexpected
 from batch_core.naming import MAX_ID_LENGTH
+from batch_core.sdk.error_reply import fault_in_request, first_line
 from batch_core.sdk.translation import note_answer, translating
 from batch_core.services.batch_values import (
     CompletedPage,
@@ -167,7 +168,7 @@ def addition_error(job_id: str, result: BatchTaskCreateResult) -> ServiceError |
     if status == BatchTaskAddStatus.SUCCESS or (status == BatchTaskAddStatus.CLIENT_ERROR and code == "TaskExists"):
         return None
     message = result.error.message.value if result.error and result.error.message else None
-    detail = (message or "no reason given").split("\n", 1)[0]
+    detail = first_line(message or "no reason given") + fault_in_request(result.error)
     kind = _kind_of_addition_error(status, code)
     return kind(f"adding task {result.task_id} to job {job_id}", code=code, detail=detail)
 

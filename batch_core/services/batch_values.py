@@ -1,8 +1,9 @@
 """Tasks, pools and files of Batch as the app knows them. Times are aware and UTC."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from azure.batch.models import AllocationState, BatchJobState, BatchNodeState, BatchPoolState
 
@@ -66,6 +67,8 @@ class NewTask:
     is_elevated: bool = False
     uploads: Sequence[Upload] = ()
     container: TaskContainer | None = None
+    #: Other properties, as Batch names them.
+    verbatim: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,6 +23,7 @@ from azure.storage.blob.aio import BlobServiceClient
 
 from batch_core.config.pools import Pool, StartTask
 from batch_core.sdk.paging import each_item
+from batch_core.services.verbatim import merged
 
 _POLLING_SECONDS: Final = 2
 
@@ -37,6 +38,11 @@ class TaskCounts:
 
 def pool_options(pool: Pool) -> BatchPoolCreateOptions:
     """Return what a pool is made of; the settings' one is like that of Microsoft's quickstart, of fixed size."""
+    options = _modelled(pool)
+    return BatchPoolCreateOptions(merged(options.as_dict(), pool.verbatim)) if pool.verbatim else options
+
+
+def _modelled(pool: Pool) -> BatchPoolCreateOptions:
     publisher, offer, sku, version = pool.image.split(":")
     dedicated, spot = pool.scale.split(pool.scale.min) if pool.scale else (pool.nodes, 0)
     is_ours = pool.formula is None

@@ -361,7 +361,7 @@ async def test_no_page_says_that_output_was_written(relayed, status):
         await relayed.app.outputs.write("out.txt", b"text")
     relayed.blobs.spoil = where("HEAD", "out.txt", page(status, is_after=False))
     with pytest.raises(Unexpected):
-        await relayed.app.outputs.has("out.txt")
+        await relayed.app.outputs.size_of("out.txt")
 
 
 async def test_no_foreign_answer_says_what_the_table_holds(relayed):

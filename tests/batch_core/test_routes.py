@@ -20,6 +20,7 @@ from batch_core.intake import take, take_by_hand
 from batch_core.naming import table_keys
 from batch_core.reconcile import reconcile
 from batch_core.retry import retry
+from batch_core.services import verbatim
 from batch_core.services.output_container import OutputContainer
 from batch_core.services.provisioning import pool_options
 from batch_core.state.record import DetectedBy, TaskState
@@ -103,6 +104,60 @@ async def test_batch_gets_what_a_route_says(app, other_pool, tmp_path):
         "INPUT_BLOB": "a.txt",
         "INPUT_CONTAINER": app.settings.input_container,
     }
+
+
+async def test_what_a_route_says_verbatim_reaches_batch_and_the_rest_stays(app, tmp_path):
+    text = (
+        TEXTS
+        + """
+retries = 2
+[routes.batch]
+displayName = "%DISPLAY%"
+affinityInfo = { affinityId = "tvm-1" }
+"""
+    )
+    book = RouteBook({"DISPLAY": "a secret"}, verbatim.problems)
+    routed = replace(with_routes(app, tmp_path / "routes.toml", text), route_book=book)
+    record = await submitted(routed)
+    task = await task_in_batch(app, record)
+    assert (task.display_name, task.affinity_info.affinity_id) == ("a secret", "tvm-1")
+    assert task.constraints.max_task_retry_count == 2
+    assert task.constraints.max_wall_clock_time == app.settings.task.max_wall_clock_time
+    assert "a secret" not in repr(routed.routes())
+    assert await output(app, (await collected(routed, record.task_id)).stdout) == b"text\ntext"
+
+
+async def test_a_property_that_batch_refuses_is_named_as_the_reason_and_its_value_is_not(app, tmp_path):
+    # The app's jobs leave `onTaskFailure` at its default, with which Batch takes no actions on jobs.
+    text = TEXTS + '\n[routes.batch]\nexitConditions = { default = { jobAction = "terminate" } }\n'
+    record = await submitted(with_routes(app, tmp_path / "routes.toml", text))
+    assert record.state is TaskState.REJECTED
+    assert "PropertyName: exitConditions" in record.reason
+    assert "Reason: " in record.reason
+
+
+async def test_what_a_pool_says_verbatim_reaches_batch_and_the_rest_stays(app, tmp_path):
+    pool_id = f"{app.settings.pool.id}-verbatim"
+    text = f"""
+[pools.{pool_id}]
+nodes = 0
+start_task = {{ command = "/bin/true", elevated = true }}
+[pools.{pool_id}.batch]
+metadata = [{{ name = "team", value = "blue" }}]
+resizeTimeout = "PT20M"
+startTask = {{ maxTaskRetryCount = 2, environmentSettings = [{{ name = "A", value = "1" }}] }}
+virtualMachineConfiguration = {{ dataDisks = [{{ lun = 0, diskSizeGB = 10 }}] }}
+"""
+    resource = provision.resources(with_routes(app, tmp_path / "routes.toml", text))[-1]
+    await provision.make(resource)
+    pool = await app.clients.batch.get_pool(pool_id)
+    assert {one.name: one.value for one in pool.metadata}["team"] == "blue"
+    assert pool.resize_timeout == timedelta(minutes=20)
+    assert (pool.start_task.command_line, pool.start_task.max_task_retry_count) == ("/bin/true", 2)
+    assert pool.start_task.user_identity.auto_user.elevation_level == "admin"
+    machine = pool.virtual_machine_configuration
+    assert (machine.data_disks[0].disk_size_gb, machine.image_reference.offer) == (10, "ubuntu-24_04-lts")
+    await provision.remove(resource)
 
 
 async def test_tasks_of_one_pool_and_priority_share_a_job_and_others_do_not(app, other_pool, tmp_path):
@@ -417,7 +472,7 @@ command = "/bin/bash tools/tool.sh"
 resources = [{{ url = "{base}/v1/tool.sh?%TOOL_SAS%", path = "tools/tool.sh" }}]
 """
     env = {"TOOL_SAS": sas.partition("?")[2]}
-    routed = replace(with_routes(app, tmp_path / "routes.toml", text), route_book=RouteBook(env))
+    routed = replace(with_routes(app, tmp_path / "routes.toml", text), route_book=RouteBook(env, verbatim.problems))
     end = await collected(routed, (await submitted(routed, "x.txt")).task_id)
     assert (end.state, await output(app, end.stdout)) == (TaskState.SUCCEEDED, b"tool\n")
     assert "sig=" not in repr(routed.routes())

@@ -10,6 +10,7 @@ import pytest
 from batch_core.config.route_tables import PoolTable, RouteTable
 from batch_core.config.routes_file import json_schema, read_routes
 from batch_core.config.settings import Settings
+from batch_core.services import verbatim
 
 ROOT = Path(__file__).parents[3]
 DOCS = (ROOT / "docs/routes.md").read_text()
@@ -32,5 +33,5 @@ def test_what_is_shown_can_be_used(tmp_path, name):
     text = {"example": (ROOT / "routes.toml.example").read_text(), "docs": blocks[0], "resources": blocks[1]}[name]
     file = tmp_path / "routes.toml"
     file.write_text(text)
-    found = read_routes(file, SETTINGS, {"THUMBNAIL_TOKEN": "x", "TOOLS_SAS": "x"})
+    found = read_routes(file, SETTINGS, {"THUMBNAIL_TOKEN": "x", "TOOLS_SAS": "x"}, verbatim.problems)
     assert len(found.routes) >= len(tomllib.loads(text)["routes"])

@@ -14,6 +14,7 @@ from batch_core.config.routes import JobKind, RunAs, Unmatched, settings_route
 from batch_core.config.routes_file import MAX_FILE_SIZE, json_schema, read_routes
 from batch_core.config.settings import Settings
 from batch_core.errors import RoutesError
+from batch_core.services import verbatim
 
 ROOT = Path(__file__).parents[3]
 SETTINGS = Settings.from_env(json.loads((ROOT / "local.settings.json.example").read_text())["Values"])
@@ -23,7 +24,7 @@ MINIMAL = '[[routes]]\nname = "texts"\nmatch = "*.txt"\ncommand = "cat"\n'
 def routes_of(folder: Path, text: str | bytes, env: dict[str, str] | None = None):
     file = folder / "routes.toml"
     file.write_bytes(text.encode() if isinstance(text, str) else text)
-    return read_routes(file, SETTINGS, env or {})
+    return read_routes(file, SETTINGS, env or {}, verbatim.problems)
 
 
 def problems_of(folder: Path, text: str | bytes, env: dict[str, str] | None = None) -> tuple[str, ...]:
@@ -229,6 +230,49 @@ WRONG = [
         MINIMAL.replace("*.txt", "in/_READY") + 'inputs = "folder"\ninput_after = "delete"',
         "routes.toml, route 'texts' has inputs = folder and input_after = delete: the files of a folder are never",
     ),
+    (
+        MINIMAL + "[routes.batch]\nmultiInstanceSetings = {}",
+        "routes.toml, route 'texts', batch, 'multiInstanceSetings' means nothing to Batch: did you mean multiInstance",
+    ),
+    (
+        MINIMAL + "batch = { requiredSlots = 2 }",
+        "routes.toml, route 'texts', batch, requiredSlots has a word of its own: slots",
+    ),
+    (MINIMAL + 'batch = { id = "x" }', "routes.toml, route 'texts', batch, id is for the app to say"),
+    (
+        MINIMAL + "batch = { multiInstanceSettings = { numberOfInstances = 2 } }",
+        "routes.toml, route 'texts', batch, multiInstanceSettings has no coordinationCommandLine",
+    ),
+    (
+        MINIMAL + 'batch = { multiInstanceSettings = { numberOfInstances = "2", coordinationCommandLine = "x" } }',
+        "routes.toml, route 'texts', batch, multiInstanceSettings.numberOfInstances is not valid: it must be a whole",
+    ),
+    (
+        MINIMAL + 'batch = { containerSettings = { workingDirectory = "taskWorkingDirectory" } }',
+        "routes.toml, route 'texts', batch, containerSettings says nothing without image",
+    ),
+    (MINIMAL + "batch = { affinityInfo = 1 }", "routes.toml, route 'texts', batch, affinityInfo must be a table"),
+    (
+        MINIMAL + 'batch = { displayName = "%NO_SUCH%" }',
+        "routes.toml, route 'texts', batch, displayName names the setting NO_SUCH, which is not set",
+    ),
+    (
+        "[[pools.a.batch.mountConfiguration]]\n[pools.a.batch.mountConfiguration.nfsMountConfiguration]\nsource = 'a'",
+        "routes.toml, pool 'a', batch, mountConfiguration 1.nfsMountConfiguration has no relativeMountPath",
+    ),
+    (
+        '[pools.a.batch.upgradePolicy]\nmode = "always"',
+        "routes.toml, pool 'a', batch, upgradePolicy.mode is 'always': it must be automatic, manual, rolling",
+    ),
+    (
+        '[pools.a.batch]\nresizeTimeout = "1h"',
+        "routes.toml, pool 'a', batch, resizeTimeout is not valid: it must be an",
+    ),
+    ("[pools.a.batch]\nmetadata = {}", "routes.toml, pool 'a', batch, metadata must be a list"),
+    (
+        "[pools.a.batch.startTask]\nmaxTaskRetryCount = 1",
+        "routes.toml, pool 'a', batch, startTask says nothing without",
+    ),
     (MINIMAL + 'environment = { INPUT_FOLDER = "" }', "routes.toml, route 'texts', environment names INPUT_FOLDER"),
     (MINIMAL + 'run_as = "root"', "routes.toml, route 'texts', run_as is 'root': it must be task or pool"),
     (MINIMAL + 'elevated = "yes"', "routes.toml, route 'texts', elevated is 'yes': it must be true or false"),
@@ -284,7 +328,7 @@ def test_a_file_that_cannot_be_read_is_a_problem(tmp_path, content, problem):
 
 def test_a_folder_in_the_place_of_the_file_is_a_problem(tmp_path):
     with pytest.raises(RoutesError, match="cannot be read"):
-        read_routes(tmp_path, SETTINGS, {})
+        read_routes(tmp_path, SETTINGS, {}, verbatim.problems)
 
 
 TOML = st.recursive(
