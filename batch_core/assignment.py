@@ -78,6 +78,7 @@ async def pinned(app: App, record: TaskRecord, route: Route | None) -> TaskRecor
         folder=folder_of(record.blob) if route.inputs is Inputs.FOLDER else None,
         files=output_name(record.blob, record.task_id, FILES_FOLDER) + "/" if route.outputs else None,
         is_uploaded=route.stdout is Stdout.UPLOAD,
+        lost_output_retries=route.lost_output_retries,
         deletes_input=route.input_after is InputAfter.DELETE,
         rerouted_at=None,
     )

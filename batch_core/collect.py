@@ -18,10 +18,11 @@ from itertools import batched
 from typing import Final
 
 from batch_core.app import App
-from batch_core.errors import AppError, Missing, OutOfTime, RecordNotFound, Refused, ServiceError
+from batch_core.errors import AppError, Missing, NotNow, OutOfTime, RecordNotFound, Refused, ServiceError
 from batch_core.log_text import figures
 from batch_core.naming import STDERR, STDOUT, output_name
 from batch_core.outcome import as_the_command_ended, ended_by_itself, has_run, is_upload_failure, outcome_of
+from batch_core.retry import run_again
 from batch_core.services.batch_errors import is_gone, is_out_of_reach
 from batch_core.services.batch_values import CompletedPage, CompletedTask
 from batch_core.services.output_copier import Printed
@@ -222,12 +223,15 @@ class _Tick:
     async def _collect_task(self, one: _Completed, copy: _Copy, at_once: asyncio.Semaphore) -> Closing | None:
         """Return what the record is closed with; None if the task must be listed again."""
         outcome = one.outcome
+        if one.open.is_lost:
+            # Its next attempt has been named, and may run: whatever can be read of it now comes too late.
+            lost = replace(outcome, state=TaskState.OUTPUT_LOST, reason="its output is lost")
+            return await self._closing_or_left(one.open, run_again(self._app, one.open.task_id, lost))
         try:
             async with at_once:
                 arrived = await copy(one)
         except ServiceError as exc:
-            lost = await self._lost_or_noted(one.open, outcome, exc)
-            return Closing(task_id=one.open.task_id, outcome=lost) if lost else None
+            return await self._closing_or_left(one.open, self._lost(one.open, outcome, exc))
         if arrived is None:
             return None
         if one.open.is_uploaded and not one.open.has_files and is_upload_failure(outcome):
@@ -262,28 +266,32 @@ class _Tick:
             logger.info("The record of task %s goes without the end of stderr: %s", one.open.task_id, exc)
         return b""
 
-    async def _lost_or_noted(self, task: OpenTask, outcome: Outcome, error: ServiceError) -> Outcome | None:
+    async def _closing_or_left(self, task: OpenTask, work: Awaitable[Outcome | None]) -> Closing | None:
         try:
-            return await self._lost(task, outcome, error)
-        except (ServiceError, RecordNotFound) as exc:
+            outcome = await work
+        except (ServiceError, RecordNotFound, NotNow) as exc:
             self._leave("The trouble is not on the record", exc, task_id=task.task_id)
             return None
+        return Closing(task_id=task.task_id, outcome=outcome) if outcome else None
 
     async def _lost(self, task: OpenTask, outcome: Outcome, error: ServiceError) -> Outcome | None:
-        """Return the outcome without output if there is none and never will be; else record the trouble."""
+        """Return the outcome without output if there is none and never will be; else record the trouble.
+
+        What has run without leaving output may be run again, if its route says so.
+        """
         if not has_run(outcome) and (is_gone(error) or is_out_of_reach(error)):
             return outcome
         if outcome.state is TaskState.CANCELLED and is_gone(error):
             return replace(outcome, reason=f"{outcome.reason}; what it printed is not there: {error}")
         if is_gone(error):
-            return _output_lost(outcome, error)
+            return await run_again(self._app, task.task_id, _output_lost(outcome, error))
         stored = await self._app.table.get(task.task_id)
         tries = stored.record.output_tries + 1
         # Measured by the app's own clocks alone, since the first try that failed.
         failing_since = task.failing_since or self._app.now()
         is_old = self._app.now() - failing_since > self._app.settings.output_patience
         if (is_out_of_reach(error) or isinstance(error, Refused)) and tries >= MIN_OUTPUT_TRIES and is_old:
-            return _output_lost(outcome, error)
+            return await run_again(self._app, task.task_id, _output_lost(outcome, error))
         logger.warning("The output of task %s is not copied yet: %s", task.task_id, error)
         reason = f"it has run; its output is not copied yet: {error}"
         noted = replace(stored.record, reason=reason, output_tries=tries)

@@ -76,6 +76,14 @@ class NotNow(AppError):
     """The state of the task or of its file does not allow what a caller asked for."""
 
 
+class VersionChanged(NotNow):
+    """A file is no longer what it was when its task was made."""
+
+
+class TooManyAttempts(NotNow):
+    """A version of a file has as many attempts as it can have."""
+
+
 class OutOfTime(AppError):
     """A tick's time is up: what it was doing goes on in the next one."""
 

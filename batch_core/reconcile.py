@@ -4,7 +4,8 @@ For each open task that is not brand-new:
 
     Batch runs it or will        the record says so; what waits long gets the reason
     its job ended before it ran  handed over to the next job
-    Batch does not have it       queued: handed over, when its time has come; submitted: closed, for its output is lost
+    Batch does not have it       queued: handed over, when its time has come; submitted: its output is lost, so it is
+                                 run again, if its route says so, and closed
     Batch has completed it       collect takes it; if collect has passed it, it is sent back
     the operator cancelled it    it is terminated again, or closed if Batch does not have it and will not get it
 
@@ -22,8 +23,9 @@ from datetime import datetime, timedelta
 
 from batch_core.app import App
 from batch_core.cancel import cancelled_without_task
-from batch_core.errors import Missing, OutOfTime, RecordNotFound, ServiceError
+from batch_core.errors import Missing, NotNow, OutOfTime, RecordNotFound, ServiceError
 from batch_core.hand_over import hand_over, send_on
+from batch_core.retry import run_again
 from batch_core.state.changes import Change, Closing, Stored
 from batch_core.state.index import Marks, OpenTask
 from batch_core.state.record import Outcome, TaskRecord, TaskState
@@ -80,7 +82,7 @@ class _Tick:
         """Do this part of the work, or leave it for the next tick: it must not hold up the others."""
         try:
             return await work
-        except (ServiceError, RecordNotFound) as exc:
+        except (ServiceError, RecordNotFound, NotNow) as exc:
             logger.warning("Not all open tasks are reconciled: %s", exc)
             self.report.is_complete = False
             return None
@@ -208,7 +210,8 @@ class _Tick:
         completed_at = await self._app.batch.completion_of(task.job_id, task.task_id)
         if completed_at is None:
             reason = "Batch no longer knows the task: it or its job was deleted before its output was collected"
-            await self._close(task, Outcome(state=TaskState.OUTPUT_LOST, reason=reason))
+            lost = Outcome(state=TaskState.OUTPUT_LOST, reason=reason)
+            await self._close(task, await run_again(self._app, task.task_id, lost))
             return
         for job in await self._app.registry.jobs():
             is_passed = job.terminated_at is not None or (job.watermark is not None and job.watermark > completed_at)

@@ -14,7 +14,7 @@ from uuid import uuid4
 from batch_core.app import App
 from batch_core.assignment import pinned, route_of
 from batch_core.config.routes import Route
-from batch_core.errors import NotNow, RoutesError
+from batch_core.errors import RoutesError, TooManyAttempts
 from batch_core.hand_over import hand_over
 from batch_core.naming import MAX_ATTEMPT, BlobVersion, task_id
 from batch_core.state.changes import Stored
@@ -52,7 +52,7 @@ async def submit_again(
     """Make a new attempt at this version, whatever became of the earlier ones.
 
     One query finds the newest attempt; each further round lost a race for the next number to another caller. Raises
-    `NotNow` if there are too many attempts, and `ServiceError` when the table itself fails.
+    `TooManyAttempts`, and `ServiceError` when the table itself fails.
     """
     while True:
         attempt = await next_attempt(app, version)
@@ -64,12 +64,14 @@ async def submit_again(
 async def next_attempt(app: App, version: BlobVersion) -> int:
     """Return the number after the highest attempt at this version; a gap is not filled.
 
-    Batch may still have the task whose record was removed, and would take its id for done. Raises `NotNow` if there are
-    too many attempts.
+    Batch may still have the task whose record was removed, and would take its id for done. Raises
+    `TooManyAttempts`.
     """
     attempt = await app.table.newest_attempt(version) + 1
     if attempt > MAX_ATTEMPT:
-        raise NotNow(f"blob {version.name!r} has {MAX_ATTEMPT} attempts: write it again, and it starts with the first")
+        raise TooManyAttempts(
+            f"blob {version.name!r} has {MAX_ATTEMPT} attempts: write it again, and it starts with the first"
+        )
     return attempt
 
 
@@ -137,9 +139,11 @@ def new_record(app: App, version: BlobVersion, detected_by: DetectedBy, attempt:
 
 def _retry_record(record: TaskRecord, earlier: TaskRecord) -> TaskRecord:
     """Return the record of a new attempt with what it takes over from the earlier one."""
+    is_by_itself = record.detected_by is DetectedBy.OUTPUT_LOST
     return replace(
         record,
         retry_of=earlier.task_id,
+        lost_before=earlier.lost_before + 1 if is_by_itself else 0,
         route=earlier.route,
         route_digest=earlier.route_digest,
         is_route_chosen=earlier.is_route_chosen,

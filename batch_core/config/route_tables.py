@@ -170,6 +170,15 @@ class RouteTable(Struct, forbid_unknown_fields=True, kw_only=True):
             extra={RULE: "a whole number from 0 to 100"},
         ),
     ] = 0
+    lost_output_retries: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=10,
+            description="How often a file is run again by itself, as a new task, if its output is lost.",
+            extra={RULE: "a whole number from 0 to 10"},
+        ),
+    ] = 0
     timeout: (
         Annotated[
             _Duration,

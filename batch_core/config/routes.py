@@ -129,6 +129,8 @@ class Route:
     task_slots: int = 1
     #: How often Batch runs the command again that fails.
     retries: int = 0
+    #: How often its file is run again, as a new task, if its output is lost.
+    lost_output_retries: int = 0
     run_as: RunAs = RunAs.TASK
     is_elevated: bool = False
     #: As the node gets them; and as the file says them, with names of settings.
@@ -186,6 +188,8 @@ class Route:
             said.append({"input_after": self.input_after})
         if self.stdout is not Stdout.COPY:
             said.append({"stdout": self.stdout})
+        if self.lost_output_retries:
+            said.append({"lost_output_retries": self.lost_output_retries})
         if self.said_verbatim:
             said.append({"batch": self.said_verbatim})
         if self.container:

@@ -265,6 +265,7 @@ def _route(table: RouteTable, settings: Settings, env: Mapping[str, str], pools:
         environment={name: _with_settings(value, env) for name, value in table.environment.items()},
         task_slots=table.slots,
         retries=table.retries,
+        lost_output_retries=table.lost_output_retries,
         run_as=table.run_as,
         is_elevated=table.elevated,
         resources=tuple(_resource(one, env) for one in table.resources),

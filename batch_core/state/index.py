@@ -34,6 +34,8 @@ class OpenTask:
     has_files: bool = False
     #: The version of the blob that is to be deleted when the task has succeeded; None: it is kept.
     etag_to_delete: str | None = None
+    #: Its output is lost and its next attempt is named: what is left is to close it.
+    is_lost: bool = False
     #: The reason for its waiting that was last written to its record.
     explained: str | None = None
     #: When copying its output failed for the first time.
@@ -64,6 +66,7 @@ def open_task(record: TaskRecord) -> OpenTask:
         is_obstructed=record.obstacle is not None,
         is_uploaded=record.is_uploaded,
         has_files=record.files is not None,
+        is_lost=record.retried_as is not None and not record.state.is_final,
         etag_to_delete=record.blob_etag if record.deletes_input else None,
     )
 

@@ -57,6 +57,8 @@ class DetectedBy(StrEnum):
     HTTP = "http"
     #: The sweep: its event never came.
     SWEEP = "sweep"
+    #: The app itself: the output of the attempt before was lost, and its route says that it is run again.
+    OUTPUT_LOST = "output_lost"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +119,9 @@ class TaskRecord:
     stdout_size: int | None = None
     stderr: str | None = None
     stderr_size: int | None = None
+    #: How often its file is run again by itself if its output is lost, and how many attempts before it were lost so.
+    lost_output_retries: int = 0
+    lost_before: int = 0
     #: Its file is to be deleted when it has succeeded.
     deletes_input: bool = False
     #: Its node uploads what it prints; the app copies only what that does not bring.

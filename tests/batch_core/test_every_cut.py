@@ -1,6 +1,7 @@
 """All that the app does is cut short at each of its calls in turn; what follows in fair weather makes it whole."""
 
 import asyncio
+import json
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -108,6 +109,18 @@ async def a_failed_task(world: World) -> Work:
     return lambda app: retry(app, task)
 
 
+async def lost_output_that_is_run_again(world: World) -> Work:
+    """A task of which Batch knows nothing any more, and a file that its node has lost."""
+    command = world.app.settings.task.command_line
+    route = {"name": "again", "match": "**", "command": command, "lost_output_retries": 1}
+    world.change_routes("[[routes]]\n" + "\n".join(f"{name} = {json.dumps(value)}" for name, value in route.items()))
+    await world.do(await two_files(world))
+    task = await world.task_of("good.txt")
+    await world.end(task)
+    await world.forget_task(task)
+    return reconcile
+
+
 async def a_job_of_yesterday(world: World) -> Work:
     await world.do(await two_files(world))
     await world.settle()
@@ -130,6 +143,7 @@ SITUATIONS = {
     "cancel what runs": a_running_task,
     "cancel what waits": a_task_that_batch_does_not_have,
     "retry": a_failed_task,
+    "run again": lost_output_that_is_run_again,
     "tidy, closing": a_job_of_yesterday,
     "tidy, deleting": a_job_of_last_week,
 }

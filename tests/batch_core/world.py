@@ -26,7 +26,7 @@ from batch_core.state.record import TaskRecord, TaskState
 from batch_core.sweep import sweep
 from tests.batch_core.commands import command_in
 from tests.batch_core.cuts import Cut, End, cut_short
-from tests.batch_core.steps import closed, deleted, dropped, later, output
+from tests.batch_core.steps import closed, deleted, dropped, later, output, with_routes
 from tests.batch_emulator.control_client import control
 
 #: Which state may follow which, as docs/architecture.md says. A record goes from `queued` to an end where nobody could
@@ -128,6 +128,10 @@ class World:
         if cut.is_done and cut.end is End.CRASH:
             self.restart()
         return result
+
+    def change_routes(self, text: str) -> None:
+        """Let another file of routes be deployed."""
+        self.app = with_routes(self.app, self.folder / "routes.toml", text)
 
     def restart(self) -> None:
         self.app = app_on(self.app.clients, self.app.settings)
