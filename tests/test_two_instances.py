@@ -48,6 +48,6 @@ async def test_one_file_is_one_task_however_often_and_wherever_it_is_submitted(a
         while await app.table.open_among(task_of.values()):
             await asyncio.sleep(0.1)
     assert sorted(task_id for _, task_id in await tasks_of(app)) == sorted(task_of.values())
-    assert len(await outputs(app)) == 2 * len(FILES)
+    assert len(await outputs(app)) == len(FILES)
     for name, task_id in task_of.items():
         assert await output(app, f"{name}/{task_id}/stdout.txt") == name.encode()
