@@ -12,7 +12,7 @@ from typing import Final
 from batch_core.app import App
 from batch_core.errors import ServiceError
 from batch_core.state.record import TaskRecord, TaskState
-from batch_core.waiting import AT_WORK, why_waiting
+from batch_core.waiting import AT_WORK, why_waiting, with_requeues
 
 #: How long an answer waits for Batch, in seconds.
 PATIENCE_SECONDS: Final = 5.0
@@ -54,9 +54,10 @@ async def live_task(app: App, record: TaskRecord) -> Live | None:
 async def _ask(app: App, record: TaskRecord) -> Live:
     task = await app.batch.current_task(record.job_id, record.task_id)
     reason = _REASONS.get(task.state) or await why_waiting(app, record.job_id)
+    requeues = max(task.requeues, record.requeues)
     return Live(
         state=task.state,
-        reason=reason,
+        reason=with_requeues(reason, requeues),
         node_id=task.node_id if task.state in _REASONS else None,
         started_at=task.started_at if task.state != "preparing" else None,
     )

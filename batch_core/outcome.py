@@ -32,6 +32,7 @@ def outcome_of(task: CompletedTask) -> Outcome:
         failure_category=failure.category if failure else None,
         failure_code=failure.code if failure else None,
         failure_message=failure.message if failure else None,
+        requeues=execution.requeues or None,
     )
 
 

@@ -18,6 +18,7 @@ def pool_trouble(pool: PoolStatus, counts: NodeCounts | None = None, *, is_scale
         (counts.start_task_failed and not counts.able, "its start task failed on every node"),
         (pool.errors, f"it cannot get its nodes ({'; '.join(pool.errors)})"),
         (counts.unusable and not is_coming, "its nodes are unusable"),
+        (counts.preempted and not is_coming, "its Spot nodes were preempted, and Batch has no others for it yet"),
         (not counts.total and not is_coming and not is_scaled, "it has no nodes, and is not getting any"),
     ]
     return next((text for is_so, text in troubles if is_so), None)

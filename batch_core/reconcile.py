@@ -17,7 +17,7 @@ at each job in which tasks wait, and a few calls for each task in which the two 
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -26,11 +26,12 @@ from batch_core.cancel import cancelled_without_task
 from batch_core.errors import Missing, NotNow, OutOfTime, RecordNotFound, ServiceError
 from batch_core.hand_over import hand_over, send_on
 from batch_core.retry import run_again
+from batch_core.services.batch_values import LiveTask
 from batch_core.state.changes import Change, Closing, Stored
 from batch_core.state.index import Marks, OpenTask
 from batch_core.state.record import Outcome, TaskRecord, TaskState
 from batch_core.time_budget import TICK, TimeBudget
-from batch_core.waiting import AT_WORK, why_waiting
+from batch_core.waiting import AT_WORK, why_waiting, with_requeues
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ class _Tick:
     def __init__(self, app: App, budget: TimeBudget) -> None:
         self._app = app
         self.budget = budget
-        self._live: dict[str, dict[str, str] | None] = {}
+        self._live: dict[str, dict[str, LiveTask] | None] = {}
         self._reasons: dict[str, str] = {}
         self._registered_jobs: set[str] = set()
         self.report = ReconcileReport()
@@ -93,17 +94,20 @@ class _Tick:
         await self._register_jobs({task.job_id for task in page if task.job_id and not task.is_obstructed})
         self.report.looked_at += len(tasks)
         # Batch was never given these.
-        unknown = {task.task_id: None for task in tasks if task.is_obstructed or not task.job_id}
-        known = [task for task in tasks if task.task_id not in unknown]
+        unknown = [task for task in tasks if task.is_obstructed or not task.job_id]
+        states: dict[str, LiveTask | None] = {task.task_id: None for task in unknown}
+        known = [task for task in tasks if task.task_id not in states]
         live = {job_id: await self._live_tasks(job_id) for job_id in {task.job_id for task in known}}
-        states = {task.task_id: of_job.get(task.task_id) for task in known if (of_job := live[task.job_id]) is not None}
-        states |= unknown
+        states |= {
+            task.task_id: of_job.get(task.task_id) for task in known if (of_job := live[task.job_id]) is not None
+        }
         for task in tasks:
             if task.cancel_requested:
                 await self._or_leave(self._cancel(task, is_live=bool(states.get(task.task_id))))
         kept = [task for task in tasks if not task.cancel_requested and task.task_id in states]
-        await self._or_leave(self._explain([task for task in kept if states[task.task_id]], states))
-        await self._finish([task for task in kept if not states[task.task_id]])
+        found = {task.task_id: one for task in kept if (one := states[task.task_id]) is not None}
+        await self._or_leave(self._explain([task for task in kept if task.task_id in found], found))
+        await self._finish([task for task in kept if task.task_id not in found])
 
     async def _register_jobs(self, job_ids: set[str]) -> None:
         """Register jobs again that the table has lost: collect looks at no others."""
@@ -113,7 +117,7 @@ class _Tick:
                 await self._or_leave(self._app.jobs.register_again(lost))
             self._registered_jobs |= job_ids
 
-    async def _live_tasks(self, job_id: str) -> dict[str, str] | None:
+    async def _live_tasks(self, job_id: str) -> dict[str, LiveTask] | None:
         """Return the job's tasks that are not completed; None if they cannot be listed now."""
         if job_id not in self._live:
             try:
@@ -135,18 +139,34 @@ class _Tick:
         if (outcome := cancelled_without_task(self._app, record)) is not None:
             await self._close(task, outcome)
 
-    async def _explain(self, tasks: Sequence[OpenTask], states: dict[str, str | None]) -> None:
-        """Write that Batch has the tasks, and why those wait that have waited for long."""
+    async def _explain(self, tasks: Sequence[OpenTask], live: Mapping[str, LiveTask]) -> None:
+        """Write that Batch has the tasks, how often it took them back, and why those wait that have waited for long."""
         await self._or_leave(self._verify([task for task in tasks if not task.is_verified]))
-        ended = await self._send_on([task for task in tasks if states[task.task_id] not in AT_WORK])
-        old = [task for task in tasks if task.since <= self._app.now() - self._app.settings.intake.explain_after]
-        for word, reason in AT_WORK.items():
-            await self._app.table.explain([task for task in old if states[task.task_id] == word], reason)
-        waiting = [task for task in old if states[task.task_id] not in AT_WORK and task.job_id not in ended]
-        for job_id in {task.job_id for task in waiting}:
-            of_job = [task for task in waiting if task.job_id == job_id]
-            await self._app.table.explain(of_job, await self._why_waiting(job_id))
-        self.report.done["waiting"] += len(waiting)
+        await self._or_leave(self._note_requeues(tasks, live))
+        ended = await self._send_on([task for task in tasks if live[task.task_id].state not in AT_WORK])
+        reasons: defaultdict[str, list[OpenTask]] = defaultdict(list)
+        for task in tasks:
+            is_waiting = live[task.task_id].state not in AT_WORK
+            is_old = task.since <= self._app.now() - self._app.settings.intake.explain_after
+            if is_old and not (is_waiting and task.job_id in ended):
+                reasons[await self._reason(task, live[task.task_id])].append(task)
+                self.report.done["waiting"] += is_waiting
+        for reason, explained in reasons.items():
+            await self._app.table.explain(explained, reason)
+
+    async def _note_requeues(self, tasks: Sequence[OpenTask], live: Mapping[str, LiveTask]) -> None:
+        """Write to their records that Batch has put tasks back into its queue: later it may not say so."""
+        counts = {task.task_id: live[task.task_id].requeues for task in tasks}
+        seen = [task.task_id for task in tasks if counts[task.task_id] > task.requeues]
+        records = await self._app.table.records_among(seen)
+        behind = [one for one in records.values() if not one.record.state.is_final]
+        await self._app.table.update(
+            [Change(one, replace(one.record, requeues=counts[one.record.task_id])) for one in behind]
+        )
+
+    async def _reason(self, task: OpenTask, live: LiveTask) -> str:
+        reason = AT_WORK.get(live.state) or await self._why_waiting(task.job_id)
+        return with_requeues(reason, max(live.requeues, task.requeues))
 
     async def _send_on(self, waiting: Sequence[OpenTask]) -> set[str]:
         """Send those on to the next job whose own has ended; returns the jobs that have."""
@@ -161,7 +181,8 @@ class _Tick:
             return False
         # Listed again: before its end the job may have started one of them.
         live = await self._app.batch.live_tasks(job_id)
-        records = await self._app.table.records_among(task_id for task_id in waiting if live.get(task_id) == "active")
+        active = [task_id for task_id in waiting if task_id in live and live[task_id].state not in AT_WORK]
+        records = await self._app.table.records_among(active)
         left = [one for one in records.values() if not one.record.state.is_final and one.record.job_id == job_id]
         done = await send_on(self._app, job_id, left)
         self.report.done.update(f"sent_on_{record.state}" for record in done.values())

@@ -2,7 +2,8 @@
 
     more slots needed than there are   the pool is resized, within its bounds
     fewer                              idle nodes are noted and closed to tasks; a later tick looks at them again, and
-                                       removes those that are still idle and whose results are all collected
+                                       removes those that are still idle and whose results are all collected; broken
+                                       and preempted ones, which run nothing, go first
 
 The app knows what no autoscale formula knows: which results are still on a node. What is not known removes nothing, and
 no pool is touched that is being resized, scales itself or has jobs of somebody else.
@@ -137,8 +138,8 @@ class _Tick:
             claimed = await self._claimed(state)
             if claimed is None:
                 return
-            await self._open(state.closing)
-            opened = await self._app.scaling.save(replace(claimed, closing=(), claimed_at=None))
+            nodes = await self._app.nodes.nodes(self._pool.id)
+            opened = await self._open([node for node in nodes if node.id in state.closing], claimed)
             if opened is None:
                 return
             state = opened
@@ -162,48 +163,51 @@ class _Tick:
 
     async def _close_idle(self, status: PoolStatus, state: ScalingState, wanted: int) -> None:
         """Note idle nodes that are to go and close them to tasks; they go when a later tick finds them as they were."""
-        idle = [node for node in await self._app.nodes.nodes(self._pool.id) if self._may_go(node) and node.is_open]
+        nodes = await self._app.nodes.nodes(self._pool.id)
+        idle = [node for node in nodes if self._may_go(node) and (node.is_open or node.is_broken)]
         dedicated, spot = self._bounds.split(wanted)
         surplus = {
             True: max(status.target - status.spot_target - dedicated, 0),
             False: max(status.spot_target - spot, 0),
         }
-        chosen = [node for kind in surplus for node in _longest_idle(idle, kind)[: surplus[kind]]]
+        chosen = [node for kind in surplus for node in _first_to_go(idle, kind)[: surplus[kind]]]
         chosen = chosen[: min(status.target - wanted, MAX_NODES_PER_REMOVAL)]
         if not chosen or (holding := await self._holding()) is None:
             return
-        closing = tuple(node.id for node in chosen if node.id not in holding)
-        if not closing:
+        going = [node for node in chosen if node.id not in holding]
+        if not going:
             return
-        if await self._app.scaling.save(replace(state, closing=closing)) is None:
+        if await self._app.scaling.save(replace(state, closing=tuple(node.id for node in going))) is None:
             return
-        for node_id in closing:
-            await self._app.nodes.close(self._pool.id, node_id)
+        await self._close(going)
+
+    async def _close(self, nodes: Sequence[Node]) -> bool:
+        """Close those of the nodes to tasks that could have some; returns whether there were any."""
+        open_nodes = [node for node in nodes if node.is_open and not node.is_broken]
+        for node in open_nodes:
+            await self._app.nodes.close(self._pool.id, node.id)
             self._report.closed += 1
+        return bool(open_nodes)
 
     async def _look_again(self, state: ScalingState) -> None:
         """Remove the noted nodes that are idle still and hold no result; open the others again."""
         found = {node.id: node for node in await self._app.nodes.nodes(self._pool.id)}
         noted = [found[node_id] for node_id in state.closing if node_id in found]
-        if any(node.is_open for node in noted):
-            # The tick that noted them stopped before it closed them all.
-            for node in noted:
-                if node.is_open:
-                    await self._app.nodes.close(self._pool.id, node.id)
+        # The tick that noted them stopped before it closed them all, or a broken one has been mended.
+        if await self._close(noted):
             return
-        if any(node.is_idle and not self._may_go(node) for node in noted):
+        if any((node.is_idle or node.is_broken) and not self._may_go(node) for node in noted):
             return
         holding = await self._holding()
         if holding is None or (claimed := await self._claimed(state)) is None:
             return
-        going = [node.id for node in noted if node.is_idle and node.id not in holding]
-        staying = [node.id for node in noted if node.id not in going]
+        going = [node.id for node in noted if (node.is_idle or node.is_broken) and node.id not in holding]
+        staying = [node for node in noted if node.id not in going]
         if going:
             await self._app.nodes.remove(self._pool.id, going)
             self._report.removed += len(going)
             logger.info("Pool %s: %d idle nodes are removed.", self._pool.id, len(going))
-        await self._open(staying)
-        await self._app.scaling.save(replace(claimed, closing=(), claimed_at=None))
+        await self._open(staying, claimed)
 
     async def _claimed(self, state: ScalingState) -> ScalingState | None:
         """Note that this instance decides on the noted nodes; None if another one is at it.
@@ -218,11 +222,15 @@ class _Tick:
     def _may_go(self, node: Node) -> bool:
         # A clock that is ahead of Batch's would make a node idle for long that has just become so.
         ahead = max(self._app.clients.batch_clock.ahead(self._app.now()) or timedelta(0), timedelta(0))
-        return node.is_idle and node.since <= self._app.now() - ahead - IDLE_FOR
+        return (node.is_idle or node.is_broken) and node.since <= self._app.now() - ahead - IDLE_FOR
 
-    async def _open(self, node_ids: Sequence[str]) -> None:
-        for node_id in node_ids:
-            self._report.opened += await self._app.nodes.open(self._pool.id, node_id)
+    async def _open(self, nodes: Sequence[Node], claimed: ScalingState) -> ScalingState | None:
+        """Open noted nodes to tasks and forget them, but for broken ones, which cannot be opened now."""
+        for node in nodes:
+            if not node.is_broken:
+                self._report.opened += await self._app.nodes.open(self._pool.id, node.id)
+        broken = tuple(node.id for node in nodes if node.is_broken)
+        return await self._app.scaling.save(replace(claimed, closing=broken, claimed_at=None))
 
     async def _holding(self) -> set[str] | None:
         """Return the nodes with results of ours that are not collected; None if that is not known for all of them."""
@@ -266,5 +274,7 @@ def _reached(status: PoolStatus) -> int:
     return min(status.nodes, status.target) if status.errors else status.target
 
 
-def _longest_idle(nodes: Sequence[Node], is_dedicated: bool) -> list[Node]:
-    return sorted((node for node in nodes if node.is_dedicated is is_dedicated), key=lambda node: node.since)
+def _first_to_go(nodes: Sequence[Node], is_dedicated: bool) -> list[Node]:
+    """Return the nodes of a kind: broken ones first, then those that have been idle for longest."""
+    of_kind = (node for node in nodes if node.is_dedicated is is_dedicated)
+    return sorted(of_kind, key=lambda node: (not node.is_broken, node.since))

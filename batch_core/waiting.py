@@ -16,6 +16,14 @@ from batch_core.services.batch_values import NodeCounts, PoolStatus
 AT_WORK: Final = {"running": "it is running", "preparing": "it has a node, which is getting its input"}
 
 
+def with_requeues(reason: str, requeues: int) -> str:
+    """Return the reason with how often Batch put the task back into its queue, if it did."""
+    if not requeues:
+        return reason
+    times = "once" if requeues == 1 else f"{requeues} times"
+    return f"{reason}; Batch has put it back into its queue {times}, as it does when a node is preempted or removed"
+
+
 async def why_waiting(app: App, job_id: str) -> str:
     """Ask for the job, the pool and its nodes (three calls), and return the likeliest reason. Raises nothing."""
     pool_id = app.settings.pool.id

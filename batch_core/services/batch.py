@@ -36,8 +36,10 @@ from batch_core.services.batch_reading import (
     check_id,
     completed_page,
     job_status,
+    live_task,
     node_counts,
     pool_status,
+    requeues_of,
     required_text,
     required_time,
     wire_value,
@@ -46,6 +48,7 @@ from batch_core.services.batch_values import (
     CompletedPage,
     CurrentTask,
     JobStatus,
+    LiveTask,
     NewTask,
     NodeCounts,
     PoolStatus,
@@ -60,6 +63,7 @@ MAX_TASKS_PER_CALL: Final = 100
 #: https://learn.microsoft.com/rest/api/batchservice/tasks/list-tasks
 MAX_TASKS_PER_PAGE: Final = 1000
 
+_LIVE_TASK_FIELDS: Final = ["id", "state", "previousState", "executionInfo"]
 _COMPLETED_TASK_FIELDS: Final = ["id", "stateTransitionTime", "executionInfo", "nodeInfo"]
 
 
@@ -96,21 +100,22 @@ class BatchService:
     async def current_task(self, job_id: str, task_id: str) -> CurrentTask:
         """Look at a task; raises `Missing` if the job or the task does not exist."""
         with translating(f"looking at task {task_id} in job {job_id}"):
-            task = await self._client.get_task(job_id, task_id, select=["state", *_COMPLETED_TASK_FIELDS])
+            task = await self._client.get_task(job_id, task_id, select=[*_LIVE_TASK_FIELDS, "nodeInfo"])
             check_id(task.id, task_id)
             return CurrentTask(
                 state=wire_value(required_text(task.state)),
+                requeues=requeues_of(task),
                 node_id=task.node_info.node_id if task.node_info else None,
                 started_at=task.execution_info.start_time if task.execution_info else None,
             )
 
-    async def live_tasks(self, job_id: str) -> dict[str, str]:
-        """List the tasks of a job that are not completed: id and state (active, preparing, running)."""
+    async def live_tasks(self, job_id: str) -> dict[str, LiveTask]:
+        """List the tasks of a job that are not completed (active, preparing, running), by their ids."""
         with translating(f"listing tasks of job {job_id}"):
             tasks = self._client.list_tasks(
-                job_id, filter="state ne 'completed'", select=["id", "state"], max_results=MAX_TASKS_PER_PAGE
+                job_id, filter="state ne 'completed'", select=_LIVE_TASK_FIELDS, max_results=MAX_TASKS_PER_PAGE
             )
-            return {required_text(task.id): wire_value(required_text(task.state)) async for task in each_item(tasks)}
+            return {required_text(task.id): live_task(task) async for task in each_item(tasks)}
 
     async def terminate_task(self, job_id: str, task_id: str) -> bool:
         """Stop a task; True if it was stopped or had completed, False if the job has no such task."""

@@ -20,6 +20,7 @@ from azure.batch.models import (
     BatchTaskExecutionInfo,
     BatchTaskExecutionResult,
     BatchTaskFailureInfo,
+    BatchTaskState,
     SchedulingState,
 )
 
@@ -34,6 +35,7 @@ from batch_core.services.batch_values import (
     Execution,
     Failure,
     JobStatus,
+    LiveTask,
     Node,
     NodeCounts,
     PoolStatus,
@@ -97,6 +99,24 @@ def completed_task(task: BatchTask) -> CompletedTask:
     return checked(CompletedTask, values)
 
 
+def live_task(task: BatchTask) -> LiveTask:
+    return checked(LiveTask, {"state": wire_value(required_text(task.state)), "requeues": requeues_of(task)})
+
+
+def requeues_of(task: BatchTask) -> int:
+    """Return how often a task was put back into its queue; at least once if it is there and was elsewhere before.
+
+    The documentation of `requeueCount` names what users ask for, and not nodes that are preempted
+    (https://learn.microsoft.com/rest/api/batchservice/tasks/get-task).
+    """
+    is_back = task.state == BatchTaskState.ACTIVE and task.previous_state is not None
+    return max(_requeue_count(task.execution_info), int(is_back))
+
+
+def _requeue_count(info: BatchTaskExecutionInfo | None) -> int:
+    return _storable(info.requeue_count) or 0 if info else 0
+
+
 def execution_of(info: BatchTaskExecutionInfo) -> Execution:
     values = {
         "is_success": info.result == BatchTaskExecutionResult.SUCCESS,
@@ -104,6 +124,7 @@ def execution_of(info: BatchTaskExecutionInfo) -> Execution:
         "ended_at": _unless_placeholder(info.end_time),
         "exit_code": _storable(info.exit_code),
         "failure": failure_of(info.failure_info) if info.failure_info else None,
+        "requeues": _requeue_count(info),
     }
     return checked(Execution, values)
 
@@ -157,6 +178,7 @@ def node_counts(pool: BatchPoolNodeCounts) -> NodeCounts:
         ),
         start_task_failed=sum(kind.start_task_failed for kind in kinds),
         unusable=sum(kind.unusable for kind in kinds),
+        preempted=sum(kind.preempted for kind in kinds),
     )
 
 
@@ -190,5 +212,5 @@ def _unless_placeholder(value: datetime | None) -> datetime | None:
 
 def _storable(value: int | None) -> int | None:
     if value is not None and abs(value) > _LARGEST:
-        raise ValueError(f"{value} is no exit code")
+        raise ValueError(f"{value} is no number that a table holds")
     return value

@@ -111,6 +111,8 @@ class Execution:
     ended_at: datetime | None
     exit_code: int | None
     failure: Failure | None
+    #: How often the task was put back into its queue before that.
+    requeues: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,10 +137,19 @@ class CompletedPage:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LiveTask:
+    """A task that is not completed: its state in the service's word, and how often it was put back into its queue."""
+
+    state: str
+    requeues: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class CurrentTask:
     """A task that need not be completed: its state in the service's word, its node and start, if it has them."""
 
     state: str
+    requeues: int
     node_id: str | None
     started_at: datetime | None
 
@@ -152,6 +163,8 @@ class NodeCounts:
     starting: int = 0
     start_task_failed: int = 0
     unusable: int = 0
+    #: Spot nodes whose machines were taken away.
+    preempted: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,6 +211,14 @@ class Node:
     def is_idle(self) -> bool:
         """Whether nothing runs on it; one that is closed to tasks is then called offline."""
         return self.state in {BatchNodeState.IDLE, BatchNodeState.OFFLINE}
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether it runs nothing as it is: a Spot node without a machine, or one in trouble that Batch knows of.
+
+        https://learn.microsoft.com/azure/batch/nodes-and-pools#nodes
+        """
+        return self.state in {BatchNodeState.PREEMPTED, BatchNodeState.START_TASK_FAILED, BatchNodeState.UNUSABLE}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,6 +36,8 @@ class OpenTask:
     etag_to_delete: str | None = None
     #: Its output is lost and its next attempt is named: what is left is to close it.
     is_lost: bool = False
+    #: How often Batch put it back into its queue, as far as its record says.
+    requeues: int = 0
     #: The reason for its waiting that was last written to its record.
     explained: str | None = None
     #: When copying its output failed for the first time.
@@ -66,6 +68,7 @@ def open_task(record: TaskRecord) -> OpenTask:
         is_obstructed=record.obstacle is not None,
         is_uploaded=record.is_uploaded,
         has_files=record.files is not None,
+        requeues=record.requeues,
         is_lost=record.retried_as is not None and not record.state.is_final,
         etag_to_delete=record.blob_etag if record.deletes_input else None,
     )

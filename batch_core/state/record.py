@@ -122,6 +122,8 @@ class TaskRecord:
     #: How often its file is run again by itself if its output is lost, and how many attempts before it were lost so.
     lost_output_retries: int = 0
     lost_before: int = 0
+    #: How often Batch put it back into its queue, as far as that was seen: its node was preempted, removed or lost.
+    requeues: int = 0
     #: Its file is to be deleted when it has succeeded.
     deletes_input: bool = False
     #: Its node uploads what it prints; the app copies only what that does not bring.
@@ -158,6 +160,8 @@ class Outcome:
     failure_category: str | None = None
     failure_code: str | None = None
     failure_message: str | None = None
+    #: None adds nothing to what the record says.
+    requeues: int | None = None
     stdout: str | None = None
     stdout_size: int | None = None
     stderr: str | None = None

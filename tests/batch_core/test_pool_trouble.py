@@ -19,6 +19,12 @@ def pool(**values: object) -> PoolStatus:
         (pool(), NodeCounts(total=2, start_task_failed=1, starting=1), "its start task failed on every node"),
         (pool(), NodeCounts(total=2, start_task_failed=1, able=1), None),
         (pool(), NodeCounts(total=2, unusable=2), "its nodes are unusable"),
+        (
+            pool(),
+            NodeCounts(total=2, preempted=2),
+            "its Spot nodes were preempted, and Batch has no others for it yet",
+        ),
+        (pool(), NodeCounts(total=2, preempted=1, able=1), None),
         (pool(nodes=0), None, "it has no nodes, and is not getting any"),
         (pool(nodes=2), NodeCounts(), "it has no nodes, and is not getting any"),
         (pool(state="deleting", errors=("a: b",)), None, "the pool is being deleted"),

@@ -11,6 +11,7 @@ from batch_core.config.pools import settings_pool
 from batch_core.config.settings import Settings
 from batch_core.http.replies import record_reply
 from batch_core.reconcile import reconcile
+from batch_core.services.batch_values import LiveTask
 from batch_core.services.provisioning import pool_options
 from batch_core.state.record import TaskState
 from batch_core.waiting import why_waiting
@@ -152,7 +153,7 @@ async def test_a_task_that_has_its_node_is_not_said_to_wait_for_one(app, monkeyp
     record = await submitted(with_command(app, LONG))
 
     async def live_tasks(job_id):
-        return {record.task_id: "preparing"}
+        return {record.task_id: LiveTask(state="preparing")}
 
     monkeypatch.setattr(app.batch, "live_tasks", live_tasks)
     assert await reason_of(app, record.task_id) == "it has a node, which is getting its input"

@@ -36,7 +36,9 @@ def stored(state: TaskState = TaskState.QUEUED) -> Stored:
     [
         ({"reason": "because"}, {}),
         ({"state": TaskState.SUBMITTED, "submitted_at": NOW}, {}),
-        ({"output_tries": 3, "retried_as": "x"}, {}),
+        ({"output_tries": 3}, {}),
+        ({"retried_as": "x"}, {"is_lost": True}),
+        ({"requeues": 2}, {"requeues": 2}),
         ({"job_id": "job-2"}, {"job_id": "job-2"}),
         ({"cancel_requested_at": NOW}, {"cancel_requested": True}),
         ({"obstacle": Obstacle.ARCHIVED}, {"is_obstructed": True}),
