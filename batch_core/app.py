@@ -21,6 +21,7 @@ from batch_core.services.output_container import OutputContainer
 from batch_core.services.output_copier import OutputCopier
 from batch_core.services.pool_nodes import PoolNodes
 from batch_core.services.signing import Signer
+from batch_core.services.supported_images import SupportedImages
 from batch_core.services.task_files import TaskFiles
 from batch_core.state.job_registry import JobRegistry
 from batch_core.state.scaling import Scaling
@@ -50,6 +51,7 @@ class App:
     outputs: OutputContainer
     files: TaskFiles
     nodes: PoolNodes
+    images: SupportedImages
     scaling: Scaling
     copier: OutputCopier
     now: Callable[[], datetime]
@@ -99,6 +101,7 @@ def app_on(
         outputs=outputs,
         files=files,
         nodes=PoolNodes(clients.batch),
+        images=SupportedImages(clients.batch, now),
         scaling=Scaling(table_client),
         copier=OutputCopier(files, outputs),
         now=now,

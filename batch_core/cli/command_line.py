@@ -131,6 +131,7 @@ def _with_app[T](opening: _Opening, work: Callable[[App], Awaitable[T]]) -> T:
 
 
 async def _setup(app: App) -> int:
+    await _say_notes(app)
     for resource in provision.resources(app):
         async with announcing(f"creating {resource.description}"):
             is_new = await provision.make(resource)
@@ -141,7 +142,14 @@ async def _setup(app: App) -> int:
     return 0
 
 
+async def _say_notes(app: App) -> None:
+    """Say what there is to say of the images of pools; nothing while Batch does not list them."""
+    for note in await provision.pool_notes(app):
+        print(note, file=sys.stderr, flush=True)
+
+
 async def _would_set_up(app: App) -> int:
+    await _say_notes(app)
     there = {found.resource.description for found in await _inventory(app)}
     for resource in provision.resources(app):
         is_there = resource.description in there

@@ -7,7 +7,9 @@ from typing import Final
 from batch_core.app import App
 from batch_core.config.pools import Pool
 from batch_core.errors import Conflict, Missing, ServiceError
+from batch_core.pool_images import image_notes
 from batch_core.sdk.translation import translating
+from batch_core.services.batch_reading import pool_machine
 from batch_core.services.provisioning import (
     create_container,
     create_pool,
@@ -15,6 +17,7 @@ from batch_core.services.provisioning import (
     delete_job,
     delete_pool,
     job_ids,
+    pool_options,
 )
 from batch_core.state.provisioning import create_table, delete_table
 
@@ -49,6 +52,26 @@ def resources(app: App) -> list[Resource]:
         delete=lambda: delete_table(clients.tables, settings.table_name),
     )
     return [*containers, table, *(_pool(app, pool) for pool in app.routes().pools if not pool.is_existing)]
+
+
+async def pool_notes(app: App) -> list[str]:
+    """Return what there is to say of the images of the pools that `setup` makes; nothing if Batch does not list any.
+
+    Raises `RoutesError` while the routes cannot be read.
+    """
+    made = [pool for pool in app.routes().pools if not pool.is_existing]
+    try:
+        images = await app.images.all()
+    except ServiceError:
+        # What is wrong with Batch is said of the pools themselves.
+        return []
+    machines = {pool.id: pool_machine(pool_options(pool)) for pool in made}
+    return [
+        f"pool {pool_id}: {note.text}"
+        for pool_id, machine in machines.items()
+        if machine
+        for note in image_notes(machine, images, app.now())
+    ]
 
 
 async def make(resource: Resource) -> bool:

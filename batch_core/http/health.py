@@ -12,8 +12,10 @@ from batch_core.config.pools import Pool, settings_pool
 from batch_core.config.routes import SETTINGS_ROUTE
 from batch_core.errors import AppError, Missing, RoutesError, SettingsError
 from batch_core.naming import name_length
+from batch_core.pool_images import ImageNote, image_notes
 from batch_core.pool_trouble import pool_trouble
 from batch_core.services.batch_values import PoolStatus
+from batch_core.services.supported_images import SupportedImage
 from batch_core.state.record import TaskRecord, TaskState
 
 _PATIENCE_SECONDS: Final = 10
@@ -110,7 +112,8 @@ def _check_routes(app: App) -> tuple[list[Check], Sequence[Pool]]:
 
 
 async def _check_batch(app: App, pools: Sequence[Pool]) -> list[Check]:
-    found = await asyncio.gather(*(_check_pool(app, pool) for pool in pools))
+    images = await _supported_images(app)
+    found = await asyncio.gather(*(_check_pool(app, pool, images) for pool in pools))
     failed = next((one for one in found if one.answer is not None), None)
     answers = Check(name="batch", is_ok=failed is None, detail=(failed and failed.answer) or "answers")
     return [answers, *(one.check for one in found)]
@@ -124,7 +127,16 @@ class _PoolCheck:
     answer: str | None = None
 
 
-async def _check_pool(app: App, pool: Pool) -> _PoolCheck:
+async def _supported_images(app: App) -> Sequence[SupportedImage]:
+    """Return what Batch says of images; nothing if it does not say."""
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            return await app.images.all()
+    except (AppError, TimeoutError):
+        return ()
+
+
+async def _check_pool(app: App, pool: Pool, images: Sequence[SupportedImage]) -> _PoolCheck:
     name = "pool" if pool.id == app.settings.pool.id else f"pool {pool.id}"
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS):
@@ -135,14 +147,18 @@ async def _check_pool(app: App, pool: Pool) -> _PoolCheck:
         return _PoolCheck(check=Check(name=name, is_ok=False, detail=detail))
     except (AppError, TimeoutError) as exc:
         return _PoolCheck(check=Check(name=name, is_ok=False, detail=_words(exc)), answer=_words(exc))
-    return _PoolCheck(check=_pool_check(status, name, is_scaled=pool.scale is not None))
+    notes = image_notes(status.machine, images, app.now()) if status.machine and images else []
+    return _PoolCheck(check=_pool_check(status, name, notes, is_scaled=pool.scale is not None))
 
 
-def _pool_check(pool: PoolStatus, name: str = "pool", *, is_scaled: bool = False) -> Check:
+def _pool_check(
+    pool: PoolStatus, name: str = "pool", notes: Sequence[ImageNote] = (), *, is_scaled: bool = False
+) -> Check:
     detail = f"{pool.id}: {pool.nodes} of {pool.target} nodes, {pool.state}, {pool.allocation_state}"
     trouble = pool_trouble(pool, is_scaled=is_scaled)
-    is_ok = pool.is_active and trouble is None
-    return Check(name=name, is_ok=is_ok, detail=f"{detail}; {trouble}" if trouble else detail)
+    is_ok = pool.is_active and trouble is None and not any(note.is_trouble for note in notes)
+    said = [detail, *([trouble] if trouble else []), *(note.text for note in notes)]
+    return Check(name=name, is_ok=is_ok, detail="; ".join(said))
 
 
 def clocks_check(clocks: Sequence[ServiceClock], now: datetime) -> Check:

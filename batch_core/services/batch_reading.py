@@ -13,6 +13,7 @@ from azure.batch.models import (
     BatchJob,
     BatchNode,
     BatchPool,
+    BatchPoolCreateOptions,
     BatchPoolNodeCounts,
     BatchTask,
     BatchTaskAddStatus,
@@ -38,6 +39,7 @@ from batch_core.services.batch_values import (
     LiveTask,
     Node,
     NodeCounts,
+    PoolMachine,
     PoolStatus,
 )
 
@@ -153,6 +155,20 @@ def pool_status(pool: BatchPool) -> PoolStatus:
         spot_target=pool.target_low_priority_nodes or 0,
         slots_per_node=pool.task_slots_per_node or 1,
         scales_itself=bool(pool.enable_auto_scale),
+        machine=pool_machine(pool),
+    )
+
+
+def pool_machine(pool: BatchPool | BatchPoolCreateOptions) -> PoolMachine | None:
+    configuration = pool.virtual_machine_configuration
+    if configuration is None:
+        return None
+    image = configuration.image_reference
+    return PoolMachine(
+        vm_size=required_text(pool.vm_size),
+        image=f"{image.publisher}:{image.offer}:{image.sku}" if image.publisher else None,
+        node_agent=required_text(configuration.node_agent_sku_id),
+        runs_containers=configuration.container_configuration is not None,
     )
 
 

@@ -168,6 +168,17 @@ class NodeCounts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PoolMachine:
+    """What the nodes of a pool are made of."""
+
+    vm_size: str
+    #: publisher:offer:sku; None: an image of one's own.
+    image: str | None
+    node_agent: str
+    runs_containers: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class PoolStatus:
     """A pool: its states in the service's words, the nodes that it has and is to have, its resize errors."""
 
@@ -182,6 +193,7 @@ class PoolStatus:
     slots_per_node: int = 1
     #: By an autoscale formula, so that nobody else can resize it.
     scales_itself: bool = False
+    machine: PoolMachine | None = None
 
     @property
     def is_active(self) -> bool:

@@ -1,6 +1,8 @@
-"""The images that pools can be made of: the list that the service gave on 4 September 2025.
+"""The images that pools can be made of: the list that the service gave on 4 September 2025, and what is known since.
 
 Recording: MiscIntegrationTests/ListSupportedImages of Azure.Compute.Batch in https://github.com/Azure/azure-sdk-assets.
+Since then: https://github.com/Azure/Batch/issues/200 (Ubuntu 22.04 ends; the HPC image of Ubuntu 24.04, whose
+capabilities are taken to be those of 22.04).
 Nothing of an image has an effect here: tasks run on the emulator's own system.
 """
 
@@ -25,6 +27,7 @@ _WINDOWS: Final = "batch.node.windows amd64"
 #: When the service's support of the images of a node agent ends, or has ended.
 _END_OF_LIFE: Final = {
     "batch.node.ubuntu 20.04": "2025-04-23T00:00:00Z",
+    "batch.node.ubuntu 22.04": "2027-06-30T00:00:00Z",
     "batch.node.mariner 2.0": "2025-07-30T00:00:00Z",
 }
 
@@ -57,6 +60,7 @@ _MARKETPLACE: Final[tuple[tuple[str, str, str, str, _Kind, str], ...]] = (
     ("microsoft-dsvm", "ubuntu-2004", "2004-gen2", "batch.node.ubuntu 20.04", "unverified", "T"),
     ("microsoft-dsvm", "ubuntu-hpc", "2004", "batch.node.ubuntu 20.04", "verified", "DR2I"),
     ("microsoft-dsvm", "ubuntu-hpc", "2204", "batch.node.ubuntu 22.04", "verified", "DR2I"),
+    ("microsoft-dsvm", "ubuntu-hpc", "2404", "batch.node.ubuntu 24.04", "verified", "DR2I"),
     ("microsoft-dsvm", "ubuntu-hpc", "2204-rocm", "batch.node.ubuntu 22.04", "verified", "DR2I"),
     ("microsoftcblmariner", "azure-linux-3", "azure-linux-3", "batch.node.azurelinux 3.0", "verified", ""),
     ("microsoftcblmariner", "azure-linux-3", "azure-linux-3-gen2", "batch.node.azurelinux 3.0", "verified", "2"),

@@ -21,9 +21,9 @@ async def test_supported_images_can_be_filtered_and_paged(batch):
     assert [image async for image in batch.client.list_supported_images(filter=none)] == []
 
 
-async def test_supported_images_are_those_of_the_recording(url):
+async def test_supported_images_are_those_of_the_recording_and_one_that_came_later(url):
     images = (await send(url, "GET", "/supportedimages")).body["value"]
-    assert len(images) == 62
+    assert len(images) == 63
     assert images[0] == {
         "imageReference": {
             "publisher": "almalinux",
@@ -39,6 +39,7 @@ async def test_supported_images_are_those_of_the_recording(url):
     ends = {image["nodeAgentSKUId"]: image.get("batchSupportEndOfLife") for image in images}
     assert {agent: end for agent, end in ends.items() if end} == {
         "batch.node.ubuntu 20.04": "2025-04-23T00:00:00Z",
+        "batch.node.ubuntu 22.04": "2027-06-30T00:00:00Z",
         "batch.node.mariner 2.0": "2025-07-30T00:00:00Z",
     }
 
