@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from batch_emulator.access.origins import read_allowed
+from batch_emulator.execution.container_engine import ENGINES, NO_ENGINE
 from batch_emulator.server import running
 from batch_emulator.settings import (
     ALLOWED_HOSTS_VARIABLE,
@@ -89,6 +90,12 @@ def _read(arguments: Sequence[str] | None) -> Settings:
         help="serve unknown versions of the API as the known ones",
     )
     parser.add_argument("--strict-images", action="store_true", help="refuse images that the service does not offer")
+    parser.add_argument(
+        "--container-engine",
+        default="",
+        metavar="PROGRAM",
+        help=f"what runs containers: {', '.join(ENGINES)}, a path, or {NO_ENGINE}; without it the first that answers",
+    )
     parser.add_argument("--log-requests", action="store_true", help="write a line for each request to standard error")
     given = parser.parse_args(arguments)
     if given.key_file and not given.cert:
@@ -121,6 +128,7 @@ def _read(arguments: Sequence[str] | None) -> Settings:
         applications=given.applications,
         skip_api_version_check=given.skip_api_version_check,
         strict_images=given.strict_images,
+        container_engine=given.container_engine,
         log_requests=given.log_requests,
     )
 

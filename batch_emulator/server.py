@@ -17,8 +17,10 @@ from batch_emulator.access.origins import Access, read_allowed
 from batch_emulator.access.signing import SharedKey
 from batch_emulator.applications import Applications
 from batch_emulator.emulator import Emulator
+from batch_emulator.execution.container_engine import ContainerEngines
 from batch_emulator.execution.environment import Account
 from batch_emulator.execution.storage_account import StorageAccount
+from batch_emulator.execution.transfers import Sources
 from batch_emulator.faults.controls import Controls
 from batch_emulator.faults.form import read_document
 from batch_emulator.faults.registry import Faults
@@ -71,12 +73,15 @@ async def _serving(
     url = f"http{'s' * bool(tls)}://{_host_in_url(settings.host)}:{listener.getsockname()[1]}"
     # A server that listens on a given address is reached by it, too.
     access = Access(allowed=settings.allowed_hosts | read_allowed([settings.host]))
-    storage = StorageAccount.parse(settings.storage) if settings.storage else None
-    applications = Applications(root=settings.applications or location.applications)
+    sources = Sources(
+        account=StorageAccount.parse(settings.storage) if settings.storage else None,
+        applications=Applications(root=settings.applications or location.applications),
+        engines=ContainerEngines(choice=settings.container_engine),
+    )
     emulator = Emulator(
         location,
         lambda reset: BatchService.open(
-            *(location, Account.at(url, settings.account), controls, storage, applications, reset),
+            *(location, Account.at(url, settings.account), controls, sources, reset),
             strict_images=settings.strict_images,
         ),
     )

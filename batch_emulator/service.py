@@ -1,20 +1,21 @@
 """The emulated account: everything below HTTP, wired together."""
 
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Self
 
 from batch_emulator.applications import Applications
 from batch_emulator.autoscale.machine import Machine
+from batch_emulator.execution.container_run import label_of
 from batch_emulator.execution.directories import NodeDirectories
 from batch_emulator.execution.environment import NODE_MARK, Account
 from batch_emulator.execution.leftovers import kill_leftovers
-from batch_emulator.execution.packages import Packages
-from batch_emulator.execution.storage_account import StorageAccount
-from batch_emulator.execution.transfers import Transfers
+from batch_emulator.execution.transfers import Sources, Transfers
 from batch_emulator.faults.controls import Controls
 from batch_emulator.images import Images
 from batch_emulator.location import Location
+from batch_emulator.model.container_settings import runs_containers
 from batch_emulator.scheduling.allocation import Allocation
 from batch_emulator.scheduling.auto_pools import AutoPools
 from batch_emulator.scheduling.auto_scale import AutoScale
@@ -85,8 +86,7 @@ class BatchService:
         location: Location,
         account: Account,
         controls: Controls,
-        storage: StorageAccount | None,
-        applications: Applications,
+        sources: Sources,
         reset: Reset,
         *,
         strict_images: bool = False,
@@ -97,8 +97,7 @@ class BatchService:
         """
         store, clock, background, events = Store(location.database), Clock(), Background(), Events()
         directories = NodeDirectories(root=location.nodes)
-        packages = Packages(applications)
-        transfers = Transfers(storage, packages)
+        transfers = Transfers(sources)
         lifecycle = LifecycleTasks(clock=clock, account=account, transfers=transfers)
         preparations = Preparations(store=store, lifecycle=lifecycle, background=background)
         runs = Runs(
@@ -110,7 +109,7 @@ class BatchService:
             store=store,
             clock=clock,
             draining=Draining(store=store, clock=clock, runs=runs),
-            packages=packages,
+            packages=transfers.packages,
             dispatcher=dispatcher,
             background=background,
             start_tasks=start_tasks,
@@ -166,7 +165,7 @@ class BatchService:
             background=background,
             transfers=transfers,
             controls=controls,
-            applications=applications,
+            applications=sources.applications,
             images=Images(strict=strict_images, now=clock.now),
             reset=reset,
         )
@@ -207,9 +206,16 @@ class BatchService:
         self.background.start(self.job_schedules.watch(), "job schedules")
 
     def _requeue_running(self) -> None:
-        if self.store.pools.all():
+        if pools := self.store.pools.all():
             kill_leftovers(NODE_MARK, self.directories.root, below=True)
+            if any(runs_containers(json.loads(pool.document)) for pool in pools):
+                self._remove_containers()
         with self.store.transaction():
             for no in self.store.tasks.running():
                 self.store.tasks.requeue(no, self.clock.stamp())
             self.store.subtasks.forget_running()
+
+    def _remove_containers(self) -> None:
+        """Remove what a process left running that could not end as it should."""
+        if engine := self.transfers.engines.find_now():
+            engine.remove_labelled(label_of(self.directories.root))

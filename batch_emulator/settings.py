@@ -52,6 +52,8 @@ class Settings:
     skip_api_version_check: bool = False
     #: Refuse pools of images that the service does not offer (any more) in place of warning of them.
     strict_images: bool = False
+    #: The program that runs containers; empty: docker or podman, whichever answers; none: nothing does.
+    container_engine: str = ""
 
     #: Names by which clients reach the emulator, apart from those that always mean this machine.
     allowed_hosts: frozenset[str] = frozenset()

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from batch_emulator.execution.command_line import split_command_line
+from batch_emulator.execution.container_engine import ContainerEngine
+from batch_emulator.execution.container_run import Command, Container, ContainerProcess
 from batch_emulator.execution.directories import NodeDirectory, RunDirectory
 from batch_emulator.execution.outcome import (
     Outcome,
@@ -13,7 +15,7 @@ from batch_emulator.execution.outcome import (
     ended_by_time_limit,
     exit_failure,
     launch_failed,
-    no_container_runtime,
+    no_containers,
 )
 from batch_emulator.execution.process import TaskProcess
 from batch_emulator.execution.transfers import Transfers
@@ -39,7 +41,8 @@ class Attempt:
     packages: tuple[Document, ...] = ()
     node: NodeDirectory | None = None
     time_limit: float | None = None
-    needs_container: bool = False
+    #: What the command runs in; None: the node itself.
+    container: Container | None = None
     #: The directory has been made, and output is added to that of an earlier command.
     continues: bool = False
 
@@ -68,23 +71,39 @@ async def _run_command(attempt: Attempt, transfers: Transfers) -> Outcome:
 async def _run(attempt: Attempt, transfers: Transfers) -> int:
     if not attempt.continues:
         await make_directory(attempt.directory)
-    if attempt.needs_container:
-        raise no_container_runtime()
+    engine = await _engine(attempt.container, transfers) if attempt.container else None
     packages = await transfers.packages.install(attempt.packages, attempt.node) if attempt.node else {}
     for entry in attempt.resource_files:
         await transfers.downloads.fetch(entry, attempt.directory.working)
-    try:
-        command = split_command_line(attempt.command_line)
-    except ValueError as exc:
-        raise launch_failed(str(exc)) from exc
-    process = TaskProcess.start(
-        command, attempt.directory, {**attempt.environment, **packages}, append=attempt.continues
-    )
+    environment = {**attempt.environment, **packages}
+    process: TaskProcess | ContainerProcess
+    if attempt.container and engine:
+        command = Command(line=attempt.command_line, directory=attempt.directory, environment=environment)
+        process = await ContainerProcess.start(engine, attempt.container, command, append=attempt.continues)
+    else:
+        process = _start(attempt, environment)
     try:
         return await process.wait()
     except asyncio.CancelledError:
         await asyncio.shield(process.kill())
         raise
+
+
+def _start(attempt: Attempt, environment: dict[str, str]) -> TaskProcess:
+    try:
+        command = split_command_line(attempt.command_line)
+    except ValueError as exc:
+        raise launch_failed(str(exc)) from exc
+    return TaskProcess.start(command, attempt.directory, environment, append=attempt.continues)
+
+
+async def _engine(container: Container, transfers: Transfers) -> ContainerEngine:
+    if not container.is_offered:
+        raise no_containers("The pool has no containerConfiguration")
+    engine = await transfers.engines.find()
+    if engine is None:
+        raise no_containers("No docker or podman answers on the machine of the emulator")
+    return engine
 
 
 async def make_directory(directory: RunDirectory) -> None:

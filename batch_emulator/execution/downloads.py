@@ -11,7 +11,7 @@ from typing import Final
 import aiohttp
 from yarl import URL
 
-from batch_emulator.execution.containers import ListedBlob, ListingError, blob_address, list_blobs, without_query
+from batch_emulator.execution.blob_containers import ListedBlob, ListingError, blob_address, list_blobs, without_query
 from batch_emulator.execution.identities import NoAccessError, accessible, auto_storage_url
 from batch_emulator.execution.outcome import blob_failure, file_failure
 from batch_emulator.execution.storage_account import StorageAccount

@@ -41,6 +41,8 @@ class Place:
     node_id: str
     is_dedicated: bool
     directory: NodeDirectory
+    #: Whether its pool says that it runs containers.
+    runs_containers: bool = False
     #: The variables of the pool's application packages, once they are unpacked here.
     packages: dict[str, str] = field(default_factory=dict)
 

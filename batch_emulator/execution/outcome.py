@@ -117,7 +117,7 @@ def launch_failed(reason: str) -> RunError:
     )
 
 
-def no_container_runtime() -> RunError:
+def no_containers(reason: str) -> RunError:
     """Build the failure of a task that asks for a container on a node without them.
 
     The code: container tests of Microsoft's .NET client; the text is not known.
@@ -126,9 +126,24 @@ def no_container_runtime() -> RunError:
         Failure(
             code="ContainerPoolNotSupported",
             message="The compute node does not support container tasks",
-            details=(("Message", "The nodes of the emulator have no container runtime"),),
+            details=(("Message", reason),),
         )
     )
+
+
+def container_image_failed(image: str, reason: str) -> RunError:
+    """Build the failure of a task whose image cannot be had.
+
+    The codes: TaskFailureInformationCodes of Microsoft's .NET client, as is the meaning of the texts.
+    """
+    details = (("Image", image), ("Message", reason))
+    return RunError(Failure(code="ContainerInvalidImage", message="The container image was invalid", details=details))
+
+
+def container_settings_invalid(reason: str) -> RunError:
+    """Build the failure of a task whose container cannot be made as its settings say."""
+    message = "At least one value of the specified Task container settings is invalid"
+    return RunError(Failure(code="ContainerInvalidSettings", message=message, details=(("Message", reason),)))
 
 
 def blob_failure(code: str, source: str, file_path: str, reason: str) -> RunError:

@@ -14,8 +14,8 @@ from typing import Final
 
 import aiohttp
 
+from batch_emulator.execution.blob_containers import blob_address, without_query
 from batch_emulator.execution.blob_upload import UploadError, put_file
-from batch_emulator.execution.containers import blob_address, without_query
 from batch_emulator.execution.directories import RunDirectory
 from batch_emulator.execution.environment import NODE_MARK
 from batch_emulator.execution.file_patterns import Match, expand_variables, find_matches, has_wildcards

@@ -1,12 +1,15 @@
-"""The container in which a task would run: kept and shown; nodes here have no container runtime."""
+"""The container in which a task runs."""
 
 from typing import Final
 
-from batch_emulator.model.schema import Reader, filled_text, list_of, one_of, record, text
+from batch_emulator.model.schema import Reader, boolean, filled_text, list_of, one_of, record, text
 from batch_emulator.values.documents import Document
 
 #: Where a container's command starts if nothing else is said.
 _IN_THE_TASKS: Final = "taskWorkingDirectory"
+
+#: Directories of a node that a container may have in place of all (SDK: ContainerHostDataPath).
+_DIRECTORIES: Final = ("Shared", "Startup", "VfsMounts", "Task", "JobPrep", "Applications")
 
 _read: Final = record(
     {
@@ -14,7 +17,7 @@ _read: Final = record(
         "containerRunOptions": text,
         "workingDirectory": one_of(_IN_THE_TASKS, "containerImageDefault"),
         "registry": record({"username": text, "password": text, "registryServer": text}),
-        "containerHostBatchBindMounts": list_of(record({"source": text})),
+        "containerHostBatchBindMounts": list_of(record({"source": one_of(*_DIRECTORIES), "isReadOnly": boolean})),
     },
     frozenset({"imageName"}),
 )
@@ -28,6 +31,11 @@ def container_settings(name: str, value: object) -> Document:
     settings: Document = {"workingDirectory": _IN_THE_TASKS, **_read(name, value)}
     settings.get("registry", {}).pop("password", None)
     return settings
+
+
+def runs_containers(pool: Document) -> bool:
+    """Return whether the nodes of a pool, whose stored properties these are, run containers."""
+    return "containerConfiguration" in pool.get("virtualMachineConfiguration", {})
 
 
 def with_command(read: Reader) -> Reader:

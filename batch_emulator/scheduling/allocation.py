@@ -132,6 +132,7 @@ class Allocation:
             node_id=row.id,
             is_dedicated=bool(row.dedicated),
             directory=self.directories.node(row.id),
+            runs_containers=live.pool.runs_containers,
         )
         node = Node(no=row.no, place=place, slots=live.pool.slots_per_node)
         member = live.members[row.no] = Member(no=row.no, node=node, pool=live.pool)

@@ -51,6 +51,7 @@ class Pool:
     fill: NodeFillType
     #: Whether its nodes may work together on one task.
     inter_node: bool = False
+    runs_containers: bool = False
     nodes: list[Node] = field(default_factory=list)
 
     @property

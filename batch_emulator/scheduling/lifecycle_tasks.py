@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from batch_emulator.execution.attempt import Attempt, perform
+from batch_emulator.execution.container_run import container_of, for_container
 from batch_emulator.execution.environment import (
     Account,
     Place,
@@ -51,13 +52,15 @@ class LifecycleTasks:
     ) -> Outcome:
         """Run a pool's start task on a node."""
         directory = place.directory.start_task()
-        service = node_environment(self.account, place, directory)
+        container = container_of(task, place)
+        node = node_environment(self.account, place, directory)
+        service = for_container(node) if container else node
         attempt = Attempt(
             command_line=task["commandLine"],
             directory=directory,
             environment=with_settings(service, task.get("environmentSettings", ())),
             resource_files=tuple(task.get("resourceFiles", ())),
-            needs_container="containerSettings" in task,
+            container=container,
         )
         return await self._run(attempt, task["maxTaskRetryCount"], record, amend)
 
@@ -85,7 +88,9 @@ class LifecycleTasks:
         prepared: Mapping[str, str] = MappingProxyType({}),
     ) -> Attempt:
         directory = place.directory.task(row.id, task["id"])
-        environment = task_environment(node_environment(self.account, place, directory), row.id, task["id"])
+        container = container_of(task, place)
+        node = node_environment(self.account, place, directory)
+        environment = task_environment(for_container(node) if container else node, row.id, task["id"])
         common = job.get("commonEnvironmentSettings", ())
         return Attempt(
             command_line=task["commandLine"],
@@ -93,7 +98,7 @@ class LifecycleTasks:
             environment=with_settings({**environment, **prepared}, common, task.get("environmentSettings", ())),
             resource_files=tuple(task.get("resourceFiles", ())),
             time_limit=seconds_of(time_limit),
-            needs_container="containerSettings" in task,
+            container=container,
         )
 
     async def _run(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from batch_emulator.errors import BatchError, ErrorCode
+from batch_emulator.model.container_settings import runs_containers
 from batch_emulator.scheduling.allocation import Allocation, LivePool, Resize, stopped
 from batch_emulator.scheduling.background import Background
 from batch_emulator.scheduling.capacity import Pool
@@ -198,6 +199,7 @@ def _capacity(row: PoolRow) -> Pool:
         id=row.id,
         slots_per_node=document["taskSlotsPerNode"],
         inter_node=document["enableInterNodeCommunication"],
+        runs_containers=runs_containers(document),
         fill=NodeFillType(document["taskSchedulingPolicy"]["nodeFillType"].lower()),
     )
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from batch_emulator.execution.directories import NodeDirectories
 from batch_emulator.execution.environment import Place
+from batch_emulator.model.container_settings import runs_containers
 from batch_emulator.scheduling.background import Background
 from batch_emulator.scheduling.lifecycle_tasks import LifecycleTasks
 from batch_emulator.store.job_nodes import JobNodeRow
@@ -66,12 +67,20 @@ class Releases:
     def _place(self, node: JobNodeRow, row: JobRow, job: Document) -> Place | None:
         """Return the node if it is still there and still prepared: reimaging takes the directory away."""
         pool = self.store.pools.get(node.pool_id)
-        found = self.store.nodes.get(pool.no, node.id) if pool else None
+        if pool is None:
+            return None
+        found = self.store.nodes.get(pool.no, node.id)
         directory = self.directories.node(node.id)
         prepared = directory.task(row.id, job["jobPreparationTask"]["id"]).root.exists()
         if found is None or found.state in _AWAY or not prepared:
             return None
-        return Place(pool_id=node.pool_id, node_id=node.id, is_dedicated=bool(found.dedicated), directory=directory)
+        return Place(
+            pool_id=node.pool_id,
+            node_id=node.id,
+            is_dedicated=bool(found.dedicated),
+            directory=directory,
+            runs_containers=runs_containers(json.loads(pool.document)),
+        )
 
     def _record(self, node: JobNodeRow, info: Document) -> None:
         # Release tasks have no retries, hence no count of them (SDK model BatchJobReleaseTaskExecutionInfo).

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from batch_emulator.execution.attempt import KILLED, Attempt, perform
+from batch_emulator.execution.container_run import container_of, for_container
 from batch_emulator.execution.directories import RunDirectory
 from batch_emulator.execution.environment import (
     Account,
@@ -143,8 +144,9 @@ class Runs:
     def _attempt(self, run: Run) -> Attempt:
         task = json.loads(run.task.document)
         directory = self._directory(run)
+        container = container_of(task, run.node.place)
         node = node_environment(self.account, run.node.place, directory)
-        environment = task_environment(node, run.job.id, run.task.id)
+        environment = task_environment(for_container(node) if container else node, run.job.id, run.task.id)
         environment |= preparation_environment(run.node.place, run.job.id, run.job_document)
         environment |= token_environment(task)
         common = run.job_document.get("commonEnvironmentSettings", ())
@@ -157,7 +159,7 @@ class Runs:
             packages=tuple(references_of(task)),
             node=run.node.place.directory,
             time_limit=seconds_of(task["constraints"]["maxWallClockTime"]),
-            needs_container="containerSettings" in task,
+            container=container,
         )
 
     def _directory(self, run: Run) -> RunDirectory:
