@@ -16,7 +16,8 @@ from batch_core.services.provisioning import (
     delete_container,
     delete_job,
     delete_pool,
-    job_ids,
+    jobs_of,
+    pool_ids,
     pool_options,
 )
 from batch_core.state.provisioning import create_table, delete_table
@@ -96,15 +97,32 @@ async def remove(resource: Resource) -> bool:
     return True
 
 
-async def find_jobs(app: App) -> dict[str, Resource]:
-    """List the jobs that this app made on its pools, by their ids, as things to remove.
+async def find_former_pools(app: App) -> list[Resource]:
+    """List the pools that `setup` made for this app and that nothing names any more, as things to remove.
 
     Raises `RoutesError` while the routes cannot be read, which name pools, and the `ServiceError` that fits.
     """
-    pool_ids = {app.settings.pool.id, *(pool.id for pool in app.routes().pools)}
+    named = {pool.id.lower() for pool in app.routes().pools}
+    with translating("listing pools"):
+        made = await pool_ids(app.clients.batch, made_for=_mark_of(app))
+    return [_former_pool(app, pool_id) for pool_id in made if pool_id.lower() not in named]
+
+
+async def find_jobs(app: App) -> dict[str, Resource]:
+    """List the jobs that this app made, by their ids, as things to remove.
+
+    These are the jobs of its prefix that its table lists, or that are on one of its pools. Raises `RoutesError` while
+    the routes cannot be read, which name pools, and the `ServiceError` that fits.
+    """
+    pools = {app.settings.pool.id, *(pool.id for pool in app.routes().pools)}
+    try:
+        registered = {job.job_id for job in await app.registry.jobs()}
+    except Missing:
+        registered = set()
     with translating("listing jobs"):
-        ids = await job_ids(app.clients.batch, prefix=f"{app.settings.job_prefix}-", pool_ids=pool_ids)
-    return {job_id: _job(app, job_id) for job_id in ids}
+        jobs = await jobs_of(app.clients.batch, prefix=f"{app.settings.job_prefix}-")
+    ours = [job_id for job_id, pool_id in jobs.items() if pool_id in pools or job_id in registered]
+    return {job_id: _job(app, job_id) for job_id in ours}
 
 
 def _container(app: App, role: str, name: str) -> Resource:
@@ -118,15 +136,31 @@ def _container(app: App, role: str, name: str) -> Resource:
 def _pool(app: App, pool: Pool) -> Resource:
     return Resource(
         description=f"pool {pool.id}",
-        create=lambda: create_pool(app.clients.batch, pool),
+        create=lambda: create_pool(app.clients.batch, pool, made_for=_mark_of(app)),
         delete=lambda: delete_pool(app.clients.batch, pool.id),
     )
 
 
-def _job(app: App, job_id: str) -> Resource:
-    async def no_creation() -> None:
-        raise ServiceError(f"creating job {job_id}", detail="jobs are made when tasks are submitted")
-
+def _former_pool(app: App, pool_id: str) -> Resource:
     return Resource(
-        description=f"job {job_id}", create=no_creation, delete=lambda: delete_job(app.clients.batch, job_id)
+        description=f"pool {pool_id}",
+        create=lambda: _never(f"creating pool {pool_id}", "neither the settings nor the routes name it"),
+        delete=lambda: delete_pool(app.clients.batch, pool_id),
     )
+
+
+def _job(app: App, job_id: str) -> Resource:
+    return Resource(
+        description=f"job {job_id}",
+        create=lambda: _never(f"creating job {job_id}", "jobs are made when tasks are submitted"),
+        delete=lambda: delete_job(app.clients.batch, job_id),
+    )
+
+
+def _mark_of(app: App) -> str:
+    """Return what marks the pools of this app in the account: the address of its table."""
+    return f"{app.clients.tables.url.partition('?')[0].rstrip('/')}/{app.settings.table_name}"
+
+
+async def _never(action: str, reason: str) -> None:
+    raise ServiceError(action, detail=reason)

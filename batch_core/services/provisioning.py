@@ -1,6 +1,6 @@
 """Containers, pools and jobs as the operator makes, counts and removes them. Not called by any function of the app."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,6 +9,7 @@ from azure.batch.models import (
     AutoUserSpecification,
     BatchApplicationPackageReference,
     BatchContainerConfiguration,
+    BatchMetadataItem,
     BatchPoolCreateOptions,
     BatchStartTask,
     BatchTaskSchedulingPolicy,
@@ -26,6 +27,8 @@ from batch_core.sdk.paging import each_item
 from batch_core.services.verbatim import merged
 
 _POLLING_SECONDS: Final = 2
+#: The metadata of a pool that names the app which it was made for: by its table, which is nobody else's.
+_MADE_FOR: Final = "batchdrop"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,8 +87,21 @@ def _package(name: str) -> BatchApplicationPackageReference:
     return BatchApplicationPackageReference(application_id=application_id, version=version or None)
 
 
-async def create_pool(client: BatchClient, pool: Pool) -> None:
-    await client.create_pool(pool_options(pool))
+async def create_pool(client: BatchClient, pool: Pool, *, made_for: str) -> None:
+    """Make the pool; it notes for which app, so that it is found when that names it no longer."""
+    options = pool_options(pool)
+    options.metadata = [*(options.metadata or []), BatchMetadataItem(name=_MADE_FOR, value=made_for)]
+    await client.create_pool(options)
+
+
+async def pool_ids(client: BatchClient, *, made_for: str) -> list[str]:
+    """List the pools that were made for an app."""
+    listed = client.list_pools(select=["id", "metadata"])
+    return [
+        pool.id
+        async for pool in each_item(listed)
+        if any((item.name, item.value) == (_MADE_FOR, made_for) for item in pool.metadata or ())
+    ]
 
 
 async def delete_pool(client: BatchClient, pool_id: str) -> None:
@@ -100,10 +116,11 @@ async def delete_job(client: BatchClient, job_id: str) -> None:
     await poller.result()
 
 
-async def job_ids(client: BatchClient, *, prefix: str, pool_ids: Collection[str]) -> list[str]:
-    """List the jobs on these pools whose ids begin with a prefix."""
+async def jobs_of(client: BatchClient, *, prefix: str) -> dict[str, str]:
+    """List the jobs whose ids begin with a prefix, each with the id of its pool; empty for one of its own."""
     listed = client.list_jobs(filter=f"startswith(id,'{prefix}')", select=["id", "poolInfo"])
-    return [job.id async for job in each_item(listed) if job.pool_info and job.pool_info.pool_id in pool_ids]
+    found = [(job.id, job.pool_info) async for job in each_item(listed)]
+    return {job_id: (info and info.pool_id) or "" for job_id, info in found}
 
 
 async def task_counts(client: BatchClient, job_id: str) -> TaskCounts:

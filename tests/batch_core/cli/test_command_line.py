@@ -6,6 +6,7 @@ import re
 import signal
 import sys
 import time
+from dataclasses import replace
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -13,12 +14,15 @@ from types import SimpleNamespace
 from unittest import mock
 
 import pytest
+from azure.batch.models import BatchJobCreateOptions, BatchPoolInfo
 
 from batch_core.app import open_app
 from batch_core.cli import progress as patience
 from batch_core.cli.command_line import main
 from batch_core.cli.inventory import take_inventory
+from batch_core.config.pools import settings_pool
 from batch_core.config.settings import Settings
+from batch_core.services.provisioning import pool_options
 from batch_core.state.job_registry import JobEntry
 from batch_core.state.record import DetectedBy
 from batch_core.submit import submit
@@ -140,6 +144,30 @@ async def test_teardown_names_accounts_and_counts_what_will_go_before_it_removes
     assert await left(filled.app) == set()
     code, output, _ = await run(["teardown", "--yes"], environment, tmp_path)
     assert (code, output.splitlines()[-1]) == (0, "There is nothing to delete.")
+
+
+async def test_what_routes_name_no_longer_is_removed_too_and_what_is_not_ours_stays(run, environment, tmp_path):
+    former, job_id = f"{environment['BATCH_POOL_ID']}-former", f"files-{environment['BATCH_POOL_ID']}-former-1"
+    (tmp_path / "routes.toml").write_text(f"[pools.{former}]\nnodes = 0\n")
+    environment |= {"ROUTES_FILE": str(tmp_path / "routes.toml")}
+    await run(["setup"], environment, tmp_path)
+    app = open_app(Settings.from_env(environment))
+    try:
+        await app.clients.batch.create_job(BatchJobCreateOptions(id=job_id, pool_info=BatchPoolInfo(pool_id=former)))
+        foreign = pool_options(replace(settings_pool(app.settings.pool), id=f"{former}-foreign", nodes=0))
+        await app.clients.batch.create_pool(foreign)
+        await app.registry.add(JobEntry(job_id=job_id, day=date(2026, 11, 30), number=1, takes_tasks=True))
+        (tmp_path / "routes.toml").write_text("")
+        _, output, _ = await run(["teardown", "--dry-run"], environment, tmp_path)
+        assert f"  job {job_id} (no tasks)\n" in output
+        assert f"  pool {former} (0 nodes)\n" in output
+        assert "foreign" not in output
+        assert (await run(["teardown", "--yes"], environment, tmp_path))[0] == 0
+        assert await left(app) == set()
+        assert await app.batch.pool_status(f"{former}-foreign")
+    finally:
+        await app.clients.batch.begin_delete_pool(f"{former}-foreign")
+        await app.clients.close()
 
 
 @pytest.mark.parametrize("arguments", [["--dry-run"], ["--dry-run", "--yes"], ["--yes", "--dry-run"]])
