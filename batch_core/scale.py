@@ -71,7 +71,7 @@ async def scale(app: App) -> ScaleReport:
     for pool, bounds in scaled:
         report.pools += 1
         own = [job for job in jobs if _pool_of(app, job).lower() == pool.id.lower() and not job.terminated_at]
-        on_pool = {job_id for job_id, pool_id in active if pool_id.lower() == pool.id.lower()}
+        on_pool = {job_id for job_id, pool_id in active.items() if pool_id.lower() == pool.id.lower()}
         tick = _Tick(app, pool, bounds, own, report)
         try:
             await tick.scale(others=on_pool - {job.job_id for job in jobs})

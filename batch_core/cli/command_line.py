@@ -193,8 +193,7 @@ async def _remove(app: App, wanted: Sequence[Found]) -> int:
     names = {one.resource.description for one in wanted}
     # Of this event loop's clients: those that looked are closed.
     jobs = (await provision.find_jobs(app)).values()
-    input_container, output_container, table, *pools = provision.resources(app)
-    pools += await provision.find_former_pools(app)
+    input_container, output_container, table, *pools = await provision.find_resources(app)
     for resource in [*jobs, *pools, input_container, output_container, table]:
         if resource.description in names:
             async with announcing(f"deleting {resource.description}"):

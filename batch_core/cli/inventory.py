@@ -38,8 +38,7 @@ async def take_inventory(app: App) -> list[Found]:
 
     Jobs before the pool that they run on, the table last: it knows what there was.
     """
-    input_container, output_container, table, *pools = provision.resources(app)
-    pools += await provision.find_former_pools(app)
+    input_container, output_container, table, *pools = await provision.find_resources(app)
     counted = [
         *[await _pool(app, pool) for pool in pools],
         await _blobs(app, input_container, app.settings.input_container),

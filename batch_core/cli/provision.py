@@ -97,15 +97,17 @@ async def remove(resource: Resource) -> bool:
     return True
 
 
-async def find_former_pools(app: App) -> list[Resource]:
-    """List the pools that `setup` made for this app and that nothing names any more, as things to remove.
+async def find_resources(app: App) -> list[Resource]:
+    """Return what `teardown` looks for beside jobs: what `resources` returns, and pools of earlier routes or settings.
 
-    Raises `RoutesError` while the routes cannot be read, which name pools, and the `ServiceError` that fits.
+    These are the pools that `setup` made for this app and that nothing names any more. Raises `RoutesError` while the
+    routes cannot be read, which name pools, and the `ServiceError` that fits.
     """
     named = {pool.id.lower() for pool in app.routes().pools}
     with translating("listing pools"):
         made = await pool_ids(app.clients.batch, made_for=_mark_of(app))
-    return [_former_pool(app, pool_id) for pool_id in made if pool_id.lower() not in named]
+    former = [_former_pool(app, pool_id) for pool_id in made if pool_id.lower() not in named]
+    return [*resources(app), *former]
 
 
 async def find_jobs(app: App) -> dict[str, Resource]:

@@ -112,8 +112,10 @@ def _check_routes(app: App) -> tuple[list[Check], Sequence[Pool]]:
 
 
 async def _check_batch(app: App, pools: Sequence[Pool]) -> list[Check]:
-    images = await _supported_images(app)
-    found = await asyncio.gather(*(_check_pool(app, pool, images) for pool in pools))
+    async with asyncio.TaskGroup() as group:
+        images = group.create_task(_supported_images(app))
+        checks = [group.create_task(_check_pool(app, pool, images)) for pool in pools]
+    found = [check.result() for check in checks]
     failed = next((one for one in found if one.answer is not None), None)
     answers = Check(name="batch", is_ok=failed is None, detail=(failed and failed.answer) or "answers")
     return [answers, *(one.check for one in found)]
@@ -136,7 +138,7 @@ async def _supported_images(app: App) -> Sequence[SupportedImage]:
         return ()
 
 
-async def _check_pool(app: App, pool: Pool, images: Sequence[SupportedImage]) -> _PoolCheck:
+async def _check_pool(app: App, pool: Pool, images: asyncio.Task[Sequence[SupportedImage]]) -> _PoolCheck:
     name = "pool" if pool.id == app.settings.pool.id else f"pool {pool.id}"
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS):
@@ -147,7 +149,8 @@ async def _check_pool(app: App, pool: Pool, images: Sequence[SupportedImage]) ->
         return _PoolCheck(check=Check(name=name, is_ok=False, detail=detail))
     except (AppError, TimeoutError) as exc:
         return _PoolCheck(check=Check(name=name, is_ok=False, detail=_words(exc)), answer=_words(exc))
-    notes = image_notes(status.machine, images, app.now()) if status.machine and images else []
+    listed = await images
+    notes = image_notes(status.machine, listed, app.now()) if status.machine and listed else []
     return _PoolCheck(check=_pool_check(status, name, notes, is_scaled=pool.scale is not None))
 
 

@@ -56,7 +56,7 @@ from batch_core.services.batch_values import (
     TaskResource,
     Upload,
 )
-from batch_core.services.verbatim import merged
+from batch_core.services.verbatim import completed
 
 #: https://learn.microsoft.com/rest/api/batchservice/tasks/create-task-collection
 MAX_TASKS_PER_CALL: Final = 100
@@ -207,8 +207,7 @@ def task_document(task: NewTask) -> dict[str, Any]:
 
 
 def _options(task: NewTask) -> BatchTaskCreateOptions:
-    options = _modelled(task)
-    return BatchTaskCreateOptions(merged(options.as_dict(), task.verbatim)) if task.verbatim else options
+    return completed(_modelled(task), task.verbatim)
 
 
 def _modelled(task: NewTask) -> BatchTaskCreateOptions:

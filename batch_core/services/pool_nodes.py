@@ -27,6 +27,13 @@ _SCHEDULED_SO: Final = "NodeAlreadyInTargetSchedulingState"
 _NODE_FIELDS: Final = ["id", "state", "stateTransitionTime", "isDedicated", "schedulingState"]
 
 
+async def pools_of_jobs(client: BatchClient, expression: str) -> dict[str, str]:
+    """List the jobs that a filter finds, each with the id of its pool; empty where it has a pool of its own."""
+    listed = client.list_jobs(filter=expression, select=["id", "poolInfo"])
+    found = [(required_text(job.id), job.pool_info) async for job in each_item(listed)]
+    return {job_id: (info and info.pool_id) or "" for job_id, info in found}
+
+
 class PoolNodes:
     """The nodes of pools. Every method raises the `ServiceError` that fits."""
 
@@ -48,12 +55,10 @@ class PoolNodes:
             counts = (await self._client.get_job_task_counts(job_id)).task_slot_counts
             return int(counts.active + counts.running)
 
-    async def active_jobs(self) -> list[tuple[str, str]]:
+    async def active_jobs(self) -> dict[str, str]:
         """List the ids of all jobs of the account that have not ended, each with that of its pool."""
         with translating("listing the account's jobs"):
-            listed = self._client.list_jobs(filter="state ne 'completed'", select=["id", "poolInfo"])
-            found = [(required_text(job.id), job.pool_info) async for job in each_item(listed)]
-            return [(job_id, (info and info.pool_id) or "") for job_id, info in found]
+            return await pools_of_jobs(self._client, "state ne 'completed'")
 
     async def resize(self, pool_id: str, *, dedicated: int, spot: int) -> None:
         """Ask for so many nodes; one that is being resized already is left alone."""

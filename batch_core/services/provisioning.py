@@ -24,7 +24,8 @@ from azure.storage.blob.aio import BlobServiceClient
 
 from batch_core.config.pools import Pool, StartTask
 from batch_core.sdk.paging import each_item
-from batch_core.services.verbatim import merged
+from batch_core.services.pool_nodes import pools_of_jobs
+from batch_core.services.verbatim import completed
 
 _POLLING_SECONDS: Final = 2
 #: The metadata of a pool that names the app which it was made for: by its table, which is nobody else's.
@@ -41,8 +42,7 @@ class TaskCounts:
 
 def pool_options(pool: Pool) -> BatchPoolCreateOptions:
     """Return what a pool is made of; the settings' one is like that of Microsoft's quickstart, of fixed size."""
-    options = _modelled(pool)
-    return BatchPoolCreateOptions(merged(options.as_dict(), pool.verbatim)) if pool.verbatim else options
+    return completed(_modelled(pool), pool.verbatim)
 
 
 def _modelled(pool: Pool) -> BatchPoolCreateOptions:
@@ -118,9 +118,7 @@ async def delete_job(client: BatchClient, job_id: str) -> None:
 
 async def jobs_of(client: BatchClient, *, prefix: str) -> dict[str, str]:
     """List the jobs whose ids begin with a prefix, each with the id of its pool; empty for one of its own."""
-    listed = client.list_jobs(filter=f"startswith(id,'{prefix}')", select=["id", "poolInfo"])
-    found = [(job.id, job.pool_info) async for job in each_item(listed)]
-    return {job_id: (info and info.pool_id) or "" for job_id, info in found}
+    return await pools_of_jobs(client, f"startswith(id,'{prefix}')")
 
 
 async def task_counts(client: BatchClient, job_id: str) -> TaskCounts:

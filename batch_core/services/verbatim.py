@@ -86,6 +86,11 @@ def problems(kind: BatchKind, item: Mapping[str, object]) -> list[str]:
     return list(_Check(kind, item).model(_MODELS[kind], table, ""))
 
 
+def completed[T: (BatchTaskCreateOptions, BatchPoolCreateOptions)](options: T, verbatim: Mapping[str, Any]) -> T:
+    """Return the body of a request with the properties that were given verbatim."""
+    return type(options)(merged(options.as_dict(), verbatim)) if verbatim else options
+
+
 def merged(document: Mapping[str, Any], verbatim: Mapping[str, Any]) -> dict[str, Any]:
     """Return a body with the properties that were given verbatim: tables within tables, lists one after the other."""
     whole = dict(document)

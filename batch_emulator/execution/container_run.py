@@ -253,6 +253,8 @@ def _last_line(file: Path) -> str:
     return lines[-1] if lines else "the engine does not say why"
 
 
-def for_container(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return what a task sees in a container of its node's variables: where programs and homes are, its image says."""
-    return {name: value for name, value in environment.items() if name not in {"PATH", "HOME", "LANG"}}
+def seen_within(container: Container | None, node: dict[str, str]) -> dict[str, str]:
+    """Return what a task sees of its node's variables: in a container, its image says where programs and homes are."""
+    if container is None:
+        return node
+    return {name: value for name, value in node.items() if name not in {"PATH", "HOME", "LANG"}}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from batch_emulator.execution.attempt import Attempt, perform
-from batch_emulator.execution.container_run import container_of, for_container
+from batch_emulator.execution.container_run import container_of, seen_within
 from batch_emulator.execution.environment import (
     Account,
     Place,
@@ -53,8 +53,7 @@ class LifecycleTasks:
         """Run a pool's start task on a node."""
         directory = place.directory.start_task()
         container = container_of(task, place)
-        node = node_environment(self.account, place, directory)
-        service = for_container(node) if container else node
+        service = seen_within(container, node_environment(self.account, place, directory))
         attempt = Attempt(
             command_line=task["commandLine"],
             directory=directory,
@@ -89,8 +88,8 @@ class LifecycleTasks:
     ) -> Attempt:
         directory = place.directory.task(row.id, task["id"])
         container = container_of(task, place)
-        node = node_environment(self.account, place, directory)
-        environment = task_environment(for_container(node) if container else node, row.id, task["id"])
+        node = seen_within(container, node_environment(self.account, place, directory))
+        environment = task_environment(node, row.id, task["id"])
         common = job.get("commonEnvironmentSettings", ())
         return Attempt(
             command_line=task["commandLine"],

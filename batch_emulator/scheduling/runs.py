@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from batch_emulator.execution.attempt import KILLED, Attempt, perform
-from batch_emulator.execution.container_run import container_of, for_container
+from batch_emulator.execution.container_run import container_of, seen_within
 from batch_emulator.execution.directories import RunDirectory
 from batch_emulator.execution.environment import (
     Account,
@@ -145,8 +145,8 @@ class Runs:
         task = json.loads(run.task.document)
         directory = self._directory(run)
         container = container_of(task, run.node.place)
-        node = node_environment(self.account, run.node.place, directory)
-        environment = task_environment(for_container(node) if container else node, run.job.id, run.task.id)
+        node = seen_within(container, node_environment(self.account, run.node.place, directory))
+        environment = task_environment(node, run.job.id, run.task.id)
         environment |= preparation_environment(run.node.place, run.job.id, run.job_document)
         environment |= token_environment(task)
         common = run.job_document.get("commonEnvironmentSettings", ())

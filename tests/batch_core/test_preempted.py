@@ -61,6 +61,16 @@ async def running(app, record):
     return task.node_id
 
 
+async def idle_node(app, tmp_path):
+    """Run a file on a node and collect it; return the node, which nobody needs any more."""
+    record = await submitted(app)
+    node = await running(app, record)
+    (tmp_path / record.blob).touch()
+    await completed(app, [record.task_id])
+    await collect(app)
+    return node
+
+
 async def back_in_the_queue(app, record):
     await in_state(app, [record.task_id], BatchTaskState.ACTIVE)
 
@@ -104,11 +114,7 @@ async def test_what_was_seen_stays_where_batch_does_not_count_it(spot, tmp_path,
 
 
 async def test_a_preempted_node_that_nobody_needs_is_removed(spot, tmp_path):
-    record = await submitted(spot)
-    node = await running(spot, record)
-    (tmp_path / record.blob).touch()
-    await completed(spot, [record.task_id])
-    await collect(spot)
+    node = await idle_node(spot, tmp_path)
     await do_with_node(spot, node, "preempt")
     assert (await scale(spot)).closed == 0
     assert (await scale(spot)).removed == 1
@@ -119,11 +125,7 @@ async def test_a_preempted_node_that_nobody_needs_is_removed(spot, tmp_path):
 
 
 async def test_a_noted_node_that_is_preempted_and_comes_back_is_closed_before_it_goes(spot, tmp_path):
-    record = await submitted(spot)
-    node = await running(spot, record)
-    (tmp_path / record.blob).touch()
-    await completed(spot, [record.task_id])
-    await collect(spot)
+    node = await idle_node(spot, tmp_path)
     await do_with_node(spot, node, "preempt")
     await scale(spot)
     assert (await spot.scaling.load(pool_of(spot))).closing == (node,)
@@ -137,11 +139,7 @@ async def test_a_noted_node_that_is_preempted_and_comes_back_is_closed_before_it
 
 
 async def test_a_noted_node_that_is_broken_when_work_comes_stays_noted_and_holds_nothing_up(spot, tmp_path):
-    record = await submitted(spot)
-    node = await running(spot, record)
-    (tmp_path / record.blob).touch()
-    await completed(spot, [record.task_id])
-    await collect(spot)
+    node = await idle_node(spot, tmp_path)
     assert (await scale(spot)).closed == 1
     await do_with_node(spot, node, "preempt")
     second = await submitted(spot, "b.txt")
