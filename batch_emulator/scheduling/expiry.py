@@ -65,9 +65,13 @@ class Expiry:
                 await self.remove_files(task, job_id)
 
     async def remove_files(self, task: TaskRow, job_id: str) -> None:
-        """Remove the files of a completed task, its subtasks' included; one that never was on a node has none."""
+        """Remove the files of a completed task, its subtasks' included; one that never was on a node has none.
+
+        They are out of reach at once, so that nobody finds half of them, and a run that comes next keeps its own.
+        """
         subtasks = self.store.subtasks.of_task(task.job_no, task.no)
-        for node_id in filter(None, (task.node_id, *(subtask.node_id for subtask in subtasks))):
-            directory = self.directories.node(node_id).task(job_id, task.id)
-            await asyncio.to_thread(directory.remove)
+        nodes = filter(None, (task.node_id, *(subtask.node_id for subtask in subtasks)))
+        detached = [self.directories.node(node_id).task(job_id, task.id).detach() for node_id in nodes]
         self.store.tasks.keep_files_until(task.no, None)
+        for directory in detached:
+            await asyncio.to_thread(directory.remove)

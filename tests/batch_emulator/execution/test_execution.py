@@ -255,9 +255,9 @@ async def test_a_retry_may_succeed_and_does_not_see_old_files(batch, pool):
     assert await batch.output(job) == ""
 
 
-async def test_files_go_when_their_retention_is_over(batch, job, url):
+async def test_files_go_all_at_once_when_their_retention_is_over(batch, job, url):
     short = BatchTaskConstraints(retention_time=timedelta(seconds=0.2))
-    await batch.run(job, "/bin/echo bye", constraints=short)
+    await batch.run(job, "/bin/bash -c 'touch {1..1000}'", constraints=short)
 
     async def refused():
         answer = await send(url, "GET", f"/jobs/{job}/tasks/task/files/stdout.txt")
