@@ -164,7 +164,7 @@ def output_name(blob_name: str, task: str, file: str) -> str:
     is a hash of the blob's true name, keeps apart what is cut or written alike.
     """
     tail = f"{task}/{file}"
-    folders = "/".join(blob_name.split("/")[: MAX_BLOB_NAME_SEGMENTS - 2])
+    folders = "/".join(blob_name.split("/")[: MAX_BLOB_NAME_SEGMENTS - 1 - tail.count("/")])
     plain = _DOT_SEGMENT.sub(lambda dots: dots[0].replace(".", "%2E"), folders)
     path = _cut(plain, MAX_BLOB_NAME_LENGTH - len(tail) - 1)
     # The cut may have left one or two dots of a longer part.

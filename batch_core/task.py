@@ -151,6 +151,11 @@ async def _uploads(
 
 
 def _upload_path(record: TaskRecord, pattern: str) -> str:
-    """Return the blob's name of one file, or the folder of what a pattern matches."""
-    is_pattern = bool(_WILDCARDS & set(pattern))
-    return output_name(record.blob, record.task_id, FILES_FOLDER if is_pattern else f"{FILES_FOLDER}/{pattern}")
+    """Return the blob's name of one file, or the folder of what a pattern matches: files keep the folders they are in.
+
+    Batch names what a pattern matches from its first part with a wildcard on: the node's log has the folders before
+    that as `base_path` (https://github.com/Azure/Batch/issues/68).
+    """
+    parts = [part for part in pattern.split("/") if part not in {"", "."}]
+    first_wildcard = next((index for index, part in enumerate(parts) if _WILDCARDS & set(part)), None)
+    return output_name(record.blob, record.task_id, "/".join([FILES_FOLDER, *parts[:first_wildcard]]))

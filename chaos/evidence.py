@@ -11,12 +11,14 @@ from azure.data.tables import TableEntity
 from azure.storage.blob.aio import ContainerClient
 
 from chaos.dropper import Dropped
+from chaos.nodes import Nodes
 from chaos.system import System
 
 #: In every partition that is named after a day, this begins the row of a record that is not final.
 _OPEN: Final = "open-"
 _NOTED: Final = "noted"
 _AT_ONCE: Final = 16
+_AS_THEY_ARE: Final = ("node_id", "failure_code", "stdout", "stderr", "route", "files", "retried_as")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +34,12 @@ class Recorded:
     detected_by: str = "trigger"
     node_id: str | None = None
     exit_code: int | None = None
+    failure_code: str | None = None
     stdout: str | None = None
     stderr: str | None = None
+    route: str | None = None
+    files: str | None = None
+    retried_as: str | None = None
 
     @property
     def is_final(self) -> bool:
@@ -42,12 +48,14 @@ class Recorded:
 
 @dataclass(frozen=True, kw_only=True)
 class BatchHas:
-    """A task that Batch has, and how often Batch itself sent it back to its queue."""
+    """A task that Batch has, where it ran last, and how often Batch itself sent it back to its queue."""
 
     task_id: str
     job_id: str
+    node_id: str | None = None
     requeues: int = 0
     is_completed: bool = True
+    failure_code: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +70,7 @@ class Evidence:
     runs: Sequence[str]
     outputs: Mapping[str, bytes] = field(repr=False)
     lost_nodes: frozenset[str] = frozenset()
+    nodes_left: frozenset[str] = frozenset()
     unexplained: Mapping[str, str] = field(default_factory=dict)
     #: Tasks that had completed when the output container was made again: what was copied by then is gone.
     lost_outputs: frozenset[str] = frozenset()
@@ -74,7 +83,7 @@ async def gather(
     dropped: Sequence[Dropped],
     unexplained: Mapping[str, str],
     *,
-    lost_nodes: set[str],
+    nodes: Nodes,
     lost_outputs: set[str],
     is_table_new: bool,
 ) -> Evidence:
@@ -88,7 +97,8 @@ async def gather(
         tasks=await tasks_of(system),
         runs=_runs(system),
         outputs=await _contents(system.outputs),
-        lost_nodes=frozenset(lost_nodes),
+        lost_nodes=frozenset(nodes.lost),
+        nodes_left=frozenset(node.id for node in await nodes.list()),
         unexplained=dict(unexplained),
         lost_outputs=frozenset(lost_outputs),
         is_table_new=is_table_new,
@@ -113,10 +123,8 @@ def _recorded(entity: TableEntity) -> Recorded:
         reason=entity.get("reason", ""),
         recorded_at=entity["recorded_at"],
         detected_by=entity["detected_by"],
-        node_id=entity.get("node_id"),
         exit_code=None if exit_code is None else int(getattr(exit_code, "value", exit_code)),
-        stdout=entity.get("stdout"),
-        stderr=entity.get("stderr"),
+        **{name: entity.get(name) for name in _AS_THEY_ARE},
     )
 
 
@@ -127,9 +135,16 @@ async def tasks_of(system: System) -> list[BatchHas]:
 
 
 def _batch_has(job_id: str, task: BatchTask) -> BatchHas:
-    requeues = task.execution_info.requeue_count if task.execution_info else 0
-    is_completed = task.state == BatchTaskState.COMPLETED
-    return BatchHas(task_id=task.id or "", job_id=job_id, requeues=requeues, is_completed=is_completed)
+    execution, node = task.execution_info, task.node_info
+    failure = execution.failure_info if execution else None
+    return BatchHas(
+        task_id=task.id or "",
+        job_id=job_id,
+        node_id=node.node_id if node else None,
+        requeues=execution.requeue_count if execution else 0,
+        is_completed=task.state == BatchTaskState.COMPLETED,
+        failure_code=failure.code if failure else None,
+    )
 
 
 def _runs(system: System) -> list[str]:

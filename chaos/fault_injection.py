@@ -13,6 +13,7 @@ from chaos.dropper import Dropped, Dropper
 from chaos.errors import ChaosError
 from chaos.events import Events
 from chaos.evidence import tasks_of
+from chaos.nodes import Nodes
 from chaos.system import System
 from local import stack
 
@@ -22,6 +23,7 @@ type Deed = Callable[[], Awaitable[None]]
 _WEIGHTS: Final = {
     "fault rules": 8,
     "node": 3,
+    "preempt": 3,
     "host": 2,
     "emulator": 1,
     "both": 1,
@@ -29,16 +31,13 @@ _WEIGHTS: Final = {
     "take away": 4,
     "foreign": 4,
 }
-_HARMED: Final = {"unusable", "unknown"}
 _SMALL_BURST: Final = 6
+#: How many times, with a second between, a Spot node is waited for.
+_LOOKS: Final = 40
 
 
 class FaultInjector:
-    """Does harm, and counts it in `done`.
-
-    `lost_nodes` are gone with the files of their tasks, `lost_outputs` are tasks whose output may have gone with its
-    container.
-    """
+    """Does harm, and counts it in `done`; `lost_outputs` are tasks whose output may have gone with its container."""
 
     def __init__(self, system: System, dropper: Dropper, events: Events, dice: Random) -> None:
         self._system = system
@@ -48,6 +47,7 @@ class FaultInjector:
         self._kinds: dict[str, Deed] = {
             "fault rules": self._change_fault_rules,
             "node": self._harm_node,
+            "preempt": self._preempt_node,
             "host": self._kill_host,
             "emulator": self._kill_emulator,
             "both": self._kill_both,
@@ -58,7 +58,7 @@ class FaultInjector:
             "outputs": self._make_outputs_again,
         }
         self.done: Counter[str] = Counter()
-        self.lost_nodes: set[str] = set()
+        self.nodes = Nodes(system, dice, self.done)
         self.lost_outputs: set[str] = set()
 
     async def do(self, seconds: float) -> None:
@@ -71,7 +71,7 @@ class FaultInjector:
             await self._kinds[kind]()
             await asyncio.sleep(self._dice.uniform(0.1, 1.0))
         await self._clear_fault_rules()
-        await self._repair_nodes()
+        await self.nodes.repair()
 
     async def _change_fault_rules(self) -> None:
         await self._clear_fault_rules()
@@ -90,33 +90,19 @@ class FaultInjector:
             pass
 
     async def _harm_node(self) -> None:
-        nodes = await self._nodes()
-        node = self._dice.choice(sorted(nodes))
-        harm = self._dice.choice(["lose", "lose", "makeunusable", "makeunknown"])
-        path = f"pools/{self._system.pool_id}/nodes/{node}/{harm}"
-        options = {"replace": True} if harm == "lose" else {}
-        async with self._system.http.post(self._system.control(path), json=options) as response:
-            if response.status != HTTPStatus.NO_CONTENT:
-                raise ChaosError(f"the emulator does not {harm} node {node}: {await response.text()}")
-        self.done["nodes lost" if harm == "lose" else "nodes broken for a while"] += 1
-        if harm == "lose":
-            self.lost_nodes.add(node)
-            return
-        await asyncio.sleep(self._dice.uniform(0.5, 2))
-        await self._repair_nodes()
+        await self.nodes.harm()
 
-    async def _repair_nodes(self) -> None:
-        for node, state in (await self._nodes()).items():
-            if state in _HARMED:
-                path = f"pools/{self._system.pool_id}/nodes/{node}/recover"
-                async with self._system.http.post(self._system.control(path)):
-                    pass
-
-    async def _nodes(self) -> dict[str, str]:
-        """Return the pool's nodes and their states; not by the API, which may be answering with faults."""
-        async with self._system.http.get(self._system.control("state")) as response:
-            rows = (await response.json())["tables"]["nodes"]["rows"]
-            return {row["id"]: row["state"] for row in rows}
+    async def _preempt_node(self) -> None:
+        """Take a Spot node away; until there is one, files are dropped for it, and Batch answers."""
+        if await self.nodes.preempt():
+            return None
+        await self._clear_fault_rules()
+        for _ in range(_LOOKS):
+            await self._dropper.drop_next()
+            await asyncio.sleep(1)
+            if await self.nodes.preempt():
+                return await self._change_fault_rules()
+        raise ChaosError(f"the app asks for no Spot node within {_LOOKS} seconds")
 
     async def _spoil_answers(self) -> None:
         before = self._system.relays.struck

@@ -20,11 +20,14 @@ def lines(result: Result) -> Iterator[str]:
         yield f"forgotten       {verdict.forgotten} tasks of overwritten versions, with the table that was made again"
     yield f"detected by     {_counts(verdict.detected_by)}"
     yield f"run again       {verdict.run_again}, each sent back to its queue by Batch"
+    yield f"attempts        {verdict.attempts} more, each as the output of the one before was lost"
+    yield f"scaled pool     {verdict.nodes_removed} nodes that ran something were removed by the app"
     yield ""
     for name, offenders in (
         ("lost", verdict.lost),
         ("run twice", verdict.run_twice),
         ("wrong output", verdict.wrong_output),
+        ("uploads lost", verdict.uploads_lost),
         ("reasons missing", verdict.reasons_missing),
     ):
         yield f"{name:<15} {len(offenders)}"

@@ -14,6 +14,7 @@ from chaos.dropper import Dropper
 from chaos.events import Events
 from chaos.evidence import gather, read_table
 from chaos.fault_injection import FaultInjector
+from chaos.nodes import Nodes
 from chaos.system import System
 from chaos.verdict import Verdict, judge
 from chaos.watch import Watch
@@ -59,14 +60,14 @@ async def run(plan: Plan, folder: Path) -> Result:
         await _together(dropper.drop_most(plan.seconds * 0.9), harm.do(plan.seconds))
         await dropper.drop_rest()
         watch.all_is_quiet()
-        settled_after = await _settle(stack, dropper, events, plan.settle_seconds)
+        settled_after = await _settle(stack, dropper, events, harm.nodes, plan.settle_seconds)
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
         evidence = await gather(
             stack,
             dropper.done,
             watch.unexplained,
-            lost_nodes=harm.lost_nodes,
+            nodes=harm.nodes,
             lost_outputs=harm.lost_outputs,
             is_table_new=harm.done["tables made again"] > 0,
         )
@@ -94,8 +95,11 @@ def _dice(plan: Plan, purpose: str) -> Random:
     return Random(f"{plan.seed}-{purpose}")  # noqa: S311 - dice, not secrets
 
 
-async def _settle(stack: System, dropper: Dropper, events: Events, seconds: float) -> float | None:
-    """Wait until everything is done, and two more sweeps found nothing to do; None if the time was up before."""
+async def _settle(stack: System, dropper: Dropper, events: Events, nodes: Nodes, seconds: float) -> float | None:
+    """Wait until everything is done, two more sweeps found nothing to do, and the scaled pool has no node any more.
+
+    None if the time was up before.
+    """
     began = time.monotonic()
     try:
         async with asyncio.timeout(seconds):
@@ -103,7 +107,7 @@ async def _settle(stack: System, dropper: Dropper, events: Events, seconds: floa
                 await _until(stack, lambda: _is_done(stack, dropper, events))
                 await _next_sweep(stack)
                 await _next_sweep(stack)
-                if await _is_done(stack, dropper, events):
+                if await _is_done(stack, dropper, events) and not any(node.is_spot for node in await nodes.list()):
                     return time.monotonic() - began
     except TimeoutError:
         return None

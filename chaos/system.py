@@ -1,6 +1,5 @@
 """The stack that is harmed: Azurite all the time, the emulator and the Functions host as long as nobody kills them."""
 
-import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -14,9 +13,10 @@ from azure.data.tables.aio import TableClient
 from azure.storage.blob.aio import BlobServiceClient, ContainerClient
 from azure.storage.queue.aio import QueueClient
 
+from chaos import routes
+from chaos.host import AHEAD_VARIABLE
 from chaos.relays import Relays, relays_to
 from chaos.restartable import Restartable
-from chaos.skewed_host import AHEAD_VARIABLE
 from local import azurite, emulator, functions_host, stack
 from local.functions_host import HostKind
 from local.stack import Plan
@@ -25,16 +25,10 @@ from local.stack import Plan
 HOST_ID: Final = "chaos"
 _COMMAND: Final = Path(__file__).with_name("command.sh")
 #: Everything quick, so that minutes show what takes hours else.
-_ROUTES: Final = """
-[[routes]]
-name = "uploaded"
-match = "**/*[13579]*"
-command = {command}
-stdout = "upload"
-"""
 _QUICK: Final = {
     "COLLECT_SCHEDULE": "* * * * * *",
     "SWEEP_SCHEDULE": "*/4 * * * * *",
+    "SCALE_SCHEDULE": "*/2 * * * * *",
     "SWEEP_GRACE": "PT3S",
     "EXPLAIN_AFTER": "PT5S",
     "OUTPUT_PATIENCE": "PT10S",
@@ -60,10 +54,6 @@ class System:
     outputs: ContainerClient
     hosts: ContainerClient
     events: QueueClient
-
-    @property
-    def pool_id(self) -> str:
-        return self.plan.settings.values["BATCH_POOL_ID"]
 
     def control(self, path: str) -> str:
         """Return the URL of something that the emulator does on demand."""
@@ -95,10 +85,9 @@ async def running(folder: Path, clock_ahead: float) -> AsyncIterator[System]:
 def _plan(folder: Path, ledger: Path, clock_ahead: float) -> Plan:
     plan = Plan.throwaway(folder, HostKind.EMBEDDED)
     command = f"/bin/bash '{_COMMAND}' '{ledger}'"
-    # Of some files the node uploads what their command prints, of the others the app copies it.
-    routes = folder / "routes.toml"
-    routes.write_text(_ROUTES.format(command=json.dumps(command)), encoding="utf-8")
-    plan = plan.with_routes(routes)
+    file = folder / "routes.toml"
+    file.write_text(routes.toml(command), encoding="utf-8")
+    plan = plan.with_routes(file)
     values = {**plan.settings.values, **_QUICK, "TASK_COMMAND_LINE": command, AHEAD_VARIABLE: str(clock_ahead)}
     return replace(plan, settings=replace(plan.settings, values=values))
 
@@ -138,5 +127,5 @@ def _emulator(plan: Plan, kills: int) -> emulator.RunningEmulator:
 
 def _host(plan: Plan, relays: Relays, kills: int) -> functions_host.RunningHost:
     settings = replace(plan.settings, values=relays.led_through(dict(plan.settings.values)))
-    module = "chaos.skewed_host"
+    module = "chaos.host"
     return functions_host.running(plan.host, settings, module=module, log=plan.logs / f"functions-{kills}.log")

@@ -242,7 +242,7 @@ class RouteTable(Struct, forbid_unknown_fields=True, kw_only=True):
         ),
     ] = []
     outputs: Annotated[
-        list[Annotated[str, Meta(min_length=1, max_length=1024)]],
+        list[Annotated[str, Meta(min_length=1, max_length=500)]],
         Meta(
             max_length=50,
             description="Patterns of files, relative to the working directory, that the node uploads.",

@@ -410,8 +410,8 @@ MAKES_FILES = """
 [[routes]]
 name = "makes"
 match = "**"
-command = "/bin/bash -c 'mkdir -p a/b; echo one > one.txt; echo two > a/b/two.csv; exit $(cat \\"$INPUT_FILE\\")'"
-outputs = ["one.txt", "a/**/*.csv"]
+command = "/bin/bash -c 'mkdir -p a/b c; for f in {a/b,c}/two.csv one.txt; do echo $f >$f; done; exit $(<input/*)'"
+outputs = ["one.txt", "a/**/*.csv", "./c/*"]
 """
 
 
@@ -425,14 +425,14 @@ async def test_a_node_uploads_the_files_that_a_command_makes(app, tmp_path):
     routed = with_routes(app, tmp_path / "routes.toml", MAKES_FILES)
     end = await collected(routed, (await submitted(routed, "ä ö/x.txt", b"0")).task_id)
     assert (end.state, end.files) == (TaskState.SUCCEEDED, f"ä ö/x.txt/{end.task_id}/files/")
-    found = await blobs_below(app, end.files)
-    assert {name.rpartition("/")[2]: content for name, content in found.items()} == {
-        "one.txt": b"one\n",
-        "two.csv": b"two\n",
+    assert await blobs_below(app, end.files) == {
+        "one.txt": b"one.txt\n",
+        "a/b/two.csv": b"a/b/two.csv\n",
+        "c/two.csv": b"c/two.csv\n",
     }
 
 
-@pytest.mark.parametrize(("when", "expected"), [("success", 0), ("failure", 2), ("completion", 2)])
+@pytest.mark.parametrize(("when", "expected"), [("success", 0), ("failure", 3), ("completion", 3)])
 async def test_files_of_a_failed_command_are_uploaded_as_the_route_says(app, tmp_path, when, expected):
     routed = with_routes(app, tmp_path / "routes.toml", MAKES_FILES + f'outputs_on = "{when}"')
     end = await collected(routed, (await submitted(routed, "x.txt", b"3")).task_id)
@@ -452,7 +452,7 @@ async def test_a_file_that_cannot_be_uploaded_is_a_failure_with_its_name_and_no_
 async def test_the_node_may_add_outputs_and_nothing_else(app, tmp_path):
     routed = with_routes(app, tmp_path / "routes.toml", MAKES_FILES)
     record = await submitted(routed, "x.txt", b"0")
-    (first, _) = (await task_in_batch(app, record)).output_files
+    first, *_ = (await task_in_batch(app, record)).output_files
     url = first.destination.container.container_url
     rights = parse_qs(urlsplit(url).query)
     assert (rights["sp"], rights["sr"]) == (["cw"], ["c"])

@@ -3,9 +3,12 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import pytest
+
 from chaos.dropper import Dropped
 from chaos.evidence import BatchHas, Evidence, Recorded
 from chaos.files import Version
+from chaos.routes import route_of
 from chaos.verdict import judge
 
 NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
@@ -26,6 +29,7 @@ def record(name, number, **changes):
         recorded_at=NOW,
         node_id="node-1",
         exit_code=0,
+        route=route_of(name).name,
         stdout=f"{name}/task-{name}-{number}/stdout.txt",
         stderr=f"{name}/task-{name}-{number}/stderr.txt",
     )
@@ -54,7 +58,7 @@ GOOD = Evidence(
 def findings(**changes):
     verdict = judge(replace(GOOD, **changes))
     found = (verdict.lost, verdict.run_twice, verdict.wrong_output, verdict.reasons_missing)
-    assert verdict.is_good == (not any(found))
+    assert verdict.is_good == (not any(found) and not verdict.uploads_lost)
     return tuple(map(len, found))
 
 
@@ -182,3 +186,109 @@ def test_a_reason_is_missing_where_a_record_is_not_succeeded_or_has_waited_witho
     lost = instead(FIRST, state="output_lost", reason="", stdout=None, stderr=None)
     assert findings(records=lost, lost_nodes=frozenset({"node-1"})) == (0, 0, 0, 1)
     assert findings(unexplained={FIRST.task_id: "'a' (task task-a-1): waited as queued"}) == (0, 0, 0, 1)
+
+
+#: Names that the routes take: of `made` nodes upload everything, `again` is run again when its output is lost.
+MADE, AGAIN, UPLOADED = "made-0000", "again-0003", "uploaded-0006"
+ROUTED = [
+    record(name, 1, **({"files": f"{name}/task-{name}-1/files/"} if name != UPLOADED else {}))
+    for name in (MADE, AGAIN, UPLOADED)
+]
+OUTPUTS = {f"{one.files}made/copy.bin": b"one" for one in ROUTED if one.files}
+OUTPUTS |= {one.stdout: b"one" for one in ROUTED} | {one.stderr: one.blob.encode() for one in ROUTED}
+BY_ROUTES = Evidence(
+    dropped=[drop(one.blob, 1, b"one") for one in ROUTED],
+    current={one.blob: one.etag for one in ROUTED},
+    records=ROUTED,
+    tasks=[BatchHas(task_id=one.task_id, job_id="job-1", node_id=one.node_id) for one in ROUTED],
+    runs=[one.task_id for one in ROUTED],
+    outputs=OUTPUTS,
+)
+LOST = {"state": "output_lost", "reason": "the node is gone", "stdout": None, "stderr": None, "files": None}
+GONE = frozenset({"node-1"})
+
+
+def routed(name, evidence=BY_ROUTES, **changes):
+    """Return the evidence with another record of this file, and the outputs that records name."""
+    records = [replace(one, **changes) if one.blob == name else one for one in evidence.records]
+    named = [name for one in records for name in (one.stdout, one.stderr, f"{one.files}made/copy.bin") if name]
+    return replace(evidence, records=records, outputs={name: OUTPUTS[name] for name in named if name in OUTPUTS})
+
+
+def faults_of(evidence):
+    verdict = judge(evidence)
+    return tuple(map(len, (verdict.run_twice, verdict.wrong_output, verdict.uploads_lost)))
+
+
+def failing_uploads(evidence, name):
+    tasks = [
+        replace(task, failure_code="FileUploadContainerNotFound") if name in task.task_id else task
+        for task in evidence.tasks
+    ]
+    return replace(evidence, tasks=tasks)
+
+
+def test_what_routes_bring_is_not_complained_of():
+    assert faults_of(BY_ROUTES) == (0, 0, 0)
+
+
+def test_another_route_than_the_names_is_wrong():
+    assert faults_of(routed(MADE, route="settings")) == (0, 1, 0)
+
+
+@pytest.mark.parametrize("name", [MADE, AGAIN])
+def test_a_file_that_a_command_made_must_be_there_byte_by_byte(name):
+    copy = f"{name}/task-{name}-1/files/made/copy.bin"
+    assert faults_of(replace(BY_ROUTES, outputs={**OUTPUTS, copy: b"onE"})) == (0, 1, 0)
+    without_copy = {name: content for name, content in OUTPUTS.items() if name != copy}
+    assert faults_of(replace(BY_ROUTES, outputs=without_copy)) == (0, 1, 0)
+    made_again = frozenset({f"task-{name}-1"})
+    assert faults_of(replace(BY_ROUTES, outputs=without_copy, lost_outputs=made_again)) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("name", [MADE, UPLOADED])
+def test_what_nodes_upload_is_lost_only_where_the_upload_was_made_to_fail(name):
+    lost = replace(routed(name, **LOST), lost_nodes=GONE)
+    assert faults_of(lost) == (0, 0, 1)
+    assert not judge(lost).is_good
+    assert faults_of(failing_uploads(lost, name)) == (0, 0, 0)
+
+
+def test_a_file_that_could_not_be_uploaded_is_a_named_failure_and_no_success():
+    code = "FileUploadContainerNotFound"
+    assert faults_of(failing_uploads(BY_ROUTES, MADE)) == (0, 1, 0)
+    failed = {"state": "failed", "reason": "its files could not be uploaded"}
+    assert faults_of(failing_uploads(routed(MADE, **failed), MADE)) == (0, 1, 0)
+    named = routed(MADE, **failed, failure_code=code, files=None)
+    assert faults_of(failing_uploads(named, MADE)) == (0, 0, 0)
+    # Of standard output alone the exit code decides, once it has been copied.
+    assert faults_of(failing_uploads(BY_ROUTES, UPLOADED)) == (0, 0, 0)
+
+
+def test_an_attempt_may_follow_on_lost_output_where_the_route_says_so():
+    def followed(name, first, state="output_lost"):
+        second = replace(BY_ROUTES.records[1], blob=name, etag=f"{name}-1", task_id=f"task-{name}-1-r2")
+        second = replace(second, stdout=None, stderr=None, files=None, state="failed", reason="x", route=None)
+        changed = {**LOST, "state": state, "retried_as": first}
+        evidence = replace(routed(name, **changed), lost_nodes=GONE)
+        evidence = replace(evidence, records=[*evidence.records, second])
+        return faults_of(evidence)[0]
+
+    assert followed(AGAIN, first=f"task-{AGAIN}-1-r2") == 0
+    assert followed(AGAIN, first=None) == 1
+    assert followed(AGAIN, first="task-of-another") == 1
+    assert followed(AGAIN, first=f"task-{AGAIN}-1-r2", state="succeeded") == 1
+    assert followed(UPLOADED, first=f"task-{UPLOADED}-1-r2") == 1
+
+
+def test_with_the_table_attempts_are_forgotten_that_followed_on_a_lost_node():
+    tasks = [*BY_ROUTES.tasks, BatchHas(task_id=f"task-{AGAIN}-1-r2", job_id="job-1", node_id="node-2")]
+    new_table = replace(BY_ROUTES, tasks=tasks, is_table_new=True)
+    assert faults_of(new_table) == (1, 0, 0)
+    assert faults_of(replace(new_table, lost_nodes=GONE)) == (0, 0, 0)
+
+
+def test_nodes_that_are_neither_lost_nor_left_were_removed_by_the_app():
+    assert judge(BY_ROUTES).nodes_removed == 1
+    assert judge(replace(BY_ROUTES, lost_nodes=GONE)).nodes_removed == 0
+    assert judge(replace(BY_ROUTES, nodes_left=GONE)).nodes_removed == 0
