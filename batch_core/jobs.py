@@ -1,7 +1,8 @@
 """Which Batch job a task goes to: many tasks a job, one job a day, pool and priority, the next number when one is full.
 
 An account starts with a quota of 100 active jobs (https://learn.microsoft.com/azure/batch/batch-quota-limit), so there
-is never a job for a single file.
+is never a job for a single file. Jobs of past days are active for as long as a task is open in them: where these are
+many, they take the tasks of today, too.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime
+from typing import Final
 
 from batch_core.config.routes import JobKind
 from batch_core.naming import job_day, job_id
@@ -16,6 +18,9 @@ from batch_core.services.batch import BatchService
 from batch_core.state.job_registry import JobEntry, JobRegistry
 
 logger = logging.getLogger(__name__)
+
+#: With so many active jobs, no new one is made for a pool and priority that has one of an earlier day.
+MANY_JOBS: Final = 50
 
 
 class Jobs:
@@ -34,7 +39,8 @@ class Jobs:
         self._prefix = prefix
         self._default = default
         self._now = now
-        self._current: dict[JobKind, JobEntry] = {}
+        #: With the day on which it was chosen, which may be later than its own.
+        self._current: dict[JobKind, tuple[date, JobEntry]] = {}
         self._made: set[str] = set()
         self._lock = asyncio.Lock()
 
@@ -45,9 +51,9 @@ class Jobs:
         """
         async with self._lock:
             kind, today = kind or self._default, self._now().date()
-            if kind not in self._current or self._current[kind].day != today:
-                self._current[kind] = await self._find(kind, today)
-            return self._current[kind].job_id
+            if kind not in self._current or self._current[kind][0] != today:
+                self._current[kind] = today, await self._find(kind, today)
+            return self._current[kind][1].job_id
 
     async def make(self, job_id: str, kind: JobKind | None = None) -> None:
         """Create the job in Batch unless this process knows that it exists."""
@@ -66,9 +72,9 @@ class Jobs:
                     kind = kind or self._kind_of(job)
                     if job.takes_tasks:
                         await self._registry.update(replace(job, takes_tasks=False))
-            kind = kind or self._default
-            self._current[kind] = await self._find(kind, self._now().date())
-            return self._current[kind].job_id
+            kind, today = kind or self._default, self._now().date()
+            self._current[kind] = today, await self._find(kind, today)
+            return self._current[kind][1].job_id
 
     async def register_again(self, lost: str) -> None:
         """Register a job that open records name and the table does not list: it may have been created again."""
@@ -80,10 +86,14 @@ class Jobs:
 
     async def _find(self, kind: JobKind, day: date) -> JobEntry:
         """Return the newest job of this kind and day if it takes tasks, else register the next one."""
-        known = [job for job in await self._registry.jobs() if job.job_id == self._job_id(kind, day, job.number)]
-        newest = max(known, key=lambda job: job.number, default=None)
+        jobs = await self._registry.jobs()
+        of_kind = [job for job in jobs if job.job_id == self._job_id(kind, job.day, job.number)]
+        newest = max((job for job in of_kind if job.day == day), key=lambda job: job.number, default=None)
         if newest is not None and newest.takes_tasks:
             return newest
+        open_ones = [job for job in of_kind if job.takes_tasks]
+        if open_ones and sum(job.terminated_at is None for job in jobs) >= MANY_JOBS:
+            return max(open_ones, key=lambda job: (job.day, job.number))
         number = newest.number + 1 if newest else 1
         entry = self._entry(self._job_id(kind, day, number), kind, day, number)
         await self._registry.add(entry)
