@@ -58,9 +58,13 @@ class Nodes:
             await self.repair()
 
     async def preempt(self) -> bool:
-        """Take one of the Spot nodes away with its files, for a while; returns whether there was one."""
+        """Take one of the Spot nodes away with its files; returns whether there was one.
+
+        Where all have been taken away, they come back.
+        """
         spot = [node for node in await self.list() if node.is_spot and node.state not in _HARMED]
         if not spot:
+            await self.repair()
             return False
         # One that runs something is worth more.
         node = self._dice.choice([node for node in spot if node.state == "running"] or spot)
