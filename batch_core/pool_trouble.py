@@ -1,6 +1,13 @@
 """What keeps a pool from running tasks, in a sentence: said by health, and as the reason of tasks that wait."""
 
+from batch_core.config.pools import Pool
 from batch_core.services.batch_values import NodeCounts, PoolStatus
+
+
+def missing_pool(pool_id: str, pool: Pool | None) -> str:
+    """Say that Batch has no such pool, and who makes it; `pool` is what settings and routes say of it, if anything."""
+    remedy = "it is to exist already" if pool and pool.is_existing else "`python -m batch_core setup` makes it"
+    return f"there is no pool {pool_id!r}: {remedy}"
 
 
 def pool_trouble(pool: PoolStatus, counts: NodeCounts | None = None, *, is_scaled: bool = False) -> str | None:

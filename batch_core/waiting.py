@@ -7,9 +7,9 @@ changes.
 from typing import Final
 
 from batch_core.app import App
-from batch_core.config.pools import Scale
+from batch_core.config.pools import Pool, Scale
 from batch_core.errors import Missing, RoutesError, ServiceError
-from batch_core.pool_trouble import pool_trouble
+from batch_core.pool_trouble import missing_pool, pool_trouble
 from batch_core.services.batch_values import NodeCounts, PoolStatus
 
 #: What Batch's words for a task that has its node mean.
@@ -35,21 +35,22 @@ async def why_waiting(app: App, job_id: str) -> str:
         pool = await app.batch.pool_status(pool_id)
         counts = await app.batch.node_counts(pool_id)
     except Missing:
-        return f"it waits for a pool: there is no pool {pool_id!r}; `python -m batch_core setup` makes it"
+        return f"it waits for a pool; {missing_pool(pool_id, _pool_of(app, pool_id))}"
     except ServiceError as exc:
         return f"it waits for a node; why is not known: {exc}"
-    scale = _scale_of(app, pool_id)
+    described = _pool_of(app, pool_id)
+    scale = described.scale if described else None
     trouble = pool_trouble(pool, counts, is_scaled=scale is not None)
     return f"it waits for a node of pool {pool_id!r}: {trouble or _what_for(pool, counts, scale)}"
 
 
-def _scale_of(app: App, pool_id: str) -> Scale | None:
-    """Return the bounds within which the app scales a pool, if it does."""
+def _pool_of(app: App, pool_id: str) -> Pool | None:
+    """Return what settings and routes say of a pool, if they do."""
     try:
         pools = app.routes().pools
     except RoutesError:
         return None
-    return next((pool.scale for pool in pools if pool.id.lower() == pool_id.lower()), None)
+    return next((pool for pool in pools if pool.id.lower() == pool_id.lower()), None)
 
 
 def _what_for(pool: PoolStatus, counts: NodeCounts, scale: Scale | None) -> str:

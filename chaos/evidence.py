@@ -70,6 +70,7 @@ class Evidence:
     runs: Sequence[str]
     outputs: Mapping[str, bytes] = field(repr=False)
     lost_nodes: frozenset[str] = frozenset()
+    vanished_nodes: frozenset[str] = frozenset()
     nodes_left: frozenset[str] = frozenset()
     unexplained: Mapping[str, str] = field(default_factory=dict)
     #: Tasks that had completed when the output container was made again: what was copied by then is gone.
@@ -98,6 +99,7 @@ async def gather(
         runs=_runs(system),
         outputs=await _contents(system.outputs),
         lost_nodes=frozenset(nodes.lost),
+        vanished_nodes=frozenset(nodes.vanished),
         nodes_left=frozenset(node.id for node in await nodes.list()),
         unexplained=dict(unexplained),
         lost_outputs=frozenset(lost_outputs),

@@ -28,13 +28,14 @@ class Node:
 
 
 class Nodes:
-    """Does harm to nodes, and counts it; `lost` are gone with the files of their tasks."""
+    """Does harm to nodes, and counts it; the files on those that are `lost` are gone, of which some have `vanished`."""
 
     def __init__(self, system: System, dice: Random, done: Counter[str]) -> None:
         self._system = system
         self._dice = dice
         self._done = done
         self.lost: set[str] = set()
+        self.vanished: set[str] = set()
 
     async def list(self) -> list[Node]:
         """Return the nodes, in the order of their names; not by the API, which may be answering with faults."""
@@ -50,6 +51,7 @@ class Nodes:
         harm = self._dice.choice(["lose", "lose", "makeunusable", "makeunknown"])
         if harm == "lose":
             self.lost.add(node.id)
+            self.vanished.add(node.id)
         if not await self._do(node, harm, {"replace": True} if harm == "lose" else {}):
             return
         self._done["nodes lost" if harm == "lose" else "nodes broken for a while"] += 1

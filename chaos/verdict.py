@@ -71,7 +71,7 @@ def judge(evidence: Evidence) -> Verdict:
         forgotten=len(_forgotten(evidence)),
         run_again=sum(count > 1 for count in runs.values()),
         attempts=len(evidence.records) - len(recorded),
-        nodes_removed=len(_nodes_that_ran(evidence) - evidence.lost_nodes - evidence.nodes_left),
+        nodes_removed=len(_nodes_that_ran(evidence) - evidence.vanished_nodes - evidence.nodes_left),
     )
 
 

@@ -13,7 +13,7 @@ from batch_core.config.routes import SETTINGS_ROUTE
 from batch_core.errors import AppError, Missing, RoutesError, SettingsError
 from batch_core.naming import name_length
 from batch_core.pool_images import ImageNote, image_notes
-from batch_core.pool_trouble import pool_trouble
+from batch_core.pool_trouble import missing_pool, pool_trouble
 from batch_core.services.batch_values import PoolStatus
 from batch_core.services.supported_images import SupportedImage
 from batch_core.state.record import TaskRecord, TaskState
@@ -144,9 +144,7 @@ async def _check_pool(app: App, pool: Pool, images: asyncio.Task[Sequence[Suppor
         async with asyncio.timeout(_PATIENCE_SECONDS):
             status = await app.batch.pool_status(pool.id)
     except Missing:
-        remedy = "it is to exist already" if pool.is_existing else "`python -m batch_core setup` makes it"
-        detail = f"there is no pool {pool.id!r}: {remedy}"
-        return _PoolCheck(check=Check(name=name, is_ok=False, detail=detail))
+        return _PoolCheck(check=Check(name=name, is_ok=False, detail=missing_pool(pool.id, pool)))
     except (AppError, TimeoutError) as exc:
         return _PoolCheck(check=Check(name=name, is_ok=False, detail=_words(exc)), answer=_words(exc))
     listed = await images

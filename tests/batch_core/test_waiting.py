@@ -15,7 +15,7 @@ from batch_core.services.batch_values import LiveTask
 from batch_core.services.provisioning import pool_options
 from batch_core.state.record import TaskState
 from batch_core.waiting import why_waiting
-from tests.batch_core.steps import collected, later, record_of, running, submitted, with_command
+from tests.batch_core.steps import collected, later, record_of, running, submitted, with_command, with_routes
 from tests.batch_emulator.control_client import control, faults
 
 LONG = "/bin/sleep 600"
@@ -53,8 +53,15 @@ async def test_there_is_no_pool(environment, batch_endpoint):
         assert record.state is TaskState.SUBMITTED
         reason = await reason_of(app, record.task_id)
     assert reason == (
-        f"it waits for a pool: there is no pool '{app.settings.pool.id}'; `python -m batch_core setup` makes it"
+        f"it waits for a pool; there is no pool '{app.settings.pool.id}': `python -m batch_core setup` makes it"
     )
+
+
+async def test_there_is_no_pool_that_somebody_else_makes(app, tmp_path):
+    text = '[[routes]]\nname = "a"\nmatch = "**"\ncommand = "true"\npool = "theirs"\n[pools.theirs]\nexisting = true'
+    routed = with_routes(app, tmp_path / "routes.toml", text)
+    reason = await reason_of(routed, (await submitted(routed)).task_id)
+    assert reason == "it waits for a pool; there is no pool 'theirs': it is to exist already"
 
 
 async def test_the_pool_has_no_nodes(environment, batch_endpoint):

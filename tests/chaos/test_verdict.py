@@ -288,7 +288,9 @@ def test_with_the_table_attempts_are_forgotten_that_followed_on_a_lost_node():
     assert faults_of(replace(new_table, lost_nodes=GONE)) == (0, 0, 0)
 
 
-def test_nodes_that_are_neither_lost_nor_left_were_removed_by_the_app():
+def test_nodes_that_neither_vanished_nor_are_left_were_removed_by_the_app():
     assert judge(BY_ROUTES).nodes_removed == 1
-    assert judge(replace(BY_ROUTES, lost_nodes=GONE)).nodes_removed == 0
+    # A preempted node comes back under its name.
+    assert judge(replace(BY_ROUTES, lost_nodes=GONE)).nodes_removed == 1
+    assert judge(replace(BY_ROUTES, vanished_nodes=GONE)).nodes_removed == 0
     assert judge(replace(BY_ROUTES, nodes_left=GONE)).nodes_removed == 0
