@@ -47,7 +47,7 @@ class Pool:
     #: Somebody else makes, changes and removes it.
     is_existing: bool = False
     vm_size: str
-    #: publisher:offer:sku:version
+    #: publisher:offer:sku:version, or a resource id.
     image: str
     node_agent_sku: str
     slots_per_node: int

@@ -22,6 +22,7 @@ from batch_core.config.route_checks import (
     wrong_url,
 )
 from batch_core.config.routes import InputAfter, Inputs, OutputsOn, RunAs, Stdout, Unmatched
+from batch_core.config.settings import AN_IMAGE, IMAGE_PATTERN
 from batch_core.config.tables import CHECK, IS_HIDDEN, ITEM, RULE
 
 MAX_ROUTES: Final = 200
@@ -348,9 +349,9 @@ class PoolTable(Struct, forbid_unknown_fields=True, kw_only=True):
         Annotated[
             str,
             Meta(
-                pattern=r"^[^:\s]+:[^:\s]+:[^:\s]+:[^:\s]+$",
-                description="publisher:offer:sku:version; without it, POOL_IMAGE.",
-                extra={RULE: "publisher:offer:sku:version, such as canonical:ubuntu-24_04-lts:server:latest"},
+                pattern=f"^({IMAGE_PATTERN})$",
+                description="publisher:offer:sku:version, or an image's resource id; without it, POOL_IMAGE.",
+                extra={RULE: AN_IMAGE},
             ),
         ]
         | UnsetType

@@ -43,7 +43,17 @@ _JOB_PREFIX: Final = re.compile(r"[A-Za-z0-9_-]{1,16}")
 _CONTAINER_NAME: Final = re.compile(r"(?!azure-webjobs)(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*")
 # https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model#table-names
 _TABLE_NAME: Final = re.compile(r"(?!tables$)[A-Za-z][A-Za-z0-9]{2,62}", re.IGNORECASE)
-_IMAGE: Final = re.compile(r"[^:\s]+:[^:\s]+:[^:\s]+:[^:\s]+")
+#: Of the Marketplace, of one's own, and of galleries that others share with one or with everybody
+#: (https://learn.microsoft.com/azure/batch/batch-sig-images).
+IMAGE_PATTERN: Final = (
+    r"[^:\s]+(:[^:\s]+){3}"
+    r"|/subscriptions/[^/\s]+/resourceGroups/[^/\s]+/providers/Microsoft\.Compute/(images|galleries)/[^:\s]+"
+    r"|/(SharedGalleries|CommunityGalleries)/[^:\s]+"
+)
+AN_IMAGE: Final = (
+    "publisher:offer:sku:version, such as canonical:ubuntu-24_04-lts:server:latest, or the resource id of an image"
+)
+_UBUNTU: Final = "canonical:ubuntu-24_04-lts:server:latest"
 _A_CONTAINER_NAME: Final = "3 to 63 lower-case letters, digits and single hyphens (azure-webjobs... is the host's)"
 _A_TABLE_NAME: Final = "3 to 63 letters and digits, a letter first, and not the reserved word tables"
 _ROUTES_FILE: Final = re.compile(r"[^\0]{1,1000}\.toml")
@@ -96,6 +106,7 @@ class PoolSettings:
     node_count: int
     vm_size: str
     #: publisher:offer:sku:version
+    #: As `IMAGE_PATTERN` says.
     image: str
     node_agent_sku: str
     task_slots_per_node: int
@@ -211,7 +222,6 @@ def _is_identity(reader: SettingReader) -> bool:
 
 
 def _pool(reader: SettingReader) -> PoolSettings:
-    ubuntu = "canonical:ubuntu-24_04-lts:server:latest"
     return PoolSettings(
         id=reader.text(
             "BATCH_POOL_ID",
@@ -220,7 +230,7 @@ def _pool(reader: SettingReader) -> PoolSettings:
         ),
         node_count=reader.number("POOL_NODE_COUNT", 2, 0, 1000),
         vm_size=reader.text("POOL_VM_SIZE", _VM_SIZE, "a VM size", "STANDARD_D2S_V3"),
-        image=reader.text("POOL_IMAGE", _IMAGE, f"publisher:offer:sku:version, such as {ubuntu}", ubuntu),
+        image=reader.text("POOL_IMAGE", re.compile(IMAGE_PATTERN), AN_IMAGE, _UBUNTU),
         node_agent_sku=reader.text("POOL_NODE_AGENT_SKU", _AGENT_SKU, "a node agent SKU", "batch.node.ubuntu 24.04"),
         task_slots_per_node=reader.number("POOL_TASK_SLOTS_PER_NODE", 1, 1, 256),
     )

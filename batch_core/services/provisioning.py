@@ -46,14 +46,13 @@ def pool_options(pool: Pool) -> BatchPoolCreateOptions:
 
 
 def _modelled(pool: Pool) -> BatchPoolCreateOptions:
-    publisher, offer, sku, version = pool.image.split(":")
     dedicated, spot = pool.scale.split(pool.scale.min) if pool.scale else (pool.nodes, 0)
     is_ours = pool.formula is None
     return BatchPoolCreateOptions(
         id=pool.id,
         vm_size=pool.vm_size,
         virtual_machine_configuration=VirtualMachineConfiguration(
-            image_reference=BatchVmImageReference(publisher=publisher, offer=offer, sku=sku, version=version),
+            image_reference=_image(pool.image),
             node_agent_sku_id=pool.node_agent_sku,
             container_configuration=_containers(pool.container_images),
         ),
@@ -68,6 +67,18 @@ def _modelled(pool: Pool) -> BatchPoolCreateOptions:
         network_configuration=NetworkConfiguration(subnet_id=pool.subnet_id) if pool.subnet_id else None,
         enable_inter_node_communication=True if pool.talks_between_nodes else None,
     )
+
+
+def _image(name: str) -> BatchVmImageReference:
+    match name.lower().split("/")[1:2]:
+        case ["subscriptions"]:
+            return BatchVmImageReference(virtual_machine_image_id=name)
+        case ["sharedgalleries"]:
+            return BatchVmImageReference(shared_gallery_image_id=name)
+        case ["communitygalleries"]:
+            return BatchVmImageReference(community_gallery_image_id=name)
+    publisher, offer, sku, version = name.split(":")
+    return BatchVmImageReference(publisher=publisher, offer=offer, sku=sku, version=version)
 
 
 def _containers(images: Sequence[str] | None) -> BatchContainerConfiguration | None:

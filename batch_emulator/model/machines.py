@@ -34,7 +34,14 @@ def _image_id(name: str, value: object) -> str:
     return image
 
 
-_image = record({"publisher": text, "offer": text, "sku": text, "version": text, "virtualMachineImageId": _image_id})
+_image = record(
+    {
+        **dict.fromkeys(("publisher", "offer", "sku", "version"), text),
+        "virtualMachineImageId": _image_id,
+        "sharedGalleryImageId": filled_text,
+        "communityGalleryImageId": filled_text,
+    }
+)
 _storage = one_of(_STANDARD_DISK, "premium_lrs", "standardssd_lrs")
 _managed_disk = record({"storageAccountType": _storage})
 _disk = record(

@@ -138,3 +138,26 @@ async def test_images_are_listed_once_an_hour_and_missed_by_nobody(app, calls, b
         assert (await pool_check(app)).is_ok
         assert await provision.pool_notes(app) == []
     assert len(lists()) > 1
+
+
+GALLERY = "/subscriptions/1/resourceGroups/group/providers/Microsoft.Compute/galleries/g/images/tools/versions/1.0.0"
+
+
+@pytest.mark.parametrize(
+    ("image", "property_name"),
+    [
+        (GALLERY, "virtualMachineImageId"),
+        ("/SharedGalleries/1-gallery/Images/tools/Versions/latest", "sharedGalleryImageId"),
+        ("/CommunityGalleries/gallery-1/Images/tools/Versions/1.0.0", "communityGalleryImageId"),
+    ],
+)
+async def test_a_pool_can_have_an_image_of_ones_own(app, tmp_path, image, property_name):
+    pool_id = f"{app.settings.pool.id}-own"
+    routed = with_routes(app, tmp_path / "routes.toml", f'[pools.{pool_id}]\nimage = "{image}"\nnodes = 0')
+    assert await provision.pool_notes(routed) == []
+    resource = provision.resources(routed)[-1]
+    await provision.make(resource)
+    pool = await app.clients.batch.get_pool(pool_id)
+    reference = pool.virtual_machine_configuration.image_reference
+    assert (reference[property_name], reference.publisher) == (image, None)
+    await provision.remove(resource)

@@ -206,6 +206,10 @@ WRONG = [
     (MINIMAL + "outputs_on = 'always'", "routes.toml, route 'texts', outputs_on is 'always': it must be success"),
     ("[pools.a]\nnods = 1", "routes.toml, pool 'a' has 'nods', which means nothing here: did you mean nodes?"),
     ("[pools.a]\nnodes = 1001", "routes.toml, pool 'a', nodes is 1001: it must be a whole number of nodes, at most"),
+    (
+        '[pools.a]\nimage = "/subscriptions/s/disks/d"',
+        "routes.toml, pool 'a', image is '/subscriptions/s/disks/d': it must be publisher:offer:sku:version",
+    ),
     ('[pools.a]\nimage = "x"', "routes.toml, pool 'a', image is 'x': it must be publisher:offer:sku:version"),
     ("[pools.a]\nscale = 1", "routes.toml, pool 'a', scale is 1: it must be a table such as { min = 0, max = 20 }"),
     ("[pools.a]\nscale = {}", "routes.toml, pool 'a', scale has no max: it must be a whole number of nodes"),
