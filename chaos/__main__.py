@@ -44,7 +44,7 @@ def _run(plan: Plan, folder: Path) -> int:
         print(exc, f"no run; state and logs were kept in {folder}", sep="\n", file=sys.stderr)
         return 2
     print("", *report.lines(result), sep="\n")
-    if result.verdict.is_good:
+    if result.is_good:
         shutil.rmtree(folder, ignore_errors=True)
         return 0
     print(f"\nstate and logs were kept in {folder}; again: make chaos SEED={plan.seed}")

@@ -21,7 +21,7 @@ def lines(result: Result) -> Iterator[str]:
     yield f"detected by     {_counts(verdict.detected_by)}"
     yield f"run again       {verdict.run_again}, each sent back to its queue by Batch"
     yield f"attempts        {verdict.attempts} more, each as the output of the one before was lost"
-    yield f"scaled pool     {verdict.nodes_removed} nodes that ran something were removed by the app"
+    yield f"scaled pool     the app removed {verdict.nodes_removed} nodes that ran something; {result.nodes_left} left"
     yield ""
     for name, offenders in (
         ("lost", verdict.lost),

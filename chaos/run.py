@@ -46,6 +46,12 @@ class Result:
     settled_after: float | None
     harm: Counter[str]
     verdict: Verdict
+    #: Nodes that the scaled pool has at the end.
+    nodes_left: int
+
+    @property
+    def is_good(self) -> bool:
+        return self.verdict.is_good and self.settled_after is not None
 
 
 async def run(plan: Plan, folder: Path) -> Result:
@@ -63,6 +69,7 @@ async def run(plan: Plan, folder: Path) -> Result:
         settled_after = await _settle(stack, dropper, events, harm.nodes, plan.settle_seconds)
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
+        nodes_left = sum(node.is_spot for node in await harm.nodes.list())
         evidence = await gather(
             stack,
             dropper.done,
@@ -78,6 +85,7 @@ async def run(plan: Plan, folder: Path) -> Result:
         settled_after=settled_after,
         harm=harm.done,
         verdict=judge(evidence),
+        nodes_left=nodes_left,
     )
 
 
