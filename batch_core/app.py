@@ -40,6 +40,8 @@ class App:
     """One app: everything that the use cases need."""
 
     settings: Settings
+    #: What marks its pools and jobs in the account: the address of its table.
+    mark: str
     route_book: RouteBook
     clients: Clients
     table: StateTable
@@ -84,12 +86,14 @@ def app_on(
     """Make an app that remembers nothing yet, on clients that are open."""
     table_client = clients.tables.get_table_client(settings.table_name)
     registry = JobRegistry(table_client)
-    batch = BatchService(clients.batch)
+    mark = f"{clients.tables.url.partition('?')[0].rstrip('/')}/{settings.table_name}"
+    batch = BatchService(clients.batch, mark)
     files = TaskFiles(clients.batch)
     signer = Signer(clients.blobs)
     outputs = OutputContainer(clients.blobs, settings.output_container, signer)
     return App(
         settings=settings,
+        mark=mark,
         route_book=RouteBook(env, verbatim.problems),
         clients=clients,
         table=StateTable(table_client),

@@ -7,7 +7,7 @@ many, they take the tasks of today, too.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Final
@@ -15,6 +15,7 @@ from typing import Final
 from batch_core.config.routes import JobKind
 from batch_core.naming import job_day, job_id
 from batch_core.services.batch import BatchService
+from batch_core.services.ownership import AccountJob
 from batch_core.state.job_registry import JobEntry, JobRegistry
 
 logger = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ class Jobs:
 
     What is known is cached in memory; the table has it for every process. Either may be stale: Batch says that a job is
     gone when a task is added to it (then the next is taken), and a table that was created again lists no job, until the
-    reconciling tick finds it named by open records.
+    reconciling tick finds it named by open records, or another one finds it marked as the app's.
     """
 
     def __init__(
@@ -75,6 +76,17 @@ class Jobs:
             kind, today = kind or self._default, self._now().date()
             self._current[kind] = today, await self._find(kind, today)
             return self._current[kind][1].job_id
+
+    async def registered(self, active: Iterable[AccountJob]) -> list[JobEntry]:
+        """List the jobs of the table; of these jobs of the account, those are registered again that it has lost.
+
+        What is being deleted is not lost: its entry goes before the job has.
+        """
+        jobs = await self._registry.jobs()
+        lost = {job.job_id for job in active if job.is_marked and job.is_active} - {job.job_id for job in jobs}
+        for one in sorted(lost):
+            await self.register_again(one)
+        return await self._registry.jobs() if lost else jobs
 
     async def register_again(self, lost: str) -> None:
         """Register a job that open records name and the table does not list: it may have been created again."""

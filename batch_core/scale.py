@@ -62,8 +62,8 @@ async def scale(app: App) -> ScaleReport:
         if not scaled:
             return report
         # In this order: a job of ours is registered before it is created.
-        active = await app.nodes.active_jobs()
-        jobs = await app.registry.jobs()
+        active = await app.batch.active_jobs()
+        jobs = await app.jobs.registered(active)
     except (RoutesError, ServiceError) as exc:
         logger.warning("No pool is scaled: %s", exc)
         report.is_complete = False
@@ -71,7 +71,7 @@ async def scale(app: App) -> ScaleReport:
     for pool, bounds in scaled:
         report.pools += 1
         own = [job for job in jobs if _pool_of(app, job).lower() == pool.id.lower() and not job.terminated_at]
-        on_pool = {job_id for job_id, pool_id in active.items() if pool_id.lower() == pool.id.lower()}
+        on_pool = {job.job_id for job in active if job.pool_id.lower() == pool.id.lower()}
         tick = _Tick(app, pool, bounds, own, report)
         try:
             await tick.scale(others=on_pool - {job.job_id for job in jobs})

@@ -33,7 +33,7 @@ async def tidy(app: App, *, is_dry_run: bool = False, budget: timedelta = TICK) 
     """Terminate and delete old jobs; idempotent, reentrant and crash-safe."""
     time_budget = TimeBudget(budget)
     report = TidyReport()
-    jobs = await app.registry.jobs()
+    jobs = await _registered(app, is_dry_run=is_dry_run)
     busy = await _busy_jobs(app) if jobs else set()
     try:
         for job in jobs:
@@ -43,6 +43,15 @@ async def tidy(app: App, *, is_dry_run: bool = False, budget: timedelta = TICK) 
     except OutOfTime:
         report.is_complete = False
     return report
+
+
+async def _registered(app: App, *, is_dry_run: bool) -> list[JobEntry]:
+    """List the jobs of the table, also those that it has lost; a dry run writes nothing."""
+    try:
+        return await app.registry.jobs() if is_dry_run else await app.jobs.registered(await app.batch.active_jobs())
+    except ServiceError as exc:
+        logger.warning("Jobs that the table may have lost are not looked for: %s", exc)
+        return await app.registry.jobs()
 
 
 async def _tidy_or_leave(app: App, job: JobEntry, report: TidyReport, *, is_dry_run: bool) -> None:

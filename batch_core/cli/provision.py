@@ -105,7 +105,7 @@ async def find_resources(app: App) -> list[Resource]:
     """
     named = {pool.id.lower() for pool in app.routes().pools}
     with translating("listing pools"):
-        made = await pool_ids(app.clients.batch, made_for=_mark_of(app))
+        made = await pool_ids(app.clients.batch, app=app.mark)
     former = [_former_pool(app, pool_id) for pool_id in made if pool_id.lower() not in named]
     return [*resources(app), *former]
 
@@ -113,7 +113,8 @@ async def find_resources(app: App) -> list[Resource]:
 async def find_jobs(app: App) -> dict[str, Resource]:
     """List the jobs that this app made, by their ids, as things to remove.
 
-    These are the jobs of its prefix that its table lists, or that are on one of its pools. Raises `RoutesError` while
+    These are the jobs of its prefix that are marked as its own, that its table lists, or that are on one of its pools.
+    Raises `RoutesError` while
     the routes cannot be read, which name pools, and the `ServiceError` that fits.
     """
     pools = {app.settings.pool.id, *(pool.id for pool in app.routes().pools)}
@@ -122,8 +123,8 @@ async def find_jobs(app: App) -> dict[str, Resource]:
     except Missing:
         registered = set()
     with translating("listing jobs"):
-        jobs = await jobs_of(app.clients.batch, prefix=f"{app.settings.job_prefix}-")
-    ours = [job_id for job_id, pool_id in jobs.items() if pool_id in pools or job_id in registered]
+        jobs = await jobs_of(app.clients.batch, prefix=f"{app.settings.job_prefix}-", app=app.mark)
+    ours = [job.job_id for job in jobs if job.is_marked or job.pool_id in pools or job.job_id in registered]
     return {job_id: _job(app, job_id) for job_id in ours}
 
 
@@ -138,7 +139,7 @@ def _container(app: App, role: str, name: str) -> Resource:
 def _pool(app: App, pool: Pool) -> Resource:
     return Resource(
         description=f"pool {pool.id}",
-        create=lambda: create_pool(app.clients.batch, pool, made_for=_mark_of(app)),
+        create=lambda: create_pool(app.clients.batch, pool, app=app.mark),
         delete=lambda: delete_pool(app.clients.batch, pool.id),
     )
 
@@ -157,11 +158,6 @@ def _job(app: App, job_id: str) -> Resource:
         create=lambda: _never(f"creating job {job_id}", "jobs are made when tasks are submitted"),
         delete=lambda: delete_job(app.clients.batch, job_id),
     )
-
-
-def _mark_of(app: App) -> str:
-    """Return what marks the pools of this app in the account: the address of its table."""
-    return f"{app.clients.tables.url.partition('?')[0].rstrip('/')}/{app.settings.table_name}"
 
 
 async def _never(action: str, reason: str) -> None:

@@ -56,6 +56,7 @@ from batch_core.services.batch_values import (
     TaskResource,
     Upload,
 )
+from batch_core.services.ownership import AccountJob, account_jobs, mark
 from batch_core.services.verbatim import completed
 
 #: https://learn.microsoft.com/rest/api/batchservice/tasks/create-task-collection
@@ -70,15 +71,23 @@ _COMPLETED_TASK_FIELDS: Final = ["id", "stateTransitionTime", "executionInfo", "
 class BatchService:
     """Batch as the app uses it. Every method raises the `ServiceError` that fits."""
 
-    def __init__(self, client: BatchClient) -> None:
+    def __init__(self, client: BatchClient, app: str) -> None:
+        """`app` is what jobs are marked with."""
         self._client = client
+        self._app = app
+
+    async def active_jobs(self) -> list[AccountJob]:
+        """List all jobs of the account that have not ended."""
+        with translating("listing the account's jobs"):
+            return await account_jobs(self._client, "state ne 'completed'", self._app)
 
     async def create_job(self, job_id: str, pool_id: str, priority: int = 0) -> None:
-        """Create the job on this pool; idempotent: one that already exists is fine."""
+        """Create the job on this pool, marked as the app's; idempotent: one that already exists is fine."""
         try:
             with translating(f"creating job {job_id}"):
+                pool = BatchPoolInfo(pool_id=pool_id)
                 await self._client.create_job(
-                    BatchJobCreateOptions(id=job_id, pool_info=BatchPoolInfo(pool_id=pool_id), priority=priority)
+                    BatchJobCreateOptions(id=job_id, pool_info=pool, priority=priority, metadata=[mark(self._app)])
                 )
         except Conflict as exc:
             if exc.code != "JobExists":

@@ -15,7 +15,7 @@ from azure.batch.models import (
 from batch_core.errors import Conflict, Missing
 from batch_core.sdk.paging import each_item
 from batch_core.sdk.translation import translating
-from batch_core.services.batch_reading import node_of, required_text
+from batch_core.services.batch_reading import node_of
 from batch_core.services.batch_values import Node
 
 #: https://learn.microsoft.com/rest/api/batchservice/nodes/list-nodes
@@ -25,13 +25,6 @@ MAX_NODES_PER_REMOVAL: Final = 100
 #: It takes tasks, or takes none, already: https://learn.microsoft.com/rest/api/batchservice/batch-status-and-error-codes.
 _SCHEDULED_SO: Final = "NodeAlreadyInTargetSchedulingState"
 _NODE_FIELDS: Final = ["id", "state", "stateTransitionTime", "isDedicated", "schedulingState"]
-
-
-async def pools_of_jobs(client: BatchClient, expression: str) -> dict[str, str]:
-    """List the jobs that a filter finds, each with the id of its pool; empty where it has a pool of its own."""
-    listed = client.list_jobs(filter=expression, select=["id", "poolInfo"])
-    found = [(required_text(job.id), job.pool_info) async for job in each_item(listed)]
-    return {job_id: (info and info.pool_id) or "" for job_id, info in found}
 
 
 class PoolNodes:
@@ -54,11 +47,6 @@ class PoolNodes:
         with translating(f"counting the tasks of job {job_id}"):
             counts = (await self._client.get_job_task_counts(job_id)).task_slot_counts
             return int(counts.active + counts.running)
-
-    async def active_jobs(self) -> dict[str, str]:
-        """List the ids of all jobs of the account that have not ended, each with that of its pool."""
-        with translating("listing the account's jobs"):
-            return await pools_of_jobs(self._client, "state ne 'completed'")
 
     async def resize(self, pool_id: str, *, dedicated: int, spot: int) -> None:
         """Ask for so many nodes; one that is being resized already is left alone."""

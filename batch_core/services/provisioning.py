@@ -9,7 +9,6 @@ from azure.batch.models import (
     AutoUserSpecification,
     BatchApplicationPackageReference,
     BatchContainerConfiguration,
-    BatchMetadataItem,
     BatchPoolCreateOptions,
     BatchStartTask,
     BatchTaskSchedulingPolicy,
@@ -24,12 +23,10 @@ from azure.storage.blob.aio import BlobServiceClient
 
 from batch_core.config.pools import Pool, StartTask
 from batch_core.sdk.paging import each_item
-from batch_core.services.pool_nodes import pools_of_jobs
+from batch_core.services.ownership import AccountJob, account_jobs, is_marked, mark
 from batch_core.services.verbatim import completed
 
 _POLLING_SECONDS: Final = 2
-#: The metadata of a pool that names the app which it was made for: by its table, which is nobody else's.
-_MADE_FOR: Final = "batchdrop"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,21 +95,17 @@ def _package(name: str) -> BatchApplicationPackageReference:
     return BatchApplicationPackageReference(application_id=application_id, version=version or None)
 
 
-async def create_pool(client: BatchClient, pool: Pool, *, made_for: str) -> None:
-    """Make the pool; it notes for which app, so that it is found when that names it no longer."""
+async def create_pool(client: BatchClient, pool: Pool, *, app: str) -> None:
+    """Make the pool, marked as the app's."""
     options = pool_options(pool)
-    options.metadata = [*(options.metadata or []), BatchMetadataItem(name=_MADE_FOR, value=made_for)]
+    options.metadata = [*(options.metadata or []), mark(app)]
     await client.create_pool(options)
 
 
-async def pool_ids(client: BatchClient, *, made_for: str) -> list[str]:
+async def pool_ids(client: BatchClient, *, app: str) -> list[str]:
     """List the pools that were made for an app."""
     listed = client.list_pools(select=["id", "metadata"])
-    return [
-        pool.id
-        async for pool in each_item(listed)
-        if any((item.name, item.value) == (_MADE_FOR, made_for) for item in pool.metadata or ())
-    ]
+    return [pool.id async for pool in each_item(listed) if is_marked(pool.metadata, app)]
 
 
 async def delete_pool(client: BatchClient, pool_id: str) -> None:
@@ -127,9 +120,9 @@ async def delete_job(client: BatchClient, job_id: str) -> None:
     await poller.result()
 
 
-async def jobs_of(client: BatchClient, *, prefix: str) -> dict[str, str]:
-    """List the jobs whose ids begin with a prefix, each with the id of its pool; empty for one of its own."""
-    return await pools_of_jobs(client, f"startswith(id,'{prefix}')")
+async def jobs_of(client: BatchClient, *, prefix: str, app: str) -> list[AccountJob]:
+    """List the jobs whose ids begin with a prefix, those that have ended, too."""
+    return await account_jobs(client, f"startswith(id,'{prefix}')", app)
 
 
 async def task_counts(client: BatchClient, job_id: str) -> TaskCounts:

@@ -188,6 +188,14 @@ async def test_a_pool_with_a_job_of_somebody_else_is_left_alone(scaled, caplog):
     assert f"job {stranger} on it is not of this app" in caplog.text
 
 
+async def test_a_job_of_its_own_that_a_new_table_does_not_list_keeps_no_pool_from_being_scaled(scaled):
+    (record,) = await put(scaled, 1)
+    await scaled.registry.remove(record.job_id)
+    await scale(scaled)
+    assert await steady(scaled) == 1
+    assert [job.job_id for job in await scaled.registry.jobs()] == [record.job_id]
+
+
 async def test_what_is_not_known_removes_nothing(scaled, tmp_path, monkeypatch):
     records = await put(scaled, 2)
     await scale(scaled)

@@ -199,3 +199,27 @@ async def test_a_task_that_the_closing_ended_still_gets_its_final_state(app, mon
     assert record.state in {TaskState.FAILED, TaskState.OUTPUT_LOST}
     assert record.reason
     assert (await record_of(app, record.task_id)).closed_at
+
+
+async def test_a_job_that_a_new_table_does_not_list_is_recognized_and_closed(app):
+    job_id = await done(app)
+    await app.registry.remove(job_id)
+    unlisted = later(app, days=2)
+    assert await tidy(unlisted, is_dry_run=True) == NOTHING
+    assert await tidy(unlisted) == TidyReport(terminated=[job_id])
+    assert await states(app) == {job_id: BatchJobState.COMPLETED}
+
+
+async def test_a_job_that_is_being_deleted_is_not_listed_again(app):
+    job_id = await done(app)
+    await tidy(later(app, days=2))
+    await app.batch.delete_job(job_id)
+    await app.registry.remove(job_id)
+    assert await tidy(later(app, days=10)) == NOTHING
+    assert await app.registry.jobs() == []
+
+
+async def test_jobs_are_not_looked_for_where_batch_does_not_list_them(app, batch_endpoint):
+    job_id = await done(app)
+    async with faults(batch_endpoint, {"operation": "list_jobs", "answer": {"status": 403}}):
+        assert await tidy(later(app, days=2)) == TidyReport(terminated=[job_id])

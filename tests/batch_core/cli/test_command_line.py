@@ -157,9 +157,12 @@ async def test_what_routes_name_no_longer_is_removed_too_and_what_is_not_ours_st
         foreign = pool_options(replace(settings_pool(app.settings.pool), id=f"{former}-foreign", nodes=0))
         await app.clients.batch.create_pool(foreign)
         await app.registry.add(JobEntry(job_id=job_id, day=date(2026, 11, 30), number=1, takes_tasks=True))
+        await app.batch.create_job(f"{job_id}1", former)
         (tmp_path / "routes.toml").write_text("")
         _, output, _ = await run(["teardown", "--dry-run"], environment, tmp_path)
         assert f"  job {job_id} (no tasks)\n" in output
+        # The table does not list this one; its metadata says for which app it was made.
+        assert f"  job {job_id}1 (no tasks)\n" in output
         assert f"  pool {former} (0 nodes)\n" in output
         assert "foreign" not in output
         assert (await run(["teardown", "--yes"], environment, tmp_path))[0] == 0
