@@ -4,9 +4,9 @@ A record's route and job are pinned before Batch is called, and stay as they are
 route says something else by the time a queued record is handed over, Batch is asked first: what it has stays; what it
 does not have takes today's route, and the record says what took it before.
 
-The new route may mean another job: another pool, or priority. Then another process that has not seen the change may
-still be adding the task to the old one. So the record is marked first, which keeps everybody from handing it over, and
-gets its new job when no such call can be in flight any more. Within the same job no task can be added twice.
+Another process that has not seen the change may still be adding the task as it was: to another job, perhaps, and with
+outputs that the record would not know of. So the record is marked first, which keeps everybody from handing it over,
+and takes today's route when no such call can be in flight any more.
 """
 
 import asyncio
@@ -123,25 +123,18 @@ async def _still_in_flight(
     They are marked when that is first seen; a mark counts whatever the routes say by now.
     """
     now = app.now()
-    moving = {one.record.task_id for one in changed if await _leaves_its_job(app, one.record, today)}
-    unmarked = [one for one in changed if one.record.task_id in moving and one.record.rerouted_at is None]
+    unmarked = [one for one in changed if one.record.job_id and one.record.rerouted_at is None]
     await app.table.update([Change(one, _marked(one.record, now, today)) for one in unmarked])
+    # One without a job was never handed over.
     return _split(
         changed,
-        lambda one: one.record.task_id in moving and (one.record.rerouted_at or now) > now - IN_FLIGHT,
+        lambda one: bool(one.record.job_id) and (one.record.rerouted_at or now) > now - IN_FLIGHT,
     )
 
 
-async def _leaves_its_job(app: App, record: TaskRecord, today: Mapping[str, Route | None]) -> bool:
-    if not record.job_id or record.rerouted_at is not None:
-        return bool(record.job_id)
-    route = today[record.task_id]
-    return route is None or not are_alike(record.job_id, await app.jobs.current(route.job_kind))
-
-
 def _marked(record: TaskRecord, now: datetime, today: Mapping[str, Route | None]) -> TaskRecord:
-    change = "another pool or priority takes it now" if today[record.task_id] else "no route takes it any more"
-    reason = f"{change}: it leaves its job when no earlier submission can be in flight any more"
+    change = "its route is another one now" if today[record.task_id] else "no route takes it any more"
+    reason = f"{change}: that counts when no earlier submission can be in flight any more"
     return replace(record, rerouted_at=now, reason=reason, next_attempt_at=now + IN_FLIGHT)
 
 

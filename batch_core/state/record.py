@@ -75,7 +75,7 @@ class TaskRecord:
     is_route_chosen: bool = False
     #: What took it before, or its earlier attempt: the name and the digest of a route.
     route_before: str | None = None
-    #: When it was found that another pool or priority takes it now: nothing hands it over before it has a new job.
+    #: When it was found that its route says something else now: nothing hands it over before it has today's.
     rerouted_at: datetime | None = None
     container: str
     blob: str

@@ -238,6 +238,36 @@ async def never_handed_over(app, records):
     return {}
 
 
+async def takes_todays(app):
+    """Reconcile until a record whose route has changed takes today's."""
+    await reconcile(later(app, minutes=5))
+    await reconcile(later(app, seconds=IN_FLIGHT.total_seconds() + 400))
+
+
+async def test_a_task_that_is_being_added_as_its_route_was_is_collected_as_that_said(app, tmp_path, monkeypatch):
+    """One process has not seen that the route changed; the other looks while its call is on the way."""
+    old = '[[routes]]\nname = "a"\nmatch = "**"\ncommand = "/bin/echo precious"\n'
+    before = with_routes(app, tmp_path / "before.toml", old)
+    today = with_routes(app, tmp_path / "today.toml", old + 'stdout = "upload"\ninput_after = "delete"\n')
+    add_tasks, on_the_way = type(app.batch).add_tasks, []
+
+    async def delayed(self, *call):
+        on_the_way.append(call)
+        raise asyncio.CancelledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(app.batch), "add_tasks", delayed)
+        with pytest.raises(asyncio.CancelledError):
+            await submit(before, [await dropped(app, "a.txt")], detected_by=TRIGGER)
+    await reconcile(later(today, minutes=5))
+    await add_tasks(app.batch, *on_the_way[0])
+    await reconcile(later(today, seconds=IN_FLIGHT.total_seconds() + 400))
+    (task,) = [task for _, task in await tasks_of(app)]
+    end = await collected(today, task)
+    assert (end.state, end.route_digest) == (TaskState.SUCCEEDED, before.routes().routes[0].digest)
+    assert await output(app, end.stdout) == b"precious\n"
+
+
 async def test_what_batch_has_already_stays_as_it_was_pinned(app, tmp_path, monkeypatch):
     routed = with_routes(app, tmp_path / "routes.toml", TEXTS)
     record = await submitted(routed)
@@ -253,7 +283,7 @@ async def test_what_batch_does_not_have_takes_todays_route_and_says_what_took_it
     routed = with_routes(app, tmp_path / "routes.toml", TEXTS)
     record = await queued_before(routed, monkeypatch)
     (tmp_path / "routes.toml").write_text(CHANGED)
-    await reconcile(later(routed, minutes=5))
+    await takes_todays(routed)
     end = await collected(routed, record.task_id)
     assert await output(app, end.stdout) == b"changed\ntext"
     assert (end.route_before, end.job_id) == (f"texts {record.route_digest}", record.job_id)
@@ -273,7 +303,7 @@ async def test_a_record_goes_to_another_pool_only_when_nobody_can_be_adding_it_t
         record.job_id,
         record.route_digest,
     )
-    assert marked.reason.startswith("another pool or priority takes it now")
+    assert marked.reason.startswith("its route is another one now")
     # Nobody else hands it over either, whatever its routes say.
     (tmp_path / "before.toml").write_text(TEXTS)
     before = with_routes(app, tmp_path / "before.toml", TEXTS)
@@ -296,7 +326,7 @@ async def test_a_record_of_an_older_release_takes_todays_route(app, tmp_path, mo
     row = {"PartitionKey": keys.partition, "RowKey": keys.row, "route": "", "route_digest": ""}
     await app.table._client.update_entity(row)
     routed = with_routes(app, tmp_path / "routes.toml", TEXTS)
-    await reconcile(later(routed, minutes=5))
+    await takes_todays(routed)
     end = await collected(routed, record.task_id)
     assert (end.route, end.route_before, end.job_id) == ("texts", None, record.job_id)
 
