@@ -94,10 +94,10 @@ async def assigned(app: App, queued: Sequence[Stored]) -> Assignment:
     today = {one.record.task_id: route_of(routes, one.record) for one in queued}
     found = {task_id: route for task_id, route in today.items() if route is not None}
     same, changed = _split(queued, lambda one: _is_as_pinned(one.record, today[one.record.task_id]))
-    waiting, settled = await _still_in_flight(app, changed, today)
-    added = await _added_among(app, [one.record for one in settled if one.record.job_id])
-    done, left = _split(settled, lambda one: one.record.task_id in added)
-    taken, unroutable = _split(left, lambda one: one.record.task_id in found)
+    added = await _added_among(app, [one.record for one in changed if one.record.job_id])
+    done, left = _split(changed, lambda one: one.record.task_id in added)
+    waiting, settled = await _still_in_flight(app, left, today)
+    taken, unroutable = _split(settled, lambda one: one.record.task_id in found)
     pinned_now = await _pin(app, taken, found)
     return Assignment(ready=same + pinned_now, routes=found, unroutable=unroutable, added=done, waiting=waiting)
 

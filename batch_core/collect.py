@@ -302,7 +302,7 @@ class _Tick:
     async def _move_watermark(self, job: JobEntry, safe: datetime, listed: Sequence[datetime]) -> None:
         # Written only where the next list becomes shorter by it: an idle app writes nothing.
         if any(moment < safe for moment in listed):
-            await self._app.registry.update(replace(job, watermark=safe))
+            await self._app.registry.note_progress(job, safe)
 
     def _leave(self, what: str, error: AppError, **ids: str) -> None:
         """Leave it for the next tick."""

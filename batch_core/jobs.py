@@ -8,7 +8,6 @@ many, they take the tasks of today, too.
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from datetime import date, datetime
 from typing import Final
 
@@ -72,7 +71,7 @@ class Jobs:
                 if job.job_id == ended_job_id:
                     kind = kind or self._kind_of(job)
                     if job.takes_tasks:
-                        await self._registry.update(replace(job, takes_tasks=False))
+                        await self._registry.note_full(job)
             kind, today = kind or self._default, self._now().date()
             self._current[kind] = today, await self._find(kind, today)
             return self._current[kind][1].job_id
@@ -97,15 +96,17 @@ class Jobs:
         await self._registry.add(self._entry(lost, kind, day, number))
 
     async def _find(self, kind: JobKind, day: date) -> JobEntry:
-        """Return the newest job of this kind and day if it takes tasks, else register the next one."""
+        """Return the newest job of this kind and day if it takes tasks, else an earlier one or a new one."""
         jobs = await self._registry.jobs()
         of_kind = [job for job in jobs if job.job_id == self._job_id(kind, job.day, job.number)]
         newest = max((job for job in of_kind if job.day == day), key=lambda job: job.number, default=None)
         if newest is not None and newest.takes_tasks:
             return newest
-        open_ones = [job for job in of_kind if job.takes_tasks]
-        if open_ones and sum(job.terminated_at is None for job in jobs) >= MANY_JOBS:
-            return max(open_ones, key=lambda job: (job.day, job.number))
+        if newest is None and sum(job.terminated_at is None for job in jobs) >= MANY_JOBS:
+            earlier = max((job for job in of_kind if job.takes_tasks), key=lambda job: job.day, default=None)
+            # Noted, so that it is not ended with the jobs of its own day; it may just have been.
+            if earlier is not None and (earlier.used_on == day or await self._registry.note_use(earlier, day)):
+                return earlier
         number = newest.number + 1 if newest else 1
         entry = self._entry(self._job_id(kind, day, number), kind, day, number)
         await self._registry.add(entry)

@@ -5,7 +5,7 @@ so no task goes before its output was confirmed; a task that is still handed to 
 """
 
 import logging
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
@@ -64,10 +64,9 @@ async def _tidy_or_leave(app: App, job: JobEntry, report: TidyReport, *, is_dry_
 
 
 async def _tidy_job(app: App, job: JobEntry, report: TidyReport, *, is_dry_run: bool) -> None:
-    if job.terminated_at is None and job.day < (app.now() - LATE).date():
-        if not is_dry_run:
-            await _terminate(app, job)
-        report.terminated.append(job.job_id)
+    if job.terminated_at is None and job.last_day < (app.now() - LATE).date():
+        if is_dry_run or await _terminate(app, job):
+            report.terminated.append(job.job_id)
     elif job.terminated_at is not None and app.now() - job.terminated_at >= app.settings.job_retention_time:
         if not is_dry_run:
             await _delete(app, job)
@@ -83,11 +82,14 @@ async def _busy_jobs(app: App) -> set[str]:
     return busy
 
 
-async def _terminate(app: App, job: JobEntry) -> None:
-    # It stops taking tasks first: a submission that reads the table from now on takes another job.
-    await app.registry.update(replace(job, takes_tasks=False))
+async def _terminate(app: App, job: JobEntry) -> bool:
+    """Terminate a job, unless a submission has just chosen it for its tasks of today: that changes its entry."""
+    # It stops taking tasks first: a submission that looks for a job from now on takes another one.
+    if not await app.registry.retire(job):
+        return False
     await app.batch.terminate_job(job.job_id)
-    await app.registry.update(replace(job, takes_tasks=False, terminated_at=app.now()))
+    await app.registry.note_termination(job, app.now())
+    return True
 
 
 async def _delete(app: App, job: JobEntry) -> None:

@@ -5,11 +5,13 @@ from collections import Counter
 
 import pytest
 
+from batch_core import jobs
+from batch_core import tidy as tidying
 from batch_core.jobs import MANY_JOBS
 from batch_core.state.record import TaskState
 from batch_core.submit import submit
 from batch_core.tidy import tidy
-from tests.batch_core.steps import TRIGGER, collected, dropped, later, with_routes
+from tests.batch_core.steps import TRIGGER, collected, dropped, later, submitted, with_routes
 from tests.batch_emulator.control_client import control
 
 _ROUTES = 20
@@ -73,3 +75,25 @@ async def test_files_that_wait_for_a_week_keep_no_others_from_their_jobs(routed,
         assert sum((await active_jobs(routed)).values()) <= MANY_JOBS < quota
     # Each route has gone on in the newest job that it has.
     assert Counter((await active_jobs(routed)).values()) == {3: 10, 2: 10}
+
+
+async def test_an_earlier_job_that_takes_the_tasks_of_today_is_not_ended_under_them(app, monkeypatch):
+    monkeypatch.setattr(jobs, "MANY_JOBS", 1)
+    first = await submitted(app, "first.txt")
+    await collected(app, first.task_id)
+    tomorrow = later(app, days=1, hours=2)
+    chosen = []
+
+    async def busy_jobs(_):
+        """Nothing is open in any job; just then a file is submitted, by a process that has looked for its job."""
+        chosen.append(await submitted(tomorrow, "second.txt"))
+        return set()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tidying, "_busy_jobs", busy_jobs)
+        assert (await tidy(tomorrow)).terminated == []
+    assert [record.job_id for record in chosen] == [first.job_id]
+    assert (await collected(app, chosen[0].task_id)).state is TaskState.SUCCEEDED
+    # It stays for the day that it was chosen for, and goes when that is over.
+    assert (await tidy(tomorrow)).terminated == []
+    assert (await tidy(later(app, days=2, hours=2))).terminated == [first.job_id]

@@ -150,7 +150,7 @@ async def test_a_cancelled_task_that_collect_has_passed_is_sent_back(app):
     record = await submitted(app)
     await completed(app, [record.task_id])
     (job,) = await app.registry.jobs()
-    await app.registry.update(replace(job, watermark=utc_now() + timedelta(minutes=1)))
+    await app.registry.note_progress(job, utc_now() + timedelta(minutes=1))
     await cancel(app, record.task_id)
     await reconcile(later(app, minutes=30))
     await collect(app)

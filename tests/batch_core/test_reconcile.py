@@ -9,6 +9,7 @@ from azure.core.pipeline.transport import AioHttpTransport
 from batch_core import collect as collect_module
 from batch_core.app import App
 from batch_core.collect import collect
+from batch_core.in_flight import IN_FLIGHT
 from batch_core.naming import BlobVersion
 from batch_core.reconcile import reconcile
 from batch_core.state.changes import Change, Stored
@@ -142,7 +143,9 @@ async def test_a_task_that_had_not_run_when_its_job_was_ended_goes_to_the_next_j
 
 async def test_a_task_that_was_left_behind_in_an_ended_job_does_not_close_the_record_that_went_on(app):
     before = await unstarted(app)
-    await reconcile(later(with_command(app, "/bin/sleep 600"), minutes=5))
+    changed = with_command(app, "/bin/sleep 600")
+    await reconcile(later(changed, minutes=5))
+    await reconcile(later(changed, seconds=IN_FLIGHT.total_seconds() + 400))
     await app.clients.batch.terminate_task(before.job_id, before.task_id)
     await completed_in(app, before)
     await collect(app)
@@ -161,7 +164,7 @@ async def test_a_completion_that_the_watermark_has_passed_is_sent_back_and_colle
     late, other = await submitted(app, "late.txt"), await submitted(app, "other.txt")
     await completed(app, [late.task_id, other.task_id])
     job = (await app.registry.jobs())[0]
-    await app.registry.update(replace(job, watermark=app.now() + timedelta(seconds=5)))
+    await app.registry.note_progress(job, app.now() + timedelta(seconds=5))
     assert (await collect(app)).listed == 0
     assert (await reconcile(later(app, minutes=5))).done["sent_back"] >= 1
     for record in (late, other):
@@ -172,7 +175,8 @@ async def test_a_completion_in_a_job_that_was_closed_under_it_is_collected(app):
     record = await submitted(app)
     await completed(app, [record.task_id])
     job = (await app.registry.jobs())[0]
-    await app.registry.update(replace(job, takes_tasks=False, terminated_at=app.now()))
+    await app.registry.note_full(job)
+    await app.registry.note_termination(job, app.now())
     assert (await collect(app)).jobs == 0
     assert (await reconcile(later(app, minutes=5))).done["sent_back"] == 1
     assert (await collected(app, record.task_id)).state is TaskState.SUCCEEDED

@@ -81,7 +81,8 @@ async def test_a_job_in_which_something_is_open_is_neither_closed_nor_deleted(ap
         await completed(app, [(await submitted(app)).task_id])
     assert await tidy(later(app, days=2)) == NOTHING
     job = (await app.registry.jobs())[0]
-    await app.registry.update(replace(job, takes_tasks=False, terminated_at=app.now()))
+    await app.registry.note_full(job)
+    await app.registry.note_termination(job, app.now())
     assert await tidy(later(app, days=30)) == NOTHING
 
 

@@ -244,8 +244,8 @@ class World:
     async def _is_quiet(self) -> bool:
         try:
             found = await sweep(self.app)
-            # By then no call is under way that could still add a task whose cancellation was asked for.
-            await reconcile(later(self.app, seconds=IN_FLIGHT.total_seconds() + 30))
+            # By then no call is under way that could still add a task that is cancelled, or whose route has changed.
+            await reconcile(later(self.app, seconds=IN_FLIGHT.total_seconds() + 400))
             await collect(self.app)
         except Unavailable:
             # A tick that failed is followed by another.

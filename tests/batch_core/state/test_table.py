@@ -138,9 +138,9 @@ async def test_jobs_are_noted_once_and_keep_what_is_not_changed(storage_app):
     registry = storage_app.registry
     job = JobEntry(job_id="files-1", day=NOW.date(), number=1, takes_tasks=True)
     await registry.add(job)
-    await registry.update(replace(job, watermark=NOW))
+    await registry.note_progress(job, NOW)
     await registry.add(job)
-    await registry.update(replace(job, takes_tasks=False))
+    await registry.note_full(job)
     assert await registry.jobs() == [replace(job, takes_tasks=False, watermark=NOW)]
     await registry.remove("files-1")
     assert await registry.jobs() == []
