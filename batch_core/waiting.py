@@ -54,6 +54,8 @@ def _pool_of(app: App, pool_id: str) -> Pool | None:
 
 
 def _what_for(pool: PoolStatus, counts: NodeCounts, scale: Scale | None) -> str:
+    if counts.able and counts.idle == counts.able and pool.is_steady:
+        return f"its nodes are idle: it is about to start, or takes more slots than a node has ({pool.slots_per_node})"
     if counts.able and scale is not None and pool.target >= scale.max:
         return f"every task slot is taken, and it has {scale.max} nodes, which is its ceiling"
     if counts.able:

@@ -153,6 +153,7 @@ def pool_status(pool: BatchPool) -> PoolStatus:
         target=(pool.target_dedicated_nodes or 0) + (pool.target_low_priority_nodes or 0),
         errors=tuple(f"{error.code}: {error.message}" for error in pool.resize_errors or []),
         spot_target=pool.target_low_priority_nodes or 0,
+        spot_nodes=pool.current_low_priority_nodes or 0,
         slots_per_node=pool.task_slots_per_node or 1,
         scales_itself=bool(pool.enable_auto_scale),
         machine=pool_machine(pool),
@@ -188,6 +189,7 @@ def node_counts(pool: BatchPoolNodeCounts) -> NodeCounts:
     return NodeCounts(
         total=sum(kind.total for kind in kinds),
         able=sum(kind.idle + kind.running for kind in kinds),
+        idle=sum(kind.idle for kind in kinds),
         starting=sum(
             kind.creating + kind.starting + kind.waiting_for_start_task + kind.rebooting + kind.reimaging
             for kind in kinds

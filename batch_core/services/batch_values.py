@@ -165,6 +165,16 @@ class NodeCounts:
     unusable: int = 0
     #: Spot nodes whose machines were taken away.
     preempted: int = 0
+    #: Of those able to run tasks, the ones that run none.
+    idle: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demand:
+    """Tasks of a job that have not ended, and the task slots that they take."""
+
+    tasks: int
+    slots: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,6 +200,8 @@ class PoolStatus:
     errors: tuple[str, ...]
     #: Of the nodes that it is to have, those that are Spot nodes.
     spot_target: int = 0
+    #: Of those that it has.
+    spot_nodes: int = 0
     slots_per_node: int = 1
     #: By an autoscale formula, so that nobody else can resize it.
     scales_itself: bool = False
@@ -231,6 +243,10 @@ class Node:
         https://learn.microsoft.com/azure/batch/nodes-and-pools#nodes
         """
         return self.state in {BatchNodeState.PREEMPTED, BatchNodeState.START_TASK_FAILED, BatchNodeState.UNUSABLE}
+
+    @property
+    def is_unusable(self) -> bool:
+        return self.state == BatchNodeState.UNUSABLE
 
 
 @dataclass(frozen=True, kw_only=True)

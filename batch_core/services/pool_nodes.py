@@ -16,7 +16,7 @@ from batch_core.errors import Conflict, Missing
 from batch_core.sdk.paging import each_item
 from batch_core.sdk.translation import translating
 from batch_core.services.batch_reading import node_of
-from batch_core.services.batch_values import Node
+from batch_core.services.batch_values import Demand, Node
 
 #: https://learn.microsoft.com/rest/api/batchservice/nodes/list-nodes
 _NODES_PER_PAGE: Final = 1000
@@ -38,15 +38,16 @@ class PoolNodes:
             listed = self._client.list_nodes(pool_id, select=_NODE_FIELDS, max_results=_NODES_PER_PAGE)
             return [node_of(node) async for node in each_item(listed)]
 
-    async def needed_slots(self, job_id: str) -> int:
-        """Return how many task slots the tasks of a job take that have not ended.
+    async def demand(self, job_id: str) -> Demand:
+        """Count the tasks of a job that have not ended, and the task slots that they take.
 
         The service's figures may be stale (https://learn.microsoft.com/rest/api/batchservice/jobs/get-job-task-counts):
         good for growing a pool, not for deciding that nothing runs.
         """
         with translating(f"counting the tasks of job {job_id}"):
-            counts = (await self._client.get_job_task_counts(job_id)).task_slot_counts
-            return int(counts.active + counts.running)
+            counts = await self._client.get_job_task_counts(job_id)
+            tasks, slots = counts.task_counts, counts.task_slot_counts
+            return Demand(tasks=int(tasks.active + tasks.running), slots=int(slots.active + slots.running))
 
     async def resize(self, pool_id: str, *, dedicated: int, spot: int) -> None:
         """Ask for so many nodes; one that is being resized already is left alone."""

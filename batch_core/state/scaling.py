@@ -10,8 +10,8 @@ from azure.data.tables import TableEntity, UpdateMode
 from azure.data.tables.aio import TableClient
 
 from batch_core.checked import checked
-from batch_core.errors import Conflict, Missing
-from batch_core.sdk.service_codes import ABSENT_ENTITY
+from batch_core.errors import Conflict
+from batch_core.sdk.paging import each_item
 from batch_core.sdk.translation import translating
 from batch_core.state.entities import SCALING, field_value, property_values
 from batch_core.state.transactions import create_unless_exists
@@ -39,24 +39,20 @@ class Scaling:
 
     def __init__(self, client: TableClient) -> None:
         self._client = client
+        #: No pool has nodes that are about to go, as far as this process knows.
+        self.is_empty = False
 
-    async def load(self, pool_id: str) -> ScalingState:
-        """Return what is remembered of a pool; an entity that cannot be read remembers nothing."""
-        try:
-            with translating(f"reading how pool {pool_id} is scaled"):
-                entity = await self._client.get_entity(SCALING, pool_id.lower())
-        except Missing as exc:
-            if exc.code not in ABSENT_ENTITY:
-                raise
-            return ScalingState(pool_id=pool_id)
-        try:
-            return _to_state(pool_id, entity)
-        except (LookupError, TypeError, ValueError, RecursionError) as exc:
-            logger.warning("What is remembered of pool %s cannot be read, and is forgotten: %s", pool_id, exc)
-            return ScalingState(pool_id=pool_id, etag=str(entity.metadata["etag"]))
+    async def all(self) -> dict[str, ScalingState]:
+        """Return what is remembered of pools, by their ids in small letters; what cannot be read remembers nothing."""
+        with translating("reading how pools are scaled"):
+            listed = self._client.query_entities("PartitionKey eq @scaling", parameters={"scaling": SCALING})
+            states = [_readable_state(entity) async for entity in each_item(listed)]
+        self.is_empty = not any(state.closing for state in states)
+        return {state.pool_id.lower(): state for state in states}
 
     async def save(self, state: ScalingState) -> ScalingState | None:
-        """Write a state that was loaded; None if it was modified since: another instance is at it."""
+        """Write a state that was read; None if it was modified since: another instance is at it."""
+        self.is_empty = False
         entity = property_values(
             {
                 "PartitionKey": SCALING,
@@ -81,6 +77,16 @@ class Scaling:
         except Conflict:
             return None
         return replace(state, etag=str(reply["etag"]))
+
+
+def _readable_state(entity: TableEntity) -> ScalingState:
+    """Return what is remembered of a pool; nothing if it cannot be read, but for its ETag, on which it is replaced."""
+    pool_id = str(entity["RowKey"])
+    try:
+        return _to_state(pool_id, entity)
+    except (LookupError, TypeError, ValueError, RecursionError) as exc:
+        logger.warning("What is remembered of pool %s cannot be read, and is forgotten: %s", pool_id, exc)
+        return ScalingState(pool_id=pool_id, etag=str(entity.metadata["etag"]))
 
 
 def _to_state(pool_id: str, entity: TableEntity) -> ScalingState:

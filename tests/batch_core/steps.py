@@ -12,6 +12,7 @@ from azure.batch.models._models import BatchJobTerminateOptions
 from batch_core import submit as submission
 from batch_core.app import App, utc_now
 from batch_core.assignment import pinned
+from batch_core.cancel import cancel
 from batch_core.clocks import ServiceClock
 from batch_core.collect import collect
 from batch_core.config.routes import JobKind, settings_route
@@ -164,3 +165,9 @@ async def closed(app: App, job_id: str) -> None:
 async def deleted(app: App, job_id: str) -> None:
     """Delete a job, as an operator may do."""
     await (await app.clients.batch.begin_delete_job(job_id, polling_interval=0.05)).result()
+
+
+async def cancel_all(app: App, records: Iterable[TaskRecord]) -> None:
+    """Cancel the tasks of these records."""
+    for record in records:
+        await cancel(app, record.task_id)

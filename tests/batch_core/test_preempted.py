@@ -128,7 +128,7 @@ async def test_a_noted_node_that_is_preempted_and_comes_back_is_closed_before_it
     node = await idle_node(spot, tmp_path)
     await do_with_node(spot, node, "preempt")
     await scale(spot)
-    assert (await spot.scaling.load(pool_of(spot))).closing == (node,)
+    assert (await spot.scaling.all())[pool_of(spot).lower()].closing == (node,)
     await do_with_node(spot, node, "recover")
     async with asyncio.timeout(30):
         while [one.state for one in await spot.nodes.nodes(pool_of(spot))] != ["idle"]:
@@ -144,7 +144,7 @@ async def test_a_noted_node_that_is_broken_when_work_comes_stays_noted_and_holds
     await do_with_node(spot, node, "preempt")
     second = await submitted(spot, "b.txt")
     await scale(spot)
-    assert (await spot.scaling.load(pool_of(spot))).closing == (node,)
+    assert (await spot.scaling.all())[pool_of(spot).lower()].closing == (node,)
     await do_with_node(spot, node, "recover")
     await running(spot, second)
     (tmp_path / second.blob).touch()

@@ -1,97 +1,31 @@
 """Pools that the app scales: up at once, down to zero, and never with a result on a node that goes."""
 
 import asyncio
-import json
-from datetime import timedelta
 
 import pytest
 from azure.batch.models import BatchJobCreateOptions, BatchPoolInfo
 
 from batch_core import backoff
-from batch_core import scale as scaling
 from batch_core.app import app_on
-from batch_core.cli import provision
 from batch_core.collect import collect
 from batch_core.errors import Unavailable
 from batch_core.http.health import check_health
 from batch_core.scale import scale
 from batch_core.state.record import TaskState
-from batch_core.submit import submit
 from batch_core.waiting import why_waiting
 from tests.batch_core.cuts import Cut, End, cut_short, cuttable_calls
-from tests.batch_core.steps import TRIGGER, dropped, later, record_of, with_routes
+from tests.batch_core.scaled_pool import (
+    PATIENCE_SECONDS,
+    pool_id_of,
+    pool_of,
+    put,
+    released,
+    running,
+    steady,
+    until_gone,
+)
+from tests.batch_core.steps import later, record_of
 from tests.batch_emulator.control_client import control
-
-PATIENCE_SECONDS = 30
-
-
-@pytest.fixture
-async def scaled(app, tmp_path, monkeypatch):
-    """An app with a pool of its own that has no nodes yet, for the commands of `released`."""
-    # Services give their time in whole seconds.
-    monkeypatch.setattr(scaling, "IDLE_FOR", timedelta(seconds=-2))
-    pool_id = f"{app.settings.pool.id}-scaled"
-    command = f"/bin/bash -c 'until [ -e \"{tmp_path}/$INPUT_BLOB\" ]; do sleep 0.05; done'"
-    text = f"""
-        [[routes]]
-        name = "all"
-        match = "**"
-        command = {json.dumps(command)}
-        pool = "{pool_id}"
-        [pools.{pool_id}]
-        slots_per_node = 2
-        scale = {{ max = 3 }}
-    """
-    routed = with_routes(app, tmp_path / "routes.toml", text)
-    await provision.make(provision.resources(routed)[-1])
-    await steady(routed)
-    yield routed
-    await app.clients.batch.begin_delete_pool(pool_id)
-
-
-def pool_id_of(app):
-    return app.routes().pools[-1].id
-
-
-async def pool_of(app):
-    return await app.clients.batch.get_pool(pool_id_of(app))
-
-
-async def steady(app):
-    """Wait until the pool has the nodes that it is to have, and each of them is ready; return how many these are."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while True:
-            pool = await pool_of(app)
-            nodes = await app.nodes.nodes(pool.id)
-            is_ready = all(node.state in {"idle", "running"} for node in nodes)
-            if pool.allocation_state == "steady" and is_ready and len(nodes) == pool.target_dedicated_nodes:
-                return len(nodes)
-            await asyncio.sleep(0.05)
-
-
-async def put(app, count, prefix="f"):
-    """Drop and submit so many files, whose commands end when they are released."""
-    versions = [await dropped(app, f"{prefix}{number}.txt", b"0") for number in range(count)]
-    return [one.record for one in await submit(app, versions, detected_by=TRIGGER)]
-
-
-async def running(app, records):
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while True:
-            tasks = [await app.batch.current_task(record.job_id, record.task_id) for record in records]
-            if all(task.state == "running" for task in tasks):
-                return [task.node_id for task in tasks]
-            await asyncio.sleep(0.05)
-
-
-async def released(app, tmp_path, records):
-    """Let the commands end, and wait until Batch has completed their tasks."""
-    for record in records:
-        (tmp_path / record.blob).touch()
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        for record in records:
-            while (await app.batch.current_task(record.job_id, record.task_id)).state != "completed":
-                await asyncio.sleep(0.05)
 
 
 async def test_a_pool_gets_the_nodes_that_a_burst_needs_and_goes_down_to_zero_when_all_is_collected(
@@ -127,11 +61,6 @@ async def test_no_node_goes_while_a_result_is_on_it(scaled, tmp_path):
     await collect(scaled)
     assert ((await scale(scaled)).closed, (await scale(scaled)).removed) == (2, 2)
     assert await steady(scaled) == 0
-
-
-async def collect_only(app, record, node, nodes, records):
-    """Nothing of any node is collected yet; return None: no node may go."""
-    return
 
 
 async def test_a_node_whose_task_came_back_is_opened_again(scaled, tmp_path):
@@ -267,20 +196,13 @@ def again_from_nothing(app):
     return app_on(app.clients, app.settings)
 
 
-async def until_gone(app):
-    """Tick in fair weather until the pool has no nodes."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while await app.nodes.nodes(pool_id_of(app)) or (await pool_of(app)).allocation_state != "steady":
-            # A claim of a process that has ended is over by then.
-            await scale(later(app, minutes=6))
-            await asyncio.sleep(0.05)
-
-
 async def test_a_pool_without_nodes_is_well_when_the_app_scales_it(scaled):
     checks = {check.name: check for check in await check_health(scaled)}
     assert checks[f"pool {pool_id_of(scaled)}"].is_ok
 
 
 async def test_without_scaled_pools_a_tick_costs_nothing(app, calls):
+    await scale(app)
+    calls.clear()
     await scale(app)
     assert calls == []

@@ -95,7 +95,7 @@ async def test_the_start_task_failed_on_every_node(environment, batch_endpoint):
 
 
 async def test_the_nodes_are_unusable(app, batch_endpoint):
-    await why(app, "every task slot is taken")
+    await why(app, "its nodes are idle")
     pool = app.settings.pool.id
     for node in [node.id async for node in app.clients.batch.list_nodes(pool)]:
         reply = await control(batch_endpoint, "POST", f"/pools/{pool}/nodes/{node}/makeunusable", {})
