@@ -20,7 +20,7 @@ from typing import Final
 from batch_core.app import App
 from batch_core.errors import AppError, Missing, NotNow, OutOfTime, RecordNotFound, Refused, ServiceError
 from batch_core.log_text import figures
-from batch_core.naming import STDERR, STDOUT, output_name
+from batch_core.naming import FILES_FOLDER, STDERR, STDOUT, output_name
 from batch_core.outcome import as_the_command_ended, ended_by_itself, has_run, is_upload_failure, outcome_of
 from batch_core.retry import run_again
 from batch_core.services.batch_errors import is_gone, is_out_of_reach
@@ -211,11 +211,16 @@ class _Tick:
     async def _delete_input(self, task: OpenTask) -> None:
         """Delete the file if its route says so: only now is it certain that it has succeeded.
 
-        One that cannot be deleted stays: it is recorded, so that nothing runs it again.
+        One that cannot be deleted stays: it is recorded, so that nothing runs it again. So does one that has left none
+        of the files that its route has uploaded, since Batch calls that a success, too.
         """
         if task.etag_to_delete is None:
             return
         try:
+            folder = output_name(task.blob, task.task_id, FILES_FOLDER)
+            if task.has_files and not await self._app.outputs.has_any(f"{folder}/"):
+                logger.warning("The file of task %s is not deleted: its command made no file to upload", task.task_id)
+                return
             await self._app.inputs.delete(task.blob, task.etag_to_delete)
         except ServiceError as exc:
             logger.warning("The file of task %s has succeeded and is not deleted: %s", task.task_id, exc)

@@ -99,6 +99,10 @@ STDERR: Final = "stderr.txt"
 #: Below the outputs of a task: the files that its node uploads.
 FILES_FOLDER: Final = "files"
 
+#: What is left of a blob's name to the outputs below their task's folder, in characters and in parts.
+MAX_OUTPUT_LENGTH: Final = 256
+_FILE_SEGMENTS: Final = 24
+
 #: More attempts at one version have no id.
 MAX_ATTEMPT: Final = 9999
 
@@ -158,17 +162,19 @@ def folder_of(blob_name: str) -> str:
 
 
 def output_name(blob_name: str, task: str, file: str) -> str:
-    """Return the output blob's name: `<blob name>/<task id>/<file>`, the blob name cut if the whole is too long.
+    """Return the output blob's name: `<blob name>/<task id>/<file>`, the blob name cut where that may be too long.
 
-    A part `.` or `..` is written `%2E` or `%2E%2E`, so that the name leads nowhere else in any URL. The task id, which
-    is a hash of the blob's true name, keeps apart what is cut or written alike.
+    All outputs of a task are in one folder: however long `file` is, the blob name is cut alike. A part `.` or `..` is
+    written `%2E` or `%2E%2E`, so that the name leads nowhere else in any URL; slashes at the beginning, which nodes may
+    leave out, are left out. The task id, which is a hash of the blob's true name, keeps apart what is cut or written
+    alike.
     """
-    tail = f"{task}/{file}"
-    folders = "/".join(blob_name.split("/")[: MAX_BLOB_NAME_SEGMENTS - 1 - tail.count("/")])
+    folders = "/".join(blob_name.lstrip("/").split("/")[: MAX_BLOB_NAME_SEGMENTS - 1 - _FILE_SEGMENTS])
     plain = _DOT_SEGMENT.sub(lambda dots: dots[0].replace(".", "%2E"), folders)
-    path = _cut(plain, MAX_BLOB_NAME_LENGTH - len(tail) - 1)
+    path = _cut(plain, MAX_BLOB_NAME_LENGTH - len(task) - 2 - MAX_OUTPUT_LENGTH)
     # The cut may have left one or two dots of a longer part.
-    return f"{_DOT_SEGMENT.sub('', path)}/{tail}"
+    folder = _DOT_SEGMENT.sub("", path)
+    return f"{folder}/{task}/{file}" if folder else f"{task}/{file}"
 
 
 def has_dot_segment(blob_name: str) -> bool:

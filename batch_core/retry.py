@@ -44,6 +44,8 @@ async def run_again(app: App, task: str, lost: Outcome) -> Outcome:
     if record.state.is_final or not (is_named or _is_wanted_again(record)):
         return lost
     lost = replace(lost, reason=(record.reason if is_named else None) or lost.reason)
+    if record.cancel_requested_at and record.retried_as and not await _exists(app, record.retried_as):
+        return replace(lost, reason=f"{lost.reason}; it is not run again, as it is cancelled")
     try:
         version = await _same_version(app, record)
         claimed = await _claimed(app, stored, lost.reason)

@@ -179,6 +179,8 @@ async def _list_what_exists(app: App) -> list[Found]:
         ["This is there to be deleted:", *(f"  {one}" for one in found)] if found else ["There is nothing to delete."]
     )
     print(*lines, sep="\n", flush=True)
+    for pool_id in await provision.foreign_pools(app):
+        print(f"Pool {pool_id} is left alone: setup has not made it.", flush=True)
     if open_tasks := sum(one.open_tasks for one in found):
         print(f"\n{open_tasks} of the tasks still run, or their output is not collected: it would be lost.", flush=True)
     return found

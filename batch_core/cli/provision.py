@@ -7,17 +7,18 @@ from typing import Final
 from batch_core.app import App
 from batch_core.config.pools import Pool
 from batch_core.errors import Conflict, Missing, ServiceError
+from batch_core.naming import job_day
 from batch_core.pool_images import image_notes
 from batch_core.sdk.translation import translating
 from batch_core.services.batch_reading import pool_machine
 from batch_core.services.provisioning import (
+    account_pools,
     create_container,
     create_pool,
     delete_container,
     delete_job,
     delete_pool,
     jobs_of,
-    pool_ids,
     pool_options,
 )
 from batch_core.state.provisioning import create_table, delete_table
@@ -42,6 +43,10 @@ def resources(app: App) -> list[Resource]:
 
     Raises `RoutesError` while the routes, which name pools, cannot be read.
     """
+    return [*_storage(app), *(_pool(app, pool) for pool in app.routes().pools if not pool.is_existing)]
+
+
+def _storage(app: App) -> list[Resource]:
     settings, clients = app.settings, app.clients
     containers = [
         _container(app, "input", settings.input_container),
@@ -52,7 +57,7 @@ def resources(app: App) -> list[Resource]:
         create=lambda: create_table(clients.tables, settings.table_name),
         delete=lambda: delete_table(clients.tables, settings.table_name),
     )
-    return [*containers, table, *(_pool(app, pool) for pool in app.routes().pools if not pool.is_existing)]
+    return [*containers, table]
 
 
 async def pool_notes(app: App) -> list[str]:
@@ -98,33 +103,46 @@ async def remove(resource: Resource) -> bool:
 
 
 async def find_resources(app: App) -> list[Resource]:
-    """Return what `teardown` looks for beside jobs: what `resources` returns, and pools of earlier routes or settings.
+    """Return what `teardown` looks for beside jobs: the containers, the table, and the pools that `setup` made.
 
-    These are the pools that `setup` made for this app and that nothing names any more. Raises `RoutesError` while the
-    routes cannot be read, which name pools, and the `ServiceError` that fits.
+    Those of earlier routes or settings, which nothing names any more, are among them; pools that somebody else made are
+    not, whatever names them. Raises the `ServiceError` that fits.
     """
-    named = {pool.id.lower() for pool in app.routes().pools}
     with translating("listing pools"):
-        made = await pool_ids(app.clients.batch, app=app.mark)
-    former = [_former_pool(app, pool_id) for pool_id in made if pool_id.lower() not in named]
-    return [*resources(app), *former]
+        pools = await account_pools(app.clients.batch, app=app.mark)
+    return [*_storage(app), *(_made_pool(app, pool_id) for pool_id, is_marked in pools.items() if is_marked)]
+
+
+async def foreign_pools(app: App) -> list[str]:
+    """Return the pools that `setup` would make, and that somebody else has made: `teardown` leaves them alone.
+
+    Raises `RoutesError` while the routes cannot be read, and the `ServiceError` that fits.
+    """
+    with translating("listing pools"):
+        pools = await account_pools(app.clients.batch, app=app.mark)
+    foreign = {pool_id.lower() for pool_id, is_marked in pools.items() if not is_marked}
+    return [pool.id for pool in app.routes().pools if not pool.is_existing and pool.id.lower() in foreign]
 
 
 async def find_jobs(app: App) -> dict[str, Resource]:
     """List the jobs that this app made, by their ids, as things to remove.
 
-    These are the jobs of its prefix that are marked as its own, that its table lists, or that are on one of its pools.
-    Raises `RoutesError` while
+    These are the jobs of its prefix that are marked as its own, that its table lists, or, of releases that marked none,
+    whose ids it could have made and that are on a pool that it makes. Raises `RoutesError` while
     the routes cannot be read, which name pools, and the `ServiceError` that fits.
     """
-    pools = {app.settings.pool.id, *(pool.id for pool in app.routes().pools)}
+    pools = {pool.id for pool in app.routes().pools if not pool.is_existing}
     try:
         registered = {job.job_id for job in await app.registry.jobs()}
     except Missing:
         registered = set()
     with translating("listing jobs"):
         jobs = await jobs_of(app.clients.batch, prefix=f"{app.settings.job_prefix}-", app=app.mark)
-    ours = [job.job_id for job in jobs if job.is_marked or job.pool_id in pools or job.job_id in registered]
+    ours = [
+        job.job_id
+        for job in jobs
+        if job.is_marked or job.job_id in registered or (job.pool_id in pools and job_day(job.job_id))
+    ]
     return {job_id: _job(app, job_id) for job_id in ours}
 
 
@@ -144,10 +162,10 @@ def _pool(app: App, pool: Pool) -> Resource:
     )
 
 
-def _former_pool(app: App, pool_id: str) -> Resource:
+def _made_pool(app: App, pool_id: str) -> Resource:
     return Resource(
         description=f"pool {pool_id}",
-        create=lambda: _never(f"creating pool {pool_id}", "neither the settings nor the routes name it"),
+        create=lambda: _never(f"creating pool {pool_id}", "it is there to be removed"),
         delete=lambda: delete_pool(app.clients.batch, pool_id),
     )
 

@@ -165,14 +165,12 @@ class InputContainer:
         return _prefixes(marker, names)
 
     async def delete(self, blob_name: str, etag: str) -> bool:
-        """Delete this version of a blob, with its snapshots; False if it has changed since, or is gone."""
+        """Delete this version of a blob; False if it has changed since, is gone, or has snapshots, which stay."""
         try:
             with translating(f"deleting blob {blob_name!r}"):
-                await self._blob(blob_name).delete_blob(
-                    delete_snapshots="include", etag=f'"{etag}"', match_condition=MatchConditions.IfNotModified
-                )
+                await self._blob(blob_name).delete_blob(etag=f'"{etag}"', match_condition=MatchConditions.IfNotModified)
         except (Conflict, Missing) as exc:
-            logger.info("Blob %r is left alone: %s", blob_name, exc)
+            logger.warning("Blob %r has succeeded and is not deleted: %s", blob_name, exc)
             return False
         return True
 

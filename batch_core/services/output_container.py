@@ -9,6 +9,7 @@ from azure.storage.blob import BlobBlock, ContentSettings
 from azure.storage.blob.aio import BlobClient, BlobServiceClient
 
 from batch_core.errors import Missing, Unavailable
+from batch_core.sdk.paging import each_item
 from batch_core.sdk.translation import translating
 from batch_core.services.blob_access import blob_client, blob_properties
 from batch_core.services.signing import Signer
@@ -45,6 +46,12 @@ class OutputContainer:
                 return int((await blob_properties(self._blob(blob_name))).size)
         except Missing:
             return None
+
+    async def has_any(self, folder: str) -> bool:
+        """Return whether a blob's name begins with this folder's."""
+        with translating(f"looking for outputs in {folder!r}"):
+            container = self._client.get_container_client(self._name)
+            return bool([name async for name in each_item(container.list_blobs(folder, results_per_page=1))])
 
     async def blocks_of(self, blob_name: str) -> set[str]:
         """Return the ids of the blocks that a commit can use: those that wait for one, and those of the blob itself."""

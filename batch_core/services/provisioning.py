@@ -102,10 +102,10 @@ async def create_pool(client: BatchClient, pool: Pool, *, app: str) -> None:
     await client.create_pool(options)
 
 
-async def pool_ids(client: BatchClient, *, app: str) -> list[str]:
-    """List the pools that were made for an app."""
+async def account_pools(client: BatchClient, *, app: str) -> dict[str, bool]:
+    """List the pools of the account, each with whether it was made for an app."""
     listed = client.list_pools(select=["id", "metadata"])
-    return [pool.id async for pool in each_item(listed) if is_marked(pool.metadata, app)]
+    return {pool.id: is_marked(pool.metadata, app) async for pool in each_item(listed)}
 
 
 async def delete_pool(client: BatchClient, pool_id: str) -> None:

@@ -149,9 +149,20 @@ def twins_of(name):
 
 def test_an_output_name_is_cut_as_the_service_counts():
     output = naming.output_name("\N{GRINNING FACE}" * 512, "t-1", "stdout.txt")
-    assert len(output.encode("utf-16-le")) // 2 in {naming.MAX_BLOB_NAME_LENGTH, naming.MAX_BLOB_NAME_LENGTH - 1}
-    assert output.startswith("\N{GRINNING FACE}" * 400)
+    longest = naming.MAX_BLOB_NAME_LENGTH - naming.MAX_OUTPUT_LENGTH + len("stdout.txt")
+    assert len(output.encode("utf-16-le")) // 2 in {longest, longest - 1}
+    assert output.startswith("\N{GRINNING FACE}" * 300)
     assert output.endswith("\N{GRINNING FACE}/t-1/stdout.txt")
+
+
+@given(versions)
+def test_all_outputs_of_a_task_are_in_one_folder(version):
+    task = naming.task_id(version)
+    longest = "/".join(["f"] * 24).ljust(naming.MAX_OUTPUT_LENGTH, "f")
+    outputs = [naming.output_name(version.name, task, file) for file in ("stdout.txt", "files", longest)]
+    assert len({output.rpartition(f"{task}/")[0] for output in outputs}) == 1
+    assert len(outputs[-1].encode("utf-16-le")) <= 2 * naming.MAX_BLOB_NAME_LENGTH
+    assert outputs[-1].count("/") < naming.MAX_BLOB_NAME_SEGMENTS
 
 
 @given(versions)
@@ -160,20 +171,22 @@ def test_every_output_name_is_one_that_storage_accepts(version):
     output = naming.output_name(version.name, task, "stdout.txt")
     assert len(output.encode("utf-16-le")) <= 2 * naming.MAX_BLOB_NAME_LENGTH
     assert output.count("/") < naming.MAX_BLOB_NAME_SEGMENTS
-    assert output.endswith(f"/{task}/stdout.txt")
+    assert f"/{output}".endswith(f"/{task}/stdout.txt")
 
 
 @pytest.mark.parametrize(
     ("name", "output"),
     [
         ("a/b.txt", "a/b.txt/t-1/stdout.txt"),
-        ("/leading//.hidden/", "/leading//.hidden//t-1/stdout.txt"),
+        # Nodes may leave out slashes at the beginning.
+        ("//leading//.hidden/", "leading//.hidden//t-1/stdout.txt"),
+        ("//", "t-1/stdout.txt"),
         ("../x", "%2E%2E/x/t-1/stdout.txt"),
         ("a/./b/..", "a/%2E/b/%2E%2E/t-1/stdout.txt"),
         (".../..a/b..", ".../..a/b../t-1/stdout.txt"),
         ("..\\x", "%2E%2E\\x/t-1/stdout.txt"),
         # The cut leaves two dots of a longer part.
-        ("n" * 1007 + "/..hidden", "n" * 1007 + "//t-1/stdout.txt"),
+        ("n" * 760 + "/..hidden", "n" * 760 + "//t-1/stdout.txt"),
     ],
 )
 def test_an_output_stands_under_its_files_name(name, output):

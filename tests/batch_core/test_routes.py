@@ -637,6 +637,26 @@ async def test_a_file_is_deleted_when_it_has_succeeded_and_never_otherwise(app, 
     assert (await sweep(passed(routed, minutes=30))).submitted == 0
 
 
+async def test_a_file_whose_command_made_none_of_the_files_to_upload_is_not_deleted(app, tmp_path, caplog):
+    text = DELETES.replace('outputs = ["one.txt", "a/**/*.csv", "./c/*"]', 'outputs = ["a", "*.none"]')
+    routed = with_routes(app, tmp_path / "routes.toml", text)
+    end = await collected(routed, (await submitted(routed, "a.txt", b"0")).task_id)
+    assert (end.state, await blobs_below(app, end.files)) == (TaskState.SUCCEEDED, {})
+    assert await names_in(app) == ["a.txt"]
+    assert "is not deleted: its command made no file to upload" in caplog.text
+
+
+async def test_a_file_with_snapshots_is_not_deleted_since_they_would_go_with_it(app, tmp_path, caplog):
+    routed = with_routes(app, tmp_path / "routes.toml", DELETES)
+    await dropped(app, "a.txt", b"older")
+    await app.clients.blobs.get_blob_client(app.settings.input_container, "a.txt").create_snapshot()
+    end = await collected(routed, (await submitted(routed, "a.txt", b"0")).task_id)
+    assert end.state is TaskState.SUCCEEDED
+    assert await names_in(app) == ["a.txt"]
+    assert "is not deleted: " in caplog.text
+    assert "SnapshotsPresent" in caplog.text
+
+
 async def test_a_file_that_has_changed_since_is_not_deleted(app, tmp_path):
     routed = with_routes(app, tmp_path / "routes.toml", DELETES)
     record = await submitted(routed, "a.txt", b"0")

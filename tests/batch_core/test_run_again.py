@@ -152,6 +152,16 @@ async def test_what_was_cancelled_is_not_run_again(routed):
     assert await run_again(routed, record.task_id, LOST) == LOST
 
 
+async def test_what_was_cancelled_after_its_next_attempt_was_named_is_not_run_again(routed):
+    record = await submitted(routed)
+    stored = await routed.table.get(record.task_id)
+    named = replace(stored.record, retried_as=f"{record.task_id}-r2", reason="its node is gone")
+    await routed.table.update([Change(stored, replace(named, cancel_requested_at=routed.now()))])
+    outcome = await run_again(routed, record.task_id, LOST)
+    assert outcome.reason == "its node is gone; it is not run again, as it is cancelled"
+    assert len(await tasks_of(routed)) == 1
+
+
 async def test_two_instances_make_one_attempt(routed):
     record = await submitted(routed)
     await completed(routed, [record.task_id])

@@ -165,6 +165,17 @@ async def test_what_routes_name_no_longer_is_removed_too_and_what_is_not_ours_st
         assert f"  job {job_id}1 (no tasks)\n" in output
         assert f"  pool {former} (0 nodes)\n" in output
         assert "foreign" not in output
+        # What somebody else has made stays, whatever names it.
+        stranger = f"files-nightly-{former}"
+        theirs = BatchPoolInfo(pool_id=f"{former}-foreign")
+        await app.clients.batch.create_job(BatchJobCreateOptions(id=stranger, pool_info=theirs))
+        for words in ("existing = true", "nodes = 0"):
+            (tmp_path / "routes.toml").write_text(f"[pools.{former}-foreign]\n{words}\n")
+            _, output, _ = await run(["teardown", "--dry-run"], environment, tmp_path)
+            assert stranger not in output
+            assert f"  pool {former}-foreign" not in output
+        assert f"Pool {former}-foreign is left alone: setup has not made it.\n" in output
+        (tmp_path / "routes.toml").write_text("")
         assert (await run(["teardown", "--yes"], environment, tmp_path))[0] == 0
         assert await left(app) == set()
         assert await app.batch.pool_status(f"{former}-foreign")
