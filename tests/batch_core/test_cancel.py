@@ -164,18 +164,19 @@ async def test_a_request_during_the_submission_stops_the_task_that_batch_just_to
 
 async def test_a_submission_that_adds_the_task_after_the_request_and_then_dies_leaves_nothing_running(app, monkeypatch):
     version = await dropped(app, "a.txt")
-    stored = await recorded_only(app, version)
+    long = with_command(app, LONG)
+    stored = await recorded_only(long, version)
     add_tasks = app.batch.add_tasks
 
     async def dies(job_id, tasks):
         await cancel(app, stored.record.task_id)
-        await reconcile(later(app, minutes=5))
+        await reconcile(later(long, minutes=5))
         await add_tasks(job_id, tasks)
         raise asyncio.CancelledError
 
     monkeypatch.setattr(app.batch, "add_tasks", dies)
     with pytest.raises(asyncio.CancelledError):
-        await submit(with_command(app, LONG), [version], detected_by=TRIGGER)
+        await submit(long, [version], detected_by=TRIGGER)
     await running(app, stored.record.task_id)
     await reconcile(later(app, seconds=OVER))
     await completed(app, [stored.record.task_id])
