@@ -63,21 +63,24 @@ async def take_by_hand(app: App, name: str, *, is_forced: bool, route: str | Non
 
     A route that the operator names takes the file whatever it is called; one that has its task already keeps it. Raises
     `BlobNotFound`, `NotAFile`, `NotNow` while it is being copied or if the routes ignore it, `InvalidRequest` for a
-    route that does not exist, `RoutesError` if one is named while they cannot be read, and `ServiceError`.
+    route that does not exist or takes folders and no such file, `RoutesError` if one is named while they cannot be
+    read, and `ServiceError`.
     """
-    chosen = _chosen(app, route) if route is not None else None
+    chosen = _chosen(app, name, route) if route is not None else None
     version = await app.inputs.version_of(name)
     if chosen is None and (why := why_ignored(app, name)):
-        raise NotNow(f"{why}: name the route that is to take it")
+        raise NotNow(f"{why}: {app.routes().remedy(name)}")
     if is_forced:
         return await submit_again(app, version, detected_by=DetectedBy.HTTP, chosen=chosen)
     (submission,) = await submit(app, [version], detected_by=DetectedBy.HTTP, is_urgent=True, chosen=chosen)
     return submission
 
 
-def _chosen(app: App, name: str) -> Route:
+def _chosen(app: App, blob_name: str, name: str) -> Route:
     routes = app.routes()
     if (route := routes.named(name)) is not None:
+        if why := route.why_not_by_hand(blob_name):
+            raise InvalidRequest([why])
         return route
     names = [one.name for one in routes.routes]
     near = get_close_matches(name, names, n=1)

@@ -49,8 +49,8 @@ def main() -> int:
     parser = _parser()
     check_command(parser, sys.argv[1:], list(_COMMANDS), _ELSEWHERE)
     arguments = parser.parse_args()
-    if arguments.command == "routes" and arguments.action == "match" and not arguments.name:
-        parser.error("routes match NAME: the name of the blob is missing")
+    if arguments.command == "routes":
+        _check_routes(parser, arguments)
     if arguments.command == "routes" and arguments.action == "schema":
         # It needs no settings.
         return routes.schema()
@@ -72,6 +72,16 @@ def main() -> int:
         return 130
 
 
+def _check_routes(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    """Exit with what is wrong with arguments that do not fit the action."""
+    if arguments.action == "match" and not arguments.name:
+        parser.error("routes match NAME: the name of the blob is missing")
+    if arguments.action == "schema" and arguments.name is not None:
+        parser.error(f"routes schema takes no name and no file: {arguments.name}")
+    if arguments.action != "match" and arguments.route is not None:
+        parser.error(f"--route is for routes match, not for routes {arguments.action}")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m batch_core", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", title="commands")
@@ -87,8 +97,9 @@ def _parser() -> argparse.ArgumentParser:
     everything = "look up every file of the container, not only those modified since the last sweep"
     made["sweep"].add_argument("--all", action="store_true", dest="is_all", help=everything)
     actions = "check the file, match a blob's name, or print the JSON Schema of the file for editors"
+    name = "match: the blob's name, which need not exist; check: another file than the settings'"
     made["routes"].add_argument("action", choices=("check", "match", "schema"), help=actions)
-    made["routes"].add_argument("name", nargs="?", help="match: the blob's name, which need not exist")
+    made["routes"].add_argument("name", nargs="?", metavar="NAME", help=name)
     made["routes"].add_argument("--route", metavar="ROUTE", help="match: the task as this route makes it")
     return parser
 
@@ -107,7 +118,7 @@ def _run(arguments: argparse.Namespace, opening: _Opening) -> int:
 
 
 async def _routes(app: App, action: str, name: str | None, route: str | None) -> int:
-    return routes.check(app) if action == "check" else await routes.match(app, name or "", route)
+    return routes.check(app, name) if action == "check" else await routes.match(app, name or "", route)
 
 
 async def _sweep(app: App, *, is_all: bool) -> int:

@@ -83,3 +83,5 @@ def settings_pool(settings: PoolSettings) -> Pool:
 CONTAINER_IMAGE: Final = "microsoft-dsvm:ubuntu-hpc:2404:latest"
 #: More nodes than this the app asks for in no pool: a slip of the keyboard is expensive.
 MOST_NODES: Final = 1000
+#: Task slots of a node: https://learn.microsoft.com/azure/batch/batch-parallel-node-tasks.
+MAX_SLOTS: Final = 256

@@ -11,6 +11,7 @@ from typing import Final
 from isodate import duration_isoformat
 
 from batch_core.config.globs import glob_problem
+from batch_core.config.setting_references import begins_with_setting
 from batch_core.config.task_command import command_problem
 from batch_core.naming import INPUT_FOLDER
 from batch_core.redaction import shown
@@ -80,7 +81,8 @@ def wrong_outputs(patterns: Sequence[str]) -> list[str]:
 
 
 def wrong_url(url: str) -> list[str]:
-    return [] if not url or url.startswith(("https://", "http://", "%")) else ["is no URL: it begins with https://"]
+    is_url = not url or url.startswith(("https://", "http://")) or begins_with_setting(url)
+    return [] if is_url else ["is no URL: it begins with https://"]
 
 
 def _is_variable(name: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from batch_core.config.pools import MOST_NODES, Fill
+from batch_core.config.pools import MAX_SLOTS, MOST_NODES, Fill
 from batch_core.config.route_checks import (
     wrong_command,
     wrong_duration,
@@ -23,10 +23,12 @@ from batch_core.config.route_checks import (
 )
 from batch_core.config.routes import InputAfter, Inputs, OutputsOn, RunAs, Stdout, Unmatched
 from batch_core.config.settings import AN_IMAGE, IMAGE_PATTERN
-from batch_core.config.tables import CHECK, IS_HIDDEN, ITEM, RULE
+from batch_core.config.tables import CHECK, HEADER, IS_HIDDEN, ITEM, PLACE, RULE
 
 MAX_ROUTES: Final = 200
 MAX_POOLS: Final = 50
+#: Ends the description of each word whose texts may name settings.
+NAMES_SETTINGS: Final = "%NAME% in it stands in for the setting NAME, and %% for a percent sign."
 A_NODE_COUNT: Final = f"a whole number of nodes, at most {MOST_NODES}"
 
 _Glob = Annotated[str, Meta(min_length=1, max_length=1024)]
@@ -42,7 +44,7 @@ class ResourceTable(Struct, forbid_unknown_fields=True, kw_only=True):
         str,
         Meta(
             max_length=4096,
-            description="The URL of a file. %NAME% stands in for the setting NAME, such as one that holds a SAS.",
+            description=f"The URL of a file. {NAMES_SETTINGS}",
             extra={RULE: "the URL of a file", IS_HIDDEN: True, CHECK: wrong_url},
         ),
     ] = ""
@@ -50,7 +52,10 @@ class ResourceTable(Struct, forbid_unknown_fields=True, kw_only=True):
         str,
         Meta(
             max_length=4096,
-            description="The URL of a container, of which everything is downloaded, or what begins with `prefix`.",
+            description=(
+                "The URL of a container, of which everything is downloaded, or what begins with `prefix`."
+                f" {NAMES_SETTINGS}"
+            ),
             extra={RULE: "the URL of a container", IS_HIDDEN: True, CHECK: wrong_url},
         ),
     ] = ""
@@ -66,14 +71,19 @@ class ResourceTable(Struct, forbid_unknown_fields=True, kw_only=True):
     prefix: Annotated[
         str,
         Meta(
-            max_length=1024, description="What the names of the container's blobs begin with.", extra={RULE: "a text"}
+            max_length=1024,
+            description=f"What the names of the container's blobs begin with. {NAMES_SETTINGS}",
+            extra={RULE: "a text"},
         ),
     ] = ""
     path: Annotated[
         str,
         Meta(
             max_length=1024,
-            description="Where it is put, relative to the task's working directory; of a container, the folder.",
+            description=(
+                "Where it is put, relative to the task's working directory; of a container, the folder."
+                f" {NAMES_SETTINGS}"
+            ),
             extra={RULE: "a relative path", CHECK: wrong_path},
         ),
     ] = ""
@@ -130,17 +140,17 @@ class RouteTable(Struct, forbid_unknown_fields=True, kw_only=True):
             str,
             Meta(
                 pattern="^[A-Za-z0-9_-]{1,64}$",
-                description="The pool that it runs on: one of `pools`; without it, the pool that BATCHPOOL_ID names.",
+                description="The pool that it runs on: one of `pools`; without it, the pool that BATCH_POOL_ID names.",
                 extra={RULE: "the id of a pool: 1 to 64 letters, digits, hyphens and underscores"},
             ),
         ]
         | UnsetType
     ) = UNSET
     environment: Annotated[
-        dict[str, str],
+        dict[str, Annotated[str, Meta(extra={RULE: "a text, in quotes"})]],
         Meta(
             max_length=100,
-            description="Environment variables of the command. %TOKEN% in a value stands in for the setting TOKEN.",
+            description=f"Environment variables of the command. {NAMES_SETTINGS}",
             extra={RULE: "a table of up to 100 names and texts", IS_HIDDEN: True, CHECK: wrong_environment},
         ),
     ] = {}
@@ -148,9 +158,9 @@ class RouteTable(Struct, forbid_unknown_fields=True, kw_only=True):
         int,
         Meta(
             ge=1,
-            le=256,
+            le=MAX_SLOTS,
             description="How many task slots of a node the command takes.",
-            extra={RULE: "a whole number from 1 to 256"},
+            extra={RULE: f"a whole number from 1 to {MAX_SLOTS}"},
         ),
     ] = 1
     priority: Annotated[
@@ -243,7 +253,7 @@ class RouteTable(Struct, forbid_unknown_fields=True, kw_only=True):
         ),
     ] = []
     outputs: Annotated[
-        list[Annotated[str, Meta(min_length=1, max_length=500)]],
+        list[Annotated[str, Meta(min_length=1, max_length=200)]],
         Meta(
             max_length=50,
             description="Patterns of files, relative to the working directory, that the node uploads.",
@@ -279,8 +289,8 @@ class RouteTable(Struct, forbid_unknown_fields=True, kw_only=True):
         Meta(
             max_length=50,
             description=(
-                "Any other property of a task as Batch's REST API names it, such as multiInstanceSettings. %NAME% in a"
-                " text stands in for the setting NAME."
+                "Any other property of a task as Batch's REST API names it, such as multiInstanceSettings."
+                f" {NAMES_SETTINGS}"
             ),
             extra={RULE: "a table of properties of a Batch task", IS_HIDDEN: True},
         ),
@@ -373,9 +383,9 @@ class PoolTable(Struct, forbid_unknown_fields=True, kw_only=True):
             int,
             Meta(
                 ge=1,
-                le=256,
+                le=MAX_SLOTS,
                 description="How many task slots a node has; without it, POOL_TASK_SLOTS_PER_NODE.",
-                extra={RULE: "a whole number from 1 to 256"},
+                extra={RULE: f"a whole number from 1 to {MAX_SLOTS}"},
             ),
         ]
         | UnsetType
@@ -473,8 +483,8 @@ class PoolTable(Struct, forbid_unknown_fields=True, kw_only=True):
         Meta(
             max_length=50,
             description=(
-                "Any other property of a pool as Batch's REST API names it, such as mountConfiguration. %NAME% in a"
-                " text stands in for the setting NAME."
+                "Any other property of a pool as Batch's REST API names it, such as mountConfiguration."
+                f" {NAMES_SETTINGS}"
             ),
             extra={RULE: "a table of properties of a Batch pool", IS_HIDDEN: True},
         ),
@@ -489,7 +499,12 @@ class RoutesTable(Struct, forbid_unknown_fields=True, kw_only=True):
         Meta(
             max_length=MAX_ROUTES,
             description="The routes, in the order in which they are asked.",
-            extra={RULE: f"a list of up to {MAX_ROUTES} tables, each begun by [[routes]]", ITEM: "route"},
+            extra={
+                RULE: f"a list of up to {MAX_ROUTES} tables, each begun by [[routes]], two brackets",
+                ITEM: "route",
+                PLACE: "at the top of the file: each route begins with [[routes]], two brackets",
+                HEADER: "[[routes]]",
+            },
         ),
     ] = []
     pools: Annotated[
@@ -497,7 +512,13 @@ class RoutesTable(Struct, forbid_unknown_fields=True, kw_only=True):
         Meta(
             max_length=MAX_POOLS,
             description="The pools that routes name, by their ids.",
-            extra={RULE: "a table of pools, each begun by [pools.ID]", ITEM: "pool", CHECK: wrong_pool_ids},
+            extra={
+                RULE: f"a table of up to {MAX_POOLS} pools, each begun by [pools.ID], one bracket",
+                ITEM: "pool",
+                CHECK: wrong_pool_ids,
+                PLACE: "at the top of the file: each pool begins with [pools.ID], one bracket",
+                HEADER: "[pools.ID]",
+            },
         ),
     ] = {}
     unmatched: Annotated[
@@ -507,6 +528,9 @@ class RoutesTable(Struct, forbid_unknown_fields=True, kw_only=True):
                 "What happens to a file that no route matches. settings: what TASK_COMMAND_LINE says. ignore: nothing."
                 " reject: a record says that it was rejected."
             ),
-            extra={RULE: "settings, ignore or reject"},
+            extra={
+                RULE: "settings, ignore or reject",
+                PLACE: "at the top of the file, before the first [[routes]] or [pools.ID]",
+            },
         ),
     ] = Unmatched.SETTINGS

@@ -154,6 +154,30 @@ class Route:
         """Return whether a blob lies where a marker of this route would take it along."""
         return self.inputs is Inputs.FOLDER and any(compiled(glob).matches(blob_name) for glob in self._folder_globs)
 
+    def is_marker(self, blob_name: str) -> bool:
+        """Return whether a blob, in any folder, is called as the markers of this route are."""
+        return self.inputs is Inputs.FOLDER and _last_part(blob_name) in {_last_part(glob) for glob in self.globs}
+
+    def why_not_by_hand(self, blob_name: str) -> str | None:
+        """Return why a person cannot have this route take a blob, as a sentence; None: it takes it.
+
+        A folder's task leaves its marker out: so a file that is none would be left out without a word.
+        """
+        if self.inputs is Inputs.FILE or self.is_marker(blob_name):
+            return None
+        return f"{self.name} takes folders: name {self.marker_for(blob_name)}"
+
+    def marker_for(self, blob_name: str) -> str:
+        """Return what to name for the folder that a blob is in: its marker, or what the markers match."""
+        folders = blob_name.split("/")[:-1]
+        markers = [
+            "/".join([*folders[:depth], _last_part(glob)])
+            for depth in range(len(folders), -1, -1)
+            for glob in self.globs
+        ]
+        found = next((marker for marker in markers if self.match_of(marker) is not None), None)
+        return f"its marker, {found}" if found else f"a marker, which {' or '.join(self.globs)} matches"
+
     @cached_property
     def _folder_globs(self) -> tuple[str, ...]:
         """Everything below the folders that markers may lie in."""
@@ -225,6 +249,13 @@ class Routes:
             return f"blob {blob_name!r} is a file of a folder, which route {route.name!r} takes when its marker comes"
         return None
 
+    def remedy(self, blob_name: str) -> str:
+        """Return what a person who wants an ignored blob to be taken can do, as the end of a sentence."""
+        route = self.folder_route(blob_name)
+        if route is None:
+            return "name the route that is to take it"
+        return f"name {route.marker_for(blob_name)}, or another route, which takes this file alone"
+
     def _first(self, blob_name: str) -> Route | None:
         return next((one for one in self.routes if one.match_of(blob_name) or one.has_in_folder(blob_name)), None)
 
@@ -234,6 +265,10 @@ class Routes:
     @cached_property
     def _by_name(self) -> dict[str, Route]:
         return {route.name: route for route in self.routes}
+
+
+def _last_part(name: str) -> str:
+    return name.rpartition("/")[2]
 
 
 def settings_route(settings: Settings) -> Route:

@@ -15,7 +15,7 @@ from batch_core.config.identity import client_id_of, identity_problems
 from batch_core.config.names import DATA_STORAGE, misspelled
 from batch_core.config.reader import SettingReader
 from batch_core.config.schedule import CronSchedule
-from batch_core.config.task_command import command_problem, command_warnings
+from batch_core.config.task_command import command_problem, command_warnings, wrong_variable
 from batch_core.errors import SettingsError
 from batch_core.naming import BlobVersion
 from batch_core.redaction import shown
@@ -201,8 +201,8 @@ def _task(reader: SettingReader) -> TaskSettings:
 
 def _command_line(reader: SettingReader) -> str:
     command_line = reader.raw("TASK_COMMAND_LINE") or COMMAND_LINE
-    if problem := command_problem(command_line):
-        reader.problems.note(f"TASK_COMMAND_LINE {problem}")
+    found = (command_problem(command_line), wrong_variable(command_line, is_folder=False))
+    reader.problems.note_all(f"TASK_COMMAND_LINE {problem}" for problem in found if problem)
     return command_line
 
 

@@ -6,6 +6,7 @@ shell features such as environment variable expansion" (https://learn.microsoft.
 
 import re
 import shlex
+from collections.abc import Container
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Final
 
@@ -18,6 +19,11 @@ _ENDS_A_COMMAND: Final = re.compile(r"[^'\"\\]+;")
 # Quotes are kept, so that a quoted operator differs from a bare one.
 _WORD: Final = re.compile(r"""(?:\\.|'[^']*'|"(?:\\.|[^"\\])*"|[^\s'"\\])+""", re.DOTALL)
 _REDIRECTION: Final = re.compile(r"[0-9]?>>?\S+")
+#: A word's parts in which a shell expands variables: bare or in double quotes, without what a backslash is before.
+_EXPANDED: Final = re.compile(r"""\\.|'[^']*'|("(?:\\.|[^"\\])*"|[^\s'"\\]+)""", re.DOTALL)
+_NAMED: Final = re.compile(r"\$(\{?)([A-Za-z_][A-Za-z0-9_]*)")
+#: Names that the app or Batch gives, and no program of its own.
+_GIVEN: Final = re.compile(r"(INPUT|AZ)_[A-Z0-9_]+")
 _VARIABLE: Final = re.compile(r"\$\{?[A-Z_][A-Z0-9_]*\}?|%[A-Z_][A-Z0-9_]*%")
 _REMEDY: Final = "/bin/bash -c '...'"
 
@@ -25,9 +31,9 @@ _REMEDY: Final = "/bin/bash -c '...'"
 def command_problem(command_line: str) -> str | None:
     """Say why a command line can never work, as the rest of a sentence that begins with its name; None: it may.
 
-    Refused are quotes that are not closed and, without a shell, a bare `|`, `>`, `<`, `&&` or `;`: the program would
-    get it as an argument. A program that wants such an argument gets it in quotes. What begins with cmd or PowerShell
-    is read by the rules of Windows, and not judged.
+    Refused are quotes that are not closed and, without a shell, a bare `|`, `>`, `<`, `&&` or `;` and what `unexpanded`
+    finds: the program would get it as an argument. A program that wants such an argument gets it in quotes. What begins
+    with cmd or PowerShell is read by the rules of Windows, and not judged.
     """
     if _is_windows(command_line):
         return None
@@ -39,14 +45,48 @@ def command_problem(command_line: str) -> str | None:
         return None
     bare = next(filter(_is_bare_operator, _WORD.findall(command_line)), None)
     if bare is None:
-        return None
+        return unexpanded(command_line)
     return (
         f"holds {shown(bare)}, which no shell reads: write {_REMEDY}, or put it into quotes if the program wants it so"
     )
 
 
-def command_warnings(command_line: str) -> tuple[str, ...]:
-    """Return warnings about a command line that is valid, a sentence each.
+def unexpanded(command_line: str, own: Container[str] = ()) -> str | None:
+    """Say which variable nothing expands, as the rest of a sentence that begins with the command's name; None: none.
+
+    That is, without a shell, a `$NAME` of the app, of Batch or of the route's own variables, and any `${NAME}`, where a
+    shell would expand it: the program would get it letter by letter. In single quotes it is meant so. Raises
+    `ValueError` for a quote that is not closed.
+    """
+    if _is_windows(command_line) or _has_shell(shlex.split(command_line)):
+        return None
+    parts = (re.sub(r"\\.", "", match[1] or "", flags=re.DOTALL) for match in _EXPANDED.finditer(command_line))
+    for brace, name in (match for part in parts for match in _NAMED.findall(part)):
+        if _GIVEN.fullmatch(name) or name in own or (brace and name.isupper()):
+            return (
+                f"holds {f'${{{name}}}' if brace else f'${name}'}, which nothing expands, as Batch starts no shell:"
+                f" write {_REMEDY}, or put it into single quotes if the program wants it so"
+            )
+    return None
+
+
+def wrong_variable(command_line: str, *, is_folder: bool) -> str | None:
+    """Say that a command uses the variable of the other kind of input, as the rest of a sentence; None: it does not.
+
+    A command that gives that variable a value, or has another for the case that it is not set, may use it.
+    """
+    used, right = ("INPUT_FILE", "INPUT_FOLDER") if is_folder else ("INPUT_FOLDER", "INPUT_FILE")
+    if not re.search(rf"\b{used}\b", command_line) or re.search(
+        rf"\b{used}\s*=(?!=)|\$\{{{used}:?[-+=?]", command_line
+    ):
+        return None
+    if is_folder:
+        return f'uses {used}, which a route with inputs = "folder" does not set: its variable is {right}'
+    return f'uses {used}, which only a route with inputs = "folder" sets: the variable of a file is {right}'
+
+
+def command_warnings(command_line: str, name: str = "TASK_COMMAND_LINE") -> tuple[str, ...]:
+    """Return warnings about a command line that is valid, a sentence each, which begins with its name.
 
     Warned of is a variable where nothing expands it: the program would get `$INPUT_FILE` letter by letter.
     """
@@ -54,10 +94,10 @@ def command_warnings(command_line: str) -> tuple[str, ...]:
         return ()
     if _has_shell(shlex.split(command_line)):
         return ()
-    names = dict.fromkeys(match.group() for match in _VARIABLE.finditer(command_line))
+    variables = dict.fromkeys(match.group() for match in _VARIABLE.finditer(command_line))
     return tuple(
-        f"TASK_COMMAND_LINE names {name} without a shell, and Batch expands no variables: write {_REMEDY}"
-        for name in names
+        f"{name} names {variable} without a shell, and Batch expands no variables: write {_REMEDY}"
+        for variable in variables
     )
 
 

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from batch_core.errors import NotNow
+from batch_core.errors import InvalidRequest, NotNow
 from batch_core.hand_over import hand_over
 from batch_core.intake import take, take_by_hand
 from batch_core.reconcile import reconcile
@@ -74,8 +74,40 @@ async def test_the_files_of_a_folder_make_no_tasks_of_their_own_by_any_way(app, 
     assert await tasks_of(app) == []
     assert await app.table.days() == []
     sentence = "blob 'uploads/one/a.csv' is a file of a folder, which route 'folders' takes when its marker comes"
-    with pytest.raises(NotNow, match=re.escape(sentence)):
+    remedy = ": name its marker, uploads/one/_READY, or another route, which takes this file alone"
+    with pytest.raises(NotNow, match=re.escape(sentence + remedy)):
         await take_by_hand(routed, "uploads/one/a.csv", is_forced=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("uploads/one/a.csv", "its marker, uploads/one/_READY"),
+        ("uploads/one/sub/a.csv", "its marker, uploads/one/_READY"),
+        ("deep/a/b/c.csv", "its marker, deep/a/b/DONE"),
+        ("a.csv", "a marker, which uploads/*/_READY or deep/**/DONE matches"),
+    ],
+)
+@pytest.mark.parametrize("is_forced", [False, True])
+async def test_a_person_cannot_name_the_route_of_a_folder_for_what_is_no_marker(app, routed, name, remedy, is_forced):
+    await dropped(app, name)
+    with pytest.raises(InvalidRequest, match=re.escape(f"folders takes folders: name {remedy}")):
+        await take_by_hand(routed, name, is_forced=is_forced, route="folders")
+    assert await tasks_of(app) == []
+
+
+async def test_a_person_may_name_the_route_of_a_folder_for_a_marker_in_any_folder(app, routed):
+    await folder_of(app, "sub/b.csv", at="elsewhere/")
+    await dropped(app, "elsewhere/DONE")
+    one = await take_by_hand(routed, "elsewhere/DONE", is_forced=False, route="folders")
+    end = await collected(routed, one.record.task_id)
+    assert (end.state, end.folder) == (TaskState.SUCCEEDED, "elsewhere/")
+
+
+async def test_a_person_may_have_a_file_of_a_folder_taken_by_another_route(app, routed):
+    await folder_of(app, "a.csv")
+    one = await take_by_hand(routed, "uploads/one/a.csv", is_forced=False, route="logs")
+    assert (one.record.route, one.record.folder) == ("logs", None)
 
 
 async def test_an_earlier_route_takes_its_files_out_of_the_folder_and_others_are_not_touched(routed):

@@ -177,7 +177,7 @@ async def test_a_file_that_no_route_takes_is_ignored_if_the_routes_say_so(app, c
     await sweep(later(routed, minutes=5))
     assert [call for call in calls if call.service == "batch"] == []
     assert await app.table.days() == []
-    with pytest.raises(NotNow, match=r"no route takes blob 'a\.csv'"):
+    with pytest.raises(NotNow, match=r"no route takes blob 'a\.csv', .*: name the route that is to take it"):
         await take_by_hand(routed, version.name, is_forced=False)
 
 

@@ -228,9 +228,9 @@ async def test_tasks_are_not_divided_among_nodes(app, monkeypatch, tasks, slots,
 
 async def test_what_takes_more_slots_than_a_node_has_is_no_reason_to_grow_and_the_reason_is_true(scaled):
     # What the routes say of an existing pool is not known before.
+    with_pool(scaled, "slots_per_node = 2", "existing = true")
     with_pool(scaled, 'name = "all"', 'name = "all"\nslots = 3')
     pool = await pool_of(scaled)
-    with_pool(scaled, "slots_per_node = 2", "existing = true")
     records = await put(scaled, 2)
     await scale(scaled)
     assert await steady(scaled) == 0

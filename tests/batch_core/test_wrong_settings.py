@@ -28,7 +28,7 @@ async def test_settings_that_nothing_can_use_are_reported_by_every_call(app, env
 
 
 async def test_what_is_valid_and_hardly_meant_is_reported_beside_it(app, environment, tmp_path):
-    more = {"TASK_COMMAND_LINE": "wc $INPUT_FILE", "SWEEP_SCHEDULE": "0 0 9 * January Friday"}
+    more = {"TASK_COMMAND_LINE": "wc '$INPUT_FILE'", "SWEEP_SCHEDULE": "0 0 9 * January Friday"}
     async with (
         app_host(app, environment, tmp_path, **more) as host,
         aiohttp.ClientSession() as http,

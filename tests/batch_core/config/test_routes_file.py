@@ -1,4 +1,5 @@
 import json
+import re
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -9,9 +10,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batch_core.config.pools import Fill, Pool, Scale, StartTask, settings_pool
-from batch_core.config.route_tables import RoutesTable
+from batch_core.config.route_tables import (
+    PoolTable,
+    ResourceTable,
+    RoutesTable,
+    RouteTable,
+    ScaleTable,
+    StartTaskTable,
+)
 from batch_core.config.routes import JobKind, RunAs, Unmatched, settings_route
-from batch_core.config.routes_file import MAX_FILE_SIZE, json_schema, read_routes
+from batch_core.config.routes_document import MAX_FILE_SIZE
+from batch_core.config.routes_file import json_schema, read_routes
 from batch_core.config.settings import Settings
 from batch_core.errors import RoutesError
 from batch_core.services import verbatim
@@ -146,7 +155,65 @@ def test_a_file_that_nothing_matches_is_taken_by_no_route_unless_the_settings_ar
 WRONG = [
     ('unmatched = "ignor"', "routes.toml, unmatched is 'ignor': it must be settings, ignore or reject"),
     ("routs = 1", "routes.toml has 'routs', which means nothing here: did you mean routes?"),
-    ("routes = 1", "routes.toml, routes is 1: it must be a list of up to 200 tables, each begun by [[routes]]"),
+    *[
+        (text, f"routes.toml, routes is {found}: it must be a list of up to 200 tables, each begun by [[routes]], two")
+        for text, found in [
+            ("routes = 1", "1"),
+            ("[routes]\nname = 'a'", "a table"),
+            ("[routes.a]\nmatch = '*'", "a table"),
+            ("[routes.resources]", "a table"),
+            ("[[routes.batch]]", "a table"),
+        ]
+    ],
+    ("routes = [" + "{}," * 201 + "]", "routes.toml, routes has 201 entries: it must be a list of up to 200 tables"),
+    (
+        "[pools]\n" + "".join(f"p{n} = {{}}\n" for n in range(51)),
+        "routes.toml, pools has 51 entries: it must be a table",
+    ),
+    (
+        MINIMAL + "[routes.resources]\nurl = 'https://a'",
+        "routes.toml, route 'texts', resources is a table: it must be a list of up to 100 tables such as",
+    ),
+    (
+        MINIMAL + "[[routes.batch]]",
+        "routes.toml, route 'texts', batch is a list (its values are not shown): it must be a table of properties",
+    ),
+    (
+        "[[pools]]\nnodes = 1",
+        "routes.toml, pools is a list: it must be a table of up to 50 pools, each begun by [pools.ID]",
+    ),
+    ("[[pools.q]]\nnodes = 1", "routes.toml, pool 'q' is a list: it must be a table, begun by [pools.q], one bracket"),
+    ("[[pools.q.scale]]\nmax = 1", "routes.toml, pool 'q', scale is a list: it must be a table such as { min = 0, max"),
+    ("[[pools.q.start_task]]", "routes.toml, pool 'q', start_task is a list: it must be a table such as { command"),
+    ("[pools.q]\npackages = {}", "routes.toml, pool 'q', packages is a table: it must be a list of application"),
+    *[
+        (
+            f"{before}\n{word}",
+            f"routes.toml, {table} has {word.split()[0]!r}, which belongs at the top of the file{rest}",
+        )
+        for before, table in [
+            (MINIMAL, "route 'texts'"),
+            ("[pools.q]", "pool 'q'"),
+            ("[pools.q.scale]\nmax = 1", "pool 'q', scale"),
+            (MINIMAL + "[[routes.resources]]\nauto_storage = 'a'", "route 'texts', resource 1"),
+        ]
+        for word, rest in [
+            ("unmatched = 'ignore'", ", before the first [[routes]] or [pools.ID]"),
+            ("routes = []", ": each route begins with [[routes]], two brackets"),
+            ("pools = {}", ": each pool begins with [pools.ID], one bracket"),
+        ]
+    ],
+    ("command = 'cat'", "routes.toml has 'command', which belongs below [[routes]]"),
+    ("vm_size = 'a'", "routes.toml has 'vm_size', which belongs below [pools.ID]"),
+    ("image = 'a'", "routes.toml has 'image', which belongs below [[routes]] or [pools.ID]"),
+    (
+        "[pools.q.scale]\nmax = 1\nvm_size = 'a'",
+        "routes.toml, pool 'q', scale has 'vm_size', which belongs to pool 'q' itself, before the tables in it",
+    ),
+    (
+        "[pools.q]\nvm_size = 'a'\nscale = { max = 1, vm_size = 'a' }",
+        "routes.toml, pool 'q', scale has 'vm_size', which means nothing here: there are min, max, spot",
+    ),
     ("routes = [1]", "routes.toml, route 1 is 1: it must be a table"),
     (
         MINIMAL + 'comand = "x"',
@@ -166,7 +233,7 @@ WRONG = [
     ),
     ('[pools."a b"]', "routes.toml, pools has a pool called 'a b': an id is 1 to 64 letters"),
     ("[pools.a]\n[pools.A]", "routes.toml, pools has 'a' twice, but for capitals"),
-    ("pools = 1", "routes.toml, pools is 1: it must be a table of pools, each begun by [pools.ID]"),
+    ("pools = 1", "routes.toml, pools is 1: it must be a table of up to 50 pools, each begun by [pools.ID]"),
     ("pools = { a = 1 }", "routes.toml, pool 'a' is 1: it must be a table"),
     *[
         (f"{MINIMAL}resources = [{{ {words} }}]", f"routes.toml, route 'texts', resource 1{problem}")
@@ -180,7 +247,14 @@ WRONG = [
             ("auto_storage = 'a', path = '../b'", ", path is '../b': it must be relative"),
             ("auto_storage = 'a', path = 'input/x'", ", path is 'input/x': the folder input is the input file's"),
             ("auto_storage = 'a', identity = true", " has identity, and POOL_IDENTITY_RESOURCE_ID is not set"),
-            ("container = '%NO%'", ", container names the setting NO, which is not set"),
+            (
+                "container = '%NO_SUCH%'",
+                ", container names the setting NO_SUCH, which is not set (a % itself is written",
+            ),
+            ("container = '%20a'", ", container is no URL: it begins with https://"),
+            ("auto_storage = 'a', prefix = 'caf%E4pfel%'", ", prefix names the setting E4pfel, which is not set (a %"),
+            ("url = 5, path = 'a'", ", url is not valid (its value is not shown): it must be the URL of a file"),
+            ("url = ['a'], path = 'a'", ", url is a list (its values are not shown): it must be the URL of a file"),
         ]
     ],
     (
@@ -219,6 +293,38 @@ WRONG = [
     ("[pools.a]\nexisting = true\nnodes = 1", "routes.toml, pool 'a' is existing, and has nodes: who made it decides"),
     ("[pools.a]\nstart_task = { command = 'a | b' }", "routes.toml, pool 'a', start_task, command holds '|', which no"),
     (MINIMAL + "slots = 257", "routes.toml, route 'texts', slots is 257: it must be a whole number from 1 to 256"),
+    (
+        MINIMAL + "slots = 8\npool = 'Q'\n[pools.q]\nslots_per_node = 4",
+        "routes.toml, route 'texts', slots is 8, and a node of pool 'Q' has 4",
+    ),
+    (
+        MINIMAL + "slots = 2\npool = 'q'\n[pools.q]",
+        "routes.toml, route 'texts', slots is 2, and a node of pool 'q' has 1 (POOL_TASK_SLOTS_PER_NODE)",
+    ),
+    (
+        MINIMAL + "slots = 2",
+        "routes.toml, route 'texts', slots is 2, and a node of pool 'files-pool' has 1 (POOL_TASK_SLOTS_PER_NODE)",
+    ),
+    (
+        MINIMAL.replace("cat", "wc $INPUT_FILE"),
+        "routes.toml, route 'texts', command holds $INPUT_FILE, which nothing expands, as Batch starts no shell: write",
+    ),
+    (
+        MINIMAL.replace("cat", "wc -$KIND x") + "environment = { KIND = 'w' }",
+        "routes.toml, route 'texts', command holds $KIND, which nothing expands",
+    ),
+    (
+        "[pools.q]\nstart_task = { command = 'ls ${AZ_BATCH_NODE_SHARED_DIR}' }",
+        "routes.toml, pool 'q', start_task, command holds ${AZ_BATCH_NODE_SHARED_DIR}, which nothing expands",
+    ),
+    (
+        MINIMAL.replace("cat", "bash -c 'wc $INPUT_FOLDER/*'"),
+        "routes.toml, route 'texts', command uses INPUT_FOLDER, which only a route with inputs = \"folder\" sets: the",
+    ),
+    (
+        MINIMAL.replace("cat", "bash -c 'wc $INPUT_FILE'").replace("*.txt", "*/_READY") + "inputs = 'folder'",
+        "routes.toml, route 'texts', command uses INPUT_FILE, which a route with inputs = \"folder\" does not set: its",
+    ),
     (MINIMAL + "slots = true", "routes.toml, route 'texts', slots is true: it must be a whole number"),
     (MINIMAL + "priority = 1.5", "routes.toml, route 'texts', priority is 1.5: it must be a whole number from -1000"),
     (MINIMAL + "retries = -1", "routes.toml, route 'texts', retries is -1: it must be a whole number from 0 to 100"),
@@ -282,8 +388,20 @@ WRONG = [
     (MINIMAL + 'elevated = "yes"', "routes.toml, route 'texts', elevated is 'yes': it must be true or false"),
     (MINIMAL + 'pool = "a b"', "routes.toml, route 'texts', pool is 'a b': it must be the id of a pool"),
     (
-        MINIMAL + "environment = { A = 1 }",
+        MINIMAL + "environment = { A = 1, B = '' }",
+        "routes.toml, route 'texts', environment, A is not valid (its value is not shown): it must be a text, in",
+    ),
+    (
+        MINIMAL + "environment = { 'A B' = ['s3cret'] }",
+        "routes.toml, route 'texts', environment, 'A B' is a list (its values are not shown): it must be a text, in",
+    ),
+    (
+        MINIMAL + "environment = 's3cret'",
         "routes.toml, route 'texts', environment is not valid (its values are not shown): it must be a table",
+    ),
+    (
+        MINIMAL + "environment = ['s3cret']",
+        "routes.toml, route 'texts', environment is a list (its values are not shown): it must be a table",
     ),
     (MINIMAL + 'environment = { "A B" = "" }', "routes.toml, route 'texts', environment names 'A B', which is no name"),
     (MINIMAL + 'environment = { INPUT_FILE = "" }', "routes.toml, route 'texts', environment names INPUT_FILE"),
@@ -318,16 +436,123 @@ def test_a_value_of_the_environment_is_never_shown(tmp_path):
     ("content", "problem"),
     [
         (b"routes = [", "routes.toml is not TOML: "),
+        (b"slots = 0x" + b"f" * 5000, "routes.toml is not TOML: slots has a number of more than 64 bits"),
+        (b"a.b = [[9223372036854775808]]", "routes.toml is not TOML: b has a number of more than 64 bits"),
         (b"\xff\xfe", "routes.toml is not UTF-8"),
         (b"a = " + b"[" * 5000, "routes.toml is not valid: it is nested too deeply"),
         (b"a = " + b"1" * 5000, "routes.toml is not TOML: "),
         (b"#" * (MAX_FILE_SIZE + 1), "routes.toml is larger than 1,000,000 bytes"),
     ],
-    ids=["TOML", "UTF-8", "deep", "digits", "large"],
+    ids=["TOML", "hexadecimal", "65 bits", "UTF-8", "deep", "digits", "large"],
 )
 def test_a_file_that_cannot_be_read_is_a_problem(tmp_path, content, problem):
     (found,) = problems_of(tmp_path, content)
     assert found.startswith(problem)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (
+            MINIMAL + "[routes]",
+            "Cannot declare ('routes',) twice (at line 5, column 8): each route begins with [[routes]], two",
+        ),
+        (
+            "[routes]\r\n\r\n[routes]",
+            "Cannot declare ('routes',) twice (at line 3, column 8): each route begins with [[rou",
+        ),
+        (
+            "[routes.a]\n[[routes]]",
+            "Cannot overwrite a value (at line 2, column 9): each route begins with [[routes]], two",
+        ),
+        ("[[routes]", "Expected ']]' at the end of an array declaration (at line 1, column 9): each route begins with"),
+        (
+            "[pools.q]\n[[pools]]",
+            "Cannot overwrite a value (at line 2, column 8): each pool begins with [pools.ID], one",
+        ),
+        (
+            "[pools.q]\n[pools.q]",
+            "Cannot declare ('pools', 'q') twice (at line 2, column 9): each pool begins with [pools",
+        ),
+    ],
+)
+def test_a_header_that_toml_does_not_take_is_explained(tmp_path, text, problem):
+    (found,) = problems_of(tmp_path, text)
+    assert found.startswith(f"routes.toml is not TOML: {problem}")
+
+
+def test_other_faults_of_toml_are_not_explained_by_headers(tmp_path):
+    (found,) = problems_of(tmp_path, MINIMAL + "slots = \n")
+    assert found == "routes.toml is not TOML: Invalid value (at line 5, column 9)"
+
+
+def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path):
+    assert routes_of(tmp_path, b"\xef\xbb\xbf" + MINIMAL.encode()).routes[0].name == "texts"
+
+
+@pytest.mark.parametrize(
+    ("before", "word", "problem"),
+    [
+        ("", "unmatched", "routes.toml, unmatched is a table: it must be settings, ignore or reject"),
+        ("", "none", "routes.toml has 'none', which means nothing here: "),
+        (MINIMAL, "slots", "routes.toml, route 'texts', slots is a table: it must be a whole number from 1 to 256"),
+        (MINIMAL, "outputs", "routes.toml, route 'texts', outputs is a table: it must be a list of up to 50 patterns"),
+        (
+            MINIMAL,
+            "environment",
+            "routes.toml, route 'texts', environment, a is a table (its values are not shown): it",
+        ),
+        (MINIMAL, "batch", "routes.toml, route 'texts', batch is nested too deeply: it must be a table of properties"),
+        ("[pools.q]\n", "batch.metadata", "routes.toml, pool 'q', batch is nested too deeply: it must be a table of"),
+    ],
+)
+def test_what_is_nested_deeply_is_no_more_than_wrong(tmp_path, before, word, problem):
+    found = problems_of(tmp_path, f"{before}{word}{'.a' * 3500} = 1")
+    assert [one.startswith(problem) for one in found] == [True]
+
+
+def test_a_name_that_is_nested_deeply_is_no_more_than_wrong(tmp_path):
+    deep = f"[[routes]]\nname{'.a' * 3500} = 1\nmatch = '*'\ncommand = 'cat'\n"
+    found = problems_of(tmp_path, deep + f"image = 'a'\npool{'.a' * 3500} = 1")
+    assert [one.partition(": ")[0] for one in found] == [
+        "routes.toml, route 1, name is a table",
+        "routes.toml, route 1, pool is a table",
+    ]
+
+
+def test_a_percent_sign_is_written_twice_where_it_would_name_a_setting(tmp_path):
+    text = (
+        MINIMAL
+        + """
+        environment = { DAY = "%Y%m%d", PART = "100%", NAME = "%%TOKEN%%", ALL = "%%%TOKEN%%%%", PLACE = "caf%C3%A9" }
+        resources = [{ url = "https://a/%%41%TOKEN%", path = "a%%b" }, { auto_storage = "a", prefix = "%Y%%%m" }]
+        [routes.batch]
+        displayName = "%%TOKEN%% is 100%"
+        [pools.q.batch]
+        metadata = [{ name = "a", value = "%TOKEN%%%" }]
+        """
+    )
+    found = routes_of(tmp_path, text, {"TOKEN": "%%x%TOKEN%"})
+    route = found.routes[0]
+    assert route.environment == {
+        "DAY": "%Y%m%d",
+        "PART": "100%",
+        "NAME": "%TOKEN%",
+        "ALL": "%%%x%TOKEN%%%",
+        "PLACE": "caf%C3%A9",
+    }
+    assert [(one.url, one.prefix, one.path) for one in route.resources] == [
+        ("https://a/%41%%x%TOKEN%", "", "a%b"),
+        ("", "%Y%%m", ""),
+    ]
+    assert route.verbatim == {"displayName": "%TOKEN% is 100%"}
+    assert found.pools[-1].verbatim == {"metadata": [{"name": "a", "value": "%%x%TOKEN%%"}]}
+
+
+def test_slots_of_a_pool_that_somebody_else_made_are_not_known(tmp_path):
+    text = MINIMAL + "slots = 8\npool = 'q'\n[pools.q]\nexisting = true"
+    assert routes_of(tmp_path, text).routes[0].task_slots == 8
+    assert routes_of(tmp_path, text.replace("existing = true", "slots_per_node = 8")).routes[0].task_slots == 8
 
 
 def test_a_folder_in_the_place_of_the_file_is_a_problem(tmp_path):
@@ -354,16 +579,54 @@ def toml(value: object) -> str:
     return json.dumps(value) if isinstance(value, str | bool) else str(value)
 
 
+def words_of(table: str):
+    return st.sampled_from(sorted(json_schema()["$defs"][table]["properties"]))
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    st.lists(st.dictionaries(st.sampled_from(sorted(json_schema()["$defs"]["RouteTable"]["properties"])), TOML)),
+    st.lists(st.dictionaries(words_of("RouteTable"), TOML)) | TOML,
+    st.dictionaries(st.sampled_from("pq"), st.dictionaries(words_of("PoolTable"), TOML)) | TOML,
     TOML,
 )
-def test_no_file_is_more_than_wrong(tmp_path, routes, unmatched):
-    text = f"routes = {toml(routes)}\nunmatched = {toml(unmatched)}"
+def test_no_file_is_more_than_wrong(tmp_path, routes, pools, unmatched):
+    text = f"routes = {toml(routes)}\npools = {toml(pools)}\nunmatched = {toml(unmatched)}"
     # Whatever else it raised would end the test.
     with suppress(RoutesError):
         assert routes_of(tmp_path, text).routes is not None
+
+
+#: Tables in which words are, each with what must be around it: a word and its value go in the place of WORD.
+TABLES = {
+    RoutesTable: "WORD",
+    RouteTable: "routes = [{ name = 'r', match = '*', command = 'cat', WORD }]",
+    ResourceTable: "routes = [{ name = 'r', match = '*', command = 'cat', resources = [{ url = 'http://a', WORD }] }]",
+    PoolTable: "pools = { q = { WORD } }",
+    ScaleTable: "pools = { q = { scale = { WORD } } }",
+    StartTaskTable: "pools = { q = { start_task = { WORD } } }",
+}
+PLACES = [(text, word) for table, text in TABLES.items() for word in table.__struct_fields__] + [
+    (TABLES[RouteTable], "environment.A"),
+    *[(TABLES[RouteTable], f"batch.{word}") for word in ("displayName", "affinityInfo", "exitConditions.default")],
+    *[(TABLES[RouteTable], f"batch.{word}") for word in ("multiInstanceSettings.commonResourceFiles", "dependsOn.x")],
+    *[(TABLES[PoolTable], f"batch.{word}") for word in ("metadata", "upgradePolicy.mode", "startTask.resourceFiles")],
+    *[("WORD", word) for word in ("routes.x", "routes.x.y", "pools.q", "pools.q.x", "unmatched.x", "x")],
+]
+SHAPES = ["1", "-0.5", "nan", "true", "''", "'a'", "2026-01-01", "[]", "[1]", "['a']", "[[]]", "[[1]]"]
+SHAPES += ["{}", "{ x = 1 }", "{ x = {} }", "{ x = [{}] }", "[{}]", "[{ x = 1 }]", "[{}, 1]", "[[{}]]"]
+
+
+@pytest.mark.parametrize(("text", "word"), PLACES, ids=[f"{text[:5]} {word}" for text, word in PLACES])
+def test_no_shape_at_any_place_is_more_than_wrong(tmp_path, text, word):
+    # A word that is named already is replaced.
+    others = {name: re.sub(rf"\b{name} = '[^']*', ", "", text) for name in ("name", "match", "command", "url")}
+    for shape in SHAPES:
+        problems: tuple[str, ...] = ()
+        try:
+            assert routes_of(tmp_path, others.get(word, text).replace("WORD", f"{word} = {shape}")).pools is not None
+        except RoutesError as exc:
+            problems = exc.problems
+        assert [problem for problem in problems if not problem.startswith("routes.toml") or "TOML" in problem] == []
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -411,7 +674,7 @@ def test_a_digest_changes_with_what_is_done_and_with_nothing_else(tmp_path):
             'environment = { A = "2" }',
         ),
     ]
-    others = {digest(marked + change + "\n[pools.p]") for change in changes} | {
+    others = {digest(f"{marked}{change}\n[pools.p]\n[pools.files-pool]\nslots_per_node = 2") for change in changes} | {
         digest(MINIMAL.replace('"cat"', '"cut"'))
     }
     assert len(same) == 1

@@ -267,8 +267,20 @@ def test_any_value_is_taken_or_named(name, value):
 
 def test_a_command_that_means_a_variable_without_a_shell_is_warned_of():
     assert Settings.from_env(NEEDED).warnings == ()
-    (warning,) = Settings.from_env(NEEDED | {"TASK_COMMAND_LINE": "wc $INPUT_FILE"}).warnings
+    (warning,) = Settings.from_env(NEEDED | {"TASK_COMMAND_LINE": "wc '$INPUT_FILE'"}).warnings
     assert warning.startswith("TASK_COMMAND_LINE names $INPUT_FILE without a shell")
+
+
+@pytest.mark.parametrize(
+    ("command", "problem"),
+    [
+        ("wc $INPUT_FILE", "TASK_COMMAND_LINE holds $INPUT_FILE, which nothing expands"),
+        ("bash -c 'wc $INPUT_FOLDER/*'", "TASK_COMMAND_LINE uses INPUT_FOLDER, which only a route with inputs"),
+    ],
+)
+def test_a_command_that_cannot_find_its_file_is_refused(command, problem):
+    (found,) = problems_of(NEEDED | {"TASK_COMMAND_LINE": command})
+    assert found.startswith(problem)
 
 
 def test_a_user_delegation_sas_cannot_be_asked_for_longer_than_its_key_lives():
