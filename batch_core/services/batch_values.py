@@ -126,6 +126,8 @@ class CompletedTask:
     completed_at: datetime
     node_id: str | None
     execution: Execution | None
+    #: How long its command may run.
+    time_limit: timedelta | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
