@@ -22,6 +22,7 @@ from azure.batch.models import (
     BatchTaskExecutionResult,
     BatchTaskFailureInfo,
     BatchTaskState,
+    BatchVmImageReference,
     SchedulingState,
 )
 
@@ -178,13 +179,23 @@ def pool_machine(pool: BatchPool | BatchPoolCreateOptions) -> PoolMachine | None
     configuration = pool.virtual_machine_configuration
     if configuration is None:
         return None
-    image = configuration.image_reference
+    image, containers = configuration.image_reference, configuration.container_configuration
     return PoolMachine(
         vm_size=required_text(pool.vm_size),
         image=f"{image.publisher}:{image.offer}:{image.sku}" if image.publisher else None,
         node_agent=required_text(configuration.node_agent_sku_id),
-        runs_containers=configuration.container_configuration is not None,
+        runs_containers=containers is not None,
+        image_reference=_image_reference(image),
+        slots_per_node=pool.task_slots_per_node or 1,
+        container_images=tuple((containers and containers.container_image_names) or ()),
+        start_command=pool.start_task.command_line if pool.start_task else None,
     )
+
+
+def _image_reference(image: BatchVmImageReference) -> str:
+    own = image.virtual_machine_image_id or image.shared_gallery_image_id or image.community_gallery_image_id
+    # The newest version is what a reference without one means.
+    return own or ":".join(str(part) for part in (image.publisher, image.offer, image.sku, image.version or "latest"))
 
 
 def node_of(node: BatchNode) -> Node:

@@ -178,6 +178,13 @@ class PoolMachine:
     image: str | None
     node_agent: str
     runs_containers: bool
+    #: The whole of it: publisher:offer:sku:version, or a resource id.
+    image_reference: str = ""
+    slots_per_node: int = 1
+    #: Those that are pulled before any task needs them.
+    container_images: tuple[str, ...] = ()
+    #: The start task's command line, which may hold secrets; None: it has no start task.
+    start_command: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
