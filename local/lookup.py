@@ -1,11 +1,14 @@
 """Finds records in the state table of the stack that is up: by the name of a blob, and what there was last."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Final
 
 from batch_core.app import App, open_app
 from batch_core.errors import AppError, BlobNotFound, ServiceError
+from batch_core.live import live_task
 from batch_core.naming import task_id
 from batch_core.state.record import TaskRecord
 from local.errors import StackError
@@ -36,7 +39,8 @@ async def newest_task(blob: str, settings: AppSettings) -> str | None:
 async def newest_records(settings: AppSettings) -> list[TaskRecord]:
     """Return up to 50 records of today and of days with open work: the open ones, then the others, the newest first.
 
-    Raises `StackError` if the table does not answer.
+    The reason of those that Batch has is what it says now, as in the API's answer: up to four calls for each. Raises
+    `StackError` if the table does not answer.
     """
     async with _opened(settings) as app:
         days = sorted({*await app.table.days(), f"{app.now():%Y%m%d}"}, reverse=True)
@@ -48,7 +52,14 @@ async def newest_records(settings: AppSettings) -> list[TaskRecord]:
         for day in days:
             if len(found) < MOST:
                 found |= {one.task_id: one for one in await app.table.newest(day, MOST) if one.task_id not in found}
-    return list(found.values())[:MOST]
+        return await asyncio.gather(*(_with_reason(app, one) for one in list(found.values())[:MOST]))
+
+
+async def _with_reason(app: App, record: TaskRecord) -> TaskRecord:
+    live = await live_task(app, record)
+    shown = replace(record, reason=live.reason) if live and live.state != "unknown" else record
+    # What the app is doing itself says more: stopping the task, or fetching output that is hard to get.
+    return record if record.cancel_requested_at or record.output_tries else shown
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ import pytest
 
 from batch_core.app import open_app, utc_now
 from batch_core.cli import provision
+from batch_core.live import Live
 from batch_core.naming import BlobVersion, task_id
 from batch_core.state.changes import Closing
 from batch_core.state.record import DetectedBy, Outcome, TaskState
@@ -275,6 +276,26 @@ async def test_records_are_listed_the_open_ones_first_with_state_age_and_reason(
     ]
     assert [line[-3] for line in lines] == [records[one[1].replace(r"\n", "\n")].task_id for one in found]
     assert "   3 d" in "  ".join(lines[1])
+
+
+async def test_of_what_batch_has_the_reason_is_what_batch_says_now(app, settings, capsys, monkeypatch):
+    now = utc_now()
+    versions = [BlobVersion(container="input", name=name, etag="1", last_modified=now, size=1) for name in "abc"]
+    running, stopped, out_of_reach = (
+        replace(new_record(app, one, DetectedBy.TRIGGER, 1), state=TaskState.SUBMITTED, job_id="j", reason="recorded")
+        for one in versions
+    )
+    stopped = replace(stopped, cancel_requested_at=now, reason="being cancelled on request")
+    await app.table.insert([running, stopped, out_of_reach])
+
+    async def live(app, record):
+        return Live(state="unknown" if record.blob == "c" else "running", reason="it is running")
+
+    monkeypatch.setattr(lookup, "live_task", live)
+    await show.show_newest(settings)
+    lines = [line.split("  ") for line in capsys.readouterr().out.splitlines()]
+    reasons = {line[-2]: line[-1] for line in lines}
+    assert reasons == {"a": "it is running", "b": "being cancelled on request", "c": "recorded"}
 
 
 async def test_no_more_than_fifty_are_listed(app, settings, capsys, monkeypatch):
