@@ -78,8 +78,10 @@ def has_run(outcome: Outcome) -> bool:
 def _reason(execution: Execution, time_limit: timedelta | None) -> str:
     """Return why a task failed; an exit code is the reason only where the command ended by itself."""
     failure = execution.failure
-    if failure is None or failure.code == EXIT_CODE:
-        return _exit_reason(execution.exit_code) if execution.exit_code else "Batch gives no reason"
+    if execution.exit_code and (failure is None or failure.code == EXIT_CODE):
+        return _exit_reason(execution.exit_code)
+    if failure is None:
+        return "Batch gives no reason"
     if _is_over_time(failure):
         limit = f" of {_in_words(time_limit)}" if time_limit else ""
         return f"the command ran longer than its time limit{limit} and was stopped"

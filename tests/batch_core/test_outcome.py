@@ -98,6 +98,12 @@ def test_the_time_limit_is_said_in_words(limit, words):
     assert outcome_of(task).reason == f"the command ran longer than its time limit{words} and was stopped"
 
 
+def test_an_exit_code_that_batch_blames_and_does_not_give_leaves_its_words():
+    failure = BatchTaskFailureInfo(category="usererror", code="FailureExitCode", message="It failed")
+    assert outcome_of(completed(result="failure", failure_info=failure)).reason == "FailureExitCode: It failed"
+    assert outcome_of(completed(result="failure")).reason == "Batch gives no reason"
+
+
 @pytest.mark.parametrize("limit", ["P1Y", "soon", 5])
 def test_a_time_limit_that_is_no_duration_is_not_said_and_stops_nothing(limit):
     task = ended_by("a time limit")
