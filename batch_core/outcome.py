@@ -5,14 +5,19 @@ has none (https://learn.microsoft.com/azure/batch/batch-job-task-error-checking)
 """
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Final
 
-from batch_core.services.batch_values import CompletedTask, Execution
+from batch_core.services.batch_values import CompletedTask, Execution, Failure
 from batch_core.state.record import Outcome, TaskState
 
 #: Why a task failed whose command ended with another exit code than 0
 #: (https://learn.microsoft.com/azure/batch/batch-job-task-error-checking).
 EXIT_CODE: Final = "FailureExitCode"
+#: A task that was ended, by a person or by its time limit: Batch's message alone says which. Its words, as other
+#: programs have recorded them, are "The maximum execution time configured on the task was exceeded".
+_ENDED: Final = "TaskEnded"
+_TIME_IS_UP: Final = "maximum execution time"
 
 
 def outcome_of(task: CompletedTask) -> Outcome:
@@ -24,7 +29,7 @@ def outcome_of(task: CompletedTask) -> Outcome:
     failure = execution.failure
     return Outcome(
         state=TaskState.SUCCEEDED if execution.is_success else TaskState.FAILED,
-        reason=None if execution.is_success else _reason(execution),
+        reason=None if execution.is_success else _reason(execution, task.time_limit),
         started_at=execution.started_at,
         ended_at=execution.ended_at,
         node_id=task.node_id,
@@ -58,7 +63,7 @@ def as_the_command_ended(outcome: Outcome) -> Outcome:
     return replace(
         outcome,
         state=TaskState.SUCCEEDED if is_success else TaskState.FAILED,
-        reason=None if is_success else f"the command ended with exit code {outcome.exit_code}",
+        reason=None if is_success else _exit_reason(outcome.exit_code),
         failure_category=None if is_success else outcome.failure_category,
         failure_code=None,
         failure_message=None,
@@ -70,9 +75,35 @@ def has_run(outcome: Outcome) -> bool:
     return outcome.exit_code is not None
 
 
-def _reason(execution: Execution) -> str:
-    if execution.exit_code:
-        return f"the command ended with exit code {execution.exit_code}"
-    if execution.failure is None:
+def _reason(execution: Execution, time_limit: timedelta | None) -> str:
+    """Return why a task failed; an exit code is the reason only where the command ended by itself."""
+    failure = execution.failure
+    if execution.exit_code and (failure is None or failure.code == EXIT_CODE):
+        return _exit_reason(execution.exit_code)
+    if failure is None:
         return "Batch gives no reason"
-    return f"{execution.failure.code}: {execution.failure.message}"
+    if _is_over_time(failure):
+        limit = f" of {_in_words(time_limit)}" if time_limit else ""
+        return f"the command ran longer than its time limit{limit} and was stopped"
+    said = ": ".join(part for part in (failure.code, failure.message) if part)
+    # Of a task that was ended, the exit code is the signal's; any other is the command's own.
+    is_own = execution.exit_code and failure.code != _ENDED
+    return f"{said.rstrip('.')}; {_exit_reason(execution.exit_code)}" if is_own else said
+
+
+def _exit_reason(exit_code: int | None) -> str:
+    return f"the command ended with exit code {exit_code}"
+
+
+def _is_over_time(failure: Failure) -> bool:
+    return failure.code == _ENDED and _TIME_IS_UP in failure.message.lower()
+
+
+def _in_words(duration: timedelta) -> str:
+    """Return a duration in words, such as "1 hour 30 minutes"; parts of a second are shown as such."""
+    minutes, seconds = divmod(duration.total_seconds(), 60)
+    hours, minutes = divmod(int(minutes), 60)
+    days, hours = divmod(hours, 24)
+    parts = {"day": days, "hour": hours, "minute": minutes, "second": seconds}
+    words = [f"{number:g} {unit}{'' if number == 1 else 's'}" for unit, number in parts.items() if number]
+    return " ".join(words) or "0 seconds"

@@ -22,7 +22,7 @@ _COMMANDS: Final = {
     "demo": "take three files through a throwaway stack",
     "example": "run one of the examples on a throwaway stack",
     "drop": "put files into the input container of the stack that is up",
-    "show": "show a task's record and what its command printed",
+    "show": "show a task's record, what its command printed and the files that it made; without a name, list records",
 }
 _ELSEWHERE: Final = dict.fromkeys(("setup", "teardown", "tidy"), "python -m batch_core")
 
@@ -32,6 +32,8 @@ def main() -> int:
     parser = _parser()
     check_command(parser, sys.argv[1:], list(_COMMANDS), _ELSEWHERE)
     arguments = parser.parse_args()
+    if arguments.command == "show" and arguments.save and not arguments.name:
+        parser.error("show --save FOLDER: the task or the blob whose output is to be saved is missing")
     try:
         caught = asyncio.run(_until_signal(_command(arguments)))
     except StackError as exc:
@@ -56,9 +58,16 @@ def _parser() -> argparse.ArgumentParser:
     state = "where state and logs are kept (.stack)"
     made["up"].add_argument("--state", type=Path, default=CHECKOUT / ".stack", metavar="FOLDER", help=state)
     drop_ = made["drop"]
-    drop_.add_argument("files", nargs="+", type=Path, metavar="PATH", help="a file, or a folder with all that is in it")
+    named = "a file, which keeps its name, or a folder, whose files are named by their paths below it"
+    drop_.add_argument("files", nargs="+", type=Path, metavar="PATH", help=named)
+    before = "put TEXT before each name as it is: with letters/, recipe.txt becomes letters/recipe.txt"
+    drop_.add_argument("--prefix", default="", metavar="TEXT", help=before)
     drop_.add_argument("--wait", action="store_true", help="wait for their tasks; exit code 1 unless all succeed")
-    made["show"].add_argument("task_id", metavar="TASK_ID", help="as drop and POST /api/tasks print it")
+    which = "the id of a task, or the whole name of a blob, of which the newest attempt is shown"
+    nameless = "without it, up to 50 records of today and of days with open work are listed, the open ones first"
+    made["show"].add_argument("name", nargs="?", metavar="TASK_ID|BLOB", help=f"{which}; {nameless}")
+    saved = "save stdout.txt, stderr.txt and the files of the route's outputs (in files/) in FOLDER, over older ones"
+    made["show"].add_argument("--save", type=Path, metavar="FOLDER", help=saved)
     own = "read the settings from FILE instead of local.settings.json (without one: local.settings.json.example)"
     for name in ("up", "drop", "show"):
         made[name].add_argument("--settings", type=Path, metavar="FILE", help=own)
@@ -75,12 +84,14 @@ def _command(arguments: argparse.Namespace) -> Coroutine[object, object, None]:
         case "example":
             return example.run(arguments.name, HostKind.chosen(arguments.host))
         case "show":
-            return show.show(arguments.task_id, AppSettings.read(arguments.settings))
-    return _drop_all(arguments.files, AppSettings.read(arguments.settings), is_awaited=arguments.wait)
+            settings = AppSettings.read(arguments.settings)
+            return show.show(arguments.name, settings, arguments.save) if arguments.name else show.show_newest(settings)
+    return _drop_all(arguments, AppSettings.read(arguments.settings))
 
 
-async def _drop_all(files: list[Path], settings: AppSettings, *, is_awaited: bool) -> None:
-    if not await drop.drop_all(files, settings, is_awaited=is_awaited):
+async def _drop_all(arguments: argparse.Namespace, settings: AppSettings) -> None:
+    files, prefix = arguments.files, arguments.prefix
+    if not await drop.drop_all(files, settings, is_awaited=arguments.wait, prefix=prefix):
         raise StackError("not every file was processed: their records say why")
 
 

@@ -9,20 +9,17 @@ from typing import Final
 import aiohttp
 from azure.storage.blob.aio import BlobServiceClient
 
-from batch_core.config.route_book import RouteBook
 from batch_core.config.settings import Settings
-from batch_core.errors import RoutesError
-from batch_core.naming import BlobVersion, task_id
-from batch_core.services import verbatim
+from batch_core.naming import MAX_BLOB_NAME_LENGTH, BlobVersion, has_dot_segment, is_blob_name, task_id
 from local.blob_storage import blob_storage
 from local.errors import StackError
 from local.progress import Progress
 from local.records import Record, is_closed, record_of, up_hint, url_of
 from local.settings_file import AppSettings
+from local.taken import Taken
 
 _POLL_SECONDS: Final = 0.5
 _SUCCEEDED: Final = "succeeded"
-_SKIPPED: Final = "no task of its own, as INPUT_SKIP_EMPTY, INPUT_NOT_BEFORE or the routes say"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,21 +32,22 @@ class Dropping:
 
 @dataclass(frozen=True, kw_only=True)
 class Dropped:
-    """A blob that was written, and the id of its task, which follows from its version; None if the settings skip it."""
+    """A blob that was written, the id of its task, which follows from its version, and why it has none, if so."""
 
     name: str
-    task_id: str | None
+    task_id: str
+    why_no_task: str | None
 
 
-def plan(paths: Sequence[Path]) -> list[Dropping]:
+def plan(paths: Sequence[Path], prefix: str = "") -> list[Dropping]:
     """Return what is to be dropped: a file under its own name, a folder's files under their paths below it.
 
-    Raises `StackError` for a path that is neither file nor folder, an empty folder, a name that is not UTF-8, and two
-    files that would become the same blob.
+    The prefix is put before each name as it is. Raises `StackError` for a path that is neither file nor folder, an
+    empty folder, a name that no blob can have, and two files that would become the same blob.
     """
     by_name: dict[str, Path] = {}
     for path in paths:
-        for one in _files(path):
+        for one in _files(path, prefix):
             other = by_name.setdefault(one.name, one.file)
             if other.absolute() != one.file.absolute():
                 raise StackError(
@@ -59,9 +57,9 @@ def plan(paths: Sequence[Path]) -> list[Dropping]:
     return [Dropping(file=file, name=name) for name, file in by_name.items()]
 
 
-def _files(path: Path) -> Iterator[Dropping]:
+def _files(path: Path, prefix: str) -> Iterator[Dropping]:
     if path.is_file():
-        yield Dropping(file=path, name=_blob_name(path, Path(path.absolute().name)))
+        yield Dropping(file=path, name=_blob_name(path, prefix, Path(path.absolute().name)))
         return
     if not path.is_dir():
         reason = "it is neither a file nor a folder" if path.exists() else "there is no such file"
@@ -70,42 +68,37 @@ def _files(path: Path) -> Iterator[Dropping]:
     if not files:
         raise StackError(f"cannot drop {path}: the folder holds no file")
     for file in files:
-        yield Dropping(file=file, name=_blob_name(file, file.relative_to(path)))
+        yield Dropping(file=file, name=_blob_name(file, prefix, file.relative_to(path)))
 
 
-def _blob_name(file: Path, name: Path) -> str:
-    text = name.as_posix()
+def _blob_name(file: Path, prefix: str, name: Path) -> str:
+    text = prefix + name.as_posix()
     if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
         raise StackError(f"cannot drop {str(file)!r}: its name is not UTF-8, as a blob's must be")
+    if has_dot_segment(text):
+        raise StackError(f"cannot drop {file} as {text!r}: a part '.' or '..' would lead to another blob")
+    if not is_blob_name(text):
+        longest = f"a blob's name has at most {MAX_BLOB_NAME_LENGTH} characters, and none is U+0000"
+        raise StackError(f"cannot drop {file} as {text!r}: {longest}")
     return text
 
 
-async def drop_all(paths: Sequence[Path], settings: AppSettings, *, is_awaited: bool) -> bool:
+async def drop_all(paths: Sequence[Path], settings: AppSettings, *, is_awaited: bool, prefix: str = "") -> bool:
     """Upload all files and print where each went; if `is_awaited`, wait until their tasks have ended.
 
     Returns False if a task that was awaited did not succeed. Raises `StackError` as `plan` and `upload` do, and if the
     app does not answer.
     """
-    app_settings = settings.validated()
-    routes = RouteBook(settings.values, verbatim.problems)
+    taken = Taken.by(settings)
     dropped = []
     # A folder's marker after its files, which are not taken by themselves.
-    for one in sorted(plan(paths), key=lambda one: not _is_ignored(routes, app_settings, one.name)):
-        version = await upload(one, settings, app_settings)
-        taken = app_settings.intake.takes(version) and not _is_ignored(routes, app_settings, one.name)
-        dropped.append(Dropped(name=one.name, task_id=task_id(version) if taken else None))
-        print(f"{one.name} -> {app_settings.input_container}", flush=True)
+    for one in sorted(plan(paths, prefix), key=lambda one: taken.why_ignored(one.name) is None):
+        version = await upload(one, settings, taken.settings)
+        dropped.append(Dropped(name=one.name, task_id=task_id(version), why_no_task=taken.why_no_task(version)))
+        print(f"{one.name} -> {version.container}", flush=True)
         if not is_awaited:
             print(f"  {_where_to_look(dropped[-1], settings)}", flush=True)
     return await _await_all(dropped, settings) if is_awaited else True
-
-
-def _is_ignored(book: RouteBook, app_settings: Settings, name: str) -> bool:
-    try:
-        return book.routes(app_settings).why_ignored(name) is not None
-    except RoutesError:
-        # The app records it, with what is wrong.
-        return False
 
 
 async def drop(file: Path, settings: AppSettings) -> str:
@@ -143,14 +136,14 @@ async def _write(one: Dropping, storage: BlobServiceClient, container: str) -> B
 
 
 def _where_to_look(one: Dropped, settings: AppSettings) -> str:
-    return url_of(settings, one.task_id) if one.task_id else _SKIPPED
+    return f"no task of its own: {one.why_no_task}" if one.why_no_task else url_of(settings, one.task_id)
 
 
 async def _await_all(dropped: Sequence[Dropped], settings: AppSettings) -> bool:
     for one in dropped:
-        if one.task_id is None:
-            print(f"{one.name}: {_SKIPPED}")
-    names = {one.task_id: one.name for one in dropped if one.task_id}
+        if one.why_no_task:
+            print(f"{one.name}: no task of its own: {one.why_no_task}")
+    names = {one.task_id: one.name for one in dropped if not one.why_no_task}
     with Progress() as progress:
         ended = await _await_tasks(names, settings, progress)
     return all(record.get("state") == _SUCCEEDED for record in ended)

@@ -15,7 +15,7 @@ from local import azurite
 from local.errors import FolderError, NotInstalledError, PortsTakenError, SettingsFileError
 from local.permissions import make_private_folder
 from local.ports import LAST_PORT, require_free
-from local.settings_file import AppSettings
+from local.settings_file import EXAMPLE, OWN, AppSettings
 
 #: What the lock file of this checkout's npm packages was made and tested with.
 OLDEST_NODE: Final = 20
@@ -43,7 +43,9 @@ def check_ports(ports: Mapping[str, int], file: Path) -> None:
     try:
         require_free(ports)
     except PortsTakenError as exc:
-        raise PortsTakenError(f"{exc} {file}.") from exc
+        # The example is not for changing: a copy of it is read in its place.
+        own = OWN if file == EXAMPLE else file
+        raise PortsTakenError(f'{exc} {own}: "Other ports" in local/README.md has them ready to copy.') from exc
 
 
 def check_folder(folder: Path) -> None:

@@ -24,8 +24,8 @@ from local.emulator import BatchAccount
 from local.errors import SettingsFileError
 
 CHECKOUT: Final = Path(__file__).parents[1]
-_OWN: Final = CHECKOUT / "local.settings.json"
-_EXAMPLE: Final = CHECKOUT / "local.settings.json.example"
+OWN: Final = CHECKOUT / "local.settings.json"
+EXAMPLE: Final = CHECKOUT / "local.settings.json.example"
 
 _STORAGE_SETTINGS: Final = ("AzureWebJobsStorage", "DATA_STORAGE")
 _DEFAULT_HOST_PORT: Final = 7071
@@ -43,12 +43,12 @@ class AppSettings:
     @classmethod
     def read(cls, file: Path | None = None) -> "AppSettings":
         """Read `file`, else the settings of this checkout; raise SettingsFileError."""
-        return _read(file or (_OWN if _OWN.exists() else _EXAMPLE))
+        return _read(file or (OWN if OWN.exists() else EXAMPLE))
 
     @classmethod
     def example(cls) -> "AppSettings":
         """Read the example's values, whatever the developer's own are."""
-        return _read(_EXAMPLE)
+        return _read(EXAMPLE)
 
     def validated(self) -> Settings:
         """Read the values as the app itself does; raise `SettingsFileError`, which lists every problem."""
@@ -81,7 +81,7 @@ class AppSettings:
     @property
     def option(self) -> str:
         """What has a command use this very file: nothing where it would anyway."""
-        is_default = self.file == (_OWN if _OWN.exists() else _EXAMPLE)
+        is_default = self.file == (OWN if OWN.exists() else EXAMPLE)
         return "" if is_default else f" --settings {shlex.quote(str(self.file))}"
 
     def moved_to(self, storage: StoragePorts, batch_endpoint: str, host_port: int) -> "AppSettings":
@@ -116,7 +116,7 @@ def _read(path: Path) -> AppSettings:
     except FileNotFoundError as exc:
         raise SettingsFileError(f"there is no {path}") from exc
     except SettingsError as exc:
-        raise SettingsFileError(f"{exc}; {_EXAMPLE.name} shows how it is written") from exc
+        raise SettingsFileError(f"{exc}; {EXAMPLE.name} shows how it is written") from exc
     # The stack's own tools use these two, and the app has defaults for them.
     containers = {name: read.values.get(name, "").strip() or default for name, default in _CONTAINERS.items()}
     return AppSettings(file=path, values={**read.values, **containers}, host_port=read.host_port)

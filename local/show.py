@@ -1,49 +1,127 @@
-"""Show a task: its record, as the app's API returns it, and the beginning of what its command printed."""
+"""Show a task: its record, as the app's API returns it, what its command printed, and the files that it made."""
 
 import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Final
 
 import aiohttp
+from azure.storage.blob.aio import ContainerClient
 
-from batch_core.config.settings import Settings
+from batch_core.naming import is_task_id
+from batch_core.state.record import TaskRecord
+from local import lookup
 from local.blob_storage import blob_storage
 from local.errors import StackError
-from local.records import record_of, url_of
+from local.outputs import Output, files_of, printed_of, save
+from local.records import Record, is_closed, record_of, url_of
 from local.settings_file import AppSettings
 
-#: How many bytes of an output are shown.
+#: How many bytes of an output are shown, and how many files are listed.
 LONGEST: Final = 64 * 1024
+MOST_FILES: Final = 100
+_UNITS: Final = {
+    "d": timedelta(days=1),
+    "h": timedelta(hours=1),
+    "min": timedelta(minutes=1),
+    "s": timedelta(seconds=1),
+}
 
 
-async def show(task_id: str, settings: AppSettings) -> None:
-    """Print the record and the first 64 KiB of each output.
+async def show(name: str, settings: AppSettings, folder: Path | None = None) -> None:
+    """Print the record, the first 64 KiB of what the command printed, and the list of the files that it made.
 
-    Raises `StackError` if the settings are wrong, the app does not answer or does not know the task, or an output
-    cannot be read.
+    The name is a task's id or a blob's name, of which the newest attempt is shown. With a folder, all output is saved
+    there. Raises `StackError` if the settings are wrong, the app does not answer or does not know the task, or an
+    output cannot be read or saved.
     """
     app_settings = settings.validated()
-    async with aiohttp.ClientSession() as http:
-        record = await record_of(http, task_id, settings)
-    if not record:
-        url = url_of(settings, task_id)
-        raise StackError(f"there is no task {task_id!r}, or its record cannot be read: see {url}")
+    record = await _record(name, settings)
     print(printable(json.dumps(record, indent=2, ensure_ascii=False)))
-    for stream in ("stdout", "stderr"):
-        if name := record.get(stream):
-            beginning, size = await _beginning(str(name), app_settings)
-            print(f"\n{stream}, {app_settings.output_container}/{printable(str(name))}, {size} bytes")
-            print(printed(beginning, size), end="\n" if size else "")
-        elif record.get(f"{stream}_size") == 0:
-            print(f"\n{stream} is empty")
+    container_name = app_settings.output_container
+    async with blob_storage(app_settings, f"reading output in the container {container_name!r}") as blobs:
+        container = blobs.get_container_client(container_name)
+        printed_outputs, files = await printed_of(record, container), await files_of(record, container)
+        for output in printed_outputs:
+            await _show_beginning(output, container)
+        if record.get("files"):
+            print(f"\nfiles, {container_name}/{in_line(str(record['files']))}{_files_text(record, files)}")
+        if folder is not None:
+            await _save_all(record, [*printed_outputs, *files], container, folder)
 
 
-async def _beginning(name: str, settings: Settings) -> tuple[bytes, int]:
-    """Return the first bytes of an output, and its size in bytes."""
-    async with blob_storage(settings, f"reading {name!r} of the container {settings.output_container!r}") as blobs:
-        blob = blobs.get_blob_client(settings.output_container, name)
-        size = (await blob.get_blob_properties()).size
-        content: bytes = await (await blob.download_blob(offset=0, length=LONGEST)).readall() if size else b""
-        return content, size
+async def _record(name: str, settings: AppSettings) -> Record:
+    """Return the record of a task or of the newest attempt at a blob; raise `StackError`."""
+    async with aiohttp.ClientSession() as http:
+        if is_task_id(name) and (record := await record_of(http, name, settings)):
+            return record
+        task_id = await lookup.newest_task(name, settings)
+        if task_id is None:
+            where = f"and the container {settings.values['INPUT_CONTAINER']!r} has no blob of this name"
+            raise StackError(f"there is no task {name!r} whose record can be read, {where}")
+        if record := await record_of(http, task_id, settings):
+            return record
+    raise StackError(f"the record of {name!r} cannot be read: see {url_of(settings, task_id)}")
+
+
+async def _show_beginning(output: Output, container: ContainerClient) -> None:
+    stream = output.name.removesuffix(".txt")
+    if not output.blob:
+        print(f"\n{stream} is empty")
+        return
+    beginning = b""
+    if output.size:
+        beginning = await (await container.download_blob(output.blob, offset=0, length=LONGEST)).readall()
+    print(f"\n{stream}, {container.container_name}/{in_line(output.blob)}, {output.size} bytes")
+    print(printed(beginning, output.size), end="\n" if output.size else "")
+
+
+def _files_text(record: Record, files: Sequence[Output]) -> str:
+    """Return what follows the folder's name: the files, or why there are none."""
+    if not files and not is_closed(record):
+        return ": nothing yet; the node uploads files when the command has ended"
+    if not files and record.get("state") == "succeeded":
+        return ": no file matched the patterns of its route's outputs"
+    if not files:
+        return ": no file was uploaded; none matched, or the route's outputs_on is for another end"
+    lines = [f"  {in_line(one.name)}, {one.size} bytes" for one in files[:MOST_FILES]]
+    more = [f"  and {len(files) - MOST_FILES} more"] if len(files) > MOST_FILES else []
+    return "\n".join([f", {len(files)} file(s)", *lines, *more])
+
+
+async def _save_all(record: Record, outputs: Sequence[Output], container: ContainerClient, folder: Path) -> None:
+    if not outputs:
+        raise StackError(f"nothing was saved: task {record.get('task_id')} has no output (yet)")
+    problems = [(one, why) for one in outputs if (why := await save(one, container, folder))]
+    print(f"\n{len(outputs) - len(problems)} file(s) saved in {folder}")
+    if problems:
+        lines = [f"  {in_line(one.name)}: {in_line(why)}" for one, why in problems]
+        raise StackError("\n".join(["these were not saved:", *lines]))
+
+
+async def show_newest(settings: AppSettings) -> None:
+    """Print a line for each of up to 50 records of today and of days with open work, the open ones first.
+
+    Raises `StackError` if the table does not answer.
+    """
+    records = await lookup.newest_records(settings)
+    if not records:
+        print("no file has a record of today, and nothing is open")
+    for record in records:
+        print(_line(record, datetime.now(UTC)))
+    if len(records) == lookup.MOST:
+        print(f"(no more than {lookup.MOST} are listed)")
+
+
+def _line(record: TaskRecord, now: datetime) -> str:
+    parts = [f"{record.state:<11} {_age(now - record.recorded_at):>6}", record.task_id, in_line(record.blob)]
+    return "  ".join([*parts, *([in_line(record.reason)] if record.reason else [])])
+
+
+def _age(age: timedelta) -> str:
+    """Return an age in its largest unit, such as `3 min`."""
+    return next((f"{age // unit} {name}" for name, unit in _UNITS.items() if age >= unit), "0 s")
 
 
 def printed(beginning: bytes, size: int) -> str:
@@ -60,3 +138,8 @@ def printed(beginning: bytes, size: int) -> str:
 def printable(text: str) -> str:
     r"""Return the text with control characters escaped, such as `\x1b`; line feeds and tabs stay."""
     return "".join(char if char.isprintable() or char in "\n\t" else repr(char)[1:-1] for char in text)
+
+
+def in_line(text: str) -> str:
+    r"""Return the text with all control characters escaped, line feeds (`\n`) and tabs among them."""
+    return printable(text).replace("\n", r"\n").replace("\t", r"\t")

@@ -4,10 +4,14 @@ import asyncio
 import shlex
 import sys
 from pathlib import Path
+from typing import Final
 
 from local import stack
-from local.settings_file import CHECKOUT
+from local.settings_file import CHECKOUT, AppSettings
 from local.stack import Plan, Stack
+from local.taken import Taken
+
+_SAMPLE: Final = "local/samples/recipe.txt"
 
 
 async def run(plan: Plan) -> None:
@@ -24,7 +28,6 @@ async def run(plan: Plan) -> None:
 def summary(running: Stack) -> str:
     """Return what a user needs to know about a stack that is up: addresses, logs, a first step."""
     plan = running.plan
-    python = _shown(Path(sys.executable))
     lines = [
         "",
         f"The stack is up, with the settings of {_shown(plan.settings.file)}. Ctrl-C ends it.",
@@ -32,11 +35,20 @@ def summary(running: Stack) -> str:
         *_addresses(running),
         f"  Logs           {_shown(plan.logs)}",
         "",
-        f"Drop a file into the container {plan.settings.values.get('INPUT_CONTAINER')!r}:",
-        f"  {python} -m local drop{plan.settings.option} local/samples/recipe.txt",
+        *_first_step(plan.settings),
         "",
     ]
     return "\n".join(lines)
+
+
+def _first_step(settings: AppSettings) -> list[str]:
+    """Advise to drop the sample, unless the routes ignore or reject it."""
+    is_taken = Taken.by(settings).has_route(Path(_SAMPLE).name)
+    what = "a file" if is_taken else "a file that your routes take (--prefix puts folders before its name)"
+    return [
+        f"Drop {what} into the container {settings.values.get('INPUT_CONTAINER')!r}:",
+        f"  {_shown(Path(sys.executable))} -m local drop{settings.option} {_SAMPLE if is_taken else 'PATH'}",
+    ]
 
 
 def _addresses(running: Stack) -> list[str]:

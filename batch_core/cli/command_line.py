@@ -154,7 +154,7 @@ async def _setup(app: App) -> int:
 
 
 async def _say_notes(app: App) -> None:
-    """Say what there is to say of the images of pools; nothing while Batch does not list them."""
+    """Say what there is to say of pools: their images, and what was changed since they were made."""
     for note in await provision.pool_notes(app):
         print(note, file=sys.stderr, flush=True)
 

@@ -1,6 +1,6 @@
 """Make what the app needs, and remove it again: containers, table and pool as in Microsoft's quickstart."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,6 +8,7 @@ from batch_core.app import App
 from batch_core.config.pools import Pool
 from batch_core.errors import Conflict, Missing, ServiceError
 from batch_core.naming import job_day
+from batch_core.pool_changes import pool_change
 from batch_core.pool_images import image_notes
 from batch_core.sdk.translation import translating
 from batch_core.services.batch_reading import pool_machine
@@ -61,23 +62,42 @@ def _storage(app: App) -> list[Resource]:
 
 
 async def pool_notes(app: App) -> list[str]:
-    """Return what there is to say of the images of the pools that `setup` makes; nothing if Batch does not list any.
+    """Return what there is to say of the pools that `setup` makes: their images, and what was changed since.
 
-    Raises `RoutesError` while the routes cannot be read.
+    Nothing where Batch does not answer: what is wrong with it is said of the pools themselves. Raises `RoutesError`
+    while the routes cannot be read.
     """
     made = [pool for pool in app.routes().pools if not pool.is_existing]
+    return [*await _image_notes(app, made), *await _change_notes(app, made)]
+
+
+async def _image_notes(app: App, pools: Sequence[Pool]) -> list[str]:
     try:
         images = await app.images.all()
     except ServiceError:
-        # What is wrong with Batch is said of the pools themselves.
         return []
-    machines = {pool.id: pool_machine(pool_options(pool)) for pool in made}
+    machines = {pool.id: pool_machine(pool_options(pool)) for pool in pools}
     return [
         f"pool {pool_id}: {note.text}"
         for pool_id, machine in machines.items()
         if machine
         for note in image_notes(machine, images, app.now())
     ]
+
+
+async def _change_notes(app: App, pools: Sequence[Pool]) -> list[str]:
+    """Return how pools that exist differ from what they are described as: one call for each."""
+    notes: list[str] = []
+    for pool in pools:
+        try:
+            has = (await app.batch.pool_status(pool.id)).machine
+        except Missing:
+            continue
+        except ServiceError:
+            break
+        if has and (change := pool_change(pool, has, app.settings)):
+            notes.append(change)
+    return notes
 
 
 async def make(resource: Resource) -> bool:

@@ -12,6 +12,7 @@ from batch_core.config.pools import Pool, settings_pool
 from batch_core.config.routes import SETTINGS_ROUTE
 from batch_core.errors import AppError, Missing, RoutesError, SettingsError
 from batch_core.naming import name_length
+from batch_core.pool_changes import pool_change
 from batch_core.pool_images import ImageNote, image_notes
 from batch_core.pool_trouble import missing_pool, pool_trouble
 from batch_core.services.batch_values import PoolStatus
@@ -149,16 +150,23 @@ async def _check_pool(app: App, pool: Pool, images: asyncio.Task[Sequence[Suppor
         return _PoolCheck(check=Check(name=name, is_ok=False, detail=_words(exc)), answer=_words(exc))
     listed = await images
     notes = image_notes(status.machine, listed, app.now()) if status.machine and listed else []
-    return _PoolCheck(check=_pool_check(status, name, notes, is_scaled=pool.scale is not None))
+    change = pool_change(pool, status.machine, app.settings) if status.machine else None
+    return _PoolCheck(check=_pool_check(status, name, notes, change, is_scaled=pool.scale is not None))
 
 
 def _pool_check(
-    pool: PoolStatus, name: str = "pool", notes: Sequence[ImageNote] = (), *, is_scaled: bool = False
+    pool: PoolStatus,
+    name: str = "pool",
+    notes: Sequence[ImageNote] = (),
+    change: str | None = None,
+    *,
+    is_scaled: bool = False,
 ) -> Check:
+    """Judge a pool; that it was changed since it was made is said, and is no trouble: it runs its tasks."""
     detail = f"{pool.id}: {pool.nodes} of {pool.target} nodes, {pool.state}, {pool.allocation_state}"
     trouble = pool_trouble(pool, is_scaled=is_scaled)
     is_ok = pool.is_active and trouble is None and not any(note.is_trouble for note in notes)
-    said = [detail, *([trouble] if trouble else []), *(note.text for note in notes)]
+    said = [detail, *([trouble] if trouble else []), *(note.text for note in notes), *([change] if change else [])]
     return Check(name=name, is_ok=is_ok, detail="; ".join(said))
 
 

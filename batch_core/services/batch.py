@@ -65,7 +65,7 @@ MAX_TASKS_PER_CALL: Final = 100
 MAX_TASKS_PER_PAGE: Final = 1000
 
 _LIVE_TASK_FIELDS: Final = ["id", "state", "previousState", "executionInfo"]
-_COMPLETED_TASK_FIELDS: Final = ["id", "stateTransitionTime", "executionInfo", "nodeInfo"]
+_COMPLETED_TASK_FIELDS: Final = ["id", "stateTransitionTime", "executionInfo", "nodeInfo", "constraints"]
 
 
 class BatchService:

@@ -5,7 +5,7 @@ All of it raises `TypeError` or `ValueError` for that, which `translating` turns
 
 import logging
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Final
 
@@ -22,6 +22,7 @@ from azure.batch.models import (
     BatchTaskExecutionResult,
     BatchTaskFailureInfo,
     BatchTaskState,
+    BatchVmImageReference,
     SchedulingState,
 )
 
@@ -97,8 +98,15 @@ def completed_task(task: BatchTask) -> CompletedTask:
         "completed_at": required_time(task.state_transition_time),
         "node_id": task.node_info.node_id if task.node_info else None,
         "execution": execution_of(task.execution_info) if task.execution_info else None,
+        "time_limit": _time_limit(task),
     }
     return checked(CompletedTask, values)
+
+
+def _time_limit(task: BatchTask) -> timedelta | None:
+    # Only said, never decided on: what is no duration must not keep the task from being collected.
+    limit = task.constraints.max_wall_clock_time if task.constraints else None
+    return limit if isinstance(limit, timedelta) else None
 
 
 def live_task(task: BatchTask) -> LiveTask:
@@ -134,8 +142,16 @@ def execution_of(info: BatchTaskExecutionInfo) -> Execution:
 def failure_of(info: BatchTaskFailureInfo) -> Failure:
     # Values may hold the input's URL with its SAS signature: only the details that are made to be read.
     details = [detail.value for detail in info.details or [] if detail.name == "Message" and detail.value]
-    message = " ".join([info.message or "", *details]).strip()
+    message = _as_sentences(info.message or "", ". ".join(detail.strip().rstrip(".") for detail in details))
     return checked(Failure, {"category": wire_value(info.category), "code": info.code, "message": message})
+
+
+def _as_sentences(message: str, details: str) -> str:
+    """Join what the service says in general with what it says of this case, which may be empty, as may either."""
+    message, details = message.strip(), details.strip()
+    if not message or not details:
+        return message or details
+    return f"{message} {details}" if message[-1] in ".:;!?" else f"{message}: {details}"
 
 
 def job_status(job: BatchJob) -> JobStatus:
@@ -164,13 +180,23 @@ def pool_machine(pool: BatchPool | BatchPoolCreateOptions) -> PoolMachine | None
     configuration = pool.virtual_machine_configuration
     if configuration is None:
         return None
-    image = configuration.image_reference
+    image, containers = configuration.image_reference, configuration.container_configuration
     return PoolMachine(
         vm_size=required_text(pool.vm_size),
         image=f"{image.publisher}:{image.offer}:{image.sku}" if image.publisher else None,
         node_agent=required_text(configuration.node_agent_sku_id),
-        runs_containers=configuration.container_configuration is not None,
+        runs_containers=containers is not None,
+        image_reference=_image_reference(image),
+        slots_per_node=pool.task_slots_per_node or 1,
+        container_images=tuple((containers and containers.container_image_names) or ()),
+        start_command=pool.start_task.command_line if pool.start_task else None,
     )
+
+
+def _image_reference(image: BatchVmImageReference) -> str:
+    own = image.virtual_machine_image_id or image.shared_gallery_image_id or image.community_gallery_image_id
+    # The newest version is what a reference without one means.
+    return own or ":".join(str(part) for part in (image.publisher, image.offer, image.sku, image.version or "latest"))
 
 
 def node_of(node: BatchNode) -> Node:

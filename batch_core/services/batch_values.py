@@ -126,6 +126,8 @@ class CompletedTask:
     completed_at: datetime
     node_id: str | None
     execution: Execution | None
+    #: How long its command may run.
+    time_limit: timedelta | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,6 +188,13 @@ class PoolMachine:
     image: str | None
     node_agent: str
     runs_containers: bool
+    #: The whole of it: publisher:offer:sku:version, or a resource id.
+    image_reference: str = ""
+    slots_per_node: int = 1
+    #: Those that are pulled before any task needs them.
+    container_images: tuple[str, ...] = ()
+    #: The start task's command line, which may hold secrets; None: it has no start task.
+    start_command: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -180,7 +180,7 @@ class InputContainer:
 
     def _found(self, properties: BlobProperties) -> _Found:
         is_pending = properties.copy.status == "pending"
-        return _Found(version=self._version(properties), is_folder=_is_folder(properties), is_pending=is_pending)
+        return _Found(version=self._version(properties), is_folder=is_folder_marker(properties), is_pending=is_pending)
 
     def _version(self, properties: BlobProperties) -> BlobVersion:
         return BlobVersion(
@@ -236,7 +236,7 @@ def obstacle_of(properties: BlobProperties) -> Obstacle | None:
     return next((obstacle for is_so, obstacle in obstacles if is_so), None)
 
 
-def _is_folder(properties: BlobProperties) -> bool:
+def is_folder_marker(properties: BlobProperties) -> bool:
     """Return whether the blob marks a folder, as those of accounts with a hierarchical namespace do.
 
     https://learn.microsoft.com/azure/storage/blobs/data-lake-storage-known-issues#blob-apis

@@ -1,4 +1,4 @@
-"""Containers, pools and jobs as the operator makes, counts and removes them. Not called by any function of the app."""
+"""What the operator makes, counts and removes: containers, pools and jobs. No function of the app makes these calls."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -69,6 +69,7 @@ async def test_a_command_that_takes_too_long_is_stopped_and_failed(app):
     record = await collected(app, (await submitted(slow)).task_id)
     assert record.state is TaskState.FAILED
     assert record.failure_code == "TaskEnded"
+    assert record.reason == "the command ran longer than its time limit of 1 second and was stopped"
 
 
 async def test_a_command_that_does_not_exist_is_failed_with_a_reason(app):

@@ -1,9 +1,10 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from azure.batch.models import (
     BatchNodeInfo,
     BatchTask,
+    BatchTaskConstraints,
     BatchTaskExecutionInfo,
     BatchTaskFailureInfo,
     NameValuePair,
@@ -51,17 +52,93 @@ def test_a_non_zero_exit_code_is_a_failure_with_its_reason():
     assert (outcome.failure_category, outcome.failure_code) == ("usererror", "FailureExitCode")
 
 
-def test_a_task_stopped_by_its_time_limit_failed_though_it_has_no_exit_code():
+ENDED_BY = {
+    # As clients have recorded it from the service, and as it once was.
+    "a time limit": (
+        "The task was ended by user request",
+        "The maximum execution time configured on the task was exceeded",
+    ),
+    "a time limit, before": ("Task Was Ended by User Request", "The maximum execution time was exceeded"),
+    "a person": ("Task Was Ended by User Request", None),
+}
+
+
+def ended_by(name: str, **execution: object) -> BatchTask:
+    message, detail = ENDED_BY[name]
+    details = [NameValuePair(name="Message", value=detail)] if detail else None
+    failure = BatchTaskFailureInfo(category="usererror", code="TaskEnded", message=message, details=details)
+    return completed(result="failure", failure_info=failure, **execution)
+
+
+@pytest.mark.parametrize("exit_code", [None, -9, 137])
+@pytest.mark.parametrize("name", ["a time limit", "a time limit, before"])
+def test_a_task_stopped_by_its_time_limit_says_so_whatever_its_exit_code(name, exit_code):
+    task = ended_by(name, exit_code=exit_code)
+    task.constraints = BatchTaskConstraints(max_wall_clock_time=timedelta(minutes=20))
+    outcome = outcome_of(task)
+    assert outcome.state is TaskState.FAILED
+    assert outcome.reason == "the command ran longer than its time limit of 20 minutes and was stopped"
+    assert outcome.failure_message == ": ".join(ENDED_BY[name])
+    assert has_run(outcome) == (exit_code is not None)
+
+
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [
+        (timedelta(days=1), " of 1 day"),
+        (timedelta(hours=25, minutes=1), " of 1 day 1 hour 1 minute"),
+        (timedelta(minutes=90), " of 1 hour 30 minutes"),
+        (timedelta(seconds=0.5), " of 0.5 seconds"),
+        (None, ""),
+    ],
+)
+def test_the_time_limit_is_said_in_words(limit, words):
+    task = ended_by("a time limit")
+    task.constraints = BatchTaskConstraints(max_wall_clock_time=limit)
+    assert outcome_of(task).reason == f"the command ran longer than its time limit{words} and was stopped"
+
+
+def test_an_exit_code_that_batch_blames_and_does_not_give_leaves_its_words():
+    failure = BatchTaskFailureInfo(category="usererror", code="FailureExitCode", message="It failed")
+    assert outcome_of(completed(result="failure", failure_info=failure)).reason == "FailureExitCode: It failed"
+    assert outcome_of(completed(result="failure")).reason == "Batch gives no reason"
+
+
+@pytest.mark.parametrize("limit", ["P1Y", "soon", 5])
+def test_a_time_limit_that_is_no_duration_is_not_said_and_stops_nothing(limit):
+    task = ended_by("a time limit")
+    task.constraints = BatchTaskConstraints({"maxWallClockTime": limit})
+    assert outcome_of(task).reason == "the command ran longer than its time limit and was stopped"
+
+
+def test_a_task_that_a_person_ended_names_no_time_limit():
+    assert outcome_of(ended_by("a person", exit_code=-9)).reason == "TaskEnded: Task Was Ended by User Request"
+
+
+def test_of_an_upload_that_failed_the_reason_has_batchs_words_and_the_exit_code_of_a_command_that_failed_too():
     failure = BatchTaskFailureInfo(
         category="usererror",
-        code="TaskEnded",
-        message="Task Was Ended by User Request",
-        details=[NameValuePair(name="Message", value="The maximum execution time was exceeded")],
+        code="FileUploadMiscError",
+        message="One of the output files was not uploaded.",
+        details=[
+            NameValuePair(name="Message", value="The disk is full."),
+            NameValuePair(name="Message", value="Twice"),
+        ],
     )
+    said = "FileUploadMiscError: One of the output files was not uploaded. The disk is full. Twice"
+    assert outcome_of(completed(exit_code=0, result="failure", failure_info=failure)).reason == said
+    outcome = outcome_of(completed(exit_code=3, result="failure", failure_info=failure))
+    assert outcome.reason == f"{said}; the command ended with exit code 3"
+
+
+@pytest.mark.parametrize(
+    ("message", "detail", "said"), [("Failed", None, "Failed"), (None, "Why", "Why"), (None, None, "")]
+)
+def test_a_message_of_one_part_is_that_part(message, detail, said):
+    details = [NameValuePair(name="Message", value=detail)] if detail else None
+    failure = BatchTaskFailureInfo(category="servererror", code="Unknown", message=message, details=details)
     outcome = outcome_of(completed(result="failure", failure_info=failure))
-    assert outcome.state is TaskState.FAILED
-    assert outcome.reason == "TaskEnded: Task Was Ended by User Request The maximum execution time was exceeded"
-    assert not has_run(outcome)
+    assert (outcome.failure_message, outcome.reason) == (said, f"Unknown: {said}" if said else "Unknown")
 
 
 @pytest.mark.parametrize("execution", [{"exit_code": 0}, {"exit_code": 0, "result": "failure"}, {}])

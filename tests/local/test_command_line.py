@@ -3,6 +3,7 @@
 import re
 import shlex
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -52,11 +53,30 @@ def test_the_docs_drop_what_is_in_the_checkout_and_show_a_task(page):
     lines = re.findall(
         r"^(?:\$ )?\S+ -m local ((?:drop|show) .*?)(?:  .*)?$", (CHECKOUT / page).read_text(), re.MULTILINE
     )
-    drop, *more, show = [_parser().parse_args(shlex.split(line)) for line in lines]
-    assert [(CHECKOUT / file).is_file() for file in drop.files] == [True]
-    assert all((CHECKOUT / file).is_dir() for each in more for file in each.files)
-    assert show.command == "show"
-    assert show.task_id == "TASK_ID" or is_task_id(show.task_id)
+    parsed = [_parser().parse_args(shlex.split(line)) for line in lines]
+    drops = [one for one in parsed if one.command == "drop"]
+    shows = [one for one in parsed if one.command == "show"]
+    assert drops[0].files == [Path("local/samples/recipe.txt")]
+    assert all((CHECKOUT / file).exists() for each in drops for file in each.files)
+    assert shows
+    assert all(is_shown(one.name) for one in shows)
+
+
+def is_shown(name):
+    """Whether what the docs show is a task, one of their files, or everything."""
+    return name in {None, "TASK_ID", "recipe.txt", "letters/recipe.txt"} or is_task_id(name)
+
+
+def test_to_save_everything_is_not_possible(monkeypatch, capsys):
+    code, _, complaints = said(monkeypatch, capsys, "show", "--save", "folder")
+    assert (code, "show --save FOLDER: the task or the blob" in complaints) == (2, True)
+
+
+def test_the_help_of_drop_says_how_names_are_made(monkeypatch, capsys):
+    _, text, _ = said(monkeypatch, capsys, "drop", "--help")
+    text = " ".join(text.split())
+    assert "a folder, whose files are named by their paths below it" in text
+    assert "with letters/, recipe.txt becomes letters/recipe.txt" in text
 
 
 def test_the_docs_own_azurite_and_emulator_keep_their_state_where_up_does():

@@ -10,7 +10,7 @@ from local.functions_host import HostKind
 
 EXPECTED = {
     "word-counts": [
-        "logo.svg: no task of its own, as INPUT_SKIP_EMPTY, INPUT_NOT_BEFORE or the routes say",
+        "logo.svg: no task of its own: no route takes blob 'logo.svg', and what none takes is ignored",
         "essays/tides.txt: succeeded",
         "shopping.txt: succeeded",
         " 3  7\n",
@@ -18,7 +18,7 @@ EXPECTED = {
     ],
     "sound-files": ["chime.wav: succeeded", "sound.mp3\nwave.png\n", "/files/sound.mp3:\n(", "/files/wave.png:\n("],
     "surveys": [
-        "autumn/monday.csv: no task of its own, as INPUT_SKIP_EMPTY, INPUT_NOT_BEFORE or the routes say",
+        "autumn/monday.csv: no task of its own: blob 'autumn/monday.csv' is a file of a folder, which route 'surveys'",
         "spring/monday.csv: no task of its own",
         "spring/_READY: succeeded",
         "Ada 30\nBen 30\nCem 25\n",

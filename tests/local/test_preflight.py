@@ -1,6 +1,7 @@
 """What is wrong is reported before anything is started, in a sentence, and nothing is left of the attempt."""
 
 import os
+import socket
 import sys
 import time
 from dataclasses import replace
@@ -8,10 +9,10 @@ from dataclasses import replace
 import pytest
 
 from local import preflight
-from local.errors import FolderError, NotInstalledError, SettingsFileError
+from local.errors import FolderError, NotInstalledError, PortsTakenError, SettingsFileError
 from local.lock import locked
 from local.processes import ChildProcess
-from local.settings_file import AppSettings
+from local.settings_file import EXAMPLE, AppSettings
 from tests.local.hosts import CHECKOUT
 from tests.local.test_stack import command, own_settings
 
@@ -84,6 +85,18 @@ def test_a_port_that_there_is_not_and_one_that_is_named_twice(tmp_path):
             preflight.check_ports({"the host": port}, tmp_path)
     with pytest.raises(SettingsFileError, match="names port 7071 twice: for the host and for Batch"):
         preflight.check_ports({"the host": 7071, "Batch": 7071}, tmp_path)
+
+
+@pytest.mark.parametrize(("file", "named"), [(CHECKOUT / "my.json", "my.json"), (EXAMPLE, "local.settings.json")])
+def test_a_taken_port_is_said_with_where_others_are_ready_to_copy(file, named):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with pytest.raises(PortsTakenError) as caught:
+            preflight.check_ports({"the host": port}, file)
+    assert str(caught.value).endswith(
+        f'or choose others in {CHECKOUT / named}: "Other ports" in local/README.md has them ready to copy.'
+    )
+    assert f"  {port}  for the host\n" in str(caught.value)
 
 
 def test_a_folder_that_was_made_for_nothing_is_gone_again(tmp_path, monkeypatch):

@@ -1,10 +1,11 @@
 import json
+import re
 
 import pytest
 
 from local.azurite import StoragePorts
 from local.errors import SettingsFileError
-from local.settings_file import AppSettings
+from local.settings_file import CHECKOUT, EXAMPLE, AppSettings
 
 
 def settings(tmp_path, **values: str) -> AppSettings:
@@ -22,6 +23,19 @@ def test_ports_follow_from_the_settings(tmp_path):
     ports = StoragePorts(blob=11000, queue=11001, table=11002)
     own = settings(tmp_path, DATA_STORAGE=ports.connection_string, BATCH_ENDPOINT="http://localhost:12000/")
     assert (own.storage_ports, own.batch_port, own.host_port) == (ports, 12000, 7075)
+
+
+def test_the_block_for_other_ports_that_the_docs_have_to_copy_moves_the_whole_stack(tmp_path):
+    (block,) = re.findall(r"^```json\n(.*?)^```", (CHECKOUT / "local/README.md").read_text(), re.DOTALL | re.MULTILINE)
+    copied, example = json.loads(block), json.loads(EXAMPLE.read_text())
+    file = tmp_path / "local.settings.json"
+    file.write_text(json.dumps(example | copied | {"Values": example["Values"] | copied["Values"]}))
+    own = AppSettings.read(file)
+    ports = StoragePorts(blob=10100, queue=10101, table=10102)
+    assert own == AppSettings(
+        file=file, values=AppSettings.example().moved_to(ports, "http://127.0.0.1:10103", 7171).values, host_port=7171
+    )
+    assert own.validated()
 
 
 def test_services_that_are_elsewhere_are_not_started_here(tmp_path):

@@ -105,6 +105,8 @@ async def what_became_of_files_is_reported(folder: Path, settings: Path) -> None
     found = re.search(r"good\.txt: succeeded\n  task    (\S+)\n  stdout  output/good\.txt/\1/stdout\.txt\n", text)
     assert found
     await a_task_is_shown(folder, settings, found[1])
+    code, text = await dropped(folder, settings, "--wait", "--prefix", "letters/", str(folder / "files" / "good.txt"))
+    assert (code, "letters/good.txt: succeeded\n" in text) == (0, True)
     code, text = await dropped(folder, settings, "--wait", str(folder / "files"))
     assert code == 1
     assert "sub/bad.txt: failed, the command ended with exit code 3\n" in text
@@ -117,6 +119,14 @@ async def a_task_is_shown(folder: Path, settings: Path, task_id: str) -> None:
     assert code == 0
     assert f'"task_id": "{task_id}"' in text
     assert text.endswith(f"\nstdout, output/good.txt/{task_id}/stdout.txt, 5 bytes\ntext\n\nstderr is empty\n")
+    saved = folder / "saved"
+    code, text = await run(folder, "show", settings, "good.txt", "--save", str(saved))
+    assert (code, f'"task_id": "{task_id}"' in text) == (0, True)
+    assert text.endswith(f"\n2 file(s) saved in {saved}\n")
+    assert {file.name: file.read_text() for file in saved.iterdir()} == {"stdout.txt": "text\n", "stderr.txt": ""}
+    code, text = await run(folder, "show", settings)
+    assert code == 0
+    assert re.search(rf"^succeeded +\d+ (s|min)  {task_id}  good\.txt$", text, re.MULTILINE)
     code, text = await run(folder, "show", settings, "nobody")
     assert (code, text.startswith("there is no task 'nobody'")) == (1, True)
 
