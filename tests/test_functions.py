@@ -4,6 +4,7 @@ import json
 import logging
 from types import SimpleNamespace
 
+import azure.functions as func
 import pytest
 from azure.storage.blob import StandardBlobTier
 from azure.storage.blob.aio import BlobClient
@@ -78,7 +79,8 @@ async def test_an_event_about_a_folder_is_passed_over(app, call):  # noqa: F811
 
 async def answered(app, call, name):  # noqa: F811
     body = json.dumps({"blob": name}).encode()
-    return await call("post_task", SimpleNamespace(get_body=lambda: body, url="http://host/api/tasks"), app)
+    request = func.HttpRequest(method="POST", url="http://host/api/tasks", body=body)
+    return await call("post_task", request, app)
 
 
 async def test_an_event_about_an_archived_file_is_handled_when_its_record_waits(app, call):  # noqa: F811

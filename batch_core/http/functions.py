@@ -1,26 +1,47 @@
-"""What every HTTP function has in common: its reply becomes a response, and so does each error of the app."""
+"""What every HTTP function has in common: its reply becomes a response, and so does each error of the app.
+
+What is polled costs little where nothing has changed: a reply that was read has an ETag, and a request that names it is
+answered with 304.
+"""
 
 from collections.abc import Awaitable, Callable
+from hashlib import sha256
+from http import HTTPStatus
 
 import azure.functions as func
 
 from batch_core.errors import AppError
-from batch_core.http.replies import Reply, error_reply
+from batch_core.http.replies import Content, Reply, error_reply
 
-type Replying = Callable[[func.HttpRequest], Awaitable[Reply]]
+type Replying = Callable[[func.HttpRequest], Awaitable[Reply | Content]]
 type Responding = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
 
 
 def responding(function: Replying) -> Responding:
-    """Decorate a function that returns a `Reply`, or raises an `AppError`, into one that the host can call."""
+    """Decorate a function that returns a reply, or raises an `AppError`, into one that the host can call."""
 
     async def respond(req: func.HttpRequest) -> func.HttpResponse:
         try:
             reply = await function(req)
         except AppError as exc:
             reply = error_reply(exc)
-        return func.HttpResponse(reply.body, status_code=reply.status, mimetype="application/json")
+        return _response(req, reply)
 
     # Not `functools.wraps`: the worker reads the annotations, and must see these.
     respond.__name__, respond.__doc__ = function.__name__, function.__doc__
     return respond
+
+
+def _response(req: func.HttpRequest, reply: Reply | Content) -> func.HttpResponse:
+    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache", **reply.headers}
+    if req.method == "GET" and reply.status == HTTPStatus.OK:
+        headers["ETag"] = f'"{sha256(reply.body).hexdigest()[:32]}"'
+        if _names(req.headers.get("if-none-match", ""), headers["ETag"]):
+            return func.HttpResponse(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    return func.HttpResponse(reply.body, status_code=reply.status, mimetype=reply.media_type, headers=headers)
+
+
+def _names(if_none_match: str, etag: str) -> bool:
+    """Return whether a header names an ETag: https://www.rfc-editor.org/rfc/rfc9110#name-if-none-match."""
+    named = {part.strip().removeprefix("W/") for part in if_none_match.split(",")}
+    return etag in named or "*" in named

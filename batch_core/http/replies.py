@@ -1,13 +1,23 @@
-"""HTTP replies of the app: JSON documents, and for each error the status that fits it."""
+"""HTTP replies of the app: JSON documents, bytes, and for each error the status that fits it."""
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from math import ceil
 from typing import Final
 from urllib.parse import urlsplit
 
-from batch_core.errors import AppError, BlobNotFound, InvalidRequest, NotAFile, NotNow, RecordNotFound, SettingsError
+from batch_core.errors import (
+    AppError,
+    BlobNotFound,
+    InvalidRequest,
+    NotAFile,
+    NotNow,
+    RecordNotFound,
+    ServiceError,
+    SettingsError,
+)
 from batch_core.http.health import Check
 from batch_core.live import Live
 from batch_core.state.record import TaskRecord
@@ -21,6 +31,8 @@ _STATUS: Final[Mapping[type[AppError], int]] = {
     NotNow: 409,
     SettingsError: 503,
 }
+#: The least of `Retry-After`, in seconds.
+_SOON: Final = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,11 +41,23 @@ class Reply:
 
     status: int
     document: Mapping[str, object]
+    headers: Mapping[str, str] = field(default_factory=dict)
+    media_type: str = "application/json"
 
     @property
-    def body(self) -> str:
+    def body(self) -> bytes:
         """The document, and a line end: a shell's prompt does not stick to it."""
-        return json.dumps(self.document, default=_json_value, ensure_ascii=False) + "\n"
+        return json.dumps(self.document, default=_json_value, ensure_ascii=False).encode() + b"\n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Content:
+    """An HTTP status and bytes of a file, which no browser takes for anything that could run."""
+
+    status: int
+    body: bytes = field(repr=False)
+    media_type: str
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def submission_reply(submission: Submission, tasks_url: str) -> Reply:
@@ -87,7 +111,14 @@ def error_reply(error: AppError) -> Reply:
     """Return the status that fits, and where there are several problems each of them; a service's fault is 503."""
     problems = getattr(error, "problems", ())
     several = {"problems": list(problems)} if len(problems) > 1 else {}
-    return Reply(status=_STATUS.get(type(error), 503), document={"error": str(error), **several})
+    status = _STATUS.get(type(error), 503)
+    headers = {"Retry-After": str(_retry_after(error))} if isinstance(error, ServiceError) and status == 503 else {}
+    return Reply(status=status, document={"error": str(error), **several}, headers=headers)
+
+
+def _retry_after(error: ServiceError) -> int:
+    """Return in how many seconds the request may succeed: as long as the service asked for, else a few."""
+    return max(ceil(error.retry_after or 0), _SOON)
 
 
 def _json_value(value: object) -> str:

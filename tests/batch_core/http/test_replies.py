@@ -1,6 +1,7 @@
 import json
 from datetime import UTC, datetime
 
+import azure.functions as func
 import pytest
 
 from batch_core.errors import (
@@ -13,7 +14,9 @@ from batch_core.errors import (
     Unavailable,
 )
 from batch_core.http import replies
+from batch_core.http.functions import responding
 from batch_core.http.health import Check
+from batch_core.http.replies import Content, Reply
 from batch_core.http.requests import SubmitRequest
 from batch_core.state.record import DetectedBy, TaskRecord, TaskState
 from batch_core.submission import Submission
@@ -88,7 +91,7 @@ def test_one_problem_is_reported_once(error):
 def test_every_reply_ends_with_a_line_end():
     good = Check(name="table", is_ok=True, detail="answers")
     for reply in (replies.error_reply(RecordNotFound("x")), replies.health_reply([good])):
-        assert reply.body.endswith("}\n")
+        assert reply.body.endswith(b"}\n")
 
 
 def test_health_is_503_as_soon_as_one_part_is_broken():
@@ -126,3 +129,44 @@ def test_the_status_url_is_below_the_route_that_was_asked_and_holds_no_key(route
     posted = replies.submission_reply(one, f"{url}{query}")
     retried = replies.retry_reply(one, f"{url}/20261123T080102-tasks-0123456789abcdef/retry{query}")
     assert posted.document["status_url"] == retried.document["status_url"] == f"{url}/{one.record.task_id}"
+
+
+async def answered(reply, method="GET", **headers):
+    async def function(_):
+        return reply
+
+    request = func.HttpRequest(method=method, url="http://host/api/x", headers=headers, body=b"")
+    return await responding(function)(request)
+
+
+async def test_what_was_read_before_and_has_not_changed_is_answered_with_304():
+    reply = Reply(status=200, document={"a": 1})
+    first = await answered(reply)
+    assert (first.status_code, first.get_body()) == (200, b'{"a": 1}\n')
+    for named in (first.headers["ETag"], f'"other", W/{first.headers["ETag"]}', "*"):
+        again = await answered(reply, **{"If-None-Match": named})
+        assert (again.status_code, again.get_body(), again.headers["ETag"]) == (304, b"", first.headers["ETag"])
+    changed = await answered(Reply(status=200, document={"a": 2}), **{"If-None-Match": first.headers["ETag"]})
+    assert changed.status_code == 200
+
+
+@pytest.mark.parametrize(("method", "status"), [("POST", 200), ("GET", 404), ("GET", 503)])
+async def test_what_is_no_reading_has_no_etag(method, status):
+    answer = await answered(Reply(status=status, document={}), method=method, **{"If-None-Match": "*"})
+    assert (answer.status_code, "ETag" in answer.headers) == (status, False)
+
+
+async def test_no_reply_is_taken_for_something_that_runs():
+    answer = await answered(Content(status=200, body=b"<script>", media_type="text/plain"))
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert (answer.mimetype, answer.get_body()) == ("text/plain", b"<script>")
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(None, "5"), (0.2, "5"), (17.2, "18")])
+def test_a_services_trouble_says_when_to_ask_again(seconds, expected):
+    assert replies.error_reply(Unavailable("listing", retry_after=seconds)).headers == {"Retry-After": expected}
+
+
+def test_what_is_no_services_trouble_does_not():
+    for error in (InvalidRequest(["a"]), SettingsError(["b"]), NotNow("c")):
+        assert replies.error_reply(error).headers == {}
