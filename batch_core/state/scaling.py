@@ -2,8 +2,10 @@
 
 import json
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from azure.core import MatchConditions
 from azure.data.tables import TableEntity, UpdateMode
@@ -13,8 +15,7 @@ from batch_core.checked import checked
 from batch_core.errors import Conflict
 from batch_core.sdk.paging import each_item
 from batch_core.sdk.translation import translating
-from batch_core.state.entities import SCALING, field_value, property_values
-from batch_core.state.transactions import create_unless_exists
+from batch_core.state.entities import SCALING, Entity, field_value, property_values
 
 logger = logging.getLogger(__name__)
 
@@ -63,20 +64,19 @@ class Scaling:
                 "next_growth_at": state.next_growth_at,
             }
         )
-        action = f"noting how pool {state.pool_id} is scaled"
-        if not state.etag:
-            return state if await create_unless_exists(self._client, entity, action) else None
         try:
-            with translating(action):
-                reply = await self._client.update_entity(
-                    entity,
-                    mode=UpdateMode.REPLACE,
-                    etag=state.etag,
-                    match_condition=MatchConditions.IfNotModified,
-                )
+            with translating(f"noting how pool {state.pool_id} is scaled"):
+                reply = await self._written(entity, state.etag)
         except Conflict:
             return None
         return replace(state, etag=str(reply["etag"]))
+
+    async def _written(self, entity: Entity, etag: str) -> Mapping[str, Any]:
+        if not etag:
+            return await self._client.create_entity(entity)
+        return await self._client.update_entity(
+            entity, mode=UpdateMode.REPLACE, etag=etag, match_condition=MatchConditions.IfNotModified
+        )
 
 
 def _readable_state(entity: TableEntity) -> ScalingState:

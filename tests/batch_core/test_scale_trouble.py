@@ -137,6 +137,14 @@ async def test_the_claim_of_an_instance_that_has_ended_keeps_no_pool_from_growin
     await until_gone(scaled)
 
 
+async def test_a_pool_of_which_nothing_is_remembered_goes_down_at_once(scaled, tmp_path):
+    """The table was made again, say: the note of the nodes is the first of this pool."""
+    await idle_nodes(scaled, tmp_path)
+    await scaled.scaling._client.delete_entity("scaling", pool_id_of(scaled).lower())
+    assert (await scale(scaled)).closed == 2
+    assert (await scale(scaled)).removed == 2
+
+
 async def test_nodes_that_could_not_be_had_are_not_asked_for_when_nobody_needs_them_any_more(scaled, quotas, tmp_path):
     records = await put(scaled, 4)
     await failed_growth(scaled, quotas, 0)
