@@ -16,6 +16,8 @@ from batch_core.http import health, replies
 from batch_core.http.functions import responding
 from batch_core.http.replies import Reply
 from batch_core.http.requests import SubmitRequest
+from batch_core.http.task_lists import ListRequest, task_page_reply
+from batch_core.listing import attempts_at, list_tasks
 from batch_core.live import look_up
 from batch_core.log_text import figures, quieten_sdks
 from batch_core.reconcile import reconcile
@@ -88,6 +90,16 @@ async def post_task(req: func.HttpRequest) -> Reply:
     return replies.submission_reply(
         await intake.take_by_hand(core, request.blob, is_forced=request.force, route=request.route), req.url
     )
+
+
+@app.function_name("list_tasks")
+@app.route("tasks", methods=["GET"])
+@responding
+async def get_tasks(req: func.HttpRequest) -> Reply:
+    """List tasks, or all attempts at one file."""
+    core, request = process_app(), ListRequest.parse(req.params)
+    found = await (attempts_at(core, request.blob) if request.blob else list_tasks(core, request.query, request.place))
+    return task_page_reply(found)
 
 
 @app.function_name("get_task")

@@ -23,7 +23,9 @@ from batch_core.services.pool_nodes import PoolNodes
 from batch_core.services.signing import Signer
 from batch_core.services.supported_images import SupportedImages
 from batch_core.services.task_files import TaskFiles
+from batch_core.state.history import History
 from batch_core.state.job_registry import JobRegistry
+from batch_core.state.listing import Listing
 from batch_core.state.scaling import Scaling
 from batch_core.state.sweep_checkpoint import SweepCheckpoint
 from batch_core.state.table import StateTable
@@ -55,6 +57,8 @@ class App:
     nodes: PoolNodes
     images: SupportedImages
     scaling: Scaling
+    history: History
+    listing: Listing
     copier: OutputCopier
     now: Callable[[], datetime]
     #: Files whose events came, submitted together.
@@ -107,6 +111,8 @@ def app_on(
         nodes=PoolNodes(clients.batch),
         images=SupportedImages(clients.batch, now),
         scaling=Scaling(table_client),
+        history=History(table_client),
+        listing=Listing(table_client),
         copier=OutputCopier(files, outputs),
         now=now,
     )

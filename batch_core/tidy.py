@@ -33,6 +33,8 @@ async def tidy(app: App, *, is_dry_run: bool = False, budget: timedelta = TICK) 
     """Terminate and delete old jobs; idempotent, reentrant and crash-safe."""
     time_budget = TimeBudget(budget)
     report = TidyReport()
+    if not is_dry_run:
+        await list_all_days(app)
     jobs = await _registered(app, is_dry_run=is_dry_run)
     busy = await _busy_jobs(app) if jobs else set()
     try:
@@ -43,6 +45,19 @@ async def tidy(app: App, *, is_dry_run: bool = False, budget: timedelta = TICK) 
     except OutOfTime:
         report.is_complete = False
     return report
+
+
+async def list_all_days(app: App) -> None:
+    """List the days of records that a release wrote which listed none: one look, and once a call for each such day."""
+    try:
+        if await app.history.is_whole():
+            return
+        day = ""
+        while day := await app.table.day_after(day):
+            await app.history.add(day)
+        await app.history.note_whole()
+    except ServiceError as exc:
+        logger.warning("Not all days of the table are listed: %s", exc)
 
 
 async def _registered(app: App, *, is_dry_run: bool) -> list[JobEntry]:

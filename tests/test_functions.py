@@ -83,6 +83,22 @@ async def answered(app, call, name):  # noqa: F811
     return await call("post_task", request, app)
 
 
+async def test_tasks_are_listed(app, call):  # noqa: F811
+    await dropped(app, "a.txt")
+    await call("submit_blob", event(app, "a.txt"))
+
+    async def listed(**parameters):
+        request = func.HttpRequest(method="GET", url="http://host/api/tasks", params=parameters, body=b"")
+        answer = await call("get_tasks", request)
+        return answer.status_code, json.loads(answer.get_body())
+
+    for parameters in ({}, {"blob": "a.txt"}, {"prefix": "a"}):
+        status, document = await listed(**parameters)
+        assert (status, [task["blob"] for task in document["tasks"]]) == (200, ["a.txt"])
+    assert (await listed(state="failed"))[1] == {"tasks": [], "continuation": None}
+    assert (await listed(limit="none"))[0] == 400
+
+
 async def test_an_event_about_an_archived_file_is_handled_when_its_record_waits(app, call):  # noqa: F811
     await dropped(app, "old.txt")
     blob = app.clients.blobs.get_blob_client(app.settings.input_container, "old.txt")

@@ -21,7 +21,7 @@ from batch_core.cli.progress import announcing
 from batch_core.config.local_settings import LOCAL_SETTINGS
 from batch_core.errors import AppError, RoutesError, SettingsError
 from batch_core.sweep import sweep
-from batch_core.tidy import tidy
+from batch_core.tidy import list_all_days, tidy
 
 #: Makes the app that a command works with, within the event loop of its clients.
 type _Opening = Callable[[], App]
@@ -147,6 +147,7 @@ async def _setup(app: App) -> int:
         async with announcing(f"creating {resource.description}"):
             is_new = await provision.make(resource)
         print(f"{resource.description}: {'created' if is_new else 'is there'}", flush=True)
+    await list_all_days(app)
     for day in await app.table.unnoted_days():
         await app.table.note_day(day)
         print(f"day {day}: has open tasks and was not noted; it is noted again", flush=True)

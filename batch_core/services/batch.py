@@ -64,7 +64,7 @@ MAX_TASKS_PER_CALL: Final = 100
 #: https://learn.microsoft.com/rest/api/batchservice/tasks/list-tasks
 MAX_TASKS_PER_PAGE: Final = 1000
 
-_LIVE_TASK_FIELDS: Final = ["id", "state", "previousState", "executionInfo"]
+_LIVE_TASK_FIELDS: Final = ["id", "state", "previousState", "executionInfo", "nodeInfo"]
 _COMPLETED_TASK_FIELDS: Final = ["id", "stateTransitionTime", "executionInfo", "nodeInfo", "constraints"]
 
 

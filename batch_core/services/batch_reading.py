@@ -110,7 +110,13 @@ def _time_limit(task: BatchTask) -> timedelta | None:
 
 
 def live_task(task: BatchTask) -> LiveTask:
-    return checked(LiveTask, {"state": wire_value(required_text(task.state)), "requeues": requeues_of(task)})
+    values = {
+        "state": wire_value(required_text(task.state)),
+        "requeues": requeues_of(task),
+        "node_id": task.node_info.node_id if task.node_info else None,
+        "started_at": task.execution_info.start_time if task.execution_info else None,
+    }
+    return checked(LiveTask, values)
 
 
 def requeues_of(task: BatchTask) -> int:

@@ -140,10 +140,15 @@ class CompletedPage:
 
 @dataclass(frozen=True, kw_only=True)
 class LiveTask:
-    """A task that is not completed: its state in the service's word, and how often it was put back into its queue."""
+    """A task that is not completed: its state in the service's word, its node and start, if it has them.
+
+    `requeues` is how often it was put back into its queue.
+    """
 
     state: str
     requeues: int = 0
+    node_id: str | None = None
+    started_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

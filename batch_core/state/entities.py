@@ -8,6 +8,7 @@ One table:
     20261123       noted                exists while the day is listed: no record is written without it
     days           20261123             lists a day that may have open work
     jobs           files-pool-2026…-1   a job that tasks were added to, and how far it has been collected
+    history        79738869             a day that has records: see `history`
     sweep          position             the sweep's checkpoint
     scaling        images               a pool that the app scales: nodes that are about to go
 """

@@ -40,6 +40,7 @@ from batch_core.state.entities import (
     to_open_task,
     to_record,
 )
+from batch_core.state.history import history_entity
 from batch_core.state.index import Marks, OpenTask, index_changes, marked
 from batch_core.state.record import TaskRecord
 from batch_core.state.transactions import Guard, Operation, Unit, apply_units, create_unless_exists
@@ -189,12 +190,12 @@ class StateTable:
     async def unnoted_days(self) -> list[str]:
         """Return days with open work that are not listed: one or two queries for each day that has records at all."""
         listed, lost, day = set(await self.days()), [], ""
-        while day := await self._day_after(day):
+        while day := await self.day_after(day):
             if day not in listed and await self.some_open_work(day):
                 lost.append(day)
         return lost
 
-    async def _day_after(self, day: str) -> str:
+    async def day_after(self, day: str) -> str:
         """Return the next day that has records; empty if there is none."""
         with translating(f"looking for days after {day or 'the beginning'}"):
             found = self._client.query_entities(
@@ -218,6 +219,7 @@ class StateTable:
         with translating(f"noting day {day}"):
             # This entity's ETag changes: who is about to forget the day finds that out.
             await self._client.upsert_entity(day_entity(day))
+        await create_unless_exists(self._client, history_entity(day), f"listing day {day}")
         await create_unless_exists(self._client, noted_entity(day), f"noting day {day}")
 
     async def forget_day(self, day: str, now: datetime) -> None:

@@ -1,0 +1,146 @@
+"""Lists of tasks by HTTP: what a request asks for, and the page that answers it."""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
+from typing import Final
+
+import isodate
+
+from batch_core.errors import InvalidRequest
+from batch_core.http.replies import Reply
+from batch_core.listing import TaskPage, TaskQuery
+from batch_core.live import Live
+from batch_core.naming import MAX_BLOB_NAME_LENGTH, is_blob_name, name_length
+from batch_core.problems import Problems
+from batch_core.services.batch_values import LiveTask
+from batch_core.state.listing import Place, RecordFilter
+from batch_core.state.record import TaskRecord, TaskState
+from batch_core.waiting import AT_WORK
+
+MAX_LIMIT: Final = 200
+_DEFAULT_LIMIT: Final = 50
+_PARAMETERS: Final = ("state", "day", "route", "prefix", "waiting", "limit", "continuation", "blob")
+_DAY: Final = re.compile(r"\d{4}-?\d{2}-?\d{2}", re.ASCII)
+#: A day as task ids have it.
+_IN_ID: Final = re.compile(r"\d{8}", re.ASCII)
+#: What is not shown of a record in a list: the whole is one request away.
+_LEFT_OUT: Final = frozenset(
+    {
+        *("blob_metadata", "submission", "deletes_input", "is_uploaded", "lost_output_retries", "lost_before"),
+        *("route_before", "rerouted_at", "is_route_chosen", "route_digest", "obstacle", "submit_tries", "output_tries"),
+        *("stderr_end", "failure_message", "failure_category", "container"),
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListRequest:
+    """What `GET /api/tasks` asks for: a page of a list, or all attempts at one file."""
+
+    query: TaskQuery
+    place: Place | None = None
+    blob: str | None = None
+
+    @classmethod
+    def parse(cls, parameters: Mapping[str, str]) -> "ListRequest":
+        """Read the query of a URL; raises `InvalidRequest` with every problem at once."""
+        problems = Problems()
+        for name in sorted(parameters.keys() - {*_PARAMETERS, "code"}):
+            near = get_close_matches(name, _PARAMETERS, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(_PARAMETERS)}"
+            problems.note(f"{name!r} is not known: {hint}")
+
+        def read[T](name: str, convert: Callable[[str], T], rule: str) -> T | None:
+            text = parameters.get(name, "")
+            try:
+                return convert(text) if text else None
+            except ValueError:
+                problems.note(f"{name!r} is {text[:100]!r}: it must be {rule}")
+                return None
+
+        states = read("state", _states, f"one of {', '.join(TaskState)}, or several with commas")
+        waiting = read("waiting", _duration, "an ISO 8601 duration such as PT10M")
+        limit = read("limit", _limit, f"a whole number from 1 to {MAX_LIMIT}")
+        day = read("day", _day, "a day such as 2026-11-30")
+        place = read("continuation", _place, "what an earlier page was answered with")
+        prefix = read("prefix", _name, "the beginning of a blob's name")
+        blob = read("blob", _name, "the name of a blob")
+        if waiting is not None and states and not states <= {TaskState.QUEUED, TaskState.SUBMITTED}:
+            problems.note("'waiting' goes with the states queued and submitted alone: no other waits")
+        if blob is not None and (others := sorted(parameters.keys() - {"blob", "code"})):
+            problems.note(
+                f"'blob' is the exact name of a file, and goes with nothing else: leave out {', '.join(others)}"
+            )
+        problems.raise_as(InvalidRequest)
+        wanted = RecordFilter(states=states or frozenset(), route=parameters.get("route") or None, prefix=prefix or "")
+        query = TaskQuery(wanted=wanted, day=day, waiting=waiting, limit=limit or _DEFAULT_LIMIT)
+        return cls(query=query, place=place, blob=blob)
+
+
+def task_page_reply(page: TaskPage) -> Reply:
+    """Return a page of tasks; `continuation` is null where the list is at its end."""
+    tasks = [_task(record, page.live.get(record.task_id)) for record in page.records]
+    return Reply(status=200, document={"tasks": tasks, "continuation": _token(page.next) if page.next else None})
+
+
+def _task(record: TaskRecord, live: LiveTask | None) -> dict[str, object]:
+    document = {name: value for name, value in asdict(record).items() if name not in _LEFT_OUT}
+    return document | {"live": _live(live) if live else None}
+
+
+def _live(task: LiveTask) -> dict[str, object]:
+    reason = AT_WORK.get(task.state, "it waits for a node")
+    return asdict(Live(state=task.state, reason=reason, node_id=task.node_id, started_at=task.started_at))
+
+
+def _states(text: str) -> frozenset[TaskState]:
+    return frozenset(TaskState(part.strip()) for part in text.split(","))
+
+
+def _duration(text: str) -> timedelta:
+    found = isodate.parse_duration(text)
+    if not isinstance(found, timedelta) or found < timedelta(0):
+        raise ValueError(text)
+    return found
+
+
+def _limit(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= MAX_LIMIT:
+        raise ValueError(text)
+    return int(text)
+
+
+def _day(text: str) -> str:
+    if not _DAY.fullmatch(text):
+        raise ValueError(text)
+    plain = text.replace("-", "")
+    return f"{datetime.strptime(plain, '%Y%m%d').replace(tzinfo=UTC):%Y%m%d}"
+
+
+def _name(text: str) -> str:
+    if name_length(text) > MAX_BLOB_NAME_LENGTH or not is_blob_name(text):
+        raise ValueError(text)
+    return text
+
+
+def _token(place: Place) -> str:
+    keys = [place.day, place.after, place.partition_key, place.row_key]
+    return base64.urlsafe_b64encode(json.dumps(keys).encode()).decode()
+
+
+def _place(token: str) -> Place:
+    """Read a continuation. Raises ValueError for what `_token` has not made."""
+    try:
+        found = json.loads(base64.urlsafe_b64decode(token.encode("ascii")))
+    except (binascii.Error, UnicodeError, RecursionError) as exc:
+        raise ValueError(token) from exc
+    match found:
+        case [str() as day, str() as after, str() as partition, str() as row] if _IN_ID.fullmatch(day):
+            return Place(day=day, after=after, partition_key=partition, row_key=row)
+    raise ValueError(token)

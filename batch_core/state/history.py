@@ -1,0 +1,69 @@
+"""Every day that has records, the newest first: the Table service lists partitions in one direction alone.
+
+PartitionKey   RowKey     what
+history        79738869   the day 20261130: its number is taken from 99999999
+history        whole      exists once the days of earlier releases are listed, too
+"""
+
+from typing import Final
+
+from azure.data.tables.aio import TableClient
+
+from batch_core.sdk.paging import each_item
+from batch_core.sdk.translation import translating
+from batch_core.state.entities import Entity
+from batch_core.state.transactions import create_unless_exists
+
+HISTORY: Final = "history"
+#: After all days: letters sort after digits.
+_WHOLE: Final = "whole"
+_LAST: Final = 99_999_999
+
+
+def history_entity(day: str) -> Entity:
+    return {"PartitionKey": HISTORY, "RowKey": _row(day)}
+
+
+class History:
+    """The days of the table. Methods raise the `ServiceError` that fits."""
+
+    def __init__(self, client: TableClient) -> None:
+        self._client = client
+
+    async def days(self, before: str | None, most: int) -> list[str]:
+        """Return up to so many days that have records, the newest first: those before a day, or all; one call."""
+        query, values = "PartitionKey eq @history and RowKey lt @whole", {"history": HISTORY, "whole": _WHOLE}
+        if before is not None:
+            query, values = f"{query} and RowKey gt @before", {**values, "before": _row(before)}
+        found: list[str] = []
+        with translating("listing the days that have records"):
+            listed = self._client.query_entities(query, parameters=values, select=["RowKey"], results_per_page=most)
+            async for entity in each_item(listed):
+                found.append(_day(str(entity["RowKey"])))
+                if len(found) == most:
+                    break
+        return found
+
+    async def add(self, day: str) -> None:
+        """List a day; idempotent."""
+        await create_unless_exists(self._client, history_entity(day), f"listing day {day}")
+
+    async def is_whole(self) -> bool:
+        """Return whether the days of earlier releases, which listed none, are listed."""
+        with translating("looking whether all days are listed"):
+            query = "PartitionKey eq @history and RowKey eq @whole"
+            listed = self._client.query_entities(query, parameters={"history": HISTORY, "whole": _WHOLE})
+            return bool([entity async for entity in each_item(listed)])
+
+    async def note_whole(self) -> None:
+        await create_unless_exists(
+            self._client, {"PartitionKey": HISTORY, "RowKey": _WHOLE}, "noting that all is listed"
+        )
+
+
+def _row(day: str) -> str:
+    return f"{_LAST - int(day):08}"
+
+
+def _day(row: str) -> str:
+    return f"{_LAST - int(row):08}"
