@@ -2,12 +2,15 @@
 
 import logging
 import os
+import time
+from collections.abc import Awaitable, Callable
 
 import azure.functions as func
 from azurefunctions.extensions.bindings.blob import BlobClient
 
 from batch_core import intake, poison
-from batch_core.app import process_app
+from batch_core.app import App, process_app
+from batch_core.bookkeeping import after_tick
 from batch_core.cancel import cancel
 from batch_core.collect import collect
 from batch_core.config.bindings import BindingExpressions
@@ -16,6 +19,7 @@ from batch_core.http import health, replies
 from batch_core.http.functions import responding
 from batch_core.http.replies import Reply
 from batch_core.http.requests import SubmitRequest
+from batch_core.http.summaries import summary_reply
 from batch_core.http.task_lists import ListRequest, task_page_reply
 from batch_core.listing import attempts_at, list_tasks
 from batch_core.live import look_up
@@ -23,6 +27,7 @@ from batch_core.log_text import figures, quieten_sdks
 from batch_core.reconcile import reconcile
 from batch_core.retry import retry
 from batch_core.scale import scale
+from batch_core.summary import summarize
 from batch_core.sweep import sweep
 from batch_core.tidy import tidy
 
@@ -43,35 +48,35 @@ async def submit_blob(blob: BlobClient) -> None:
 @app.timer_trigger("timer", bindings.collect_schedule)
 async def collect_outputs(timer: func.TimerRequest) -> None:
     """Copy the output of completed tasks and close their records."""
-    _log("Collected", await collect(process_app()), timer)
+    await _tick("collect_outputs", "Collected", collect, timer)
 
 
 @app.function_name("sweep_files")
 @app.timer_trigger("timer", bindings.sweep_schedule)
 async def sweep_files(timer: func.TimerRequest) -> None:
     """Submit files whose event never came."""
-    _log("Swept", await sweep(process_app()), timer)
+    await _tick("sweep_files", "Swept", sweep, timer)
 
 
 @app.function_name("reconcile_tasks")
 @app.timer_trigger("timer", bindings.sweep_schedule)
 async def reconcile_tasks(timer: func.TimerRequest) -> None:
     """Finish interrupted work."""
-    _log("Reconciled", await reconcile(process_app()), timer)
+    await _tick("reconcile_tasks", "Reconciled", reconcile, timer)
 
 
 @app.function_name("scale_pools")
 @app.timer_trigger("timer", bindings.scale_schedule)
 async def scale_pools(timer: func.TimerRequest) -> None:
     """Bring pools nearer to what their tasks need."""
-    _log("Scaled", await scale(process_app()), timer)
+    await _tick("scale_pools", "Scaled", scale, timer)
 
 
 @app.function_name("tidy_jobs")
 @app.timer_trigger("timer", bindings.tidy_schedule)
 async def tidy_jobs(timer: func.TimerRequest) -> None:
     """Terminate jobs of past days in which nothing is open, and delete them some time later."""
-    _log("Tidied", await tidy(process_app()), timer)
+    await _tick("tidy_jobs", "Tidied", tidy, timer)
 
 
 @app.function_name("take_poison_message")
@@ -127,6 +132,14 @@ async def retry_task(req: func.HttpRequest) -> Reply:
     return replies.retry_reply(await retry(process_app(), req.route_params["task_id"]), req.url)
 
 
+@app.function_name("get_summary")
+@app.route("summary", methods=["GET"])
+@responding
+async def get_summary(req: func.HttpRequest) -> Reply:  # noqa: ARG001 - the binding's parameter
+    """Report what is going on, at a glance."""
+    return summary_reply(await summarize(process_app()))
+
+
 @app.function_name("get_health")
 @app.route("health", methods=["GET"])
 @responding
@@ -135,5 +148,9 @@ async def get_health(req: func.HttpRequest) -> Reply:  # noqa: ARG001 - the bind
     return replies.health_reply(await health.check_health_of(process_app))
 
 
-def _log(done: str, report: object, timer: func.TimerRequest) -> None:
-    logger.info("%s: %s", done, figures(vars(report) | {"is_past_due": timer.past_due}))
+async def _tick(function: str, done: str, tick: Callable[[App], Awaitable[object]], timer: func.TimerRequest) -> None:
+    """Run a tick, log what it did, and keep the statistics."""
+    core, began = process_app(), time.monotonic()
+    report = vars(await tick(core))
+    logger.info("%s: %s", done, figures(report | {"is_past_due": timer.past_due}))
+    await after_tick(core, function, report, time.monotonic() - began)

@@ -13,6 +13,7 @@ from batch_core.config.routes import JobKind, Routes
 from batch_core.config.settings import Settings
 from batch_core.jobs import Jobs
 from batch_core.naming import BlobVersion
+from batch_core.noted import Noted
 from batch_core.services import verbatim
 from batch_core.services.batch import MAX_TASKS_PER_CALL, BatchService
 from batch_core.services.clients import Clients, open_clients
@@ -27,8 +28,10 @@ from batch_core.state.history import History
 from batch_core.state.job_registry import JobRegistry
 from batch_core.state.listing import Listing
 from batch_core.state.scaling import Scaling
+from batch_core.state.statistics import StatisticsTable
 from batch_core.state.sweep_checkpoint import SweepCheckpoint
 from batch_core.state.table import StateTable
+from batch_core.state.tally import Tally
 from batch_core.submission import Submission
 from batch_core.turns import Turns
 
@@ -59,12 +62,16 @@ class App:
     scaling: Scaling
     history: History
     listing: Listing
+    tally: Tally
+    statistics: StatisticsTable
     copier: OutputCopier
     now: Callable[[], datetime]
     #: Files whose events came, submitted together.
     arrivals: Coalescer[BlobVersion, Submission] = field(default_factory=lambda: Coalescer(MAX_TASKS_PER_CALL))
     #: Only fairness depends on it.
     turns: Turns = field(default_factory=Turns)
+    #: Only how often statistics are written depends on it.
+    noted: Noted = field(default_factory=Noted)
 
     def routes(self) -> Routes:
         """Return the routes as they are now; raises `RoutesError`, with every problem, while they cannot be read."""
@@ -89,6 +96,7 @@ def app_on(
 ) -> App:
     """Make an app that remembers nothing yet, on clients that are open."""
     table_client = clients.tables.get_table_client(settings.table_name)
+    tally = Tally()
     registry = JobRegistry(table_client)
     mark = f"{clients.tables.url.partition('?')[0].rstrip('/')}/{settings.table_name}"
     batch = BatchService(clients.batch, mark)
@@ -100,7 +108,7 @@ def app_on(
         mark=mark,
         route_book=RouteBook(env, verbatim.problems),
         clients=clients,
-        table=StateTable(table_client),
+        table=StateTable(table_client, tally),
         registry=registry,
         sweep_checkpoint=SweepCheckpoint(table_client),
         batch=batch,
@@ -113,6 +121,8 @@ def app_on(
         scaling=Scaling(table_client),
         history=History(table_client),
         listing=Listing(table_client),
+        tally=tally,
+        statistics=StatisticsTable(table_client),
         copier=OutputCopier(files, outputs),
         now=now,
     )

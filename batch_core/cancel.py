@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from batch_core.app import App
+from batch_core.bookkeeping import write_counts
 from batch_core.errors import NotNow
 from batch_core.in_flight import IN_FLIGHT
 from batch_core.state.changes import Change, Closing, Stored
@@ -29,7 +30,8 @@ async def cancel(app: App, task_id: str) -> TaskRecord:
     outcome = cancelled_without_task(app, stored.record)
     if outcome is None:
         return stored.record
-    await app.table.close([Closing(task_id=task_id, outcome=outcome)], app.now())
+    await app.table.close([Closing.of(stored, outcome)], app.now())
+    await write_counts(app)
     return (await app.table.get(task_id)).record
 
 

@@ -242,7 +242,7 @@ class _Tick:
         if one.open.is_uploaded and not one.open.has_files and is_upload_failure(outcome):
             # Only what it printed could not be uploaded, and that is copied now.
             outcome = as_the_command_ended(outcome)
-        return Closing(task_id=one.open.task_id, outcome=_with_output(outcome, one.printed, arrived))
+        return Closing.of_open(one.open, _with_output(outcome, one.printed, arrived))
 
     async def _copy_small(self, one: _Completed) -> _Arrived | None:
         if one.is_uploaded:
@@ -277,7 +277,7 @@ class _Tick:
         except (ServiceError, RecordNotFound, NotNow) as exc:
             self._leave("The trouble is not on the record", exc, task_id=task.task_id)
             return None
-        return Closing(task_id=task.task_id, outcome=outcome) if outcome else None
+        return Closing.of_open(task, outcome) if outcome else None
 
     async def _lost(self, task: OpenTask, outcome: Outcome, error: ServiceError) -> Outcome | None:
         """Return the outcome without output if there is none and never will be; else record the trouble.

@@ -6,6 +6,7 @@ from functools import partial
 
 from batch_core.app import App
 from batch_core.assignment import why_ignored
+from batch_core.bookkeeping import write_counts
 from batch_core.config.routes import Route
 from batch_core.errors import BlobNotFound, InvalidRequest, NotAFile, NotNow, Unavailable
 from batch_core.naming import BlobVersion
@@ -31,6 +32,7 @@ async def take(app: App, container: str, name: str) -> None:
     if version is None:
         return
     submission = await app.arrivals.run(version, partial(submit, app, detected_by=DetectedBy.TRIGGER))
+    await write_counts(app)
     # A file that waits for its rehydration waits for no event.
     if submission.record.state is TaskState.QUEUED and submission.record.obstacle is None:
         raise Unavailable(f"submitting blob {version.name!r}", detail=submission.record.reason or "")
@@ -73,6 +75,7 @@ async def take_by_hand(app: App, name: str, *, is_forced: bool, route: str | Non
     if is_forced:
         return await submit_again(app, version, detected_by=DetectedBy.HTTP, chosen=chosen)
     (submission,) = await submit(app, [version], detected_by=DetectedBy.HTTP, is_urgent=True, chosen=chosen)
+    await write_counts(app)
     return submission
 
 

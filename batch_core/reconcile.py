@@ -22,6 +22,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from batch_core.app import App
+from batch_core.bookkeeping import count_day
 from batch_core.cancel import cancelled_without_task
 from batch_core.errors import Missing, NotNow, OutOfTime, RecordNotFound, ServiceError
 from batch_core.hand_over import hand_over, send_on
@@ -76,8 +77,8 @@ class _Tick:
             has_work = has_work or bool(page)
             await self._or_leave(self.reconcile(page))
             self.budget.check()
-        if not has_work:
-            await self._app.table.forget_day(day, self._app.now())
+        if not has_work and await self._app.table.forget_day(day, self._app.now()):
+            await count_day(self._app, day)
 
     async def _or_leave[T](self, work: Awaitable[T]) -> T | None:
         """Do this part of the work, or leave it for the next tick: it must not hold up the others."""
@@ -242,7 +243,7 @@ class _Tick:
 
     async def _close(self, task: OpenTask, outcome: Outcome) -> None:
         logger.warning("Task %s is %s: %s", task.task_id, outcome.state, outcome.reason)
-        (is_first,) = await self._app.table.close([Closing(task_id=task.task_id, outcome=outcome)], self._app.now())
+        (is_first,) = await self._app.table.close([Closing.of_open(task, outcome)], self._app.now())
         self.report.done[outcome.state] += is_first
 
 

@@ -35,6 +35,7 @@ async def tidy(app: App, *, is_dry_run: bool = False, budget: timedelta = TICK) 
     report = TidyReport()
     if not is_dry_run:
         await list_all_days(app)
+        await _remove_old_statistics(app)
     jobs = await _registered(app, is_dry_run=is_dry_run)
     busy = await _busy_jobs(app) if jobs else set()
     try:
@@ -58,6 +59,13 @@ async def list_all_days(app: App) -> None:
         await app.history.note_whole()
     except ServiceError as exc:
         logger.warning("Not all days of the table are listed: %s", exc)
+
+
+async def _remove_old_statistics(app: App) -> None:
+    try:
+        await app.statistics.remove_old(app.now())
+    except ServiceError as exc:
+        logger.warning("Old statistics are not removed: %s", exc)
 
 
 async def _registered(app: App, *, is_dry_run: bool) -> list[JobEntry]:

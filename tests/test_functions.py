@@ -99,6 +99,15 @@ async def test_tasks_are_listed(app, call):  # noqa: F811
     assert (await listed(limit="none"))[0] == 400
 
 
+async def test_ticks_are_summed_up(app, call):  # noqa: F811
+    await dropped(app, "a.txt")
+    await call("submit_blob", event(app, "a.txt"))
+    await call("reconcile_tasks", TIMER)
+    answer = await call("get_summary", func.HttpRequest(method="GET", url="http://host/api/summary", body=b""))
+    document = json.loads(answer.get_body())
+    assert (document["open"]["submitted"], list(document["ticks"])) == (1, ["reconcile_tasks"])
+
+
 async def test_an_event_about_an_archived_file_is_handled_when_its_record_waits(app, call):  # noqa: F811
     await dropped(app, "old.txt")
     blob = app.clients.blobs.get_blob_client(app.settings.input_container, "old.txt")

@@ -212,6 +212,8 @@ def node_of(node: BatchNode) -> Node:
         "since": required_time(node.state_transition_time),
         "is_dedicated": node.is_dedicated is not False,
         "is_open": node.scheduling_state == SchedulingState.ENABLED,
+        "tasks": node.running_tasks_count or 0,
+        "slots": node.running_task_slots_count or 0,
     }
     return checked(Node, values)
 

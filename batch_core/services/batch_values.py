@@ -244,6 +244,9 @@ class Node:
     is_dedicated: bool
     #: It may be given tasks.
     is_open: bool
+    #: Tasks that run on it, and the slots that they take.
+    tasks: int = 0
+    slots: int = 0
 
     @property
     def is_idle(self) -> bool:

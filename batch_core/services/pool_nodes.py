@@ -24,7 +24,10 @@ _NODES_PER_PAGE: Final = 1000
 MAX_NODES_PER_REMOVAL: Final = 100
 #: It takes tasks, or takes none, already: https://learn.microsoft.com/rest/api/batchservice/batch-status-and-error-codes.
 _SCHEDULED_SO: Final = "NodeAlreadyInTargetSchedulingState"
-_NODE_FIELDS: Final = ["id", "state", "stateTransitionTime", "isDedicated", "schedulingState"]
+_NODE_FIELDS: Final = [
+    *("id", "state", "stateTransitionTime", "isDedicated", "schedulingState"),
+    *("runningTasksCount", "runningTaskSlotsCount"),
+]
 
 
 class PoolNodes:

@@ -2,8 +2,9 @@
 
 import time
 from dataclasses import dataclass, field
+from datetime import datetime
 
-from batch_core.state.index import NO_MARKS, Marks
+from batch_core.state.index import NO_MARKS, Marks, OpenTask
 from batch_core.state.record import TRANSITIONS, Outcome, TaskRecord, TaskState
 
 
@@ -39,10 +40,12 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True)
 class Closing:
-    """The final state that a task is to get. Raises `ValueError` if the state is not final."""
+    """The final state that a task is to get, and what is counted with it. Raises `ValueError` if it is not final."""
 
     task_id: str
     outcome: Outcome
+    route: str | None = None
+    recorded_at: datetime | None = None
 
     def __post_init__(self) -> None:
         if not self.outcome.state.is_final:
@@ -51,8 +54,14 @@ class Closing:
     @classmethod
     def of(cls, stored: Stored, outcome: Outcome) -> "Closing":
         """Close a record that was read; raises `ValueError` if the state may not follow its present one."""
-        _check_transition(stored.record, outcome.state)
-        return cls(task_id=stored.record.task_id, outcome=outcome)
+        record = stored.record
+        _check_transition(record, outcome.state)
+        return cls(task_id=record.task_id, outcome=outcome, route=record.route, recorded_at=record.recorded_at)
+
+    @classmethod
+    def of_open(cls, task: OpenTask, outcome: Outcome) -> "Closing":
+        """Close a task of which the index alone was read: it may have its final state already."""
+        return cls(task_id=task.task_id, outcome=outcome, route=task.route, recorded_at=task.since)
 
 
 def _check_transition(record: TaskRecord, state: TaskState) -> None:

@@ -21,6 +21,9 @@ class OpenTask:
     job_id: str = ""
     #: When its record was written.
     since: datetime
+    route: str | None = None
+    #: It waits to be handed to Batch, and its record says why.
+    is_queued: bool = False
     #: While it is queued: when to hand it to Batch again.
     next_attempt_at: datetime | None = None
     #: The operator asked to stop it.
@@ -63,6 +66,9 @@ def open_task(record: TaskRecord) -> OpenTask:
         blob=record.blob,
         job_id=record.job_id,
         since=record.recorded_at,
+        route=record.route,
+        is_queued=record.state is TaskState.QUEUED
+        and (record.next_attempt_at is not None or record.obstacle is not None),
         next_attempt_at=record.next_attempt_at,
         cancel_requested=record.cancel_requested_at is not None,
         is_obstructed=record.obstacle is not None,

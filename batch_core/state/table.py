@@ -43,6 +43,7 @@ from batch_core.state.entities import (
 from batch_core.state.history import history_entity
 from batch_core.state.index import Marks, OpenTask, index_changes, marked
 from batch_core.state.record import TaskRecord
+from batch_core.state.tally import Tally
 from batch_core.state.transactions import Guard, Operation, Unit, apply_units, create_unless_exists
 
 #: A day without open work is forgotten when no record was written in it for so long: to note it again costs some calls.
@@ -55,8 +56,10 @@ class StateTable:
     All raise the `ServiceError` that fits.
     """
 
-    def __init__(self, client: TableClient) -> None:
+    def __init__(self, client: TableClient, tally: Tally) -> None:
+        """`tally` counts what is closed here."""
         self._client = client
+        self._tally = tally
         self._noted = Guard(
             operation=lambda day: ("update", noted_entity(day), {"mode": UpdateMode.MERGE}), restore=self.note_day
         )
@@ -103,7 +106,9 @@ class StateTable:
             ]
             for c in closings
         ]
-        return [etag is not None for etag in await apply_units(self._client, units)]
+        is_first = [etag is not None for etag in await apply_units(self._client, units)]
+        self._tally.note([closing for closing, is_so in zip(closings, is_first, strict=True) if is_so], now)
+        return is_first
 
     async def mark(self, tasks: Sequence[OpenTask], marks: Marks) -> None:
         """Mark the index entities of those of the tasks that are still open; their records stay as they are."""
@@ -222,8 +227,8 @@ class StateTable:
         await create_unless_exists(self._client, history_entity(day), f"listing day {day}")
         await create_unless_exists(self._client, noted_entity(day), f"noting day {day}")
 
-    async def forget_day(self, day: str, now: datetime) -> None:
-        """Forget a day without open work, unless a record was written in it lately.
+    async def forget_day(self, day: str, now: datetime) -> bool:
+        """Forget a day without open work, unless a record was written in it lately; returns whether it is forgotten.
 
         Every insertion changes the ETag of the day's own entity. It is read before the open work is looked
         at, and must still be the same when it is removed; from then on an insertion finds that the day is not noted.
@@ -232,22 +237,24 @@ class StateTable:
             with translating(f"forgetting day {day}"):
                 noted = await self._client.get_entity(day, NOTED)
                 if now - (noted.metadata["timestamp"] or now) > DAY_PATIENCE:
-                    await self._forget_day(noted, await self._client.get_entity(DAYS, day))
+                    return await self._forget_day(noted, await self._client.get_entity(DAYS, day))
         except Missing as exc:
             if exc.code not in ABSENT_ENTITY:
                 raise
             # Left half noted: whole again, it can be forgotten when its time has come.
             await self.note_day(day)
         except Conflict:
-            return
+            return False
+        return False
 
-    async def _forget_day(self, noted: TableEntity, listed: TableEntity) -> None:
+    async def _forget_day(self, noted: TableEntity, listed: TableEntity) -> bool:
         if await self.some_open_work(listed["RowKey"]):
-            return
+            return False
         for entity in (noted, listed):
             await self._client.delete_entity(
                 entity, etag=entity.metadata["etag"], match_condition=MatchConditions.IfNotModified
             )
+        return True
 
     async def ping(self) -> None:
         """Read one entity that need not be there."""

@@ -32,11 +32,10 @@ async def recorded(app, count, *, days_ago=0, prefix="f", route="r", state=None)
         )
         record = replace(record_of_version(app, version, DetectedBy.TRIGGER, 1), route=route, recorded_at=moment)
         records.append(record)
-    for first in range(0, count, 40):
-        await app.table.insert(records[first : first + 40])
+    stored = [one for first in range(0, count, 40) for one in await app.table.insert(records[first : first + 40])]
     if state is not None:
         outcome = Outcome(state=state, reason=None if state is TaskState.SUCCEEDED else "because")
-        await app.table.close([Closing(task_id=one.task_id, outcome=outcome) for one in records], moment)
+        await app.table.close([Closing.of(one, outcome) for one in stored], moment)
     return records[::-1]
 
 

@@ -41,8 +41,9 @@ def stored(state: TaskState = TaskState.QUEUED) -> Stored:
         ({"requeues": 2}, {"requeues": 2}),
         ({"job_id": "job-2"}, {"job_id": "job-2"}),
         ({"cancel_requested_at": NOW}, {"cancel_requested": True}),
-        ({"obstacle": Obstacle.ARCHIVED}, {"is_obstructed": True}),
-        ({"next_attempt_at": NOW}, {"next_attempt_at": NOW}),
+        ({"route": "r"}, {"route": "r"}),
+        ({"obstacle": Obstacle.ARCHIVED}, {"is_obstructed": True, "is_queued": True}),
+        ({"next_attempt_at": NOW}, {"next_attempt_at": NOW, "is_queued": True}),
     ],
     ids=str,
 )
@@ -53,7 +54,7 @@ def test_the_index_follows_a_change_in_what_it_mirrors_and_in_nothing_else(chang
 def test_a_task_that_is_accepted_waits_for_no_further_attempt():
     waiting = record(next_attempt_at=NOW + timedelta(minutes=1))
     accepted = replace(waiting, state=TaskState.SUBMITTED, next_attempt_at=None)
-    assert index_changes(waiting, accepted) == {"next_attempt_at": None}
+    assert index_changes(waiting, accepted) == {"next_attempt_at": None, "is_queued": False}
 
 
 def test_a_task_that_goes_back_to_its_queue_is_neither_verified_nor_explained():

@@ -1,0 +1,86 @@
+"""Statistics are kept by the way: what cannot be written now waits for the next time, and holds up nothing.
+
+Cost: two calls to the table where something has ended since the last time, one where a tick did something, and every
+five minutes a look at each pool, and two calls to the table if one has nodes.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+from batch_core.app import App
+from batch_core.errors import RoutesError, ServiceError
+
+logger = logging.getLogger(__name__)
+
+#: A tick that did nothing is noted as often as this, so that it is seen that it still runs.
+_HEARTBEAT: Final = timedelta(minutes=5)
+#: Nodes are counted as often as this; what they cost in a much longer pause is not known.
+_SAMPLE: Final = timedelta(minutes=5)
+#: What a tick only looks at.
+_LOOKS: Final = frozenset({"jobs", "listed", "looked_at", "looked_up", "pools"})
+
+
+async def write_counts(app: App) -> None:
+    """Write what has ended in this process since the last time. Raises nothing."""
+    counts = app.tally.take()
+    if not counts:
+        return
+    try:
+        await app.statistics.add(counts)
+    except ServiceError as exc:
+        app.tally.put_back(counts)
+        logger.info("What has ended is counted later: %s", exc)
+
+
+async def after_tick(app: App, function: str, report: Mapping[str, Any], seconds: float) -> None:
+    """Write what has ended, what a tick did, and now and then what nodes cost. Raises nothing."""
+    await write_counts(app)
+    try:
+        await _note_tick(app, function, report, seconds)
+        await _count_nodes(app)
+    except (ServiceError, RoutesError) as exc:
+        logger.info("The tick is not noted: %s", exc)
+
+
+async def count_day(app: App, day: str) -> None:
+    """Count the final records of a day whose work has all ended; one call for 1,000 of them.
+
+    Raises the `ServiceError` that fits.
+    """
+    await app.statistics.set_day(day, await app.listing.final_states(day))
+
+
+async def _note_tick(app: App, function: str, report: Mapping[str, Any], seconds: float) -> None:
+    now, did, last = app.now(), _did(report), app.noted.ticks.get(function)
+    if did or last is None or now - last >= _HEARTBEAT:
+        document = {"at": now.isoformat(), "seconds": round(seconds, 3), "did": did}
+        await app.statistics.note_tick(function, {**document, "is_complete": report["is_complete"]})
+        app.noted.ticks[function] = now
+
+
+async def _count_nodes(app: App) -> None:
+    now, last = app.now(), app.noted.nodes
+    if last is not None and now - last < _SAMPLE:
+        return
+    nodes = {pool.id: (await app.batch.pool_status(pool.id)).nodes for pool in app.routes().pools}
+    app.noted.nodes = now
+    elapsed = (now - last).total_seconds() if last is not None else 0.0
+    seconds = {pool_id: number * elapsed for pool_id, number in nodes.items() if number and elapsed}
+    if seconds and elapsed < 3 * _SAMPLE.total_seconds():
+        await app.statistics.add_node_seconds(seconds, now)
+
+
+def _did(report: Mapping[str, Any]) -> dict[str, int]:
+    """Return what is not zero among the figures of a report, but for what was only looked at."""
+    figures: dict[str, int] = {}
+    for name, value in report.items():
+        if isinstance(value, Counter):
+            figures |= {key: number for key, number in value.items() if number}
+        elif isinstance(value, list) and value:
+            figures[name] = len(value)
+        elif type(value) is int and value and name not in _LOOKS:
+            figures[name] = value
+    return figures

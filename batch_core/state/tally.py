@@ -1,0 +1,77 @@
+"""What this process has brought to an end and has not written down yet: counted for people, and decided by nobody.
+
+Counts are kept out of the transactions that close records. A process that ends before it has written them has lost
+some; when all work of a day has ended, its records are counted.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from batch_core.naming import table_keys
+from batch_core.state.changes import Closing
+
+#: A day of records, a route, which may be unknown (""), and a final state.
+type CountKey = tuple[str, str, str]
+
+
+@dataclass(kw_only=True)
+class Minute:
+    """What ended within a minute, and how long it had waited: the sum and the longest, in seconds."""
+
+    states: Counter[str] = field(default_factory=Counter)
+    waited: int = 0
+    waited_seconds: float = 0.0
+    longest_wait: float = 0.0
+
+    def add(self, other: "Minute") -> None:
+        self.states += other.states
+        self.waited += other.waited
+        self.waited_seconds += other.waited_seconds
+        self.longest_wait = max(self.longest_wait, other.longest_wait)
+
+
+@dataclass(kw_only=True)
+class Counts:
+    """Final states by day and route, and by the minute in which they were reached (`202611301712`, UTC)."""
+
+    days: Counter[CountKey] = field(default_factory=Counter)
+    minutes: dict[str, Minute] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.days)
+
+    def add(self, other: "Counts") -> None:
+        self.days += other.days
+        for name, minute in other.minutes.items():
+            self.minutes.setdefault(name, Minute()).add(minute)
+
+
+class Tally:
+    """Counts of this process that wait to be written."""
+
+    def __init__(self) -> None:
+        self._waiting = Counts()
+
+    def note(self, closings: Iterable[Closing], now: datetime) -> None:
+        """Count what has just been closed."""
+        minute = self._waiting.minutes.setdefault(f"{now:%Y%m%d%H%M}", Minute())
+        for closing in closings:
+            day = table_keys(closing.task_id).partition
+            self._waiting.days[day, closing.route or "", closing.outcome.state] += 1
+            minute.states[closing.outcome.state] += 1
+            if closing.outcome.started_at and closing.recorded_at:
+                waited = max((closing.outcome.started_at - closing.recorded_at).total_seconds(), 0.0)
+                minute.waited += 1
+                minute.waited_seconds += waited
+                minute.longest_wait = max(minute.longest_wait, waited)
+
+    def take(self) -> Counts:
+        """Return what waits to be written; from now on nothing does."""
+        taken, self._waiting = self._waiting, Counts()
+        return taken
+
+    def put_back(self, counts: Counts) -> None:
+        """Let counts wait that could not be written."""
+        self._waiting.add(counts)

@@ -1,0 +1,195 @@
+"""What is counted for people: right when all is quiet, and nothing is held up by it."""
+
+import asyncio
+import json
+from collections import Counter
+from datetime import timedelta
+
+from batch_core import bookkeeping
+from batch_core.bookkeeping import after_tick, write_counts
+from batch_core.cancel import cancel
+from batch_core.collect import CollectReport, collect
+from batch_core.errors import Unavailable
+from batch_core.http.summaries import summary_reply
+from batch_core.reconcile import reconcile
+from batch_core.state.record import TaskState
+from batch_core.state.statistics import KEPT
+from batch_core.state.table import DAY_PATIENCE
+from batch_core.state.tally import Counts, Minute
+from batch_core.summary import summarize
+from batch_core.tidy import tidy
+from tests.batch_core.steps import cancel_all, collected, later, running, submitted, with_command, with_routes
+from tests.batch_core.test_listing import recorded
+
+LONG = "/bin/sleep 600"
+
+
+async def statistics(app, **options):
+    return await app.statistics.read(app.now(), **({"days": 2, "hours": 2} | options))
+
+
+async def day_of(app):
+    return (await statistics(app)).days.get(f"{app.now():%Y%m%d}", {})
+
+
+def counts(now, number, route="r", state="succeeded", waited=2.0):
+    minute = Minute(states=Counter({state: number}), waited=number, waited_seconds=waited * number, longest_wait=waited)
+    return Counts(days=Counter({(f"{now:%Y%m%d}", route, state): number}), minutes={f"{now:%Y%m%d%H%M}": minute})
+
+
+async def test_what_has_ended_is_counted_by_day_route_and_minute(storage_app, calls):
+    now = storage_app.now()
+    calls.clear()
+    await storage_app.statistics.add(counts(now, 3))
+    assert len(calls) == 2
+    await storage_app.statistics.add(counts(now, 2, waited=9.0))
+    await storage_app.statistics.add(counts(now, 1, route="other", state="failed"))
+    found = await statistics(storage_app)
+    assert found.days == {f"{now:%Y%m%d}": {"r": Counter(succeeded=5), "other": Counter(failed=1)}}
+    minute = Minute(states=Counter(succeeded=5, failed=1), waited=6, waited_seconds=26.0, longest_wait=9.0)
+    assert found.minutes == {f"{now:%Y%m%d%H%M}": minute}
+
+
+async def test_instances_that_count_at_the_same_time_lose_nothing(storage_app):
+    now = storage_app.now()
+    await asyncio.gather(*(storage_app.statistics.add(counts(now, 1)) for _ in range(4)))
+    assert (await day_of(storage_app))["r"] == Counter(succeeded=4)
+
+
+async def test_what_cannot_be_written_now_is_written_the_next_time(storage_app, monkeypatch):
+    async def unavailable(*_):
+        raise Unavailable("counting")
+
+    await recorded(storage_app, 3, state=TaskState.SUCCEEDED)
+    with monkeypatch.context() as patch:
+        patch.setattr(type(storage_app.statistics), "add", unavailable)
+        await write_counts(storage_app)
+    assert await day_of(storage_app) == {}
+    await recorded(storage_app, 2, prefix="g", state=TaskState.FAILED)
+    await write_counts(storage_app)
+    await write_counts(storage_app)
+    assert await day_of(storage_app) == {"r": Counter(succeeded=3, failed=2)}
+
+
+async def test_the_records_of_a_day_are_counted_when_all_its_work_has_ended(storage_app):
+    await recorded(storage_app, 3, state=TaskState.SUCCEEDED)
+    await recorded(storage_app, 2, prefix="g", route="", state=TaskState.FAILED)
+    # As if the process had ended before it wrote what it counted, and another had counted wrongly.
+    storage_app.tally.take()
+    await storage_app.statistics.add(counts(storage_app.now(), 70))
+    await reconcile(later(storage_app, seconds=DAY_PATIENCE.total_seconds() + 60))
+    assert await storage_app.table.days() == []
+    assert await day_of(storage_app) == {"r": Counter(succeeded=3), "": Counter(failed=2)}
+
+
+async def test_a_tick_is_noted_when_it_did_something_and_else_every_five_minutes(app, calls):
+    report = vars(CollectReport(jobs=4, listed=9, states=Counter(succeeded=2, failed=0)))
+    await after_tick(app, "collect_outputs", report, 0.25)
+    tick = (await statistics(app)).ticks["collect_outputs"]
+    assert (tick["did"], tick["seconds"], tick["is_complete"]) == ({"succeeded": 2}, 0.25, True)
+    idle = vars(CollectReport(jobs=4, listed=9))
+    calls.clear()
+    await after_tick(app, "collect_outputs", idle, 0.1)
+    assert calls == []
+    await after_tick(later(app, minutes=6), "collect_outputs", idle, 0.1)
+    assert (await statistics(app)).ticks["collect_outputs"]["did"] == {}
+
+
+async def test_nodes_are_counted_by_pool_and_day(app):
+    async with asyncio.timeout(30):
+        while (await app.batch.pool_status(app.settings.pool.id)).nodes < 2:
+            await asyncio.sleep(0.05)
+    idle = vars(CollectReport())
+    await after_tick(app, "collect_outputs", idle, 0.1)
+    await after_tick(later(app, minutes=6), "collect_outputs", idle, 0.1)
+    (days,) = (await statistics(app)).node_seconds.values()
+    # Two nodes for six minutes.
+    assert 700 < days[f"{app.now():%Y%m%d}"] < 760
+    # What nodes cost in a long pause is not known.
+    await after_tick(later(app, hours=2), "collect_outputs", idle, 0.1)
+    assert (await statistics(app)).node_seconds == {app.settings.pool.id: days}
+
+
+async def test_old_statistics_go(storage_app):
+    now = storage_app.now()
+    await storage_app.statistics.add(counts(now - KEPT - timedelta(hours=2), 1))
+    await storage_app.statistics.add(counts(now, 1))
+    await tidy(storage_app)
+    everything = await statistics(storage_app, days=60, hours=24 * 60)
+    assert [name[:8] for name in everything.minutes] == [f"{now:%Y%m%d}"]
+    # Days stay: one line each.
+    assert len(everything.days) == 2
+
+
+async def test_what_cannot_be_read_is_left_out(storage_app):
+    await storage_app.statistics.add(counts(storage_app.now(), 1))
+    table = storage_app.table._client
+    for row, document in (("tick-x", "[1]"), ("tick-y", "{"), ("tick-z", "5")):
+        await table.upsert_entity({"PartitionKey": "statistics", "RowKey": row, "document": document})
+    found = await statistics(storage_app)
+    assert (found.ticks, len(found.days)) == ({}, 1)
+
+
+async def document(app):
+    return json.loads(summary_reply(await summarize(app)).body)
+
+
+async def test_a_summary_says_what_is_going_on(app, tmp_path):
+    text = f'[[routes]]\nname = "long"\nmatch = "long/**"\ncommand = "{LONG}"'
+    routed = with_routes(app, tmp_path / "routes.toml", text)
+    await collected(routed, (await submitted(routed, "a.txt")).task_id)
+    await write_counts(routed)
+    run = [await submitted(routed, f"long/{number}") for number in range(3)]
+    await running(routed, run[0].task_id)
+    await running(routed, run[1].task_id)
+    found = await document(routed)
+    assert found["today"]["states"] == {"succeeded": 1}
+    assert found["today"]["by_route"] == {"settings": {"succeeded": 1}}
+    assert (found["open"]["queued"], found["open"]["submitted"], found["open"]["is_all"]) == (0, 3, True)
+    assert found["open"]["by_route"] == {"long": {"queued": 0, "submitted": 3}}
+    assert found["open"]["oldest"]["blob"] == "long/0"
+    (pool,) = found["pools"]
+    assert (pool["nodes"], pool["running"], pool["trouble"], len(pool["node_list"])) == (2, 2, None, 2)
+    assert (len(found["minutes"]), found["minutes"][-1]["states"] or found["minutes"][-2]["states"]) == (
+        60,
+        {"succeeded": 1},
+    )
+    await cancel_all(routed, run)
+
+
+async def test_a_summary_costs_the_same_however_much_there_is(app, calls):
+    await recorded(app, 150, state=TaskState.SUCCEEDED)
+    await recorded(app, 3, prefix="g")
+    calls.clear()
+    await summarize(app)
+    assert len([call for call in calls if call.service == "table"]) <= 7
+
+
+async def test_a_part_that_cannot_be_had_leaves_the_others(app, monkeypatch):
+    async def unavailable(*_, **__):
+        raise Unavailable("reading")
+
+    monkeypatch.setattr(type(app.statistics), "read", unavailable)
+    monkeypatch.setattr(type(app.batch), "pool_status", unavailable)
+    found = await document(app)
+    assert (found["today"], found["minutes"], found["ticks"]) == (None, None, None)
+    assert found["open"]["submitted"] == 0
+    assert found["pools"][0]["trouble"].startswith("it is not known: reading failed")
+
+
+async def test_a_summary_says_that_routes_are_wrong(app, tmp_path):
+    found = await document(with_routes(app, tmp_path / "routes.toml", "[[routes]]"))
+    assert found["routes_problem"].startswith("routes.toml, route 1 has no")
+    assert found["pools"] == []
+
+
+async def test_what_is_cancelled_by_hand_is_counted_by_the_process_that_did_it(app, monkeypatch):
+    monkeypatch.setattr(bookkeeping, "_SAMPLE", timedelta(0))
+    record = await submitted(with_command(app, LONG))
+    await app.batch.terminate_job(record.job_id)
+    await app.batch.delete_job(record.job_id)
+    async with asyncio.timeout(30):
+        while (await cancel(app, record.task_id)).state is not TaskState.CANCELLED:
+            await asyncio.sleep(0.05)
+    await collect(app)
+    assert await day_of(app) == {"settings": Counter(cancelled=1)}
