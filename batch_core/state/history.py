@@ -5,13 +5,13 @@ history        79738869   the day 20261130: its number is taken from 99999999
 history        whole      exists once the days of earlier releases are listed, too
 """
 
+import re
 from typing import Final
 
 from azure.data.tables.aio import TableClient
 
 from batch_core.sdk.paging import each_item
 from batch_core.sdk.translation import translating
-from batch_core.state.entities import Entity
 from batch_core.state.transactions import create_unless_exists
 
 HISTORY: Final = "history"
@@ -20,8 +20,14 @@ _WHOLE: Final = "whole"
 _LAST: Final = 99_999_999
 
 
-def history_entity(day: str) -> Entity:
-    return {"PartitionKey": HISTORY, "RowKey": _row(day)}
+#: A day, or its row.
+_DAY: Final = re.compile(r"\d{8}", re.ASCII)
+
+
+async def list_day(client: TableClient, day: str) -> None:
+    """List a day; idempotent. What is no day has no records, and is left out. Raises the `ServiceError` that fits."""
+    if _DAY.fullmatch(day):
+        await create_unless_exists(client, {"PartitionKey": HISTORY, "RowKey": _row(day)}, f"listing day {day}")
 
 
 class History:
@@ -39,14 +45,15 @@ class History:
         with translating("listing the days that have records"):
             listed = self._client.query_entities(query, parameters=values, select=["RowKey"], results_per_page=most)
             async for entity in each_item(listed):
-                found.append(_day(str(entity["RowKey"])))
+                if _DAY.fullmatch(row := str(entity["RowKey"])):
+                    found.append(_day(row))
                 if len(found) == most:
                     break
         return found
 
     async def add(self, day: str) -> None:
-        """List a day; idempotent."""
-        await create_unless_exists(self._client, history_entity(day), f"listing day {day}")
+        """List a day as `list_day` does."""
+        await list_day(self._client, day)
 
     async def is_whole(self) -> bool:
         """Return whether the days of earlier releases, which listed none, are listed."""

@@ -99,7 +99,13 @@ class StatisticsTable:
         with translating("reading the statistics"):
             listed = self._client.query_entities(query, parameters=values)
             entities = [entity async for entity in each_item(listed)]
-        return _statistics(readable(entities, _read))
+        found = Statistics()
+        for _, _, part in readable(entities, _part):
+            found.days.update(part.days)
+            found.minutes.update(part.minutes)
+            found.node_seconds.update(part.node_seconds)
+            found.ticks.update(part.ticks)
+        return found
 
     async def remove_old(self, now: datetime) -> None:
         """Remove hours that nobody looks at any more, up to 100 of them."""
@@ -131,7 +137,8 @@ class StatisticsTable:
             listed = self._client.query_entities(query, parameters={"statistics": _PARTITION, **names})
             entities = [entity async for entity in each_item(listed)]
         etags = {str(entity["RowKey"]): str(entity.metadata["etag"]) for entity in entities}
-        documents = dict(readable(entities, _read))
+        # What is damaged begins again with nothing.
+        documents = {row: document for row, document, _ in readable(entities, _part)}
         return {row: (documents.get(row, {}), etags.get(row, "")) for row in rows}
 
 
@@ -153,13 +160,6 @@ def _operation(row: str, document: Document, etag: str) -> Operation:
         return ("create", _entity(row, document))
     condition = {"mode": UpdateMode.REPLACE, "etag": etag, "match_condition": MatchConditions.IfNotModified}
     return ("update", _entity(row, document), condition)
-
-
-def _read(entity: TableEntity) -> tuple[str, Document]:
-    document = json.loads(entity["document"])
-    if not isinstance(document, dict):
-        raise TypeError(f"document is {type(document).__name__}, not dict")
-    return str(entity["RowKey"]), document
 
 
 def _with_seconds(more: float, now: datetime, old: Document) -> Document:
@@ -192,23 +192,46 @@ def _minute_document(minute: Minute) -> Document:
     return {"states": dict(minute.states), "waits": waits}
 
 
-def _to_minute(values: Document) -> Minute:
+def _to_minute(value: object) -> Minute:
+    values = _table(value)
     waited, seconds, longest = values["waits"]
-    return Minute(states=Counter(values["states"]), waited=waited, waited_seconds=seconds, longest_wait=longest)
+    return Minute(
+        states=_counter(values["states"]),
+        waited=int(waited),
+        waited_seconds=float(seconds),
+        longest_wait=float(longest),
+    )
 
 
-def _statistics(rows: Sequence[tuple[str, Document]]) -> Statistics:
-    found = Statistics()
-    for row, document in rows:
-        kind, _, name = row.partition("-")
-        match f"{kind}-":
-            case "day-":
-                found.days[_inverted(name)] = {route: Counter(states) for route, states in document.items()}
-            case "hour-":
-                hour = _inverted(name)
-                found.minutes.update({f"{hour}{minute}": _to_minute(values) for minute, values in document.items()})
-            case "pool-":
-                found.node_seconds[name] = document
-            case "tick-":
-                found.ticks[name] = document
-    return found
+def _part(entity: TableEntity) -> tuple[str, Document, Statistics]:
+    """Return a row, its document and what that says; raises what `readable` expects of damaged entities."""
+    row, document = str(entity["RowKey"]), _document(entity["document"])
+    kind, _, name = row.partition("-")
+    match kind:
+        case "day":
+            says = Statistics(days={_inverted(name): {route: _counter(states) for route, states in document.items()}})
+        case "hour":
+            hour = _inverted(name)
+            says = Statistics(minutes={f"{hour}{minute}": _to_minute(values) for minute, values in document.items()})
+        case "pool":
+            says = Statistics(node_seconds={name: {str(day): float(value) for day, value in document.items()}})
+        case _:
+            says = Statistics(ticks={name: dict(document.items())})
+    return row, document, says
+
+
+def _document(text: str) -> Document:
+    try:
+        return _table(json.loads(text))
+    except RecursionError as exc:
+        raise ValueError("the document is nested too deeply") from exc
+
+
+def _counter(states: object) -> Counter[str]:
+    return Counter({str(state): int(number) for state, number in _table(states).items()})
+
+
+def _table(value: object) -> Document:
+    if not isinstance(value, dict):
+        raise TypeError(f"it has {type(value).__name__} in place of an object")
+    return value

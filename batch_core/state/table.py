@@ -40,7 +40,7 @@ from batch_core.state.entities import (
     to_open_task,
     to_record,
 )
-from batch_core.state.history import history_entity
+from batch_core.state.history import list_day
 from batch_core.state.index import Marks, OpenTask, index_changes, marked
 from batch_core.state.record import TaskRecord
 from batch_core.state.tally import Tally
@@ -224,7 +224,7 @@ class StateTable:
         with translating(f"noting day {day}"):
             # This entity's ETag changes: who is about to forget the day finds that out.
             await self._client.upsert_entity(day_entity(day))
-        await create_unless_exists(self._client, history_entity(day), f"listing day {day}")
+        await list_day(self._client, day)
         await create_unless_exists(self._client, noted_entity(day), f"noting day {day}")
 
     async def forget_day(self, day: str, now: datetime) -> bool:

@@ -42,6 +42,7 @@ OPEN = {"RowKey": "open-500000-x", "task_id": "x", "blob": "a", "job_id": "j"}
         OPEN | {"since": ..., "next_attempt_at": "x"},
         OPEN | {"since": ..., "is_cancelled": "x"},
         {"RowKey": "between"},
+        {"PartitionKey": "history", "RowKey": "5x"},
         {"PartitionKey": "days", "RowKey": "no day"},
     ],
     ids=str,

@@ -5,6 +5,8 @@ import json
 from collections import Counter
 from datetime import timedelta
 
+import pytest
+
 from batch_core import bookkeeping
 from batch_core.bookkeeping import after_tick, write_counts
 from batch_core.cancel import cancel
@@ -121,13 +123,33 @@ async def test_old_statistics_go(storage_app):
     assert len(everything.days) == 2
 
 
-async def test_what_cannot_be_read_is_left_out(storage_app):
-    await storage_app.statistics.add(counts(storage_app.now(), 1))
+DAMAGED = [
+    "[1]",
+    "{",
+    "5",
+    '{"r": 5}',
+    '{"r": {"succeeded": "x"}}',
+    '{"05": {"states": {}, "waits": [1]}}',
+    None,
+    "[" * 9999,
+]
+
+
+@pytest.mark.parametrize("document", DAMAGED, ids=lambda text: str(text)[:40])
+async def test_what_is_damaged_is_left_out_and_begins_again(storage_app, document):
+    now = storage_app.now()
     table = storage_app.table._client
-    for row, document in (("tick-x", "[1]"), ("tick-y", "{"), ("tick-z", "5")):
-        await table.upsert_entity({"PartitionKey": "statistics", "RowKey": row, "document": document})
+    await storage_app.statistics.add(counts(now, 1))
+    rows = [one["RowKey"] async for one in table.query_entities("PartitionKey eq 'statistics'")]
+    for row in [*rows, "pool-x", "day-x", "hour-12"]:
+        await table.upsert_entity({"PartitionKey": "statistics", "RowKey": row, "document": document}, mode="replace")
+    assert (await statistics(storage_app)).days == {}
+    await storage_app.statistics.add(counts(now, 2))
     found = await statistics(storage_app)
-    assert (found.ticks, len(found.days)) == ({}, 1)
+    assert (found.days, found.minutes[f"{now:%Y%m%d%H%M}"].waited) == (
+        {f"{now:%Y%m%d}": {"r": Counter(succeeded=2)}},
+        2,
+    )
 
 
 async def document(app):
