@@ -122,7 +122,9 @@ def _listed(file: BatchNodeFile) -> ListedFile | None:
     found = _IN_WORKING_DIRECTORY.fullmatch(required_text(file.name))
     if found is None or file.properties is None:
         return None
-    return ListedFile(name=found[1], size=int(file.properties.content_length))
+    # Nodes allow names that are no text; halves of surrogate pairs could not be written into a reply.
+    name = found[1].encode(errors="replace").decode()
+    return ListedFile(name=name, size=int(file.properties.content_length))
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from azure.storage.blob import ContentSettings
 
 from batch_core.cancel import cancel
 from batch_core.errors import InvalidRequest, NotNow, OutputNotFound, RecordNotFound, ServiceError
+from batch_core.http.output_replies import files_reply
 from batch_core.naming import output_name
 from batch_core.output_reading import Stream, list_files, read_file, read_printed
 from batch_core.services import output_values
@@ -418,6 +419,29 @@ async def test_a_running_task_with_more_files_than_a_list_has_says_so(app, tmp_p
     assert (listing.continuation, listing.has_more) == (None, True)
     assert 0 < len(listing.files) <= 3
     await cancel(app, task_id)
+
+
+async def test_a_name_that_is_no_text_spoils_no_list(app):
+    command = with_command(app, """/bin/bash -c 'touch $(printf "\\\\377.csv") a.csv; echo done; sleep 60'""")
+    task_id = (await submitted(command)).task_id
+    await printed(app, task_id, 5)
+    names = {file["name"] for file in json.loads(files_reply(await list_files(app, task_id)).body)["files"]}
+    assert "a.csv" in names
+    assert len(names) <= 3
+    await cancel(app, task_id)
+
+
+async def test_half_a_surrogate_pair_in_a_list_is_replaced(environment, batch_endpoint):
+    async with relayed_app(environment, batch_endpoint) as relayed:
+        record = await submitted(relayed.app)
+        properties = {"contentLength": "1", "lastModified": "2026-01-01T00:00:00Z"}
+        body = json.dumps({"value": [{"name": "wd/half \ud83d", "isDirectory": False, "properties": properties}]})
+        relayed.batch.spoil = where(
+            "GET", "/files", Spoiled(status=200, body=body.encode(), content_type="application/json")
+        )
+        listing = await list_files(relayed.app, record.task_id)
+        assert json.loads(files_reply(listing).body)["files"] == [{"name": "half ?", "size": 1}]
+        await cancel(relayed.app, record.task_id)
 
 
 HOSTILE = [
