@@ -181,6 +181,17 @@ async def get_file(req: func.HttpRequest) -> Reply | Content:
     return output_replies.file_reply(output, asked, name)
 
 
+@app.function_name("get_openapi")
+@app.route("openapi.json", methods=["GET"])
+@responding
+async def get_openapi(req: func.HttpRequest) -> Reply:  # noqa: ARG001 - the binding's parameter
+    """Describe the HTTP API."""
+    # Imported when it is asked for: the app starts faster without.
+    from batch_core.http.openapi import openapi_reply  # noqa: PLC0415
+
+    return openapi_reply()
+
+
 @app.function_name("get_health")
 @app.route("health", methods=["GET"])
 @responding
