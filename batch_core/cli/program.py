@@ -13,6 +13,8 @@ from cyclopts import CycloptsError, UnknownOptionError, UnusedCliTokensError
 from batch_core.cli import acting, glance, overview, upkeep
 from batch_core.cli.commands import check_command
 from batch_core.cli.completion import completion
+from batch_core.cli.doctor import doctor
+from batch_core.cli.dropping import drop
 from batch_core.cli.escaping import printable
 from batch_core.cli.getting import get
 from batch_core.cli.help_text import HelpText
@@ -31,9 +33,11 @@ COMMANDS: Final[dict[str, Callable[..., int]]] = {
     "pools": glance.pools,
     "summary": glance.summary,
     "watch": glance.watch,
+    "drop": drop,
     "submit": acting.submit,
     "cancel": acting.cancel,
     "retry": acting.retry,
+    "doctor": doctor,
     "setup": upkeep.setup,
     "teardown": upkeep.teardown,
     "tidy": upkeep.tidy,
