@@ -140,9 +140,8 @@ async def _event_source(app: App) -> list[Finding]:
         return []
     by = Counter(record.detected_by for record in page.records)
     source = "LogsAndContainerScan" if app.settings.intake.is_scanned else "EventGrid"
-    found = (
-        f"{by[DetectedBy.TRIGGER]} of the newest files were found by the trigger, {by[DetectedBy.SWEEP]} by the sweep"
-    )
+    events, swept = by[DetectedBy.TRIGGER], by[DetectedBy.SWEEP]
+    found = f"{events} of the newest files were found by the trigger, {swept} by the sweep"
     finding = Finding(name="event source", is_ok=True, detail=f"{source}: {found}")
     is_silent = swept >= _FEW and not events
     return [replace(finding, is_ok=False, detail=f"{finding.detail}: no event comes")] if is_silent else [finding]

@@ -1,7 +1,8 @@
 """The tasks that a person means: one by its id, or all attempts at a file by its exact name."""
 
 from batch_core.app import App
-from batch_core.errors import RecordNotFound
+from batch_core.assignment import why_ignored
+from batch_core.errors import BlobNotFound, NotAFile, NotNow, RecordNotFound
 from batch_core.listing import TaskQuery, attempts_at, list_tasks
 from batch_core.naming import is_blob_name, is_task_id
 from batch_core.state.listing import RecordFilter
@@ -27,11 +28,21 @@ async def find_tasks(app: App, name: str) -> list[TaskRecord]:
         records = (await attempts_at(app, name)).records or await _earlier(app, name)
         if records:
             return list(records)
-    where = f"the container {app.settings.input_container!r}"
-    raise RecordNotFound(
-        f"no task has the id {name!r}, and no file of this name has one: is it in {where}? `list --prefix` finds"
-        " files by how their names begin"
-    )
+    raise RecordNotFound(await _why_none(app, name))
+
+
+async def _why_none(app: App, name: str) -> str:
+    """Say why a file of this name has no task, or that there is no such file."""
+    try:
+        version = await app.inputs.version_of(name) if is_blob_name(name) else None
+    except (BlobNotFound, NotAFile, NotNow):
+        version = None
+    if version is None:
+        where = f"the container {app.settings.input_container!r}"
+        return f"no task has the id {name!r}, and {where} has no file of this name: `list --prefix` finds names"
+    if why := why_ignored(app, name):
+        return f"file {name!r} has no task: {why}"
+    return f"file {name!r} has no task: the app has not detected it yet; `submit` makes one"
 
 
 async def newest_task(app: App, name: str) -> TaskRecord:

@@ -76,7 +76,7 @@ async def _pools(session: Session) -> int:
         for pool in found:
             terminal.document(pool)
     else:
-        terminal.show(_pool_table(found), *_troubles(found), "", *_node_tables(found))
+        terminal.show(_pool_table(found), *_troubles(found), *_node_tables(found))
     return 0
 
 
@@ -184,7 +184,7 @@ def _node_tables(pools: list[Mapping[str, Any]]) -> list[Block]:
     ]
     if not rows:
         return []
-    return [Table(columns=["POOL", "NODE", "STATE", "SINCE", "TASKS", "KIND"], rows=rows)]
+    return ["", Table(columns=["POOL", "NODE", "STATE", "SINCE", "TASKS", "KIND"], rows=rows)]
 
 
 def _kind(node: Mapping[str, Any]) -> str:

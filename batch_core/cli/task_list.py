@@ -99,11 +99,5 @@ def table_of(rows: list[list[str]]) -> Table:
 def row_of(task: Mapping[str, Any], now: datetime) -> list[str]:
     """Return a task of a list, as the HTTP API has it, as a row; why it is in its state comes last."""
     live = task["live"] or {}
-    why = live.get("reason") or task["reason"] or _ending(task)
+    why = live.get("reason") or task["reason"] or ""
     return [str(task["state"]), age(now - task["recorded_at"]), task["task_id"], task["blob"], why]
-
-
-def _ending(task: Mapping[str, Any]) -> str:
-    if task["state"] == "failed":
-        return str(task["failure_code"] or f"exit code {task['exit_code']}")
-    return ""
