@@ -23,7 +23,7 @@ def main() -> int:
     0 done, 1 a task or a service failed or a question was not answered, 2 wrong settings or arguments, 130 Ctrl-C.
     """
     try:
-        # Imported here: whoever lacks a package reads how to get it in place of a traceback.
+        # Imported here: without a package of the extra, a sentence says how to get it.
         from batch_core.cli.program import parse  # noqa: PLC0415
     except ModuleNotFoundError as exc:
         if exc.name not in _EXTRA:

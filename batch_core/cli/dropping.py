@@ -19,7 +19,7 @@ from batch_core.cli.escaping import in_line
 from batch_core.cli.session import DEFAULTS, Options, Session, run
 from batch_core.cli.terminal import Terminal
 from batch_core.naming import BlobVersion, task_id
-from batch_core.services.uploading import Told, upload
+from batch_core.services.uploading import Progressing, upload
 
 #: Files that are sent at the same time.
 _AT_ONCE: Final = 8
@@ -104,7 +104,7 @@ async def _upload(app: App, one: Dropping, progress: Progress | None) -> _Droppe
     try:
         with one.file.open("rb") as content:
             container = app.settings.input_container
-            version = await upload(app.clients.blobs, container, one.name, content, _told(one, progress))
+            version = await upload(app.clients.blobs, container, one.name, content, _progressing(one, progress))
     except OSError as exc:
         raise NotDropped(f"cannot read {one.file}: {exc.strerror}") from exc
     return _Dropped(file=one.file, version=version, why_no_task=_why_no_task(app, version))
@@ -134,12 +134,12 @@ def _progress(terminal: Terminal, number: int) -> Iterator[Progress | None]:
         yield progress
 
 
-def _told(one: Dropping, progress: Progress | None) -> Told:
-    """Return what is told how much of a file has been sent."""
+def _progressing(one: Dropping, progress: Progress | None) -> Progressing:
+    """Return what notes how much of a file has been sent."""
     task = progress.add_task("", total=one.file.stat().st_size, file=in_line(one.name)) if progress else None
 
-    async def told(sent: int, size: int | None) -> None:
+    async def note(sent: int, size: int | None) -> None:
         if progress and task is not None:
             progress.update(task, completed=sent, visible=sent != size)
 
-    return told
+    return note

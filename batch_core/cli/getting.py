@@ -26,7 +26,7 @@ from batch_core.state.record import TaskRecord
 #: Reads a part of an output.
 type _Read = Callable[[Extent], Awaitable[Output]]
 #: Is given how many bytes of how many have arrived.
-type _Told = Callable[[int, int], None]
+type _Noting = Callable[[int, int], None]
 
 _FOLDER = "Where the files are saved; else a folder that has the task's id as its name, in this one."
 
@@ -113,10 +113,10 @@ async def _wanted(app: App, record: TaskRecord, terminal: Terminal) -> AsyncIter
 async def _saved(wanted: _Wanted, folder: Path, terminal: Terminal) -> tuple[int | None, str | None]:
     """Save an output; returns its size, else why it was not saved; neither of one that need not exist."""
     try:
-        with _progress(terminal, wanted.name) as told:
+        with _progress(terminal, wanted.name) as note:
             # Read first: of what does not exist no folder is made.
             part = await wanted.read(Extent(start=0))
-            return await _written(wanted, part, folder, told), None
+            return await _written(wanted, part, folder, note), None
     except (OutputNotFound, NotNow) as exc:
         terminal.say_once(str(exc))
         return None, None if wanted.is_optional else str(exc)
@@ -126,7 +126,7 @@ async def _saved(wanted: _Wanted, folder: Path, terminal: Terminal) -> tuple[int
         return None, str(exc)
 
 
-async def _written(wanted: _Wanted, part: Output, folder: Path, told: _Told) -> int:
+async def _written(wanted: _Wanted, part: Output, folder: Path, note: _Noting) -> int:
     # What grows is read as far as it went when it was looked at first.
     size, etag, place = part.size, part.etag, 0
     with saved_as(folder, wanted.name) as file:
@@ -135,14 +135,14 @@ async def _written(wanted: _Wanted, part: Output, folder: Path, told: _Told) -> 
                 raise NotWhole("it changed while it was read: get it again")
             file.write(part.content)
             place += len(part.content)
-            told(place, size)
+            note(place, size)
             if place >= size:
                 return place
             part = await wanted.read(Extent(start=place))
 
 
 @contextmanager
-def _progress(terminal: Terminal, name: str) -> Iterator[_Told]:
+def _progress(terminal: Terminal, name: str) -> Iterator[_Noting]:
     talk = terminal.talk
     if not talk.is_terminal:
         yield lambda _place, _size: None

@@ -17,7 +17,7 @@ from tests.raw_blobs import put_raw
 #: Each as a name below the folder of a task's files.
 OUTSIDE = ["../evil.txt", "a/../../../evil.txt", "./x.txt", "a/..", "/etc/evil.txt", "a//b.txt", "a/"]
 LINES = """/bin/bash -c 'for n in 1 2 3; do echo "line $n"; echo "bad $n" >&2; done; exit CODE'"""
-#: It prints a line, and another when it is told to.
+#: It prints a line, and another when a file appears.
 SLOW = """/bin/bash -c 'echo one; until [ -e "FILE" ]; do sleep 0.05; done; echo two; exit CODE'"""
 
 
