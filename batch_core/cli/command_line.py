@@ -4,6 +4,7 @@ Settings come from the environment and, as with `func start`, from the `local.se
 one; the environment wins. It works on Storage and Batch as the app does, and needs no app that runs.
 """
 
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -30,6 +31,10 @@ def main() -> int:
             raise
         print(f"The command line needs the package {exc.name}: pip install 'batchdrop[cli]'", file=sys.stderr)
         return 2
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # What the encoding of a terminal or a pipe has no letters for is shown escaped.
+            stream.reconfigure(errors="backslashreplace")
     name = "batchdrop" if Path(sys.argv[0]).name.startswith("batchdrop") else "python -m batch_core"
     return _run(parse(name, sys.argv[1:]))
 

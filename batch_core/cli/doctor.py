@@ -29,7 +29,8 @@ def doctor(*, options: Options = DEFAULTS) -> int:
         wrong = [Finding(name="settings", is_ok=False, detail=problem) for problem in exc.problems]
         _print(terminal, [python, *wrong[:-1], *map(with_remedy, wrong[-1:])])
         return 2
-    where = [Finding(name="account", is_ok=True, detail=account) for account in accounts]
+    named = zip(("storage account", "batch account"), accounts, strict=True)
+    where = [Finding(name=name, is_ok=True, detail=account) for name, account in named]
     findings = [python, *where, *found]
     _print(terminal, findings)
     return 0 if all(finding.is_ok for finding in findings) else 1

@@ -96,8 +96,14 @@ async def _upload_all(session: Session, planned: Sequence[Dropping]) -> AsyncIte
         for some in (others, markers):
             for first in range(0, len(some), _AT_ONCE):
                 sending = [_upload(app, one, progress) for one in some[first : first + _AT_ONCE]]
-                for dropped in await asyncio.gather(*sending):
-                    yield dropped
+                ended = await asyncio.gather(*sending, return_exceptions=True)
+                for one in ended:
+                    if isinstance(one, _Dropped):
+                        yield one
+                # What arrived is reported first.
+                for one in ended:
+                    if isinstance(one, BaseException):
+                        raise one
 
 
 async def _upload(app: App, one: Dropping, progress: Progress | None) -> _Dropped:
@@ -107,17 +113,8 @@ async def _upload(app: App, one: Dropping, progress: Progress | None) -> _Droppe
             version = await upload(app.clients.blobs, container, one.name, content, _progressing(one, progress))
     except OSError as exc:
         raise NotDropped(f"cannot read {one.file}: {exc.strerror}") from exc
-    return _Dropped(file=one.file, version=version, why_no_task=_why_no_task(app, version))
-
-
-def _why_no_task(app: App, version: BlobVersion) -> str | None:
-    """Return why a version makes no task by itself, as a sentence; None: it does."""
-    intake = app.settings.intake
-    if (why := why_ignored(app, version.name)) or intake.takes(version):
-        return why
-    if intake.skip_empty and version.size == 0:
-        return "it is empty, and INPUT_SKIP_EMPTY is true"
-    return f"it was written before {intake.not_before:%Y-%m-%d %H:%M:%S} UTC, as INPUT_NOT_BEFORE says"
+    why_no_task = why_ignored(app, one.name) or app.settings.intake.why_left_alone(version)
+    return _Dropped(file=one.file, version=version, why_no_task=why_no_task)
 
 
 @contextmanager

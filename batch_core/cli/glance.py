@@ -15,6 +15,7 @@ from batch_core.cli.escaping import in_line
 from batch_core.cli.session import DEFAULTS, Options, Session, run
 from batch_core.cli.task_list import row_of, table_of
 from batch_core.cli.terminal import Block, Table, drawn
+from batch_core.errors import ServiceError
 from batch_core.http.summaries import summary_reply
 from batch_core.http.task_lists import task_page_reply
 from batch_core.listing import TaskQuery, list_tasks
@@ -110,11 +111,19 @@ async def _look(session: Session) -> None:
 
 
 async def _watched(session: Session) -> list[Block]:
-    document, page = await asyncio.gather(_document(session), list_tasks(session.app, TaskQuery(limit=_NEWEST)))
+    document, newest = await asyncio.gather(_document(session), _newest(session))
+    return [f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC", *_summary_blocks(document), "", newest]
+
+
+async def _newest(session: Session) -> Block:
+    """Return the newest tasks; while the table does not answer, why: the next look may see them."""
+    try:
+        page = await list_tasks(session.app, TaskQuery(limit=_NEWEST))
+    except ServiceError as exc:
+        return f"tasks       unknown: {in_line(str(exc))}"
     tasks: Any = task_page_reply(page).document["tasks"]
     now = datetime.now(UTC)
-    newest = table_of([row_of(task, now) for task in tasks])
-    return [f"{now:%Y-%m-%d %H:%M:%S} UTC", *_summary_blocks(document), "", newest]
+    return table_of([row_of(task, now) for task in tasks])
 
 
 async def _document(session: Session) -> Any:  # noqa: ANN401 - a document

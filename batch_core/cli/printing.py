@@ -12,6 +12,7 @@ from batch_core.app import App
 from batch_core.cli.finding import newest_task
 from batch_core.cli.session import DEFAULTS, Options, Session, run
 from batch_core.cli.task_show import TaskName
+from batch_core.cli.usage import UsageError
 from batch_core.errors import NotNow, OutputNotFound, Unavailable
 from batch_core.output_reading import Output, Stream, read_printed
 from batch_core.services.output_values import MOST_BYTES, Extent
@@ -46,6 +47,8 @@ def logs(
         batchdrop logs --stderr --tail 20 recipe.txt
 
     """
+    if tail is not None and tail < 0:
+        raise UsageError(f"--tail is {tail}: it must be a whole number, 0 or more")
     stream = Stream.STDERR if stderr else Stream.STDOUT
     return run(options, partial(_logs, name=task, stream=stream, tail=tail, is_followed=follow))
 

@@ -48,7 +48,7 @@ def lines_of(record: Mapping[str, Any], indent: str = "") -> list[str]:
             lines += [f"{indent}{name}", *lines_of(value, indent + "  ")]
         elif name == "stderr_end" and value:
             lines += [f"{indent}{name}", *(f"{indent}  {in_line(line)}" for line in str(value).splitlines())]
-        elif value not in {None, "", False}:
+        elif value is not None and value is not False and value != "":
             lines.append(f"{indent}{name:<{22 - len(indent)}}{_value(value)}")
     return lines
 

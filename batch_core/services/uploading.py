@@ -14,7 +14,7 @@ type Progressing = Callable[[int, int | None], Awaitable[None]]
 
 
 async def upload(
-    client: BlobServiceClient, container: str, name: str, content: BinaryIO, note: Progressing
+    client: BlobServiceClient, container: str, name: str, content: BinaryIO, note: Progressing | None = None
 ) -> BlobVersion:
     """Write a blob in blocks of some megabytes, over an older one, and return its new version.
 

@@ -25,7 +25,7 @@ async def test_a_stack_that_works_is_well_but_for_the_functions_that_nobody_runs
     pool = app.settings.pool.id
     expected = {"python", "settings", "input container", "output container", "table", "batch", "pool", "clock"}
     expected |= {"input signature", "output writing", "table writing", "batch writing", "event source", "open work"}
-    expected |= {f"image and size of {pool}", f"core quota of {pool}", "account", "functions"}
+    expected |= {f"image and size of {pool}", f"core quota of {pool}", "storage account", "batch account", "functions"}
     assert checks.keys() == expected
     await app.statistics.note_tick("collect_outputs", {"at": app.now().isoformat(), "did": {}})
     done = await batchdrop("doctor")

@@ -43,6 +43,8 @@ async def test_standard_error_and_the_last_lines_can_be_asked_for(app, batchdrop
     assert (await batchdrop("logs", "--stderr", "a.txt")).text == "bad 1\nbad 2\nbad 3\n"
     assert (await batchdrop("logs", "--tail", "2", "a.txt")).text == "line 2\nline 3\n"
     assert (await batchdrop("logs", "--tail", "0", "a.txt")).text == ""
+    wrong = await batchdrop("logs", "--tail=-1", "a.txt")
+    assert (wrong.code, "--tail is -1: it must be a whole number, 0 or more" in wrong.err) == (2, True)
     assert (await batchdrop("logs", "--tail", "9", "a.txt", "-f")).text == "line 1\nline 2\nline 3\n"
     (document,) = (await batchdrop("logs", "--tail", "1", "a.txt", "--json")).documents
     assert (document["text"], document["stream"], document["state"]) == ("line 3\n", "stdout", "succeeded")

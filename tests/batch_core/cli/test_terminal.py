@@ -135,6 +135,22 @@ async def test_a_reader_that_stops_reading_sees_no_traceback(app, started, tmp_p
     assert (process.returncode, err) == (1, b"")
 
 
+async def test_files_are_dropped_and_saved_with_progress_on_a_terminal(app, on_terminal, tmp_path):
+    (tmp_path / "a [red].txt").write_bytes(os.urandom(5 * 1024 * 1024))
+    code, text = await on_terminal("drop", "a [red].txt")
+    assert (code, "a [red].txt -> input-" in text) == (0, True)
+    record = await collected(app, (await submitted(app, "b [red].txt")).task_id)
+    code, text = await on_terminal("get", record.task_id, "saved")
+    assert (code, "saved/stdout.txt\r\n" in text, "2 file(s) saved in saved" in text) == (0, True, True)
+
+
+async def test_an_encoding_without_letters_for_a_name_shows_them_escaped(app, started):
+    await submitted(with_command(app, "/bin/true"), "Gr\u00fc\u00dfe.txt")
+    process = await started("list", PYTHONIOENCODING="ascii")
+    out, err = await process.communicate()
+    assert (process.returncode, err, b"Gr\\xfc\\xdfe.txt" in out) == (0, b"", True)
+
+
 async def test_every_command_explains_itself_with_an_example(batchdrop):
     every = await batchdrop("--help")
     assert every.code == 0
