@@ -31,11 +31,13 @@ async def settings(tmp_path_factory):
 
 @pytest.fixture
 def batchdrop(settings, tmp_path):
+    measured = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+
     async def run(*arguments):
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "batch_core", *arguments, "--settings", str(settings)),
             cwd=tmp_path,
-            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(Path.cwd())},
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(Path.cwd()), **measured},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )

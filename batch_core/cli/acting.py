@@ -17,7 +17,9 @@ from batch_core.state.record import TaskRecord, TaskState
 from batch_core.submission import Submission
 
 type _Blob = Annotated[str, Parameter(help="The name of a file in the input container.", name="NAME")]
-type _TaskIds = Annotated[list[str], Parameter(help="The ids of tasks.", name="TASK_ID...", negative="")]
+type _TaskIds = Annotated[
+    list[str], Parameter(help="The ids of tasks.", name="TASK_ID...", negative="", json_list=False)
+]
 type _Route = Annotated[str | None, Parameter(help="The route that takes it, whatever it is called.", metavar="NAME")]
 type _Force = Annotated[
     bool, Parameter(negative="", help="Make a new attempt, whatever became of earlier ones.", show_default=False)

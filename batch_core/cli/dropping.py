@@ -27,7 +27,8 @@ _AT_ONCE: Final = 8
 _PATHS = "Files, which keep their names, and folders, whose files are named by their paths below them."
 _PREFIX = "Put TEXT before each name as it is: with letters/, recipe.txt becomes letters/recipe.txt."
 _WAIT = "Wait for their tasks, and print what they print; exit code 1 unless all succeed."
-type _Paths = Annotated[list[Path], Parameter(help=_PATHS, name="PATH...", negative="")]
+# A path that begins with a bracket is no JSON.
+type _Paths = Annotated[list[Path], Parameter(help=_PATHS, name="PATH...", negative="", json_list=False)]
 
 
 def drop(

@@ -83,6 +83,17 @@ async def test_files_and_folders_are_dropped_and_their_task_ids_printed(app, bat
     assert (document["blob"], document["container"], document["why_no_task"]) == ("c.txt", container, None)
 
 
+@pytest.mark.parametrize(
+    "name", ["[1, 2].txt", "[a].txt", "-rf", "--help", '{"a": 1}', "a=b", " ", "*", "@file", "Gr\u00fc\u00dfe"]
+)
+async def test_a_file_of_any_name_is_dropped_found_and_submitted(app, batchdrop, tmp_path, name):
+    (tmp_path / name).write_text("text")
+    done = await batchdrop("drop", "--json", "--", name)
+    assert (done.code, [one["blob"] for one in done.documents]) == (0, [name]), done.err
+    assert (await batchdrop("submit", "--", name)).code == 0
+    assert [one["blob"] for one in (await batchdrop("show", "--json", "--", name)).documents] == [name]
+
+
 async def test_what_cannot_be_dropped_is_reported_and_nothing_is(app, batchdrop, tmp_path):
     (tmp_path / "a.txt").touch()
     done = await batchdrop("drop", "a.txt", "nosuch.txt")

@@ -10,7 +10,8 @@ from batch_core.cli.saving import saved_as
 from batch_core.collect import collect
 from batch_core.state.changes import Closing
 from batch_core.state.record import Outcome, TaskState
-from tests.batch_core.steps import collected, running, submitted, with_command, with_routes
+from tests.batch_core.steps import collected, completed, running, submitted, with_command, with_routes
+from tests.batch_emulator.control_client import faults
 from tests.hostile_names import LISTED
 from tests.raw_blobs import put_raw
 
@@ -83,6 +84,22 @@ async def test_a_task_that_waits_is_waited_for_with_the_reason(app, batchdrop, t
 
 def closing(record):
     return Closing(task_id=record.task_id, outcome=Outcome(state=TaskState.CANCELLED, reason="a test"))
+
+
+async def test_a_service_that_is_out_of_reach_for_a_while_is_waited_for(app, batchdrop, batch_endpoint, tmp_path):
+    command = SLOW.replace("FILE", str(tmp_path / "go")).replace("CODE", "0")
+    record = await submitted(with_command(app, command))
+    await running(app, record.task_id)
+    rule = {"operation": "download_task_file", "answer": {"status": 503, "code": "ServerBusy"}}
+    async with faults(batch_endpoint, rule):
+        following = asyncio.create_task(batchdrop("logs", "-f", "a.txt"))
+        # Longer than the SDK tries again by itself.
+        await asyncio.sleep(8)
+    (tmp_path / "go").touch()
+    await completed(app, [record.task_id])
+    await collected(app, record.task_id)
+    done = await following
+    assert (done.code, done.text, "ServerBusy" in done.err) == (0, "one\ntwo\n", True)
 
 
 async def test_a_large_output_is_printed_and_saved_whole(app, batchdrop, tmp_path):

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from batch_core.cli.program import COMMANDS
+from batch_core.collect import collect
+from batch_core.intake import take
 from tests.batch_core.steps import collected, submitted, with_command
 
 #: An escape sequence.
@@ -23,7 +25,8 @@ HOSTILE = b"\x1b]0;title\x07\x1b[31mred\x9b2J [bold]text[/bold]\r\nGr\xc3\xbc\xc
 @pytest.fixture
 def variables(environment, batch_endpoint):
     paths = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path.cwd()), "TERM": "xterm-256color", "COLUMNS": "200"}
-    return environment | {"BATCH_ENDPOINT": batch_endpoint} | paths
+    measured = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+    return environment | {"BATCH_ENDPOINT": batch_endpoint} | paths | measured
 
 
 @pytest.fixture
@@ -142,6 +145,18 @@ async def test_files_are_dropped_and_saved_with_progress_on_a_terminal(app, on_t
     record = await collected(app, (await submitted(app, "b [red].txt")).task_id)
     code, text = await on_terminal("get", record.task_id, "saved")
     assert (code, "saved/stdout.txt\r\n" in text, "2 file(s) saved in saved" in text) == (0, True, True)
+
+
+async def test_a_wait_is_drawn_on_a_terminal_and_its_results_stay(app, on_terminal, tmp_path):
+    (tmp_path / "[red].txt").write_text("text\n")
+    waiting = asyncio.create_task(on_terminal("drop", "--wait", "[red].txt"))
+    async with asyncio.timeout(60):
+        while not waiting.done():
+            await take(app, app.settings.input_container, "[red].txt")
+            await collect(app)
+            await asyncio.sleep(0.1)
+    code, text = await waiting
+    assert (code, "0 of 1 ended; [red].txt: " in text, "text\r\n" in text) == (0, True, True)
 
 
 async def test_an_encoding_without_letters_for_a_name_shows_them_escaped(app, started):
