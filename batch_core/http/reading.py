@@ -1,0 +1,74 @@
+"""What is read by HTTP: each function takes a request, calls one function of batch_core, and replies.
+
+Imported with the first such request: what is triggered otherwise starts faster without. Each function raises what the
+one that it calls does, and `InvalidRequest`.
+"""
+
+from collections.abc import Callable
+
+import azure.functions as func
+
+from batch_core.app import App
+from batch_core.http import output_replies, replies
+from batch_core.http.health import check_health_of, health_reply
+from batch_core.http.openapi import openapi_reply
+from batch_core.http.output_requests import OutputRequest, continuation_of
+from batch_core.http.replies import Content, Reply
+from batch_core.http.summaries import summary_reply
+from batch_core.http.task_lists import ListRequest, task_page_reply
+from batch_core.listing import attempts_at, list_tasks
+from batch_core.live import look_up
+from batch_core.output_reading import Stream, list_files, read_file, read_printed
+from batch_core.summary import summarize
+
+#: Makes the app of this process; raises `SettingsError`.
+type ProcessApp = Callable[[], App]
+
+
+async def tasks(process_app: ProcessApp, req: func.HttpRequest) -> Reply:
+    app, request = process_app(), ListRequest.parse(req.params)
+    found = await (attempts_at(app, request.blob) if request.blob else list_tasks(app, request.query, request.place))
+    return task_page_reply(found)
+
+
+async def task(process_app: ProcessApp, req: func.HttpRequest) -> Reply:
+    record, live = await look_up(process_app(), req.route_params["task_id"])
+    return replies.record_reply(record, live=live)
+
+
+async def stdout(process_app: ProcessApp, req: func.HttpRequest) -> Reply | Content:
+    return await _printed(process_app(), req, Stream.STDOUT)
+
+
+async def stderr(process_app: ProcessApp, req: func.HttpRequest) -> Reply | Content:
+    return await _printed(process_app(), req, Stream.STDERR)
+
+
+async def _printed(app: App, req: func.HttpRequest, stream: Stream) -> Reply | Content:
+    asked = OutputRequest.parse(req.headers, req.params)
+    return output_replies.printed_reply(
+        await read_printed(app, req.route_params["task_id"], stream, asked.extent), asked
+    )
+
+
+async def files(process_app: ProcessApp, req: func.HttpRequest) -> Reply:
+    found = await list_files(process_app(), req.route_params["task_id"], continuation_of(req.params))
+    return output_replies.files_reply(found)
+
+
+async def file(process_app: ProcessApp, req: func.HttpRequest) -> Reply | Content:
+    asked, name = OutputRequest.parse(req.headers, req.params), req.route_params.get("name", "")
+    output = await read_file(process_app(), req.route_params["task_id"], name, asked.extent)
+    return output_replies.file_reply(output, asked, name)
+
+
+async def summary(process_app: ProcessApp, _: func.HttpRequest) -> Reply:
+    return summary_reply(await summarize(process_app()))
+
+
+async def health(process_app: ProcessApp, _: func.HttpRequest) -> Reply:
+    return health_reply(await check_health_of(process_app))
+
+
+async def api_document(_app: ProcessApp, _: func.HttpRequest) -> Reply:
+    return openapi_reply()
