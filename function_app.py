@@ -17,6 +17,7 @@ from batch_core.collect import collect
 from batch_core.config.bindings import BindingExpressions
 from batch_core.config.names import DATA_STORAGE
 from batch_core.http import replies
+from batch_core.http.callers import asked_by
 from batch_core.http.functions import responding
 from batch_core.http.replies import Content, Reply
 from batch_core.http.requests import SubmitRequest
@@ -89,7 +90,10 @@ async def post_task(req: func.HttpRequest) -> Reply:
     """Submit a file of the input container by hand."""
     core, request = process_app(), SubmitRequest.parse(req.get_body())
     return replies.submission_reply(
-        await intake.take_by_hand(core, request.blob, is_forced=request.force, route=request.route), req.url
+        await intake.take_by_hand(
+            core, request.blob, is_forced=request.force, route=request.route, asked_by=asked_by(req.headers)
+        ),
+        req.url,
     )
 
 
@@ -98,7 +102,7 @@ async def post_task(req: func.HttpRequest) -> Reply:
 @responding
 async def get_tasks(req: func.HttpRequest) -> Reply | Content:
     """List tasks, or all attempts at one file."""
-    return await _read("tasks", req)
+    return await _answer("tasks", req)
 
 
 @app.function_name("get_task")
@@ -106,7 +110,7 @@ async def get_tasks(req: func.HttpRequest) -> Reply | Content:
 @responding
 async def get_task(req: func.HttpRequest) -> Reply | Content:
     """Report where a task is, and why."""
-    return await _read("task", req)
+    return await _answer("task", req)
 
 
 @app.function_name("cancel_task")
@@ -114,7 +118,8 @@ async def get_task(req: func.HttpRequest) -> Reply | Content:
 @responding
 async def cancel_task(req: func.HttpRequest) -> Reply:
     """Stop a task."""
-    return replies.cancellation_reply(await cancel(process_app(), req.route_params["task_id"]))
+    record = await cancel(process_app(), req.route_params["task_id"], asked_by(req.headers))
+    return replies.cancellation_reply(record)
 
 
 @app.function_name("retry_task")
@@ -122,7 +127,32 @@ async def cancel_task(req: func.HttpRequest) -> Reply:
 @responding
 async def retry_task(req: func.HttpRequest) -> Reply:
     """Make a new attempt at a task that ended."""
-    return replies.retry_reply(await retry(process_app(), req.route_params["task_id"]), req.url)
+    submission = await retry(process_app(), req.route_params["task_id"], asked_by(req.headers))
+    return replies.retry_reply(submission, req.url)
+
+
+@app.function_name("post_selection")
+@app.route("selections", methods=["POST"])
+@responding
+async def post_selection(req: func.HttpRequest) -> Reply | Content:
+    """Count many tasks, or cancel or retry them."""
+    return await _answer("select", req)
+
+
+@app.function_name("list_selections")
+@app.route("selections", methods=["GET"])
+@responding
+async def list_selections(req: func.HttpRequest) -> Reply | Content:
+    """List what was asked for of many tasks at once."""
+    return await _answer("selections", req)
+
+
+@app.function_name("get_selection")
+@app.route("selections/{selection_id}", methods=["GET"])
+@responding
+async def get_selection(req: func.HttpRequest) -> Reply | Content:
+    """Report how far a selection has come."""
+    return await _answer("selection", req)
 
 
 @app.function_name("get_summary")
@@ -130,7 +160,7 @@ async def retry_task(req: func.HttpRequest) -> Reply:
 @responding
 async def get_summary(req: func.HttpRequest) -> Reply | Content:
     """Report what is going on, at a glance."""
-    return await _read("summary", req)
+    return await _answer("summary", req)
 
 
 @app.function_name("get_stdout")
@@ -138,7 +168,7 @@ async def get_summary(req: func.HttpRequest) -> Reply | Content:
 @responding
 async def get_stdout(req: func.HttpRequest) -> Reply | Content:
     """Give what a task's command prints to standard output, while it runs and afterwards."""
-    return await _read("stdout", req)
+    return await _answer("stdout", req)
 
 
 @app.function_name("get_stderr")
@@ -146,7 +176,7 @@ async def get_stdout(req: func.HttpRequest) -> Reply | Content:
 @responding
 async def get_stderr(req: func.HttpRequest) -> Reply | Content:
     """Give what a task's command prints to standard error, while it runs and afterwards."""
-    return await _read("stderr", req)
+    return await _answer("stderr", req)
 
 
 @app.function_name("get_files")
@@ -154,7 +184,7 @@ async def get_stderr(req: func.HttpRequest) -> Reply | Content:
 @responding
 async def get_files(req: func.HttpRequest) -> Reply | Content:
     """List the files that a task's command makes."""
-    return await _read("files", req)
+    return await _answer("files", req)
 
 
 @app.function_name("get_file")
@@ -162,7 +192,7 @@ async def get_files(req: func.HttpRequest) -> Reply | Content:
 @responding
 async def get_file(req: func.HttpRequest) -> Reply | Content:
     """Give a file that a task's command makes."""
-    return await _read("file", req)
+    return await _answer("file", req)
 
 
 @app.function_name("get_openapi")
@@ -170,7 +200,7 @@ async def get_file(req: func.HttpRequest) -> Reply | Content:
 @responding
 async def get_openapi(req: func.HttpRequest) -> Reply | Content:
     """Describe the HTTP API."""
-    return await _read("api_document", req)
+    return await _answer("api_document", req)
 
 
 @app.function_name("get_health")
@@ -178,12 +208,12 @@ async def get_openapi(req: func.HttpRequest) -> Reply | Content:
 @responding
 async def get_health(req: func.HttpRequest) -> Reply | Content:
     """Report what works and what does not."""
-    return await _read("health", req)
+    return await _answer("health", req)
 
 
-async def _read(what: str, req: func.HttpRequest) -> Reply | Content:
-    """Answer with what the function of this name reads, of a module that is imported when the first is asked for."""
-    reply: Reply | Content = await getattr(import_module("batch_core.http.reading"), what)(process_app, req)
+async def _answer(what: str, req: func.HttpRequest) -> Reply | Content:
+    """Answer by the function of this name, of a module that is imported when the first of them is asked for."""
+    reply: Reply | Content = await getattr(import_module("batch_core.http.people"), what)(process_app, req)
     return reply
 
 

@@ -16,6 +16,7 @@ from batch_core.errors import (
     NotNow,
     OutputNotFound,
     RecordNotFound,
+    SelectionNotFound,
     ServiceError,
     SettingsError,
 )
@@ -28,6 +29,7 @@ _STATUS: Final[Mapping[type[AppError], int]] = {
     NotAFile: 400,
     BlobNotFound: 404,
     RecordNotFound: 404,
+    SelectionNotFound: 404,
     OutputNotFound: 404,
     NotNow: 409,
     SettingsError: 503,
