@@ -16,8 +16,9 @@ from batch_core.collect import collect
 from batch_core.config.bindings import BindingExpressions
 from batch_core.config.names import DATA_STORAGE
 from batch_core.http import health, replies
+from batch_core.http.dashboard import dashboard_reply
 from batch_core.http.functions import responding
-from batch_core.http.replies import Reply
+from batch_core.http.replies import Content, Reply
 from batch_core.http.requests import SubmitRequest
 from batch_core.http.summaries import summary_reply
 from batch_core.http.task_lists import ListRequest, task_page_reply
@@ -146,6 +147,14 @@ async def get_summary(req: func.HttpRequest) -> Reply:  # noqa: ARG001 - the bin
 async def get_health(req: func.HttpRequest) -> Reply:  # noqa: ARG001 - the binding's parameter
     """Report what works and what does not."""
     return replies.health_reply(await health.check_health_of(process_app))
+
+
+@app.function_name("get_dashboard")
+@app.route("dashboard/{*file}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+@responding
+async def get_dashboard(req: func.HttpRequest) -> Reply | Content:
+    """Give the dashboard, or a file of it: they hold no data."""
+    return dashboard_reply(req.route_params.get("file") or "", req.url)
 
 
 async def _tick(function: str, done: str, tick: Callable[[App], Awaitable[object]], timer: func.TimerRequest) -> None:

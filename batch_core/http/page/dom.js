@@ -1,0 +1,60 @@
+// Elements are made of text: nothing that is data is ever parsed as HTML.
+
+/** Make an element; `attributes.on` holds its listeners, a child that is null or false is left out. */
+export function el(tag, attributes = {}, ...children) {
+  return filled(document.createElement(tag), attributes, children);
+}
+
+/** Make an element of a drawing. */
+export function svg(tag, attributes = {}, ...children) {
+  return filled(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
+}
+
+/** Return a name that somebody chose: whatever direction it is written in, what stands around it keeps its own. */
+export function name(text) {
+  return el("bdi", { class: "name" }, text);
+}
+
+/** Return an age that is kept current, or a moment's time of day. */
+export function since(moment, words) {
+  return el("time", { datetime: moment, "data-since": moment, title: localTime(moment) }, words);
+}
+
+export function localTime(moment) {
+  return new Date(moment).toLocaleString();
+}
+
+/** Replace an element's children only if that changes something: what is focused or selected in it stays so. */
+export function show(element, ...children) {
+  const made = [...el("div", {}, ...children).childNodes];
+  if (made.length !== element.childNodes.length || made.some((node, at) => !node.isEqualNode(element.childNodes[at]))) {
+    element.replaceChildren(...made);
+  }
+}
+
+export const byId = (id) => document.getElementById(id);
+
+/** Have a screen reader say something, once it is done with what it is saying. */
+export function announce(text) {
+  byId("announcements").textContent = text;
+}
+
+export async function copy(text, button) {
+  await navigator.clipboard.writeText(text);
+  const before = button.textContent;
+  button.textContent = "Copied";
+  setTimeout(() => (button.textContent = before), 1500);
+}
+
+function filled(element, { on = {}, ...attributes }, children) {
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value !== null && value !== undefined && value !== false) {
+      element.setAttribute(key, value === true ? "" : value);
+    }
+  }
+  for (const [event, listener] of Object.entries(on)) {
+    element.addEventListener(event, listener);
+  }
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  return element;
+}
