@@ -15,9 +15,10 @@ from batch_core.cancel import cancel
 from batch_core.collect import collect
 from batch_core.config.bindings import BindingExpressions
 from batch_core.config.names import DATA_STORAGE
-from batch_core.http import health, replies
+from batch_core.http import health, output_replies, replies
 from batch_core.http.dashboard import dashboard_reply
 from batch_core.http.functions import responding
+from batch_core.http.output_requests import OutputRequest, continuation_of
 from batch_core.http.replies import Content, Reply
 from batch_core.http.requests import SubmitRequest
 from batch_core.http.summaries import summary_reply
@@ -25,6 +26,7 @@ from batch_core.http.task_lists import ListRequest, task_page_reply
 from batch_core.listing import attempts_at, list_tasks
 from batch_core.live import look_up
 from batch_core.log_text import figures, quieten_sdks
+from batch_core.output_reading import Stream, list_files, read_file, read_printed
 from batch_core.reconcile import reconcile
 from batch_core.retry import retry
 from batch_core.scale import scale
@@ -139,6 +141,56 @@ async def retry_task(req: func.HttpRequest) -> Reply:
 async def get_summary(req: func.HttpRequest) -> Reply:  # noqa: ARG001 - the binding's parameter
     """Report what is going on, at a glance."""
     return summary_reply(await summarize(process_app()))
+
+
+@app.function_name("get_stdout")
+@app.route("tasks/{task_id}/stdout", methods=["GET"])
+@responding
+async def get_stdout(req: func.HttpRequest) -> Reply | Content:
+    """Give what a task's command prints to standard output, while it runs and afterwards."""
+    asked = OutputRequest.parse(req.headers, req.params)
+    output = await read_printed(process_app(), req.route_params["task_id"], Stream.STDOUT, asked.extent)
+    return output_replies.printed_reply(output, asked)
+
+
+@app.function_name("get_stderr")
+@app.route("tasks/{task_id}/stderr", methods=["GET"])
+@responding
+async def get_stderr(req: func.HttpRequest) -> Reply | Content:
+    """Give what a task's command prints to standard error, while it runs and afterwards."""
+    asked = OutputRequest.parse(req.headers, req.params)
+    output = await read_printed(process_app(), req.route_params["task_id"], Stream.STDERR, asked.extent)
+    return output_replies.printed_reply(output, asked)
+
+
+@app.function_name("get_files")
+@app.route("tasks/{task_id}/files", methods=["GET"])
+@responding
+async def get_files(req: func.HttpRequest) -> Reply:
+    """List the files that a task's command makes."""
+    continuation = continuation_of(req.params)
+    return output_replies.files_reply(await list_files(process_app(), req.route_params["task_id"], continuation))
+
+
+@app.function_name("get_file")
+@app.route("tasks/{task_id}/files/{*name}", methods=["GET"])
+@responding
+async def get_file(req: func.HttpRequest) -> Reply | Content:
+    """Give a file that a task's command makes."""
+    asked, name = OutputRequest.parse(req.headers, req.params), req.route_params.get("name", "")
+    output = await read_file(process_app(), req.route_params["task_id"], name, asked.extent)
+    return output_replies.file_reply(output, asked, name)
+
+
+@app.function_name("get_openapi")
+@app.route("openapi.json", methods=["GET"])
+@responding
+async def get_openapi(req: func.HttpRequest) -> Reply:  # noqa: ARG001 - the binding's parameter
+    """Describe the HTTP API."""
+    # Imported when it is asked for: the app starts faster without.
+    from batch_core.http.openapi import openapi_reply  # noqa: PLC0415
+
+    return openapi_reply()
 
 
 @app.function_name("get_health")

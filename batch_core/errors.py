@@ -8,6 +8,7 @@ AppError
 ├── NotAFile           the named blob marks a folder
 ├── InputRefused       a task of this file or folder can never be made
 ├── RecordNotFound     no task with this id was ever recorded
+├── OutputNotFound     the task has no such output, or none any more
 ├── NotNow             the state of the task or of its file does not allow what a caller asked for
 ├── OutOfTime          a tick's time is up; the next one goes on
 └── ServiceError       Storage, the table or Batch did not do what it was asked
@@ -70,6 +71,10 @@ class InputRefused(AppError):
 
 class RecordNotFound(AppError):
     """No task with this id was ever recorded."""
+
+
+class OutputNotFound(AppError):
+    """The task has no such output, or none any more: the text says why as far as that is known."""
 
 
 class NotNow(AppError):

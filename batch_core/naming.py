@@ -91,6 +91,8 @@ def table_keys(task: str) -> TableKeys:
     return TableKeys(partition=match["day"], row=f"{inverted:06}-{task[len('yyyymmddThhmmss-') :]}")
 
 
+#: In a task's directory: where its command runs (https://learn.microsoft.com/azure/batch/files-and-directories).
+WORKING_DIRECTORY: Final = "wd"
 #: In a task's working directory, so that no file name can collide with what a command writes there.
 INPUT_FOLDER: Final = "input"
 #: What a task prints, as its node and the output container call it.

@@ -34,7 +34,7 @@ def test_the_docs_list_every_timer_with_its_setting():
 
 
 def test_the_docs_list_every_field_of_a_record():
-    section = DOCS.partition("## The record")[2].partition("## Timers")[0]
+    section = DOCS.partition("## The record")[2].partition("## Output")[0]
     listed = [
         name for row in re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", section, re.MULTILINE) for name in row.split(", ")
     ]

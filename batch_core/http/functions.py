@@ -1,7 +1,7 @@
 """What every HTTP function has in common: its reply becomes a response, and so does each error of the app.
 
-What is polled costs little where nothing has changed: a reply that was read has an ETag, and a request that names it is
-answered with 304.
+What is polled costs little where nothing has changed: a document that was read has an ETag, as have bytes whose file
+does not change any more, and a request that names it is answered with 304.
 """
 
 from collections.abc import Awaitable, Callable
@@ -34,10 +34,12 @@ def responding(function: Replying) -> Responding:
 
 def _response(req: func.HttpRequest, reply: Reply | Content) -> func.HttpResponse:
     headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache", **reply.headers}
-    if req.method == "GET" and reply.status == HTTPStatus.OK:
+    # Bytes bring the ETag of the whole file, which their own would not be: they may be a part of it.
+    if req.method == "GET" and reply.status == HTTPStatus.OK and isinstance(reply, Reply):
         headers["ETag"] = f'"{sha256(reply.body).hexdigest()[:32]}"'
-        if _names(req.headers.get("if-none-match", ""), headers["ETag"]):
-            return func.HttpResponse(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    if "ETag" in headers and _names(req.headers.get("if-none-match", ""), headers["ETag"]):
+        headers.pop("Content-Range", None)
+        return func.HttpResponse(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     return func.HttpResponse(reply.body, status_code=reply.status, mimetype=reply.media_type, headers=headers)
 
 

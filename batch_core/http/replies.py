@@ -14,6 +14,7 @@ from batch_core.errors import (
     InvalidRequest,
     NotAFile,
     NotNow,
+    OutputNotFound,
     RecordNotFound,
     ServiceError,
     SettingsError,
@@ -28,6 +29,7 @@ _STATUS: Final[Mapping[type[AppError], int]] = {
     NotAFile: 400,
     BlobNotFound: 404,
     RecordNotFound: 404,
+    OutputNotFound: 404,
     NotNow: 409,
     SettingsError: 503,
 }

@@ -30,7 +30,7 @@ _DAY: Final = re.compile(r"\d{4}-?\d{2}-?\d{2}", re.ASCII)
 #: A day as task ids have it.
 _IN_ID: Final = re.compile(r"\d{8}", re.ASCII)
 #: What is not shown of a record in a list: the whole is one request away.
-_LEFT_OUT: Final = frozenset(
+LEFT_OUT: Final = frozenset(
     {
         *("blob_metadata", "submission", "deletes_input", "is_uploaded", "lost_output_retries", "lost_before"),
         *("route_before", "rerouted_at", "is_route_chosen", "route_digest", "obstacle", "submit_tries", "output_tries"),
@@ -90,7 +90,7 @@ def task_page_reply(page: TaskPage) -> Reply:
 
 
 def _task(record: TaskRecord, live: LiveTask | None) -> dict[str, object]:
-    document = {name: value for name, value in asdict(record).items() if name not in _LEFT_OUT}
+    document = {name: value for name, value in asdict(record).items() if name not in LEFT_OUT}
     return document | {"live": _live(live) if live else None}
 
 

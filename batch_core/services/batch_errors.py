@@ -9,6 +9,11 @@ def is_gone(error: ServiceError) -> bool:
     return error.code in ABSENT_FILE
 
 
+def lacks_file(error: ServiceError) -> bool:
+    """Return whether a task has a directory, without this file in it."""
+    return error.code == "FileNotFound"
+
+
 def is_out_of_reach(error: ServiceError) -> bool:
     """Return whether a task's files cannot be read now: it never ran, or its node is unavailable."""
     return error.code in FILE_OUT_OF_REACH

@@ -5,13 +5,16 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Final
 
-from azure.storage.blob import BlobBlock, ContentSettings
+from azure.storage.blob import BlobBlock, BlobProperties, ContentSettings
 from azure.storage.blob.aio import BlobClient, BlobServiceClient
 
 from batch_core.errors import Missing, Unavailable
 from batch_core.sdk.paging import each_item
 from batch_core.sdk.translation import translating
 from batch_core.services.blob_access import blob_client, blob_properties
+from batch_core.services.blob_parts import blob_part, etag_of
+from batch_core.services.input_container import is_folder_marker
+from batch_core.services.output_values import MOST_FILES, Extent, FilePage, FilePart, ListedFile
 from batch_core.services.signing import Signer
 
 _TEXT: Final = ContentSettings(content_type="text/plain")
@@ -46,6 +49,37 @@ class OutputContainer:
                 return int((await blob_properties(self._blob(blob_name))).size)
         except Missing:
             return None
+
+    async def read(self, blob_name: str, extent: Extent) -> FilePart:
+        """Return a part of a blob: one call, two for the last bytes, and where there is nothing to return.
+
+        Raises `Missing` if there is no such blob.
+        """
+        blob = self._blob(blob_name)
+        with translating(f"reading output blob {blob_name!r}"):
+            if extent.start is not None and (part := await blob_part(blob, extent.start, extent.most)):
+                return part
+            properties = await blob_properties(blob)
+            start = extent.start_in(properties.size)
+            if start < properties.size and (part := await blob_part(blob, start, extent.most)):
+                return part
+            return FilePart(start=start, content=b"", size=properties.size, etag=etag_of(properties))
+
+    async def list_page(self, folder: str, continuation: str | None) -> FilePage:
+        """List up to 1,000 blobs of a folder (its name ends in a slash) from where another page ended: one call.
+
+        Raises `Refused` if the service does not know the continuation.
+        """
+        with translating(f"listing outputs in {folder!r}"):
+            container = self._client.get_container_client(self._name)
+            listed = container.list_blobs(folder, include=["metadata"], results_per_page=MOST_FILES)
+            pages = listed.by_page(continuation_token=continuation)
+            found = [blob async for blob in await anext(pages)]
+            if not all(blob.name.startswith(folder) for blob in found):
+                raise ValueError("it lists what is in another folder")
+            # Accounts with a hierarchical namespace list folders, too.
+            files = [_listed(blob, folder) for blob in found if not is_folder_marker(blob)]
+            return FilePage(files=files, continuation=getattr(pages, "continuation_token", None) or None)
 
     async def has_any(self, folder: str) -> bool:
         """Return whether a blob's name begins with this folder's."""
@@ -88,6 +122,10 @@ class OutputContainer:
 
     def _blob(self, name: str) -> BlobClient:
         return blob_client(self._client, self._name, name)
+
+
+def _listed(properties: BlobProperties, folder: str) -> ListedFile:
+    return ListedFile(name=properties.name.removeprefix(folder), size=int(properties.size))
 
 
 def _check_written(answer: Mapping[str, object]) -> None:

@@ -1,6 +1,7 @@
-"""Files in the directories of tasks, read from the nodes in ranges."""
+"""Files in the directories of tasks, listed and read from the nodes in ranges."""
 
 import json
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -8,21 +9,25 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from azure.batch.aio import BatchClient
-from azure.batch.models import BatchError
+from azure.batch.models import BatchError, BatchNodeFile
 from azure.core.exceptions import HttpResponseError
 from azure.core.pipeline import PipelineResponse
 from azure.core.rest import AsyncHttpResponse
 
 from batch_core.errors import Unexpected
+from batch_core.naming import WORKING_DIRECTORY
 from batch_core.sdk.error_reply import error_code
 from batch_core.sdk.translation import translating
-from batch_core.services.batch_reading import required_time
+from batch_core.services.batch_reading import required_text, required_time
 from batch_core.services.batch_values import FileProperties
 from batch_core.services.call_limits import within_a_try
+from batch_core.services.output_values import MOST_FILES, Extent, FilePage, FilePart, ListedFile
 
 #: Headers that every answer about a file has (https://learn.microsoft.com/rest/api/batchservice/file/get-from-task).
 _FILE_HEADER: Final = "ocp-batch-file-"
 _NO_FILE: Final = f"it has none of the headers that Batch gives a file ({_FILE_HEADER}...)"
+#: Nodes with Windows may write backslashes.
+_IN_WORKING_DIRECTORY: Final = re.compile(rf"{WORKING_DIRECTORY}[/\\](.+)", re.DOTALL)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +67,42 @@ class TaskFiles:
                 content: bytes = await answer.content(length)
             return content
 
+    async def read_part(self, file: TaskFile, extent: Extent) -> FilePart:
+        """Return a part of a file that may be growing: one call if the file ends in it, else two.
+
+        Batch does not say of what size the whole is: a second call does. Raises as `read` does.
+        """
+        if extent.start is None:
+            size = (await self.properties(file)).size
+            start = extent.start_in(size)
+            content = await self.read(file, start, extent.most) if size else b""
+            return FilePart(start=start, content=content, size=max(size, start + len(content)))
+        content = await self.read(file, extent.start, extent.most)
+        end = extent.start + len(content)
+        if 0 < len(content) < extent.most or end == 0:
+            return FilePart(start=extent.start, content=content, size=end)
+        size = (await self.properties(file)).size
+        # It may have changed in between: what was read counts.
+        return FilePart(start=extent.start, content=content, size=max(size, end) if content else min(size, end))
+
+    async def in_working_directory(self, job_id: str, task_id: str) -> FilePage:
+        """List the files of a task's working directory, with their names in it: one call.
+
+        Of more than 1,000 files and directories Batch names the first.
+        """
+        with translating(f"listing the files of task {task_id}"):
+            listed = self._client.list_task_files(
+                job_id,
+                task_id,
+                recursive=True,
+                filter=f"startswith(name, '{WORKING_DIRECTORY}')",
+                max_results=MOST_FILES,
+            )
+            pages = listed.by_page()
+            found = [_listed(file) async for file in await anext(pages)]
+            has_more = bool(getattr(pages, "continuation_token", None))
+            return FilePage(files=[file for file in found if file is not None], has_more=has_more)
+
     async def properties(self, file: TaskFile) -> FileProperties:
         """Return a file's size and time."""
         try:
@@ -74,6 +115,16 @@ class TaskFiles:
             # The code of an error is in its body, and an answer to HEAD has none: a request for the content says why.
             await self.read(file, 0, 1)
             raise
+
+
+def _listed(file: BatchNodeFile) -> ListedFile | None:
+    """Return a file of the working directory; None for a directory, and for what is elsewhere."""
+    found = _IN_WORKING_DIRECTORY.fullmatch(required_text(file.name))
+    if found is None or file.properties is None:
+        return None
+    # Nodes allow names that are no text; halves of surrogate pairs could not be written into a reply.
+    name = found[1].encode(errors="replace").decode()
+    return ListedFile(name=name, size=int(file.properties.content_length))
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,13 @@ def found(routes: list[HttpTrigger], method: str, path: str):
         ("pages/{number:int}", "/api/pages/twelve", None),
         ("files/{*path}", "/api/files/a/b.txt", {"path": "a/b.txt"}),
         ("files/{*path}", "/api/files", {}),
+        ("files/{*path}", "/api/files/", {}),
+        ("files/{*path}", "/api/files/a/b/", {"path": "a/b/"}),
+        ("files/{*path}", "/api/files/a//b", {"path": "a//b"}),
+        ("files/{*path}", "/api/files/a%2Fb%20c%252e", {"path": "a/b c%2e"}),
+        ("files/{*path}", "/api/files/..%2f%2e%2e/x%5Cy%00", {"path": "../../x\\y\0"}),
+        ("tasks/{id}/files/{*name}", "/api/tasks/7/files/a/b.txt", {"id": "7", "name": "a/b.txt"}),
+        ("tasks/{id}/files/{*name}", "/api/tasks/7/filesystem", None),
         ("v{major}.{minor}", "/api/v1.2", {"major": "1", "minor": "2"}),
         ("health", "/health", None),
     ],
@@ -45,6 +52,16 @@ def test_a_literal_segment_is_preferred_to_a_parameter_and_that_to_a_catch_all()
     assert found(routes, "GET", "/api/health") == ("health", {})
     assert found(routes, "GET", "/api/other") == ("{name}", {"name": "other"})
     assert found(routes, "GET", "/api/a/b") == ("{*rest}", {"rest": "a/b"})
+
+
+@pytest.mark.parametrize("path", ["/api/tasks/7/files", "/api/tasks/7/files/"])
+def test_a_catch_all_leaves_what_another_template_spells_out_to_that(path):
+    routes = [trigger("tasks/{id}/files/{*name}"), trigger("tasks/{id}/files"), trigger("tasks/{id}/stdout")]
+    assert found(routes, "GET", path) == ("tasks/{id}/files", {"id": "7"})
+    assert found(routes, "GET", "/api/tasks/7/files/stdout") == (
+        "tasks/{id}/files/{*name}",
+        {"id": "7", "name": "stdout"},
+    )
 
 
 def test_methods_distinguish_two_functions_of_one_path():

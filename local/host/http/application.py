@@ -38,7 +38,8 @@ class HttpApplication:
         app = web.Application(client_max_size=_LARGEST_BODY)
         for (method, path), handler in self.extra.items():
             app.router.add_route(method, path, handler)
-        app.router.add_route("*", "/{path:.*}", self._answer)
+        # aiohttp decodes the path first: a line feed in it is one of the letters.
+        app.router.add_route("*", r"/{path:[\s\S]*}", self._answer)
         return app
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:

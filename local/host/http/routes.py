@@ -1,6 +1,8 @@
 """Route templates of HTTP functions: which function answers a method and path.
 
-Templates are those of ASP.NET routing: `tasks/{id}`, `{name?}`, `{count:int}`, `{*rest}`.
+Templates are those of ASP.NET routing: `tasks/{id}`, `{name?}`, `{count:int}`, `{*rest}`. As there, a catch-all has all
+that follows, a slash at the end included, and slashes that were encoded: App Service decodes them before the host sees
+them (https://github.com/Azure/azure-functions-host/issues/9290).
 https://learn.microsoft.com/azure/azure-functions/functions-bindings-http-webhook-trigger#customize-the-http-endpoint
 """
 
@@ -44,10 +46,15 @@ class Route:
         """Return the route's parameters, decoded, or None if this is another's request."""
         if self.trigger.methods and method not in self.trigger.methods:
             return None
-        found = self.pattern.fullmatch(path.strip("/"))
+        # A slash at the end means nothing, unless a catch-all has it.
+        found = self.pattern.fullmatch(path.lstrip("/") if self.has_catch_all else path.strip("/"))
         if found is None:
             return None
         return {name: unquote(value) for name, value in found.groupdict().items() if value}
+
+    @property
+    def has_catch_all(self) -> bool:
+        return "{*" in self.template
 
     @property
     def precedence(self) -> list[int]:
