@@ -4,13 +4,13 @@ import { allowAsking, onKeyNeeded, read } from "./api.js";
 import { showChart } from "./chart.js";
 import { makeCounters, markCounter, showCounters } from "./counters.js";
 import { keyNeeded, makeDialogs, question, submission } from "./dialogs.js";
-import { announce, byId, copy, el, show } from "./dom.js";
+import { announce, byId, copy, el, refreshAges, show } from "./dom.js";
 import { Panel } from "./panel.js";
 import { Poller } from "./polling.js";
 import { showPools } from "./pools.js";
 import { stateOptions, Tasks } from "./tasks.js";
 import { showTicks } from "./ticks.js";
-import { age, STATES, times } from "./words.js";
+import { STATES, times } from "./words.js";
 
 const TYPING = 250;
 
@@ -108,12 +108,7 @@ function tick() {
   if (document.hidden) {
     return;
   }
-  for (const element of document.querySelectorAll("time[data-since]")) {
-    const words = age(element.dataset.since);
-    if (element.textContent !== words) {
-      element.textContent = words;
-    }
-  }
+  refreshAges();
   showFreshness();
 }
 

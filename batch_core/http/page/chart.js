@@ -1,7 +1,7 @@
 // The last hour: what ended in each minute, and how long it had waited for its start.
 
 import { byId, el, show, svg } from "./dom.js";
-import { duration, number, times } from "./words.js";
+import { duration, number } from "./words.js";
 
 const WIDTH = 340;
 const STEP = WIDTH / 60;
@@ -28,7 +28,7 @@ function ended(all) {
   const most = Math.max(...all.map((one) => one.total));
   const total = all.reduce((sum, one) => sum + one.total, 0);
   const failed = all.reduce((sum, one) => sum + one.failed, 0);
-  const words = total ? `${number(total)} ended, ${number(failed)} of them failed; ${times(most, "file")} in the busiest minute` : "nothing has ended";
+  const words = total ? `${number(total)} ended, ${number(failed)} failed, at most ${number(most)} a minute` : "nothing has ended";
   const bars = all.flatMap((one, index) => [
     bar("ok", index, one.total / most, 0),
     bar("bad", index, one.failed / most, 0),

@@ -1,5 +1,7 @@
 // Elements are made of text: nothing that is data is ever parsed as HTML.
 
+import { age } from "./words.js";
+
 /** Make an element; `attributes.on` holds its listeners, a child that is null or false is left out. */
 export function el(tag, attributes = {}, ...children) {
   return filled(document.createElement(tag), attributes, children);
@@ -15,17 +17,29 @@ export function name(text) {
   return el("bdi", { class: "name" }, text);
 }
 
-/** Return an age that is kept current, or a moment's time of day. */
-export function since(moment, words) {
-  return el("time", { datetime: moment, "data-since": moment, title: localTime(moment) }, words);
+/** Return how long ago a moment was, as text that `refreshAges` keeps current. */
+export function since(moment) {
+  return el("time", { datetime: moment, "data-since": moment, title: new Date(moment).toLocaleString() }, age(moment));
 }
 
+export function refreshAges(element = document) {
+  for (const one of element.querySelectorAll("time[data-since]")) {
+    const words = age(one.dataset.since);
+    if (one.textContent !== words) {
+      one.textContent = words;
+    }
+  }
+}
+
+/** Return the time of day of a moment here, with its date unless that is today. */
 export function localTime(moment) {
-  return new Date(moment).toLocaleString();
+  const date = new Date(moment);
+  return date.toDateString() === new Date().toDateString() ? date.toLocaleTimeString() : date.toLocaleString();
 }
 
 /** Replace an element's children only if that changes something: what is focused or selected in it stays so. */
 export function show(element, ...children) {
+  refreshAges(element);
   const made = [...el("div", {}, ...children).childNodes];
   if (made.length !== element.childNodes.length || made.some((node, at) => !node.isEqualNode(element.childNodes[at]))) {
     element.replaceChildren(...made);

@@ -48,14 +48,18 @@ export class OutputView {
     // Who scrolls up reads: nothing moves below them.
     text.addEventListener("scroll", () => (box.checked = text.scrollHeight - text.scrollTop - text.clientHeight < 24));
     box.addEventListener("change", () => box.checked && (text.scrollTop = text.scrollHeight));
-    element.replaceChildren(el("div", { class: "output-bar" }, el("label", {}, box, " Follow"), status, save), text);
-    text.hidden = true;
-    save.hidden = true;
-    return { text, box, status, save };
+    const follow = el("label", {}, box, " Follow");
+    element.replaceChildren(el("div", { class: "output-bar" }, follow, status, save), text);
+    [text, save, follow].forEach((part) => (part.hidden = true));
+    return { text, box, status, save, follow };
   }
 
   async #follow() {
     const { signal } = this.#stopping;
+    if (FINAL.has(this.#task.state) && !this.#task[this.#stream] && !this.#task.stderr_end) {
+      this.#parts.status.textContent = this.#task.stdout ? "Nothing was printed." : "It has none.";
+      return;
+    }
     while (!signal.aborted) {
       const pause = await this.#next(signal).catch((error) => this.#failed(error));
       if (pause === null) {
@@ -103,6 +107,7 @@ export class OutputView {
   }
 
   #showStatus(size) {
+    this.#parts.follow.hidden = this.#isFinal;
     const isShort = size > this.#parts.text.textContent.length * 3 || size > MOST_SHOWN;
     const amount = size ? `${isShort ? "the end of " : ""}${bytes(size)}` : this.#isFinal ? "Nothing was printed." : "Nothing printed yet.";
     this.#parts.status.textContent = this.#isFinal || !size ? amount : `${amount}, following`;

@@ -4,9 +4,10 @@ import { read, taskPath } from "./api.js";
 import { announce, byId, copy, el, localTime, name, show, since } from "./dom.js";
 import { OutputView, showFiles } from "./outputs.js";
 import { Poller } from "./polling.js";
-import { age, bytes, FINAL, phase, shortNode, tone, took, why } from "./words.js";
+import { bytes, FINAL, phase, shortNode, tone, took, why } from "./words.js";
 
 const TABS = ["stdout", "stderr", "files", "record"];
+const NARROW = matchMedia("(max-width: 940px)");
 const SIZES = new Set(["blob_size", "stdout_size", "stderr_size"]);
 
 export class Panel {
@@ -28,6 +29,7 @@ export class Panel {
       byId(`tab-${tab}`).addEventListener("click", () => this.#choose(tab));
     }
     byId("panel-tabs").addEventListener("keydown", (event) => this.#move(event));
+    NARROW.addEventListener("change", () => this.#cover());
   }
 
   get isOpen() {
@@ -54,6 +56,7 @@ export class Panel {
     }
     byId("panel").hidden = false;
     document.body.classList.add("with-panel");
+    this.#cover();
     byId("side").scrollTop = 0;
     byId("panel-title").focus();
   }
@@ -63,12 +66,19 @@ export class Panel {
     this.#leave();
     byId("panel").hidden = true;
     document.body.classList.remove("with-panel");
+    this.#cover();
     this.#hooks.closed(id);
   }
 
   /** Ask for the record again: something was done to it. */
   refresh() {
     this.#poller?.restart();
+  }
+
+  /** On a narrow screen the panel covers all else, which then has no focus either. */
+  #cover() {
+    const isCovering = this.isOpen && NARROW.matches;
+    document.querySelectorAll("header, .skip, #counters, #tasks, #panel ~ section").forEach((part) => (part.inert = isCovering));
   }
 
   #leave() {
@@ -79,8 +89,8 @@ export class Panel {
 
   async #refresh(signal) {
     const id = this.#id;
-    const { document } = await read(taskPath(id), signal);
-    if (id === this.#id) {
+    const { document, isNew } = await read(taskPath(id), signal);
+    if (id === this.#id && (isNew || !this.task)) {
       this.#show(document);
     }
   }
@@ -95,7 +105,7 @@ export class Panel {
     const before = this.task;
     this.task = task;
     show(byId("panel-title"), name(task.blob));
-    show(byId("panel-state"), el("i", { class: `dot ${tone(task)}`, "aria-hidden": "true" }), el("b", {}, phase(task)), el("span", { dir: "auto" }, why(task)));
+    show(byId("panel-state"), el("i", { class: `dot ${tone(task)}`, "aria-hidden": "true" }), el("b", {}, phase(task)), el("bdi", {}, why(task)));
     show(byId("panel-facts"), facts(task, this.#hooks.open));
     show(byId("panel-record"), record(task));
     const isFinal = FINAL.has(task.state);
@@ -164,14 +174,11 @@ function facts(task, open) {
   const started = task.started_at ?? task.live?.started_at;
   const node = task.node_id ?? task.live?.node_id;
   const rows = [
-    ["Recorded", el("span", {}, since(task.recorded_at, age(task.recorded_at)), ` ago, by ${detector(task)}`)],
-    ["Route", task.route ?? "none"],
+    ["Recorded", el("span", {}, since(task.recorded_at), ` ago, by ${detector(task)}`)],
+    started ? ["Started", el("span", {}, localTime(started), ran(task, started))] : null,
+    ["Route", el("span", {}, task.route ?? "none", `; the file has ${bytes(task.blob_size)}`)],
     ["Attempt", attempts(task, open)],
-    started ? ["Started", el("span", {}, localTime(started), waited(task, started))] : null,
-    task.ended_at && started ? ["Took", took(started, task.ended_at)] : null,
     node ? ["Node", el("span", { class: "mono", title: node }, shortNode(node))] : null,
-    task.exit_code !== null ? ["Exit code", String(task.exit_code)] : null,
-    ["File", bytes(task.blob_size)],
   ];
   return rows.filter(Boolean).flatMap(([term, what]) => [el("dt", {}, term), el("dd", {}, what)]);
 }
@@ -180,9 +187,9 @@ function detector(task) {
   return { trigger: "the trigger", http: "a request", sweep: "the sweep", output_lost: "the app, since its output was lost" }[task.detected_by];
 }
 
-function waited(task, started) {
-  const text = took(task.recorded_at, started);
-  return text ? `, after ${text}` : "";
+function ran(task, started) {
+  const waited = took(task.recorded_at, started);
+  return `, waited ${waited}${task.ended_at ? `, ran ${took(started, task.ended_at)}` : ""}`;
 }
 
 function attempts(task, open) {

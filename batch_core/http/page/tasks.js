@@ -2,7 +2,7 @@
 
 import { read, taskPath } from "./api.js";
 import { announce, byId, el, name, show, since } from "./dom.js";
-import { age, phase, STATES, times, tone, took, why } from "./words.js";
+import { phase, STATES, times, tone, took, why } from "./words.js";
 
 const PAGE = 50;
 /** More rows than these pages hold are not kept current: a search finds the others. */
@@ -107,6 +107,7 @@ export class Tasks {
   #showRows(tasks) {
     const body = byId("rows");
     const old = this.#rows;
+    const active = document.activeElement;
     this.#rows = new Map(tasks.map((task) => [task.task_id, this.#row(task, old.get(task.task_id))]));
     const wanted = [...this.#rows.values()].map((row) => row.element);
     wanted.forEach((element, at) => {
@@ -114,12 +115,12 @@ export class Tasks {
         body.insertBefore(element, body.children[at] ?? null);
       }
     });
-    const focused = [...body.children].slice(wanted.length).some((element) => element.contains(document.activeElement));
     while (body.children.length > wanted.length) {
       body.lastElementChild.remove();
     }
-    if (focused) {
-      byId("search").focus();
+    // A row that moved, or was made again, keeps the focus; where it is gone, the search has it.
+    if (active !== document.activeElement) {
+      (active.isConnected ? active : byId("search")).focus({ preventScroll: true });
     }
     this.mark(this.selected);
   }
@@ -136,7 +137,7 @@ export class Tasks {
       element,
       el("td", {}, el("div", { class: "file" }, dot(task), el("div", {}, el("span", { class: "slot" }), attempt(task), reason(task)))),
       el("td", { class: "wide" }, task.route === "settings" || !task.route ? el("span", { class: "dim" }, task.route ?? "–") : task.route),
-      el("td", { class: "right" }, since(task.recorded_at, age(task.recorded_at))),
+      el("td", { class: "right" }, since(task.recorded_at)),
       el("td", { class: "right wide" }, duration(task)),
     );
     element.querySelector(".slot").replaceWith(button);
@@ -204,13 +205,15 @@ function attempt(task) {
 }
 
 function reason(task) {
-  return el("p", { class: `why ${tone(task)}` }, el("span", { class: "phase" }, phase(task)), " ", el("span", { dir: "auto" }, why(task)));
+  const words = why(task);
+  const joint = !words || /^(for|on) /.test(words) ? " " : ": ";
+  return el("p", { class: `why ${tone(task)}` }, el("span", { class: "phase" }, phase(task)), joint, el("bdi", {}, words));
 }
 
 function duration(task) {
   const started = task.started_at ?? task.live?.started_at;
   if (started && !task.ended_at && task.live?.state === "running") {
-    return since(started, age(started));
+    return since(started);
   }
   return took(task.started_at, task.ended_at) ?? el("span", { class: "dim" }, "–");
 }

@@ -1,7 +1,7 @@
 // What the app's timers did last.
 
 import { byId, el, show, since } from "./dom.js";
-import { age, duration, number, now } from "./words.js";
+import { duration, number, now } from "./words.js";
 
 const TITLES = {
   collect_outputs: "Collect output",
@@ -21,7 +21,7 @@ export function showTicks(ticks) {
 
 function row(title, tick) {
   const isLate = now() - Date.parse(tick.at) > LATE;
-  const ago = el("span", { class: isLate ? "ago late" : "ago" }, since(tick.at, age(tick.at)), " ago", isLate && " – is it still running?");
+  const ago = el("span", { class: isLate ? "ago late" : "ago" }, since(tick.at), " ago", isLate && " – is it still running?");
   return el("li", {}, el("b", {}, title), ago, el("span", { class: "did" }, did(tick)));
 }
 

@@ -76,9 +76,10 @@ export function tone(task) {
   return task.state === "submitted" && phase(task) === "Waiting" ? "waiting" : task.state;
 }
 
-/** Return why a task is where it is. The app's sentences begin with "it": beside a state that is left out. */
+/** Return why a task is where it is. What the state beside it says already is left out of the app's sentences. */
 export function why(task) {
-  return sentence(task).replace(/^it (is )?/, "");
+  const rest = sentence(task).replace(/^it (is )?/, "");
+  return rest.replace(phase(task) === "Waiting" ? /^waits (?=for )/ : new RegExp(`^${phase(task)} (?=on )`, "i"), "");
 }
 
 function sentence(task) {
