@@ -120,9 +120,17 @@ async def tab(context: BrowserContext) -> AsyncIterator[Tab]:
     assert made.complaints == []
 
 
+#: Seconds of the page's timers pass ten times as fast: what is shown is asked for every 0.3 s.
+_HASTE = """{
+    const set = window.setTimeout;
+    window.setTimeout = (act, wait) => set(act, wait >= 1000 ? wait / 10 : wait);
+}"""
+
+
 @pytest.fixture
 async def page(tab: Tab, dashboard: Dashboard) -> Page:
     """The dashboard, up to date."""
+    await tab.page.add_init_script(_HASTE)
     await tab.page.goto(dashboard.url)
     await tab.page.locator("#freshness.fresh").wait_for()
     return tab.page

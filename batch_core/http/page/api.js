@@ -35,7 +35,12 @@ export function allowAsking() {
 export async function send(path, { method = "GET", headers = {}, body, signal } = {}) {
   for (;;) {
     const used = key;
-    const response = await sent(path, { method, body, signal, headers: { ...headers, ...(used ? { "x-functions-key": used } : {}) } });
+    const response = await sent(path, {
+      method,
+      body,
+      signal,
+      headers: { ...headers, ...(used ? { "x-functions-key": used } : {}) },
+    });
     noteTime(response.headers.get("date"));
     if (response.status !== 401) {
       return response;
@@ -69,7 +74,11 @@ export async function errorOf(response) {
   const retryAfter = 1000 * (Number.parseInt(response.headers.get("retry-after"), 10) || 0);
   const problems = Array.isArray(found?.problems) ? found.problems.join("; ") : null;
   const reason = problems ?? found?.error;
-  return new ApiError(String(reason ?? `the app answered ${status} without saying why`), { status, retryAfter, hasReason: Boolean(reason) });
+  return new ApiError(String(reason ?? `the app answered ${status} without saying why`), {
+    status,
+    retryAfter,
+    hasReason: Boolean(reason),
+  });
 }
 
 export const taskPath = (id, rest = "") => `tasks/${encodeURIComponent(id)}${rest}`;
@@ -77,13 +86,20 @@ export const taskPath = (id, rest = "") => `tasks/${encodeURIComponent(id)}${res
 async function sent(path, options) {
   const signals = [AbortSignal.timeout(PATIENCE), ...(options.signal ? [options.signal] : [])];
   try {
-    return await fetch(new URL(path, ROOT), { ...options, body: options.body, cache: "no-store", signal: AbortSignal.any(signals) });
+    return await fetch(new URL(path, ROOT), {
+      ...options,
+      body: options.body,
+      cache: "no-store",
+      signal: AbortSignal.any(signals),
+    });
   } catch (error) {
     if (options.signal?.aborted) {
       throw error;
     }
     const isLate = error.name === "TimeoutError";
-    throw new ApiError(isLate ? `the app has not answered within ${PATIENCE / 1000} seconds` : "the app does not answer; is it running?");
+    throw new ApiError(
+      isLate ? `the app has not answered within ${PATIENCE / 1000} seconds` : "the app does not answer; is it running?",
+    );
   }
 }
 

@@ -74,7 +74,10 @@ async function refreshSummary(signal) {
 }
 
 function title() {
-  const parts = [summary.open?.submitted && `${summary.open.submitted} in Batch`, summary.today?.states.failed && `${summary.today.states.failed} failed`];
+  const parts = [
+    summary.open?.submitted && `${summary.open.submitted} in Batch`,
+    summary.today?.states.failed && `${summary.today.states.failed} failed`,
+  ];
   return [parts.filter(Boolean).join(", "), "batchdrop"].filter(Boolean).join(" – ");
 }
 
@@ -84,7 +87,11 @@ function showProblem() {
 }
 
 function showRoutes() {
-  const found = [...Object.keys(summary.open?.by_route ?? {}), ...Object.keys(summary.today?.by_route ?? {}), tasks.filter.route];
+  const found = [
+    ...Object.keys(summary.open?.by_route ?? {}),
+    ...Object.keys(summary.today?.by_route ?? {}),
+    tasks.filter.route,
+  ];
   found.filter(Boolean).forEach((route) => routes.add(route));
   const options = [...routes].sort().map((route) => el("option", { value: route }, route));
   show(byId("route"), el("option", { value: "" }, "Any route"), options);
@@ -170,9 +177,11 @@ function setFilter(filter) {
   tasksPoller.restart();
 }
 
-/** What is looked at stands behind the #, which never leaves the browser: it can be reloaded, and sent to somebody. */
+/** What is looked at is written behind the #, which never leaves the browser: it can be reloaded and passed on. */
 function toAddress() {
-  const parts = Object.entries({ ...tasks.filter, task: panel.id }).filter(([key, value]) => value && !(key === "kind" && value === "prefix"));
+  const parts = Object.entries({ ...tasks.filter, task: panel.id }).filter(
+    ([key, value]) => value && !(key === "kind" && value === "prefix"),
+  );
   const hash = new URLSearchParams(parts).toString();
   history.replaceState(null, "", hash ? `#${hash}` : location.pathname);
 }

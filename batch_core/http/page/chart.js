@@ -21,19 +21,29 @@ function figures(minute) {
   const states = Object.entries(minute.states);
   const total = states.reduce((sum, [, count]) => sum + count, 0);
   const failed = states.reduce((sum, [state, count]) => sum + (FAILED.includes(state) ? count : 0), 0);
-  return { minute: minute.minute, total, failed, average: minute.wait_seconds?.average, longest: minute.wait_seconds?.longest };
+  return {
+    minute: minute.minute,
+    total,
+    failed,
+    average: minute.wait_seconds?.average,
+    longest: minute.wait_seconds?.longest,
+  };
 }
 
 function ended(all) {
   const most = Math.max(...all.map((one) => one.total));
   const total = all.reduce((sum, one) => sum + one.total, 0);
   const failed = all.reduce((sum, one) => sum + one.failed, 0);
-  const words = total ? `${number(total)} ended, ${number(failed)} failed, at most ${number(most)} a minute` : "nothing has ended";
+  const words = total
+    ? `${number(total)} ended, ${number(failed)} failed, at most ${number(most)} a minute`
+    : "nothing has ended";
   const bars = all.flatMap((one, index) => [
     bar("ok", index, one.total / most, 0),
     bar("bad", index, one.failed / most, 0),
   ]);
-  return drawing("Files a minute", words, bars, all, (one) => (one.total ? `${number(one.total)} ended, ${number(one.failed)} failed` : "nothing ended"));
+  return drawing("Files a minute", words, bars, all, (one) =>
+    one.total ? `${number(one.total)} ended, ${number(one.failed)} failed` : "nothing ended",
+  );
 }
 
 function waited(all) {
@@ -46,7 +56,9 @@ function waited(all) {
     bar("average", index, (one.average ?? 0) / most, 0),
   ]);
   return drawing("Waited for their start", words, bars, all, (one) =>
-    one.average === undefined ? "nothing started" : `${duration(one.average)} on average, at most ${duration(one.longest)}`,
+    one.average === undefined
+      ? "nothing started"
+      : `${duration(one.average)} on average, at most ${duration(one.longest)}`,
   );
 }
 
@@ -55,12 +67,23 @@ function bar(kind, index, part) {
     return null;
   }
   const height = Math.max(2, part * HEIGHT);
-  return svg("rect", { class: kind, x: (index * STEP + 0.6).toFixed(2), y: (HEIGHT - height).toFixed(2), width: (STEP - 1.2).toFixed(2), height: height.toFixed(2), rx: 1 });
+  return svg("rect", {
+    class: kind,
+    x: (index * STEP + 0.6).toFixed(2),
+    y: (HEIGHT - height).toFixed(2),
+    width: (STEP - 1.2).toFixed(2),
+    height: height.toFixed(2),
+    rx: 1,
+  });
 }
 
 function drawing(title, words, bars, all, tip) {
   const columns = all.map((one, index) =>
-    svg("rect", { class: "column", x: index * STEP, y: 0, width: STEP, height: HEIGHT }, svg("title", {}, `${one.minute} UTC: ${tip(one)}`)),
+    svg(
+      "rect",
+      { class: "column", x: index * STEP, y: 0, width: STEP, height: HEIGHT },
+      svg("title", {}, `${one.minute} UTC: ${tip(one)}`),
+    ),
   );
   const picture = svg(
     "svg",

@@ -3,12 +3,30 @@
 import { byId, el } from "./dom.js";
 import { age, number } from "./words.js";
 
-/** Each counter: what it is called, what it counts, what stands below, and the filter that shows just that. */
+/** Each counter: what it is called, what it counts, the note below, and the filter that shows just that. */
 const COUNTERS = [
   { id: "queued", title: "Queued", count: (s) => s.open?.queued, note: oldest, filter: { state: "queued" } },
-  { id: "submitted", title: "Submitted", count: (s) => s.open?.submitted, note: running, filter: { state: "submitted" } },
-  { id: "succeeded", title: "Succeeded", count: (s) => ended(s, "succeeded"), note: today, filter: { state: "succeeded", day: "today" } },
-  { id: "failed", title: "Failed", count: (s) => ended(s, "failed"), note: lastHour("failed"), filter: { state: "failed", day: "today" } },
+  {
+    id: "submitted",
+    title: "Submitted",
+    count: (s) => s.open?.submitted,
+    note: running,
+    filter: { state: "submitted" },
+  },
+  {
+    id: "succeeded",
+    title: "Succeeded",
+    count: (s) => ended(s, "succeeded"),
+    note: today,
+    filter: { state: "succeeded", day: "today" },
+  },
+  {
+    id: "failed",
+    title: "Failed",
+    count: (s) => ended(s, "failed"),
+    note: lastHour("failed"),
+    filter: { state: "failed", day: "today" },
+  },
   {
     id: "output_lost",
     title: "Output lost",
@@ -60,7 +78,11 @@ export function showCounters(summary) {
 export function markCounter(filter) {
   for (const counter of COUNTERS) {
     const parts = shown.get(counter.id);
-    parts.isOn = counter.filter.state === filter.state && (counter.filter.day ?? "") === filter.day && !filter.route && !filter.text;
+    parts.isOn =
+      counter.filter.state === filter.state &&
+      (counter.filter.day ?? "") === filter.day &&
+      !filter.route &&
+      !filter.text;
     parts.button.setAttribute("aria-pressed", String(parts.isOn));
   }
 }
@@ -70,16 +92,27 @@ function ended(summary, state) {
 }
 
 function oldest({ open }) {
-  return open.oldest?.state === "queued" ? `oldest ${age(open.oldest.recorded_at)}` : open.queued ? "on their way to Batch" : "none waits";
+  return open.oldest?.state === "queued"
+    ? `oldest ${age(open.oldest.recorded_at)}`
+    : open.queued
+      ? "on their way to Batch"
+      : "none waits";
 }
 
 function running({ open, pools }) {
   if (!pools) {
     return "in Batch";
   }
-  const atWork = Math.min(open.submitted, pools.reduce((sum, pool) => sum + pool.running, 0));
+  const atWork = Math.min(
+    open.submitted,
+    pools.reduce((sum, pool) => sum + pool.running, 0),
+  );
   const waiting = open.submitted - atWork;
-  return waiting ? `${number(atWork)} running, ${number(waiting)} waiting` : open.submitted ? "all running" : "nothing to do";
+  return waiting
+    ? `${number(atWork)} running, ${number(waiting)} waiting`
+    : open.submitted
+      ? "all running"
+      : "nothing to do";
 }
 
 function today() {

@@ -33,7 +33,10 @@ export function question(what, task) {
 /** Ask which file to submit, submit it, and return the reply; null if none was wanted. */
 export function submission(routes) {
   const choice = byId("submit-route");
-  choice.replaceChildren(el("option", { value: "" }, "The one that its name matches"), ...routes.map((route) => el("option", { value: route }, route)));
+  choice.replaceChildren(
+    el("option", { value: "" }, "The one that its name matches"),
+    ...routes.map((route) => el("option", { value: route }, route)),
+  );
   byId("submit-again").checked = false;
   return answered("submit", () => {
     const route = choice.value ? { route: choice.value } : {};

@@ -12,7 +12,7 @@ export function svg(tag, attributes = {}, ...children) {
   return filled(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
 }
 
-/** Return a name that somebody chose: whatever direction it is written in, what stands around it keeps its own. */
+/** Return a name that somebody chose: whatever direction it is written in, the text around it keeps its own. */
 export function name(text) {
   return el("bdi", { class: "name" }, text);
 }
@@ -69,6 +69,8 @@ function filled(element, { on = {}, ...attributes }, children) {
   for (const [event, listener] of Object.entries(on)) {
     element.addEventListener(event, listener);
   }
-  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(
+    ...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false),
+  );
   return element;
 }

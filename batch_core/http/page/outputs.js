@@ -1,5 +1,5 @@
-// What a task's command prints and makes: read in parts, followed while it runs. All that is known of these routes of the
-// API is here.
+// What a task's command prints and makes: read in parts, followed while it runs. All that the page knows of these routes
+// of the API is here.
 
 import { errorOf, send, taskPath } from "./api.js";
 import { el, show } from "./dom.js";
@@ -12,10 +12,11 @@ const PAUSE = 2_000;
 const HIDDEN_PAUSE = 30_000;
 /** A part of a file as the API gives it. */
 const PART = 4 * 1024 * 1024;
-// Colours and cursor movements of a terminal: https://ecma-international.org/publications-and-standards/standards/ecma-48/
+// Colours and cursor movements of a terminal, by ECMA-48.
 const CONTROL = /\x1b\[[0-?]*[ -/]*[@-~]/g;
 
-const NO_ROUTE = "This app does not give what a command prints. It is in the output container, under the names in the record.";
+const NO_ROUTE =
+  "This app does not give what a command prints. It is in the output container, under the names in the record.";
 
 /** Follows one output into an element, until it is whole or `stop` is called. */
 export class OutputView {
@@ -44,7 +45,9 @@ export class OutputView {
     const box = el("input", { type: "checkbox", checked: true });
     const status = el("span", { class: "dim", role: "status" }, "Reading…");
     const save = el("button", { type: "button", class: "small" }, "Download");
-    save.addEventListener("click", () => download(taskPath(this.#task.task_id, `/${this.#stream}`), `${this.#stream}.txt`, status));
+    save.addEventListener("click", () =>
+      download(taskPath(this.#task.task_id, `/${this.#stream}`), `${this.#stream}.txt`, status),
+    );
     // Who scrolls up reads: nothing moves below them.
     text.addEventListener("scroll", () => (box.checked = text.scrollHeight - text.scrollTop - text.clientHeight < 24));
     box.addEventListener("change", () => box.checked && (text.scrollTop = text.scrollHeight));
@@ -73,7 +76,10 @@ export class OutputView {
   async #next(signal) {
     const path = taskPath(this.#task.task_id, `/${this.#stream}`);
     const isFirst = this.#read === 0;
-    const response = await send(isFirst ? `${path}?tail=${TAIL}` : path, { signal, headers: isFirst ? {} : { Range: `bytes=${this.#read}-` } });
+    const response = await send(isFirst ? `${path}?tail=${TAIL}` : path, {
+      signal,
+      headers: isFirst ? {} : { Range: `bytes=${this.#read}-` },
+    });
     this.#isFinal = FINAL.has(response.headers.get("x-task-state"));
     if (response.status === 416) {
       this.#begin();
@@ -109,7 +115,11 @@ export class OutputView {
   #showStatus(size) {
     this.#parts.follow.hidden = this.#isFinal;
     const isShort = size > this.#parts.text.textContent.length * 3 || size > MOST_SHOWN;
-    const amount = size ? `${isShort ? "the end of " : ""}${bytes(size)}` : this.#isFinal ? "Nothing was printed." : "Nothing printed yet.";
+    const amount = size
+      ? `${isShort ? "the end of " : ""}${bytes(size)}`
+      : this.#isFinal
+        ? "Nothing was printed."
+        : "Nothing printed yet.";
     this.#parts.status.textContent = this.#isFinal || !size ? amount : `${amount}, following`;
   }
 
@@ -151,7 +161,16 @@ export async function showFiles(task, element, signal, continuation = "") {
   const response = await send(taskPath(task.task_id, `/files${query}`), { signal });
   if (!response.ok) {
     const error = await errorOf(response);
-    show(element, el("p", { class: "dim" }, response.status === 404 && !error.hasReason ? "This app does not list files: they are in the output container." : error.message));
+    show(
+      element,
+      el(
+        "p",
+        { class: "dim" },
+        response.status === 404 && !error.hasReason
+          ? "This app does not list files: they are in the output container."
+          : error.message,
+      ),
+    );
     return;
   }
   const found = await response.json();

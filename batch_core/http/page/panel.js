@@ -78,7 +78,9 @@ export class Panel {
   /** On a narrow screen the panel covers all else, which then has no focus either. */
   #cover() {
     const isCovering = this.isOpen && NARROW.matches;
-    document.querySelectorAll("header, .skip, #counters, #tasks, #panel ~ section").forEach((part) => (part.inert = isCovering));
+    document
+      .querySelectorAll("header, .skip, #counters, #tasks, #panel ~ section")
+      .forEach((part) => (part.inert = isCovering));
   }
 
   #leave() {
@@ -105,7 +107,12 @@ export class Panel {
     const before = this.task;
     this.task = task;
     show(byId("panel-title"), name(task.blob));
-    show(byId("panel-state"), el("i", { class: `dot ${tone(task)}`, "aria-hidden": "true" }), el("b", {}, phase(task)), el("bdi", {}, why(task)));
+    show(
+      byId("panel-state"),
+      el("i", { class: `dot ${tone(task)}`, "aria-hidden": "true" }),
+      el("b", {}, phase(task)),
+      el("bdi", {}, why(task)),
+    );
     show(byId("panel-facts"), facts(task, this.#hooks.open));
     show(byId("panel-record"), record(task));
     const isFinal = FINAL.has(task.state);
@@ -147,7 +154,9 @@ export class Panel {
     if (this.#tab === "files") {
       const leaving = new AbortController();
       this.#view = { stop: () => leaving.abort() };
-      showFiles(this.task, element, leaving.signal).catch((error) => leaving.signal.aborted || show(element, el("p", { class: "dim" }, error.message)));
+      showFiles(this.task, element, leaving.signal).catch(
+        (error) => leaving.signal.aborted || show(element, el("p", { class: "dim" }, error.message)),
+      );
     } else if (this.#tab !== "record") {
       this.#view = new OutputView(this.task, this.#tab, element);
     }
@@ -184,7 +193,12 @@ function facts(task, open) {
 }
 
 function detector(task) {
-  return { trigger: "the trigger", http: "a request", sweep: "the sweep", output_lost: "the app, since its output was lost" }[task.detected_by];
+  return {
+    trigger: "the trigger",
+    http: "a request",
+    sweep: "the sweep",
+    output_lost: "the app, since its output was lost",
+  }[task.detected_by];
 }
 
 function ran(task, started) {
@@ -193,13 +207,25 @@ function ran(task, started) {
 }
 
 function attempts(task, open) {
-  const link = (id, words) => id && el("button", { type: "button", class: "link", on: { click: () => open(id) } }, words);
-  return el("span", {}, String(task.attempt), task.retry_of && " · ", link(task.retry_of, "the one before"), task.retried_as && " · ", link(task.retried_as, "the next"));
+  const link = (id, words) =>
+    id && el("button", { type: "button", class: "link", on: { click: () => open(id) } }, words);
+  return el(
+    "span",
+    {},
+    String(task.attempt),
+    task.retry_of && " · ",
+    link(task.retry_of, "the one before"),
+    task.retried_as && " · ",
+    link(task.retried_as, "the next"),
+  );
 }
 
 /** Return the whole record, under the names that docs/http-api.md explains. */
 function record(task) {
-  return Object.entries(task).flatMap(([key, value]) => [el("dt", { class: "mono" }, key), el("dd", { class: "mono" }, shown(key, value))]);
+  return Object.entries(task).flatMap(([key, value]) => [
+    el("dt", { class: "mono" }, key),
+    el("dd", { class: "mono" }, shown(key, value)),
+  ]);
 }
 
 function shown(key, value) {

@@ -42,13 +42,19 @@ export function showPools(pools) {
 
 function drawnPool(pool, seen) {
   const title = el("h3", {}, name(pool.id));
-  const notes = [pool.trouble, ...pool.errors].filter((text, at, all) => text && !all.slice(0, at).some((before) => before.includes(text)));
+  const notes = [pool.trouble, ...pool.errors].filter(
+    (text, at, all) => text && !all.slice(0, at).some((before) => before.includes(text)),
+  );
   return el(
     "div",
     { class: "pool" },
     el("div", { class: "head" }, title, el("span", {}, size(pool))),
     nodes(pool, seen),
-    el("p", { class: "dim small" }, [slots(pool), `${pool.node_hours_today.toFixed(1)} node-hours today`].filter(Boolean).join(" · ")),
+    el(
+      "p",
+      { class: "dim small" },
+      [slots(pool), `${pool.node_hours_today.toFixed(1)} node-hours today`].filter(Boolean).join(" · "),
+    ),
     notes.map((text) => el("p", { class: "note" }, text)),
   );
 }
@@ -64,7 +70,7 @@ function size(pool) {
 }
 
 function slots(pool) {
-  const able = pool.node_list.filter((node) => kindOf(node) === "able");
+  const able = pool.node_list.filter((node) => node.is_open && kindOf(node) === "able");
   const taken = able.reduce((sum, node) => sum + node.slots, 0);
   const total = able.length * (pool.slots_per_node ?? 1);
   return total ? `${number(taken)} of ${times(total, "slot")} taken` : "";
@@ -86,22 +92,37 @@ function drawnNode(node, perNode, seen) {
   const kind = kindOf(node);
   const isClosed = !node.is_open && ["able", "starting"].includes(kind);
   const shownAs = isClosed ? "closed" : kind;
-  for (const what of kind === "able" ? [node.slots && "taken", node.slots < perNode && "free", isClosed && "closed"] : [shownAs]) {
+  for (const what of kind === "able"
+    ? [node.slots && "taken", node.slots < perNode && "free", isClosed && "closed"]
+    : [shownAs]) {
     what && seen.add(what);
   }
   const words = description(node, kind, isClosed, perNode);
-  return el("li", { class: `node ${shownAs}`, title: `${node.id}: ${words}` }, el("span", { class: "unseen" }, `${shortNode(node.id)} ${words}`), squares(node.slots, perNode));
+  return el(
+    "li",
+    { class: `node ${shownAs}`, title: `${node.id} ${words}` },
+    el("span", { class: "unseen" }, `${shortNode(node.id)} ${words}`),
+    squares(node.slots, perNode),
+  );
 }
 
 function awaitedNode(perNode) {
   const words = "A node that is asked for and has not come yet";
-  return el("li", { class: "node starting", title: words }, el("span", { class: "unseen" }, words), squares(0, perNode));
+  return el(
+    "li",
+    { class: "node starting", title: words },
+    el("span", { class: "unseen" }, words),
+    squares(0, perNode),
+  );
 }
 
 function description(node, kind, isClosed, perNode) {
-  const spot = node.is_dedicated ? "" : ", a Spot node,";
-  const taken = kind === "able" || node.slots ? `, ${node.slots} of ${times(perNode, "slot")} taken by ${times(node.tasks, "task")}` : "";
-  return `${spot} ${isClosed ? "is closed to new tasks" : KINDS[kind].words} (${node.state})${taken}`.trim();
+  const spot = node.is_dedicated ? "" : "(Spot) ";
+  const taken =
+    kind === "able" || node.slots
+      ? `, ${node.slots} of ${times(perNode, "slot")} taken by ${times(node.tasks, "task")}`
+      : "";
+  return `${spot}${isClosed ? "is closed to new tasks" : KINDS[kind].words} (${node.state})${taken}`;
 }
 
 function squares(taken, perNode) {
@@ -124,5 +145,9 @@ function kindOf(node) {
 
 function legend(seen) {
   const items = Object.keys(LEGEND).filter((kind) => seen.has(kind));
-  return el("ul", { class: "legend", "aria-hidden": "true" }, items.map((kind) => el("li", {}, el("i", { class: `key ${kind}` }), LEGEND[kind])));
+  return el(
+    "ul",
+    { class: "legend", "aria-hidden": "true" },
+    items.map((kind) => el("li", {}, el("i", { class: `key ${kind}` }), LEGEND[kind])),
+  );
 }

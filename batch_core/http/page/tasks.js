@@ -55,7 +55,11 @@ export class Tasks {
     byId("tasks").classList.remove("loading");
     if (this.#isNewFilter) {
       this.#isNewFilter = false;
-      announce(found.tasks.length ? `${times(found.tasks.length, "task")}${found.continuation ? ", and there are more" : ""}` : "No tasks");
+      announce(
+        found.tasks.length
+          ? `${times(found.tasks.length, "task")}${found.continuation ? ", and there are more" : ""}`
+          : "No tasks",
+      );
     }
   }
 
@@ -86,7 +90,12 @@ export class Tasks {
 
   async #list(filter, prefix, signal) {
     const query = new URLSearchParams({ limit: PAGE });
-    const wanted = { state: filter.state, route: filter.route, prefix, day: filter.day && new Date().toISOString().slice(0, 10) };
+    const wanted = {
+      state: filter.state,
+      route: filter.route,
+      prefix,
+      day: filter.day && new Date().toISOString().slice(0, 10),
+    };
     Object.entries(wanted).forEach(([key, value]) => value && query.set(key, value));
     const tasks = new Map();
     let continuation = null;
@@ -135,8 +144,21 @@ export class Tasks {
     show(button, name(task.blob));
     show(
       element,
-      el("td", {}, el("div", { class: "file" }, dot(task), el("div", {}, el("span", { class: "slot" }), attempt(task), reason(task)))),
-      el("td", { class: "wide" }, task.route === "settings" || !task.route ? el("span", { class: "dim" }, task.route ?? "–") : task.route),
+      el(
+        "td",
+        {},
+        el(
+          "div",
+          { class: "file" },
+          dot(task),
+          el("div", {}, el("span", { class: "slot" }), attempt(task), reason(task)),
+        ),
+      ),
+      el(
+        "td",
+        { class: "wide" },
+        task.route === "settings" || !task.route ? el("span", { class: "dim" }, task.route ?? "–") : task.route,
+      ),
       el("td", { class: "right" }, since(task.recorded_at)),
       el("td", { class: "right wide" }, duration(task)),
     );
@@ -151,7 +173,8 @@ export class Tasks {
     byId("too-many").hidden = !continuation || canGoOn;
     byId("table").hidden = tasks.length === 0;
     byId("no-match").hidden = tasks.length > 0 || !this.isFiltered;
-    byId("no-match-words").textContent = problem ?? (continuation ? "None so far among the newest tasks." : "No task matches.");
+    byId("no-match-words").textContent =
+      problem ?? (continuation ? "None so far among the newest tasks." : "No task matches.");
     byId("nothing-yet").hidden = tasks.length > 0 || this.isFiltered;
   }
 
@@ -207,7 +230,13 @@ function attempt(task) {
 function reason(task) {
   const words = why(task);
   const joint = !words || /^(for|on) /.test(words) ? " " : ": ";
-  return el("p", { class: `why ${tone(task)}` }, el("span", { class: "phase" }, phase(task)), joint, el("bdi", {}, words));
+  return el(
+    "p",
+    { class: `why ${tone(task)}` },
+    el("span", { class: "phase" }, phase(task)),
+    joint,
+    el("bdi", {}, words),
+  );
 }
 
 function duration(task) {

@@ -15,13 +15,23 @@ const LATE = 20 * 60 * 1000;
 export function showTicks(ticks) {
   const known = Object.keys(TITLES).filter((name) => ticks?.[name]);
   const rows = known.map((name) => row(TITLES[name], ticks[name]));
-  const empty = el("p", { class: "dim" }, ticks ? "No timer has run yet: the first does within a minute of the app's start." : "Not known right now.");
+  const empty = el(
+    "p",
+    { class: "dim" },
+    ticks ? "No timer has run yet: the first does within a minute of the app's start." : "Not known right now.",
+  );
   show(byId("ticks"), rows.length ? el("ul", { class: "ticks" }, rows) : empty);
 }
 
 function row(title, tick) {
   const isLate = now() - Date.parse(tick.at) > LATE;
-  const ago = el("span", { class: isLate ? "ago late" : "ago" }, since(tick.at), " ago", isLate && " – is it still running?");
+  const ago = el(
+    "span",
+    { class: isLate ? "ago late" : "ago" },
+    since(tick.at),
+    " ago",
+    isLate && " – is it still running?",
+  );
   return el("li", {}, el("b", {}, title), ago, el("span", { class: "did" }, did(tick)));
 }
 

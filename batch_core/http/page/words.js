@@ -1,4 +1,4 @@
-// What figures, times and states are called. Times are the service's: a clock of this machine that is wrong changes no age.
+// What figures, times and states are called. Ages are by the service's clock: that of this machine may be wrong.
 
 export const STATES = {
   queued: "Queued",
@@ -105,7 +105,8 @@ function submitted(task) {
 }
 
 function succeeded(task) {
-  const printed = task.stdout_size === null ? null : task.stdout_size ? `printed ${bytes(task.stdout_size)}` : "printed nothing";
+  const printed =
+    task.stdout_size === null ? null : task.stdout_size ? `printed ${bytes(task.stdout_size)}` : "printed nothing";
   return [printed, task.files ? "made files" : null].filter(Boolean).join(", ");
 }
 
@@ -115,7 +116,7 @@ function failed(task) {
   return code && reason && !reason.includes(code) ? `${code}: ${reason}` : (reason ?? code ?? "");
 }
 
-/** Return enough of a node's id to tell it from others. */
+/** Return the part of a node's id that no other has. */
 export function shortNode(id) {
   return !id ? "?" : id.length <= 14 ? id : `${id.slice(0, 10)}…`;
 }
