@@ -28,6 +28,7 @@ from batch_core.state.history import History
 from batch_core.state.job_registry import JobRegistry
 from batch_core.state.listing import Listing
 from batch_core.state.scaling import Scaling
+from batch_core.state.selections import Selections
 from batch_core.state.statistics import StatisticsTable
 from batch_core.state.sweep_checkpoint import SweepCheckpoint
 from batch_core.state.table import StateTable
@@ -64,6 +65,7 @@ class App:
     listing: Listing
     tally: Tally
     statistics: StatisticsTable
+    selections: Selections
     copier: OutputCopier
     now: Callable[[], datetime]
     #: Files whose events came, submitted together.
@@ -123,6 +125,7 @@ def app_on(
         listing=Listing(table_client),
         tally=tally,
         statistics=StatisticsTable(table_client),
+        selections=Selections(table_client),
         copier=OutputCopier(files, outputs),
         now=now,
     )

@@ -60,7 +60,9 @@ async def version_to_take(app: App, name: str) -> BlobVersion | None:
     return version
 
 
-async def take_by_hand(app: App, name: str, *, is_forced: bool, route: str | None = None) -> Submission:
+async def take_by_hand(
+    app: App, name: str, *, is_forced: bool, route: str | None = None, asked_by: str | None = None
+) -> Submission:
     """Submit a file that the operator names; forced, it gets a new attempt whatever became of the earlier ones.
 
     A route that the operator names takes the file whatever it is called; one that has its task already keeps it. Raises
@@ -73,8 +75,10 @@ async def take_by_hand(app: App, name: str, *, is_forced: bool, route: str | Non
     if chosen is None and (why := why_ignored(app, name)):
         raise NotNow(f"{why}: {app.routes().remedy(name)}")
     if is_forced:
-        return await submit_again(app, version, detected_by=DetectedBy.HTTP, chosen=chosen)
-    (submission,) = await submit(app, [version], detected_by=DetectedBy.HTTP, is_urgent=True, chosen=chosen)
+        return await submit_again(app, version, detected_by=DetectedBy.HTTP, chosen=chosen, asked_by=asked_by)
+    (submission,) = await submit(
+        app, [version], detected_by=DetectedBy.HTTP, is_urgent=True, chosen=chosen, asked_by=asked_by
+    )
     await write_counts(app)
     return submission
 

@@ -11,6 +11,7 @@ from batch_core.clocks import CLOCK_TOLERANCE, SHARED_KEY_LIMIT, ServiceClock
 from batch_core.config.pools import Pool, settings_pool
 from batch_core.config.routes import SETTINGS_ROUTE
 from batch_core.errors import AppError, Missing, RoutesError, SettingsError
+from batch_core.http.replies import Reply
 from batch_core.naming import name_length
 from batch_core.pool_changes import pool_change
 from batch_core.pool_images import ImageNote, image_notes
@@ -33,6 +34,16 @@ class Check:
     name: str
     is_ok: bool
     detail: str
+
+
+def health_reply(checks: Sequence[Check]) -> Reply:
+    """Return 200 if all is well, else 503."""
+    is_ok = all(check.is_ok for check in checks)
+    document = {
+        "status": "ok" if is_ok else "unhealthy",
+        "checks": {check.name: {"ok": check.is_ok, "detail": check.detail} for check in checks},
+    }
+    return Reply(status=200 if is_ok else 503, document=document)
 
 
 async def check_health_of(process_app: Callable[[], App]) -> list[Check]:
