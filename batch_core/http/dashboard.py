@@ -15,15 +15,30 @@ from urllib.parse import urlsplit
 from batch_core.http.replies import Content, Reply
 
 _FOLDER: Final = Path(__file__).parent / "page"
+_STYLES: Final = ("theme", "controls", "layout", "tasks", "side", "dialogs", "screens")
 _SCRIPTS: Final = (
-    *("api", "app", "chart", "counters", "dialogs", "dom", "outputs", "panel", "polling", "pools", "tasks", "ticks"),
+    *(
+        "api",
+        "app",
+        "chart",
+        "counters",
+        "dialogs",
+        "dom",
+        "freshness",
+        "outputs",
+        "panel",
+        "polling",
+        "pools",
+        "tasks",
+        "ticks",
+    ),
     "words",
 )
 #: What is served, by its name below `dashboard/`; the page itself is `dashboard`.
 FILES: Final[Mapping[str, str]] = {
     "": "text/html",
-    "style.css": "text/css",
     "icon.svg": "image/svg+xml",
+    **{f"{name}.css": "text/css" for name in _STYLES},
     **{f"{name}.js": "text/javascript" for name in _SCRIPTS},
 }
 _PAGE: Final = "index.html"

@@ -298,7 +298,7 @@ async def test_pools_are_drawn_by_what_their_nodes_do(dashboard, tab):
     await expect(spot).to_contain_text("7 nodes of 9 wanted, 0 to 12")
     await expect(spot).to_contain_text("3 of 8 slots taken · 4.2 node-hours today")
     notes = await spot.locator(".note").all_text_contents()
-    assert notes == ["its Spot nodes were preempted", "AccountCoreQuotaReached"]
+    assert notes == ["Its Spot nodes were preempted.", "AccountCoreQuotaReached."]
     await expect(page.locator("#routes-problem")).to_contain_text("line 3 cannot be read")
     await expect(page.locator("#ticks")).to_contain_text("4 succeeded")
     await expect(page.get_by_role("img", name="Files a minute over the last hour")).to_be_visible()

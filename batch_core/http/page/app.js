@@ -5,6 +5,7 @@ import { showChart } from "./chart.js";
 import { makeCounters, markCounter, showCounters } from "./counters.js";
 import { keyNeeded, makeDialogs, question, submission } from "./dialogs.js";
 import { announce, byId, copy, el, refreshAges, show } from "./dom.js";
+import { showFreshness } from "./freshness.js";
 import { Panel } from "./panel.js";
 import { Poller } from "./polling.js";
 import { showPools } from "./pools.js";
@@ -19,8 +20,8 @@ let typing = null;
 const routes = new Set();
 const tasks = new Tasks(open);
 const panel = new Panel({ act, open, closed });
-const summaryPoller = new Poller(refreshSummary, showFreshness);
-const tasksPoller = new Poller((signal) => tasks.refresh(signal), showFreshness);
+const summaryPoller = new Poller(refreshSummary, freshness);
+const tasksPoller = new Poller((signal) => tasks.refresh(signal), freshness);
 
 begin();
 
@@ -116,29 +117,11 @@ function tick() {
     return;
   }
   refreshAges();
-  showFreshness();
+  freshness();
 }
 
-function showFreshness() {
-  const failing = [summaryPoller, tasksPoller].filter((poller) => poller.failure);
-  const first = failing[0];
-  const isFresh = summaryPoller.succeededAt && tasksPoller.succeededAt;
-  byId("freshness").className = first ? "stale" : isFresh ? "fresh" : "";
-  byId("freshness-words").textContent = first ? "Not up to date" : isFresh ? "Up to date" : "Loading…";
-  byId("trouble").hidden = !first;
-  if (!first) {
-    return;
-  }
-  const last = Math.min(...failing.map((poller) => poller.succeededAt ?? Infinity));
-  const when = Number.isFinite(last) ? `since ${new Date(last).toLocaleTimeString()}` : "yet";
-  const words = `Not up to date ${when}: ${first.failure.message}.`;
-  if (byId("trouble-words").textContent !== words) {
-    byId("trouble-words").textContent = words;
-  }
-  const seconds = Math.ceil((Math.min(...failing.map((poller) => poller.nextAt)) - Date.now()) / 1000);
-  const needsKey = first.failure.status === 401;
-  byId("trouble-next").textContent = needsKey || seconds < 1 ? "" : `Next try in ${seconds} s.`;
-  byId("again").textContent = needsKey ? "Enter a key" : "Try now";
+function freshness() {
+  showFreshness([summaryPoller, tasksPoller]);
 }
 
 function tryAgain() {

@@ -2,6 +2,7 @@
 
 import { post, taskPath } from "./api.js";
 import { byId, el, name, show } from "./dom.js";
+import { sentence } from "./words.js";
 
 const QUESTIONS = {
   cancel: {
@@ -88,8 +89,4 @@ export function makeDialogs() {
   for (const button of document.querySelectorAll("dialog [data-close]")) {
     button.addEventListener("click", () => button.closest("dialog").close());
   }
-}
-
-function sentence(text) {
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;
 }

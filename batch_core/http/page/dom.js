@@ -24,10 +24,7 @@ export function since(moment) {
 
 export function refreshAges(element = document) {
   for (const one of element.querySelectorAll("time[data-since]")) {
-    const words = age(one.dataset.since);
-    if (one.textContent !== words) {
-      one.textContent = words;
-    }
+    write(one, age(one.dataset.since));
   }
 }
 
@@ -47,6 +44,13 @@ export function show(element, ...children) {
 }
 
 export const byId = (id) => document.getElementById(id);
+
+/** Set an element's text only if that changes it: what is live is not read out again. */
+export function write(element, text) {
+  if (element.textContent !== text) {
+    element.textContent = text;
+  }
+}
 
 /** Have a screen reader say something, once it is done with what it is saying. */
 export function announce(text) {

@@ -3,7 +3,7 @@
 
 import { errorOf, send, taskPath } from "./api.js";
 import { el, show } from "./dom.js";
-import { bytes, FINAL, number } from "./words.js";
+import { bytes, FINAL, number, sentence } from "./words.js";
 
 /** What is read of an output that is long already, and what is kept of it on the page. */
 const TAIL = 64 * 1024;
@@ -133,13 +133,13 @@ export class OutputView {
   /** Say why there is nothing; 409 is a task that has not begun, and is asked for again. */
   async #refused(response) {
     const error = await errorOf(response);
-    this.#sayWhy(response.status === 404 && !error.hasReason ? NO_ROUTE : `${error.message}.`.replace(/\.\.$/, "."));
+    this.#sayWhy(response.status === 404 && !error.hasReason ? NO_ROUTE : sentence(error.message));
     return response.status === 409 || response.status >= 500 ? Math.max(error.retryAfter, PAUSE) : null;
   }
 
   #failed(error) {
     if (!this.#stopping.signal.aborted) {
-      this.#sayWhy(`Not up to date: ${error.message}`);
+      this.#sayWhy(`Not up to date: ${sentence(error.message)}`);
     }
     return error.status === 401 ? null : PAUSE * 3;
   }
@@ -222,7 +222,7 @@ async function download(path, saveAs, status) {
     status.textContent = bytes(read);
     offer(new Blob(parts, { type: "application/octet-stream" }), saveAs);
   } catch (error) {
-    status.textContent = `It cannot be saved: ${error.message}`;
+    status.textContent = `It cannot be saved: ${sentence(error.message)}`;
   }
 }
 

@@ -4,7 +4,7 @@ import { read, taskPath } from "./api.js";
 import { announce, byId, copy, el, localTime, name, show, since } from "./dom.js";
 import { OutputView, showFiles } from "./outputs.js";
 import { Poller } from "./polling.js";
-import { bytes, FINAL, phase, shortNode, tone, took, why } from "./words.js";
+import { bytes, FINAL, phase, sentence, shortNode, tone, took, why } from "./words.js";
 
 const TABS = ["stdout", "stderr", "files", "record"];
 const NARROW = matchMedia("(max-width: 940px)");
@@ -99,7 +99,7 @@ export class Panel {
 
   #polled(poller) {
     if (poller === this.#poller) {
-      show(byId("panel-problem"), poller.failure ? `Not up to date: ${poller.failure.message}.` : null);
+      show(byId("panel-problem"), poller.failure ? `Not up to date: ${sentence(poller.failure.message)}` : null);
     }
   }
 

@@ -1,7 +1,7 @@
 // Pools as a picture: each box a node, each square in it a task slot.
 
 import { byId, el, name, show } from "./dom.js";
-import { number, shortNode, times } from "./words.js";
+import { number, sentence, shortNode, times } from "./words.js";
 
 /** A node with more slots than this is drawn as one bar. */
 const MOST_SQUARES = 16;
@@ -55,7 +55,7 @@ function drawnPool(pool, seen) {
       { class: "dim small" },
       [slots(pool), `${pool.node_hours_today.toFixed(1)} node-hours today`].filter(Boolean).join(" · "),
     ),
-    notes.map((text) => el("p", { class: "note" }, text)),
+    notes.map((text) => el("p", { class: "note" }, sentence(text))),
   );
 }
 

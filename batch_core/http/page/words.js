@@ -68,7 +68,8 @@ export function phase(task) {
   if (task.cancel_requested_at) {
     return "Stopping";
   }
-  return { running: "Running", preparing: "Starting", completed: "Ending" }[task.live?.state] ?? "Waiting";
+  const phases = { active: "Waiting", running: "Running", preparing: "Starting", completed: "Ending" };
+  return phases[task.live?.state] ?? STATES.submitted;
 }
 
 /** Return the class that colours a state. */
@@ -78,11 +79,11 @@ export function tone(task) {
 
 /** Return why a task is where it is. What the state beside it says already is left out of the app's sentences. */
 export function why(task) {
-  const rest = sentence(task).replace(/^it (is )?/, "");
+  const rest = because(task).replace(/^it (is )?/, "");
   return rest.replace(phase(task) === "Waiting" ? /^waits (?=for )/ : new RegExp(`^${phase(task)} (?=on )`, "i"), "");
 }
 
-function sentence(task) {
+function because(task) {
   switch (task.state) {
     case "queued":
       return task.reason ?? "waits to be handed to Batch";
@@ -101,7 +102,9 @@ function submitted(task) {
   if (task.live?.state === "running") {
     return `on node ${shortNode(task.live.node_id)}`;
   }
-  return task.live?.state === "preparing" ? task.live.reason : (task.reason ?? task.live?.reason ?? "Batch has it");
+  return task.live?.state === "preparing"
+    ? task.live.reason
+    : (task.reason ?? task.live?.reason ?? "it has ended, or Batch has not answered");
 }
 
 function succeeded(task) {
@@ -119,4 +122,9 @@ function failed(task) {
 /** Return the part of a node's id that no other has. */
 export function shortNode(id) {
   return !id ? "?" : id.length <= 14 ? id : `${id.slice(0, 10)}…`;
+}
+
+/** Return words of the app as a sentence of their own. */
+export function sentence(text) {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;
 }
