@@ -155,6 +155,30 @@ async def get_selection(req: func.HttpRequest) -> Reply | Content:
     return await _answer("selection", req)
 
 
+@app.function_name("get_pauses")
+@app.route("pauses", methods=["GET"])
+@responding
+async def get_pauses(req: func.HttpRequest) -> Reply | Content:
+    """Report what is paused."""
+    return await _answer("paused", req)
+
+
+@app.function_name("pause")
+@app.route("pause", methods=["POST"])
+@responding
+async def pause(req: func.HttpRequest) -> Reply | Content:
+    """Hand no more files to Batch, or none of a route."""
+    return await _answer("begin_pause", req)
+
+
+@app.function_name("resume")
+@app.route("resume", methods=["POST"])
+@responding
+async def resume(req: func.HttpRequest) -> Reply | Content:
+    """Let the intake, or a route, go on."""
+    return await _answer("end_pause", req)
+
+
 @app.function_name("get_summary")
 @app.route("summary", methods=["GET"])
 @responding

@@ -27,6 +27,7 @@ from batch_core.services.task_files import TaskFiles
 from batch_core.state.history import History
 from batch_core.state.job_registry import JobRegistry
 from batch_core.state.listing import Listing
+from batch_core.state.pauses import Pauses
 from batch_core.state.scaling import Scaling
 from batch_core.state.selections import Selections
 from batch_core.state.statistics import StatisticsTable
@@ -66,6 +67,7 @@ class App:
     tally: Tally
     statistics: StatisticsTable
     selections: Selections
+    pauses: Pauses
     copier: OutputCopier
     now: Callable[[], datetime]
     #: Files whose events came, submitted together.
@@ -126,6 +128,7 @@ def app_on(
         tally=tally,
         statistics=StatisticsTable(table_client),
         selections=Selections(table_client),
+        pauses=Pauses(table_client),
         copier=OutputCopier(files, outputs),
         now=now,
     )

@@ -217,8 +217,11 @@ class _Tick:
         now = self._app.now()
         queued: list[Stored] = []
         # Those that wait to be handed over first: to look for the others takes a call for each.
+        paused = await self._app.pauses.current()
         for task in sorted(tasks, key=lambda task: task.is_verified):
-            if task.next_attempt_at is not None and task.next_attempt_at > now:
+            if task.is_queued and not task.is_obstructed and paused.of(task.route) is not None:
+                self.report.done["paused"] += 1
+            elif task.next_attempt_at is not None and task.next_attempt_at > now:
                 self.report.done["not_due"] += 1
             elif (found := await self._or_leave(self._queued_or_looked_for(task))) is not None:
                 queued.append(found)

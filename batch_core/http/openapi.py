@@ -94,6 +94,11 @@ def _paths() -> Schema:
         },
         "/selections/{selection_id}": {"parameters": [_SELECTION_ID]}
         | {"get": _operation("get_selection", "How far it has come", (), {200: "Selection"}, (404,))},
+        "/pauses": {"get": _operation("get_pauses", "What is paused", (), {200: "Paused"}, ())},
+        "/pause": {
+            "post": _operation("pause", "Hand no more files to Batch", (), {200: "Paused"}, (400, 409), "Pause")
+        },
+        "/resume": {"post": _operation("resume", "Let files go on", (), {200: "Paused"}, (400,), "Pause")},
         "/summary": {"get": _operation("get_summary", "What is going on, at a glance", (), {200: "Summary"}, ())},
         "/health": {
             "get": _operation("get_health", "What works and what does not", (), {200: "Health", 503: "Health"}, ())
@@ -119,7 +124,9 @@ def _operation(
     if 200 in replies and not body and name.startswith(("list", "get")):
         responses["304"] = {"description": _WORDS[304]}
     if body:
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": _ref(body)}}}
+        # Without one, the intake as a whole is paused or resumed.
+        content = {"application/json": {"schema": _ref(body)}}
+        operation["requestBody"] = {"required": body != "Pause", "content": content}
     return operation
 
 
@@ -200,6 +207,9 @@ def _schemas() -> Schema:
         "Selection": _selection(),
         "SelectionOrCount": {"anyOf": [_ref("Selection"), _object({"count": _COUNT, "is_all": _FLAG})]},
         "Selections": _object({"selections": _list(_ref("Selection"))}),
+        "Pause": _object({"route": {"type": ["string", "null"], "minLength": 1, "maxLength": 100}}, required=())
+        | {"additionalProperties": False},
+        "Paused": _paused(),
         "Submitted": _object(
             {
                 "task_id": _TEXT,
@@ -288,9 +298,15 @@ def _summary() -> Schema:
             "minutes": _or_null(_list(_object(minute))),
             "pools": _or_null(_list(_object(pool))),
             "ticks": _or_null(_by_name({"type": "object"})),
+            "paused": _or_null(_ref("Paused")),
             "routes_problem": _or_null(_TEXT),
         }
     )
+
+
+def _paused() -> Schema:
+    pause = _object({"since": _of_class(datetime), "asked_by": _or_null(_TEXT)})
+    return _object({"intake": _or_null(pause), "routes": _by_name(pause)})
 
 
 def _object(properties: Mapping[str, Schema], required: Sequence[str] | None = None) -> Schema:

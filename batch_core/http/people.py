@@ -15,6 +15,7 @@ from batch_core.http.dashboard import dashboard_reply
 from batch_core.http.health import check_health_of, health_reply
 from batch_core.http.openapi import openapi_reply
 from batch_core.http.output_requests import OutputRequest, continuation_of
+from batch_core.http.pauses import PauseRequest, paused_reply
 from batch_core.http.replies import Content, Reply
 from batch_core.http.selections import SelectionRequest, count_reply, one_reply, selection_reply, selections_reply
 from batch_core.http.summaries import summary_reply
@@ -22,6 +23,7 @@ from batch_core.http.task_lists import ListRequest, task_page_reply
 from batch_core.listing import attempts_at, list_tasks
 from batch_core.live import look_up
 from batch_core.output_reading import Stream, list_files, read_file, read_printed
+from batch_core.pausing import pause, resume
 from batch_core.selections import ask, count
 from batch_core.summary import summarize
 
@@ -81,6 +83,20 @@ async def selections(process_app: ProcessApp, _: func.HttpRequest) -> Reply:
 
 async def selection(process_app: ProcessApp, req: func.HttpRequest) -> Reply:
     return one_reply(await process_app().selections.get(req.route_params["selection_id"]))
+
+
+async def paused(process_app: ProcessApp, _: func.HttpRequest) -> Reply:
+    return paused_reply(await process_app().pauses.current())
+
+
+async def begin_pause(process_app: ProcessApp, req: func.HttpRequest) -> Reply:
+    request = PauseRequest.parse(req.get_body())
+    return paused_reply(await pause(process_app(), request.route, asked_by(req.headers)))
+
+
+async def end_pause(process_app: ProcessApp, req: func.HttpRequest) -> Reply:
+    request = PauseRequest.parse(req.get_body())
+    return paused_reply(await resume(process_app(), request.route))
 
 
 async def summary(process_app: ProcessApp, _: func.HttpRequest) -> Reply:
