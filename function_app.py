@@ -235,6 +235,14 @@ async def get_health(req: func.HttpRequest) -> Reply | Content:
     return await _answer("health", req)
 
 
+@app.function_name("get_dashboard")
+@app.route("dashboard/{*file}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+@responding
+async def get_dashboard(req: func.HttpRequest) -> Reply | Content:
+    """Give the dashboard, or a file of it: they hold no data."""
+    return await _answer("dashboard", req)
+
+
 async def _answer(what: str, req: func.HttpRequest) -> Reply | Content:
     """Answer by the function of this name, of a module that is imported when the first of them is asked for."""
     reply: Reply | Content = await getattr(import_module("batch_core.http.people"), what)(process_app, req)

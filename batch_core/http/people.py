@@ -11,6 +11,7 @@ import azure.functions as func
 from batch_core.app import App
 from batch_core.http import output_replies, replies
 from batch_core.http.callers import asked_by
+from batch_core.http.dashboard import dashboard_reply
 from batch_core.http.health import check_health_of, health_reply
 from batch_core.http.openapi import openapi_reply
 from batch_core.http.output_requests import OutputRequest, continuation_of
@@ -108,3 +109,7 @@ async def health(process_app: ProcessApp, _: func.HttpRequest) -> Reply:
 
 async def api_document(_app: ProcessApp, _: func.HttpRequest) -> Reply:
     return openapi_reply()
+
+
+async def dashboard(_app: ProcessApp, req: func.HttpRequest) -> Reply | Content:
+    return dashboard_reply(req.route_params.get("file") or "", req.url)
