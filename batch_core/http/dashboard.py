@@ -17,22 +17,8 @@ from batch_core.http.replies import Content, Reply
 _FOLDER: Final = Path(__file__).parent / "page"
 _STYLES: Final = ("theme", "controls", "layout", "tasks", "side", "dialogs", "screens")
 _SCRIPTS: Final = (
-    *(
-        "api",
-        "app",
-        "chart",
-        "counters",
-        "dialogs",
-        "dom",
-        "freshness",
-        "outputs",
-        "panel",
-        "polling",
-        "pools",
-        "tasks",
-        "ticks",
-    ),
-    "words",
+    *("api", "app", "chart", "counters", "dialogs", "dom", "freshness", "notices"),
+    *("outputs", "panel", "polling", "pools", "tasks", "ticks", "words"),
 )
 #: What is served, by its name below `dashboard/`; the page itself is `dashboard`.
 FILES: Final[Mapping[str, str]] = {

@@ -81,6 +81,7 @@ RICH = {
             "is_complete": True,
         }
     },
+    "paused": {"intake": None, "routes": {"a": {"since": "2026-11-30T17:00:00Z", "asked_by": "somebody"}}},
     "routes_problem": "routes.toml: line 3 cannot be read",
 }
 EMPTY = RICH | {
@@ -88,6 +89,7 @@ EMPTY = RICH | {
     "today": {"day": "2026-11-30", "states": {}, "by_route": {}},
     "pools": [],
     "ticks": {},
+    "paused": None,
     "routes_problem": None,
 }
 
@@ -300,5 +302,6 @@ async def test_pools_are_drawn_by_what_their_nodes_do(dashboard, tab):
     notes = await spot.locator(".note").all_text_contents()
     assert notes == ["Its Spot nodes were preempted.", "AccountCoreQuotaReached."]
     await expect(page.locator("#routes-problem")).to_contain_text("line 3 cannot be read")
+    await expect(page.locator("#paused")).to_contain_text(re.compile("Route a is paused since .* by somebody"))
     await expect(page.locator("#ticks")).to_contain_text("4 succeeded")
     await expect(page.get_by_role("img", name="Files a minute over the last hour")).to_be_visible()

@@ -6,6 +6,7 @@ import { makeCounters, markCounter, showCounters } from "./counters.js";
 import { keyNeeded, makeDialogs, question, submission } from "./dialogs.js";
 import { announce, byId, copy, el, refreshAges, show } from "./dom.js";
 import { showFreshness } from "./freshness.js";
+import { showNotices } from "./notices.js";
 import { Panel } from "./panel.js";
 import { Poller } from "./polling.js";
 import { showPools } from "./pools.js";
@@ -66,7 +67,7 @@ async function refreshSummary(signal) {
   if (found.isNew) {
     showPools(summary.pools);
     showChart(summary.minutes);
-    showProblem();
+    showNotices(summary);
     showRoutes();
     announceChange(before, summary);
     document.title = title();
@@ -80,11 +81,6 @@ function title() {
     summary.today?.states.failed && `${summary.today.states.failed} failed`,
   ];
   return [parts.filter(Boolean).join(", "), "batchdrop"].filter(Boolean).join(" – ");
-}
-
-function showProblem() {
-  byId("routes-problem").hidden = !summary.routes_problem;
-  byId("routes-problem-words").textContent = summary.routes_problem ?? "";
 }
 
 function showRoutes() {
