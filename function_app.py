@@ -4,6 +4,7 @@ import logging
 import os
 import time
 from collections.abc import Awaitable, Callable
+from importlib import import_module
 
 import azure.functions as func
 from azurefunctions.extensions.bindings.blob import BlobClient
@@ -15,21 +16,15 @@ from batch_core.cancel import cancel
 from batch_core.collect import collect
 from batch_core.config.bindings import BindingExpressions
 from batch_core.config.names import DATA_STORAGE
-from batch_core.http import health, output_replies, replies
+from batch_core.http import replies
+from batch_core.http.callers import asked_by
 from batch_core.http.functions import responding
-from batch_core.http.output_requests import OutputRequest, continuation_of
 from batch_core.http.replies import Content, Reply
 from batch_core.http.requests import SubmitRequest
-from batch_core.http.summaries import summary_reply
-from batch_core.http.task_lists import ListRequest, task_page_reply
-from batch_core.listing import attempts_at, list_tasks
-from batch_core.live import look_up
 from batch_core.log_text import figures, quieten_sdks
-from batch_core.output_reading import Stream, list_files, read_file, read_printed
 from batch_core.reconcile import reconcile
 from batch_core.retry import retry
 from batch_core.scale import scale
-from batch_core.summary import summarize
 from batch_core.sweep import sweep
 from batch_core.tidy import tidy
 
@@ -95,27 +90,27 @@ async def post_task(req: func.HttpRequest) -> Reply:
     """Submit a file of the input container by hand."""
     core, request = process_app(), SubmitRequest.parse(req.get_body())
     return replies.submission_reply(
-        await intake.take_by_hand(core, request.blob, is_forced=request.force, route=request.route), req.url
+        await intake.take_by_hand(
+            core, request.blob, is_forced=request.force, route=request.route, asked_by=asked_by(req.headers)
+        ),
+        req.url,
     )
 
 
 @app.function_name("list_tasks")
 @app.route("tasks", methods=["GET"])
 @responding
-async def get_tasks(req: func.HttpRequest) -> Reply:
+async def get_tasks(req: func.HttpRequest) -> Reply | Content:
     """List tasks, or all attempts at one file."""
-    core, request = process_app(), ListRequest.parse(req.params)
-    found = await (attempts_at(core, request.blob) if request.blob else list_tasks(core, request.query, request.place))
-    return task_page_reply(found)
+    return await _answer("tasks", req)
 
 
 @app.function_name("get_task")
 @app.route("tasks/{task_id}", methods=["GET"])
 @responding
-async def get_task(req: func.HttpRequest) -> Reply:
+async def get_task(req: func.HttpRequest) -> Reply | Content:
     """Report where a task is, and why."""
-    record, live = await look_up(process_app(), req.route_params["task_id"])
-    return replies.record_reply(record, live=live)
+    return await _answer("task", req)
 
 
 @app.function_name("cancel_task")
@@ -123,7 +118,8 @@ async def get_task(req: func.HttpRequest) -> Reply:
 @responding
 async def cancel_task(req: func.HttpRequest) -> Reply:
     """Stop a task."""
-    return replies.cancellation_reply(await cancel(process_app(), req.route_params["task_id"]))
+    record = await cancel(process_app(), req.route_params["task_id"], asked_by(req.headers))
+    return replies.cancellation_reply(record)
 
 
 @app.function_name("retry_task")
@@ -131,15 +127,64 @@ async def cancel_task(req: func.HttpRequest) -> Reply:
 @responding
 async def retry_task(req: func.HttpRequest) -> Reply:
     """Make a new attempt at a task that ended."""
-    return replies.retry_reply(await retry(process_app(), req.route_params["task_id"]), req.url)
+    submission = await retry(process_app(), req.route_params["task_id"], asked_by(req.headers))
+    return replies.retry_reply(submission, req.url)
+
+
+@app.function_name("post_selection")
+@app.route("selections", methods=["POST"])
+@responding
+async def post_selection(req: func.HttpRequest) -> Reply | Content:
+    """Count many tasks, or cancel or retry them."""
+    return await _answer("select", req)
+
+
+@app.function_name("list_selections")
+@app.route("selections", methods=["GET"])
+@responding
+async def list_selections(req: func.HttpRequest) -> Reply | Content:
+    """List what was asked for of many tasks at once."""
+    return await _answer("selections", req)
+
+
+@app.function_name("get_selection")
+@app.route("selections/{selection_id}", methods=["GET"])
+@responding
+async def get_selection(req: func.HttpRequest) -> Reply | Content:
+    """Report how far a selection has come."""
+    return await _answer("selection", req)
+
+
+@app.function_name("get_pauses")
+@app.route("pauses", methods=["GET"])
+@responding
+async def get_pauses(req: func.HttpRequest) -> Reply | Content:
+    """Report what is paused."""
+    return await _answer("paused", req)
+
+
+@app.function_name("pause")
+@app.route("pause", methods=["POST"])
+@responding
+async def pause(req: func.HttpRequest) -> Reply | Content:
+    """Hand no more files to Batch, or none of a route."""
+    return await _answer("begin_pause", req)
+
+
+@app.function_name("resume")
+@app.route("resume", methods=["POST"])
+@responding
+async def resume(req: func.HttpRequest) -> Reply | Content:
+    """Let the intake, or a route, go on."""
+    return await _answer("end_pause", req)
 
 
 @app.function_name("get_summary")
 @app.route("summary", methods=["GET"])
 @responding
-async def get_summary(req: func.HttpRequest) -> Reply:  # noqa: ARG001 - the binding's parameter
+async def get_summary(req: func.HttpRequest) -> Reply | Content:
     """Report what is going on, at a glance."""
-    return summary_reply(await summarize(process_app()))
+    return await _answer("summary", req)
 
 
 @app.function_name("get_stdout")
@@ -147,9 +192,7 @@ async def get_summary(req: func.HttpRequest) -> Reply:  # noqa: ARG001 - the bin
 @responding
 async def get_stdout(req: func.HttpRequest) -> Reply | Content:
     """Give what a task's command prints to standard output, while it runs and afterwards."""
-    asked = OutputRequest.parse(req.headers, req.params)
-    output = await read_printed(process_app(), req.route_params["task_id"], Stream.STDOUT, asked.extent)
-    return output_replies.printed_reply(output, asked)
+    return await _answer("stdout", req)
 
 
 @app.function_name("get_stderr")
@@ -157,18 +200,15 @@ async def get_stdout(req: func.HttpRequest) -> Reply | Content:
 @responding
 async def get_stderr(req: func.HttpRequest) -> Reply | Content:
     """Give what a task's command prints to standard error, while it runs and afterwards."""
-    asked = OutputRequest.parse(req.headers, req.params)
-    output = await read_printed(process_app(), req.route_params["task_id"], Stream.STDERR, asked.extent)
-    return output_replies.printed_reply(output, asked)
+    return await _answer("stderr", req)
 
 
 @app.function_name("get_files")
 @app.route("tasks/{task_id}/files", methods=["GET"])
 @responding
-async def get_files(req: func.HttpRequest) -> Reply:
+async def get_files(req: func.HttpRequest) -> Reply | Content:
     """List the files that a task's command makes."""
-    continuation = continuation_of(req.params)
-    return output_replies.files_reply(await list_files(process_app(), req.route_params["task_id"], continuation))
+    return await _answer("files", req)
 
 
 @app.function_name("get_file")
@@ -176,28 +216,37 @@ async def get_files(req: func.HttpRequest) -> Reply:
 @responding
 async def get_file(req: func.HttpRequest) -> Reply | Content:
     """Give a file that a task's command makes."""
-    asked, name = OutputRequest.parse(req.headers, req.params), req.route_params.get("name", "")
-    output = await read_file(process_app(), req.route_params["task_id"], name, asked.extent)
-    return output_replies.file_reply(output, asked, name)
+    return await _answer("file", req)
 
 
 @app.function_name("get_openapi")
 @app.route("openapi.json", methods=["GET"])
 @responding
-async def get_openapi(req: func.HttpRequest) -> Reply:  # noqa: ARG001 - the binding's parameter
+async def get_openapi(req: func.HttpRequest) -> Reply | Content:
     """Describe the HTTP API."""
-    # Imported when it is asked for: the app starts faster without.
-    from batch_core.http.openapi import openapi_reply  # noqa: PLC0415
-
-    return openapi_reply()
+    return await _answer("api_document", req)
 
 
 @app.function_name("get_health")
 @app.route("health", methods=["GET"])
 @responding
-async def get_health(req: func.HttpRequest) -> Reply:  # noqa: ARG001 - the binding's parameter
+async def get_health(req: func.HttpRequest) -> Reply | Content:
     """Report what works and what does not."""
-    return replies.health_reply(await health.check_health_of(process_app))
+    return await _answer("health", req)
+
+
+@app.function_name("get_dashboard")
+@app.route("dashboard/{*file}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+@responding
+async def get_dashboard(req: func.HttpRequest) -> Reply | Content:
+    """Give the dashboard, or a file of it: they hold no data."""
+    return await _answer("dashboard", req)
+
+
+async def _answer(what: str, req: func.HttpRequest) -> Reply | Content:
+    """Answer by the function of this name, of a module that is imported when the first of them is asked for."""
+    reply: Reply | Content = await getattr(import_module("batch_core.http.people"), what)(process_app, req)
+    return reply
 
 
 async def _tick(function: str, done: str, tick: Callable[[App], Awaitable[object]], timer: func.TimerRequest) -> None:

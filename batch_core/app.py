@@ -27,7 +27,9 @@ from batch_core.services.task_files import TaskFiles
 from batch_core.state.history import History
 from batch_core.state.job_registry import JobRegistry
 from batch_core.state.listing import Listing
+from batch_core.state.pauses import Pauses
 from batch_core.state.scaling import Scaling
+from batch_core.state.selections import Selections
 from batch_core.state.statistics import StatisticsTable
 from batch_core.state.sweep_checkpoint import SweepCheckpoint
 from batch_core.state.table import StateTable
@@ -64,6 +66,8 @@ class App:
     listing: Listing
     tally: Tally
     statistics: StatisticsTable
+    selections: Selections
+    pauses: Pauses
     copier: OutputCopier
     now: Callable[[], datetime]
     #: Files whose events came, submitted together.
@@ -123,6 +127,8 @@ def app_on(
         listing=Listing(table_client),
         tally=tally,
         statistics=StatisticsTable(table_client),
+        selections=Selections(table_client),
+        pauses=Pauses(table_client),
         copier=OutputCopier(files, outputs),
         now=now,
     )

@@ -19,12 +19,12 @@ from batch_core.state.record import Outcome, TaskRecord, TaskState
 _TRIES: Final = 5
 
 
-async def cancel(app: App, task_id: str) -> TaskRecord:
-    """Stop a task; returns its record, which is final or soon will be.
+async def cancel(app: App, task_id: str, asked_by: str | None = None) -> TaskRecord:
+    """Stop a task; returns its record, which is final or soon will be, and names who asked first.
 
     Raises `RecordNotFound`, `NotNow` if it has its final state already, and the `ServiceError` that fits.
     """
-    stored = await _record_request(app, task_id)
+    stored = await _record_request(app, task_id, asked_by)
     if stored.record.job_id and await app.batch.terminate_task(stored.record.job_id, task_id):
         return stored.record
     outcome = cancelled_without_task(app, stored.record)
@@ -46,14 +46,19 @@ def cancelled_without_task(app: App, record: TaskRecord) -> Outcome | None:
     return Outcome(state=TaskState.CANCELLED, reason="cancelled before it ran")
 
 
-async def _record_request(app: App, task_id: str) -> Stored:
+async def _record_request(app: App, task_id: str, asked_by: str | None) -> Stored:
     for _ in range(_TRIES):
         stored = await app.table.get(task_id)
         if stored.record.state.is_final:
             raise NotNow(f"task {task_id} is {stored.record.state} already")
         if stored.record.cancel_requested_at:
             return stored
-        requested = replace(stored.record, cancel_requested_at=app.now(), reason="being cancelled on request")
+        requested = replace(
+            stored.record,
+            cancel_requested_at=app.now(),
+            cancel_asked_by=asked_by,
+            reason="being cancelled on request",
+        )
         (changed,) = await app.table.update([Change(stored, requested)])
         if changed is not None:
             return changed

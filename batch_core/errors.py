@@ -73,6 +73,10 @@ class RecordNotFound(AppError):
     """No task with this id was ever recorded."""
 
 
+class SelectionNotFound(AppError):
+    """Nothing was asked for under this id, or it is long past."""
+
+
 class OutputNotFound(AppError):
     """The task has no such output, or none any more: the text says why as far as that is known."""
 

@@ -29,6 +29,7 @@ from batch_core.services.batch import MAX_TASKS_PER_CALL
 from batch_core.services.batch_errors import is_never_accepted, takes_no_tasks
 from batch_core.services.batch_values import NewTask
 from batch_core.state.changes import Change, Closing, Stored
+from batch_core.state.pauses import Pause
 from batch_core.state.record import Outcome, TaskRecord, TaskState
 from batch_core.task import batch_task
 
@@ -54,9 +55,12 @@ async def hand_over(app: App, records: Sequence[Stored], moves: int = 0) -> Done
         assignment = await assigned(app, readable)
     except (RoutesError, ServiceError) as exc:
         return done | await _still_queued(app, readable, exc)
+    paused = await app.pauses.current()
+    held = [(one, pause) for one in assignment.ready if (pause := paused.of(one.record.route)) is not None]
     by_job: defaultdict[str, list[Stored]] = defaultdict(list)
     for one in assignment.ready:
-        by_job[one.record.job_id].append(one)
+        if paused.of(one.record.route) is None:
+            by_job[one.record.job_id].append(one)
     chunks = [
         _Chunk(app=app, job_id=job_id, routes=assignment.routes, moves=moves, records=chunk)
         for job_id, of_job in by_job.items()
@@ -66,6 +70,7 @@ async def hand_over(app: App, records: Sequence[Stored], moves: int = 0) -> Done
         [
             partial(_reread, app, assignment.waiting),
             partial(_accept, app, assignment.added),
+            partial(_hold, app, held),
             partial(_reject, app, [(one, _no_route(app, one.record)) for one in assignment.unroutable]),
             *(partial(_hand_over_chunk, chunk) for chunk in chunks),
         ]
@@ -290,6 +295,18 @@ async def _still_queued(app: App, chunk: Sequence[Stored], error: AppError) -> D
     logger.warning("Batch has not accepted %d tasks, %s first: %s", len(chunk), chunk[0].record.task_id, error)
     now = app.now()
     return await _update(app, [Change(one, _postponed(one.record, error, now)) for one in chunk])
+
+
+async def _hold(app: App, held: Sequence[tuple[Stored, Pause]]) -> Done:
+    """Write why the records are not handed over now: once, since the reason stays the same for as long as the pause."""
+    now = app.now()
+    changed = [
+        Change(one, replace(one.record, reason=pause.sentence, next_attempt_at=now))
+        for one, pause in held
+        if one.record.reason != pause.sentence
+    ]
+    unchanged = {one.record.task_id: one.record for one, pause in held if one.record.reason == pause.sentence}
+    return unchanged | await _update(app, changed)
 
 
 def _postponed(record: TaskRecord, error: AppError, now: datetime) -> TaskRecord:

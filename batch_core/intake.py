@@ -11,7 +11,7 @@ from batch_core.config.routes import Route
 from batch_core.errors import BlobNotFound, InvalidRequest, NotAFile, NotNow, Unavailable
 from batch_core.naming import BlobVersion
 from batch_core.redaction import shown
-from batch_core.state.record import DetectedBy, TaskState
+from batch_core.state.record import DetectedBy, TaskRecord, TaskState
 from batch_core.submission import Submission
 from batch_core.submit import submit, submit_again
 
@@ -33,9 +33,14 @@ async def take(app: App, container: str, name: str) -> None:
         return
     submission = await app.arrivals.run(version, partial(submit, app, detected_by=DetectedBy.TRIGGER))
     await write_counts(app)
-    # A file that waits for its rehydration waits for no event.
-    if submission.record.state is TaskState.QUEUED and submission.record.obstacle is None:
-        raise Unavailable(f"submitting blob {version.name!r}", detail=submission.record.reason or "")
+    record = submission.record
+    # A file that waits for its rehydration, or for somebody to resume what is paused, waits for no event.
+    if record.state is TaskState.QUEUED and record.obstacle is None and not await _is_paused(app, record):
+        raise Unavailable(f"submitting blob {version.name!r}", detail=record.reason or "")
+
+
+async def _is_paused(app: App, record: TaskRecord) -> bool:
+    return (await app.pauses.current()).of(record.route) is not None
 
 
 async def version_to_take(app: App, name: str) -> BlobVersion | None:
@@ -60,7 +65,9 @@ async def version_to_take(app: App, name: str) -> BlobVersion | None:
     return version
 
 
-async def take_by_hand(app: App, name: str, *, is_forced: bool, route: str | None = None) -> Submission:
+async def take_by_hand(
+    app: App, name: str, *, is_forced: bool, route: str | None = None, asked_by: str | None = None
+) -> Submission:
     """Submit a file that the operator names; forced, it gets a new attempt whatever became of the earlier ones.
 
     A route that the operator names takes the file whatever it is called; one that has its task already keeps it. Raises
@@ -73,8 +80,10 @@ async def take_by_hand(app: App, name: str, *, is_forced: bool, route: str | Non
     if chosen is None and (why := why_ignored(app, name)):
         raise NotNow(f"{why}: {app.routes().remedy(name)}")
     if is_forced:
-        return await submit_again(app, version, detected_by=DetectedBy.HTTP, chosen=chosen)
-    (submission,) = await submit(app, [version], detected_by=DetectedBy.HTTP, is_urgent=True, chosen=chosen)
+        return await submit_again(app, version, detected_by=DetectedBy.HTTP, chosen=chosen, asked_by=asked_by)
+    (submission,) = await submit(
+        app, [version], detected_by=DetectedBy.HTTP, is_urgent=True, chosen=chosen, asked_by=asked_by
+    )
     await write_counts(app)
     return submission
 

@@ -27,6 +27,8 @@ type _Found = tuple[Sequence[TaskRecord], Place | None]
 
 #: Pages that are asked of the table for one page of ours; what they did not reach is the next page's.
 _MOST_PAGES: Final = 8
+#: https://learn.microsoft.com/rest/api/storageservices/query-timeout-and-pagination
+_PER_CALL: Final = 1000
 #: Open work takes two calls a page.
 _MOST_OPEN_PAGES: Final = 4
 #: Jobs that are asked for what runs; of the tasks of more, the records say enough.
@@ -60,10 +62,9 @@ class TaskPage:
 
 async def list_tasks(app: App, query: TaskQuery, place: Place | None = None) -> TaskPage:
     """Return a page of tasks, which may be short and go on. Raises the `ServiceError` that fits."""
-    pages = _open_pages(app, query, place) if query.is_open else _pages(app, query, place)
     found: list[TaskRecord] = []
     further: Place | None = None
-    async for records, following in pages:
+    async for records, following in pages(app, query, place):
         found += records
         further = following
     live = await _live(app, found)
@@ -85,6 +86,11 @@ async def attempts_at(app: App, blob: str) -> TaskPage:
     return TaskPage(records=records, live=await _live(app, records))
 
 
+def pages(app: App, query: TaskQuery, place: Place | None) -> AsyncIterator[_Found]:
+    """Read pages of records as the table gives them, up to `limit` records and nine calls."""
+    return _open_pages(app, query, place) if query.is_open else _pages(app, query, place)
+
+
 async def _pages(app: App, query: TaskQuery, place: Place | None) -> AsyncIterator[_Found]:
     """Read pages of records, each with where the list goes on after it."""
     days = [place.day] if place else []
@@ -93,12 +99,12 @@ async def _pages(app: App, query: TaskQuery, place: Place | None) -> AsyncIterat
     else:
         # One more than can be read: so it is seen whether the list goes on.
         days += await app.history.days(place.day if place else None, _MOST_PAGES + 1)
-    found, pages = 0, 0
+    found, read = 0, 0
     for at, following in _places(days, place):
         here: Place | None = at
-        while here is not None and found < query.limit and pages < _MOST_PAGES:
-            page = await app.listing.records(here, query.wanted, query.limit - found)
-            here, found, pages = page.next, found + len(page.found), pages + 1
+        while here is not None and found < query.limit and read < _MOST_PAGES:
+            page = await app.listing.records(here, query.wanted, min(query.limit - found, _PER_CALL))
+            here, found, read = page.next, found + len(page.found), read + 1
             yield page.found, here or following
 
 
@@ -108,13 +114,13 @@ async def _open_pages(app: App, query: TaskQuery, place: Place | None) -> AsyncI
     since = None if query.waiting is None else app.now() - query.waiting
     days = [query.day] if query.day else sorted(await app.table.days(), reverse=True)
     days = [day for day in days if place is None or day <= place.day]
-    found, pages = 0, 0
+    found, read = 0, 0
     for at, following in _places(days, place):
         here: Place | None = at
-        while here is not None and found < query.limit and pages < _MOST_OPEN_PAGES:
-            page = await app.listing.open_tasks(here, wanted.prefix, since, query.limit - found)
+        while here is not None and found < query.limit and read < _MOST_OPEN_PAGES:
+            page = await app.listing.open_tasks(here, wanted.prefix, since, min(query.limit - found, _PER_CALL))
             records, here = await app.listing.records_of(page, wanted)
-            found, pages = found + len(records), pages + 1
+            found, read = found + len(records), read + 1
             yield records, here or following
 
 

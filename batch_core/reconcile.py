@@ -27,6 +27,7 @@ from batch_core.cancel import cancelled_without_task
 from batch_core.errors import Missing, NotNow, OutOfTime, RecordNotFound, ServiceError
 from batch_core.hand_over import hand_over, send_on
 from batch_core.retry import run_again
+from batch_core.selections import carry_out_all
 from batch_core.services.batch_values import LiveTask
 from batch_core.state.changes import Change, Closing, Stored
 from batch_core.state.index import Marks, OpenTask
@@ -53,6 +54,7 @@ async def reconcile(app: App, budget: timedelta = TICK) -> ReconcileReport:
         for day in app.turns.next("reconcile", await app.table.days()):
             await tick.reconcile_day(day)
             tick.budget.check()
+        await tick.carry_out_selections()
     except OutOfTime:
         tick.report.is_complete = False
     return tick.report
@@ -66,6 +68,11 @@ class _Tick:
         self._reasons: dict[str, str] = {}
         self._registered_jobs: set[str] = set()
         self.report = ReconcileReport()
+
+    async def carry_out_selections(self) -> None:
+        """Go on with what people have asked for of many tasks at once."""
+        if done := await self._or_leave(carry_out_all(self._app, self.budget)):
+            self.report.done["selected"] += done
 
     async def reconcile_day(self, day: str) -> None:
         """Reconcile the open tasks of a day; what a service's trouble prevents is left for the next tick."""
@@ -210,8 +217,11 @@ class _Tick:
         now = self._app.now()
         queued: list[Stored] = []
         # Those that wait to be handed over first: to look for the others takes a call for each.
+        paused = await self._app.pauses.current()
         for task in sorted(tasks, key=lambda task: task.is_verified):
-            if task.next_attempt_at is not None and task.next_attempt_at > now:
+            if task.is_queued and not task.is_obstructed and paused.of(task.route) is not None:
+                self.report.done["paused"] += 1
+            elif task.next_attempt_at is not None and task.next_attempt_at > now:
                 self.report.done["not_due"] += 1
             elif (found := await self._or_leave(self._queued_or_looked_for(task))) is not None:
                 queued.append(found)

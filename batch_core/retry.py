@@ -18,8 +18,10 @@ from batch_core.submit import next_attempt, submit_attempt
 _TRIES: Final = 5
 
 
-async def retry(app: App, old_task_id: str) -> Submission:
+async def retry(app: App, old_task_id: str, asked_by: str | None = None) -> Submission:
     """Make a new attempt at the same file; idempotent: the same request again returns the same attempt.
+
+    The record of the new attempt names who asked first.
 
     Raises `RecordNotFound`, `BlobNotFound`, `NotNow` if the task has not ended or its file has changed since, and the
     `ServiceError` that fits.
@@ -28,7 +30,7 @@ async def retry(app: App, old_task_id: str) -> Submission:
     if not stored.record.state.is_final:
         raise NotNow(f"task {old_task_id} is {stored.record.state}: it can be retried when it has ended")
     version = await _same_version(app, stored.record)
-    return await _submit_next(app, version, await _claimed(app, stored), DetectedBy.HTTP)
+    return await _submit_next(app, version, await _claimed(app, stored), DetectedBy.HTTP, asked_by)
 
 
 async def run_again(app: App, task: str, lost: Outcome) -> Outcome:
@@ -83,10 +85,14 @@ async def _claimed(app: App, stored: Stored, reason: str | None = None) -> TaskR
     raise NotNow(f"task {stored.record.task_id} was modified concurrently: try again")
 
 
-async def _submit_next(app: App, version: BlobVersion, claimed: TaskRecord, detected_by: DetectedBy) -> Submission:
+async def _submit_next(
+    app: App, version: BlobVersion, claimed: TaskRecord, detected_by: DetectedBy, asked_by: str | None = None
+) -> Submission:
     """Make the attempt that a record names."""
     attempt = _attempt_of(claimed.retried_as or "")
-    submission = await submit_attempt(app, version, attempt, detected_by=detected_by, retry_of=claimed)
+    submission = await submit_attempt(
+        app, version, attempt, detected_by=detected_by, retry_of=claimed, asked_by=asked_by
+    )
     if submission.record.retry_of is None:
         # A forced submission of the file made this very attempt concurrently.
         stored = await app.table.get(submission.record.task_id)

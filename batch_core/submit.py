@@ -29,6 +29,7 @@ async def submit(
     detected_by: DetectedBy,
     is_urgent: bool = False,
     chosen: Route | None = None,
+    asked_by: str | None = None,
 ) -> list[Submission]:
     """Make sure that Batch has a task for each version, each once; returns them in the same order.
 
@@ -37,7 +38,8 @@ async def submit(
     when the table itself fails.
     """
     unique = list({task_id(version): version for version in versions}.values())
-    stored, is_new = await _record(app, [new_record(app, one, detected_by, 1) for one in unique], chosen)
+    records = [new_record(app, one, detected_by, 1, asked_by) for one in unique]
+    stored, is_new = await _record(app, records, chosen)
     done = await hand_over(app, [one for one in stored if is_urgent or _is_due(one.record, app.now())])
     submissions = {
         one.record.task_id: Submission(record=done.get(one.record.task_id, one.record), is_new=new)
@@ -47,7 +49,12 @@ async def submit(
 
 
 async def submit_again(
-    app: App, version: BlobVersion, *, detected_by: DetectedBy, chosen: Route | None = None
+    app: App,
+    version: BlobVersion,
+    *,
+    detected_by: DetectedBy,
+    chosen: Route | None = None,
+    asked_by: str | None = None,
 ) -> Submission:
     """Make a new attempt at this version, whatever became of the earlier ones.
 
@@ -56,7 +63,9 @@ async def submit_again(
     """
     while True:
         attempt = await next_attempt(app, version)
-        submission = await submit_attempt(app, version, attempt, detected_by=detected_by, chosen=chosen)
+        submission = await submit_attempt(
+            app, version, attempt, detected_by=detected_by, chosen=chosen, asked_by=asked_by
+        )
         if submission.is_new:
             return submission
 
@@ -83,12 +92,13 @@ async def submit_attempt(
     detected_by: DetectedBy,
     chosen: Route | None = None,
     retry_of: TaskRecord | None = None,
+    asked_by: str | None = None,
 ) -> Submission:
     """Make this attempt at this version unless it exists; a queued record is handed to Batch in either case.
 
     One that retries another takes today's route, or the one that was chosen for the other, and says what took that.
     """
-    record = new_record(app, version, detected_by, attempt)
+    record = new_record(app, version, detected_by, attempt, asked_by)
     if retry_of is not None:
         record = _retry_record(record, retry_of)
     (one,), (is_new,) = await _record(app, [record], chosen)
@@ -118,7 +128,9 @@ async def _routed(app: App, record: TaskRecord, chosen: Route | None) -> TaskRec
     return await pinned(app, record, route_of(routes, record))
 
 
-def new_record(app: App, version: BlobVersion, detected_by: DetectedBy, attempt: int) -> TaskRecord:
+def new_record(
+    app: App, version: BlobVersion, detected_by: DetectedBy, attempt: int, asked_by: str | None = None
+) -> TaskRecord:
     """Return the record of a new attempt at a version, without route and job."""
     return TaskRecord(
         task_id=task_id(version, attempt),
@@ -130,6 +142,7 @@ def new_record(app: App, version: BlobVersion, detected_by: DetectedBy, attempt:
         blob_metadata=json.dumps(dict(version.metadata), ensure_ascii=False) if version.metadata else None,
         attempt=attempt,
         detected_by=detected_by,
+        asked_by=asked_by,
         state=TaskState.QUEUED,
         recorded_at=app.now(),
         reason="recorded; being handed to Batch",

@@ -1,7 +1,8 @@
 """What is going on, at a glance: open work and why it waits, what has ended, pools with their nodes, ticks.
 
-Seven calls to the table at most, however many records there are: one for the statistics, one for the days with open
-work, up to four for that (what is more is said to be more), one for the record that waits for longest. Batch is asked
+Eight calls to the table at most, however many records there are: one for the statistics, one for the days with open
+work, up to four for that (what is more is said to be more), one for the record that waits for longest, and now and then
+one for what is paused. Batch is asked
 twice for each pool. A part that a service does not give in time is null, and the others are there all the same.
 """
 
@@ -18,6 +19,7 @@ from batch_core.errors import AppError, Missing, RoutesError
 from batch_core.pool_trouble import missing_pool, pool_trouble
 from batch_core.services.batch_values import Node, PoolStatus
 from batch_core.state.listing import Place
+from batch_core.state.pauses import Paused
 from batch_core.state.record import TaskRecord
 from batch_core.state.statistics import Statistics
 
@@ -61,6 +63,7 @@ class Summary:
     open_work: OpenWork | None
     statistics: Statistics | None
     pools: Sequence[PoolSummary] | None
+    paused: Paused | None = None
     #: Why the routes cannot be read, if they cannot: then all files wait.
     routes_problem: str | None = None
 
@@ -77,7 +80,14 @@ async def summarize(app: App) -> Summary:
         _or_none(_open_work(app)),
         _or_none(_all_of([_pool(app, pool, seconds.get(pool.id.lower(), {})) for pool in pools])),
     )
-    return Summary(at=app.now(), open_work=open_work, statistics=statistics, pools=found, routes_problem=problem)
+    return Summary(
+        at=app.now(),
+        open_work=open_work,
+        statistics=statistics,
+        pools=found,
+        paused=await _or_none(app.pauses.current()),
+        routes_problem=problem,
+    )
 
 
 async def _or_none[T](part: Awaitable[T]) -> T | None:

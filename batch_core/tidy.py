@@ -11,6 +11,7 @@ from typing import Final
 
 from batch_core.app import App
 from batch_core.errors import OutOfTime, ServiceError
+from batch_core.selections import KEPT
 from batch_core.state.job_registry import JobEntry
 from batch_core.time_budget import TICK, TimeBudget
 
@@ -64,8 +65,9 @@ async def list_all_days(app: App) -> None:
 async def _remove_old_statistics(app: App) -> None:
     try:
         await app.statistics.remove_old(app.now())
+        await app.selections.remove_old(app.now() - KEPT)
     except ServiceError as exc:
-        logger.warning("Old statistics are not removed: %s", exc)
+        logger.warning("What is kept for people alone is not removed when it is old: %s", exc)
 
 
 async def _registered(app: App, *, is_dry_run: bool) -> list[JobEntry]:

@@ -52,6 +52,7 @@ async def _run_in(folder: Path, host: HostKind) -> None:
     started = datetime.now().astimezone()
     print(f"Sample start: {started:%Y-%m-%d %H:%M:%S}\n")
     async with stack.running(Plan.throwaway(folder, host), print) as running:
+        print(f"The dashboard shows it all, while this runs: {running.dashboard}")
         await throwaway.while_all_run(running, _Demo(running).run(started))
 
 

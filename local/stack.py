@@ -73,6 +73,11 @@ class Stack:
     host: FunctionsHost
     processes: list[ChildProcess] = field(default_factory=list)
 
+    @property
+    def dashboard(self) -> str:
+        """The address of the page that shows what the app does."""
+        return f"{self.host.url}/api/dashboard"
+
     async def first_end(self) -> ProcessEndedError:
         """Wait until one of the processes ends by itself; return what to report about it."""
         waits = [asyncio.create_task(process.ended()) for process in self.processes]

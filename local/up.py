@@ -54,7 +54,8 @@ def _first_step(settings: AppSettings) -> list[str]:
 def _addresses(running: Stack) -> list[str]:
     settings = running.plan.settings
     urls = {name: url for name, url in running.host.functions.items() if url}
-    rows = [("Functions", f"{running.host.url} ({running.plan.host})")]
+    rows = [("Dashboard", running.dashboard)]
+    rows += [("Functions", f"{running.host.url} ({running.plan.host})")]
     rows += [("", f"{name}: {url}") for name, url in urls.items()]
     rows += [("", f"{name} does not run: {reason}") for name, reason in running.host.not_running.items()]
     if storage := settings.storage_ports:

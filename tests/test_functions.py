@@ -108,6 +108,23 @@ async def test_ticks_are_summed_up(app, call):  # noqa: F811
     assert (document["open"]["submitted"], list(document["ticks"])) == (1, ["reconcile_tasks"])
 
 
+async def test_records_say_who_asked_as_far_as_the_host_does(app, call):  # noqa: F811
+    await dropped(app, "a.txt")
+
+    async def ask(name, who, body=b"", **parameters):
+        headers = {"x-ms-client-principal-name": who} if who else {}
+        request = func.HttpRequest(
+            method="POST", url="http://host/api/tasks/x/y", headers=headers, route_params=parameters, body=body
+        )
+        return json.loads((await call(name, request)).get_body())
+
+    first = await ask("post_task", "ann@example.com", json.dumps({"blob": "a.txt"}).encode())
+    stopped = await ask("cancel_task", "bob@example.com", task_id=first["task_id"])
+    assert (stopped["asked_by"], stopped["cancel_asked_by"]) == ("ann@example.com", "bob@example.com")
+    forced = await ask("post_task", None, json.dumps({"blob": "a.txt", "force": True}).encode())
+    assert (await record_of(app, forced["task_id"])).asked_by is None
+
+
 async def test_an_event_about_an_archived_file_is_handled_when_its_record_waits(app, call):  # noqa: F811
     await dropped(app, "old.txt")
     blob = app.clients.blobs.get_blob_client(app.settings.input_container, "old.txt")

@@ -11,6 +11,7 @@ from batch_core.clocks import CLOCK_TOLERANCE, SHARED_KEY_LIMIT, ServiceClock
 from batch_core.config.pools import Pool, settings_pool
 from batch_core.config.routes import SETTINGS_ROUTE
 from batch_core.errors import AppError, Missing, RoutesError, SettingsError
+from batch_core.http.replies import Reply
 from batch_core.naming import name_length
 from batch_core.pool_changes import pool_change
 from batch_core.pool_images import ImageNote, image_notes
@@ -33,6 +34,16 @@ class Check:
     name: str
     is_ok: bool
     detail: str
+
+
+def health_reply(checks: Sequence[Check]) -> Reply:
+    """Return 200 if all is well, else 503."""
+    is_ok = all(check.is_ok for check in checks)
+    document = {
+        "status": "ok" if is_ok else "unhealthy",
+        "checks": {check.name: {"ok": check.is_ok, "detail": check.detail} for check in checks},
+    }
+    return Reply(status=200 if is_ok else 503, document=document)
 
 
 async def check_health_of(process_app: Callable[[], App]) -> list[Check]:
@@ -59,6 +70,7 @@ async def check_health(app: App) -> list[Check]:
         _check_batch(app, pools),
         _check_notes(app),
         _check_waiting(app),
+        _check_pauses(app),
     )
     # Last, because every reply carries its service's time, even one that refuses a request for its time.
     return [
@@ -225,6 +237,18 @@ async def _check_waiting(app: App) -> list[Check]:
     return [_waiting_check(waiting)] if waiting else []
 
 
+async def _check_pauses(app: App) -> list[Check]:
+    """Report what people have paused; nothing if they have not."""
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            paused = await app.pauses.current()
+    except (AppError, TimeoutError):
+        # The table's own check says so.
+        return []
+    pauses = [*([paused.intake] if paused.intake else []), *paused.routes.values()]
+    return [Check(name="pauses", is_ok=True, detail="; ".join(one.sentence for one in pauses))] if pauses else []
+
+
 async def _not_accepted(app: App) -> list[TaskRecord]:
     """Return up to 100 records, the oldest first, that Batch was asked to accept and that are queued for long."""
     old = app.now() - app.settings.intake.explain_after
@@ -233,7 +257,13 @@ async def _not_accepted(app: App) -> list[TaskRecord]:
         oldest = sorted((task for task in asked if task.since <= old), key=lambda task: task.since)[:_MOST_WAITING]
         # The index keeps the time of an attempt that has succeeded since: the records decide.
         records = [one.record for one in (await app.table.records_among(task.task_id for task in oldest)).values()]
-        if waiting := [record for record in records if record.state is TaskState.QUEUED and not record.obstacle]:
+        paused = await app.pauses.current()
+        waiting = [
+            record
+            for record in records
+            if record.state is TaskState.QUEUED and not record.obstacle and not paused.of(record.route)
+        ]
+        if waiting:
             return sorted(waiting, key=lambda record: record.recorded_at)
     return []
 

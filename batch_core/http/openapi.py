@@ -15,6 +15,7 @@ from batch_core.http.task_lists import LEFT_OUT, MAX_LIMIT
 from batch_core.live import Live
 from batch_core.naming import MAX_BLOB_NAME_LENGTH
 from batch_core.state.record import TaskRecord, TaskState
+from batch_core.state.selections import Action
 
 type Schema = dict[str, Any]
 
@@ -25,6 +26,7 @@ _TASK_ID: Final = {
     "schema": {"type": "string"},
     "example": "20261130T085155-recipe-txt-43fb5076a0644383",
 }
+_SELECTION_ID: Final = {"name": "selection_id", "in": "path", "required": True, "schema": {"type": "string"}}
 _TEXT: Final[Schema] = {"type": "string"}
 _COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
 _FLAG: Final[Schema] = {"type": "boolean"}
@@ -84,6 +86,19 @@ def _paths() -> Schema:
         | {"get": _operation("get_files", "List the files that a task made", _FILES, {200: "Files"}, (400, 404, 409))},
         "/tasks/{task_id}/files/{name}": {"parameters": [_TASK_ID, _FILE_NAME]}
         | {"get": _output("get_file", "A file that a task made", "application/octet-stream")},
+        "/selections": {
+            "get": _operation("list_selections", "What was asked for of many tasks", (), {200: "Selections"}, ()),
+            "post": _operation(
+                "post_selection", "Count, cancel or retry many tasks", (), _SELECTED, (400, 409), "Select"
+            ),
+        },
+        "/selections/{selection_id}": {"parameters": [_SELECTION_ID]}
+        | {"get": _operation("get_selection", "How far it has come", (), {200: "Selection"}, (404,))},
+        "/pauses": {"get": _operation("get_pauses", "What is paused", (), {200: "Paused"}, ())},
+        "/pause": {
+            "post": _operation("pause", "Hand no more files to Batch", (), {200: "Paused"}, (400, 409), "Pause")
+        },
+        "/resume": {"post": _operation("resume", "Let files go on", (), {200: "Paused"}, (400,), "Pause")},
         "/summary": {"get": _operation("get_summary", "What is going on, at a glance", (), {200: "Summary"}, ())},
         "/health": {
             "get": _operation("get_health", "What works and what does not", (), {200: "Health", 503: "Health"}, ())
@@ -109,7 +124,9 @@ def _operation(
     if 200 in replies and not body and name.startswith(("list", "get")):
         responses["304"] = {"description": _WORDS[304]}
     if body:
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": _ref(body)}}}
+        # Without one, the intake as a whole is paused or resumed.
+        content = {"application/json": {"schema": _ref(body)}}
+        operation["requestBody"] = {"required": body != "Pause", "content": content}
     return operation
 
 
@@ -147,6 +164,7 @@ _WORDS: Final = {
     416: "The range begins beyond the end",
     503: "A service is unavailable, or the settings are wrong",
 }
+_SELECTED: Final = {200: "SelectionOrCount", 202: "Selection"}
 _SUBMITTED: Final = {200: "Submitted", 202: "Submitted"}
 
 
@@ -185,6 +203,13 @@ def _schemas() -> Schema:
         "ListedTask": _of_dataclass(TaskRecord, left_out=LEFT_OUT, more=live),
         "TaskPage": _object({"tasks": _list(_ref("ListedTask")), "continuation": _TOKEN}),
         "Submission": _submission(),
+        "Select": _select(),
+        "Selection": _selection(),
+        "SelectionOrCount": {"anyOf": [_ref("Selection"), _object({"count": _COUNT, "is_all": _FLAG})]},
+        "Selections": _object({"selections": _list(_ref("Selection"))}),
+        "Pause": _object({"route": {"type": ["string", "null"], "minLength": 1, "maxLength": 100}}, required=())
+        | {"additionalProperties": False},
+        "Paused": _paused(),
         "Submitted": _object(
             {
                 "task_id": _TEXT,
@@ -219,6 +244,33 @@ def _submission() -> Schema:
     return _object(properties, required=("blob",)) | {"additionalProperties": False}
 
 
+def _select() -> Schema:
+    properties = {
+        "action": _of_class(Action),
+        "state": {"anyOf": [_of_class(TaskState), _list(_of_class(TaskState)) | {"minItems": 1}]},
+        "day": {"type": ["string", "null"], "description": "Such as 2026-11-30."},
+        "route": {"type": ["string", "null"]},
+        "prefix": {"type": ["string", "null"], "maxLength": MAX_BLOB_NAME_LENGTH},
+        "dry_run": _FLAG | {"description": "Only count."},
+    }
+    return _object(properties, required=("action", "state")) | {"additionalProperties": False}
+
+
+def _selection() -> Schema:
+    properties = {
+        "selection_id": _TEXT,
+        "action": _of_class(Action),
+        "state": _list(_of_class(TaskState)),
+        **dict.fromkeys(("day", "route", "asked_by", "refusal"), _or_null(_TEXT)),
+        "prefix": _TEXT,
+        "asked_at": _of_class(datetime),
+        "done": _COUNT,
+        "refused": _COUNT,
+        "finished_at": _or_null(_of_class(datetime)),
+    }
+    return _object(properties)
+
+
 def _summary() -> Schema:
     open_work = {
         "queued": _COUNT,
@@ -246,9 +298,15 @@ def _summary() -> Schema:
             "minutes": _or_null(_list(_object(minute))),
             "pools": _or_null(_list(_object(pool))),
             "ticks": _or_null(_by_name({"type": "object"})),
+            "paused": _or_null(_ref("Paused")),
             "routes_problem": _or_null(_TEXT),
         }
     )
+
+
+def _paused() -> Schema:
+    pause = _object({"since": _of_class(datetime), "asked_by": _or_null(_TEXT)})
+    return _object({"intake": _or_null(pause), "routes": _by_name(pause)})
 
 
 def _object(properties: Mapping[str, Schema], required: Sequence[str] | None = None) -> Schema:

@@ -1,7 +1,7 @@
 """HTTP replies of the app: JSON documents, bytes, and for each error the status that fits it."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from math import ceil
@@ -16,10 +16,10 @@ from batch_core.errors import (
     NotNow,
     OutputNotFound,
     RecordNotFound,
+    SelectionNotFound,
     ServiceError,
     SettingsError,
 )
-from batch_core.http.health import Check
 from batch_core.live import Live
 from batch_core.state.record import TaskRecord
 from batch_core.submission import Submission
@@ -29,6 +29,7 @@ _STATUS: Final[Mapping[type[AppError], int]] = {
     NotAFile: 400,
     BlobNotFound: 404,
     RecordNotFound: 404,
+    SelectionNotFound: 404,
     OutputNotFound: 404,
     NotNow: 409,
     SettingsError: 503,
@@ -97,16 +98,6 @@ def record_reply(record: TaskRecord, status: int = 200, live: Live | None = None
     if live and live.state != "unknown" and not record.cancel_requested_at and not record.output_tries:
         document["reason"] = live.reason
     return Reply(status=status, document=document)
-
-
-def health_reply(checks: Sequence[Check]) -> Reply:
-    """Return 200 if all is well, else 503."""
-    is_ok = all(check.is_ok for check in checks)
-    document = {
-        "status": "ok" if is_ok else "unhealthy",
-        "checks": {check.name: {"ok": check.is_ok, "detail": check.detail} for check in checks},
-    }
-    return Reply(status=200 if is_ok else 503, document=document)
 
 
 def error_reply(error: AppError) -> Reply:

@@ -4,6 +4,7 @@ from collections import Counter
 from datetime import datetime, timedelta
 from typing import Final
 
+from batch_core.http.pauses import paused_document
 from batch_core.http.replies import Reply
 from batch_core.state.statistics import Statistics
 from batch_core.state.tally import Minute
@@ -21,6 +22,7 @@ def summary_reply(summary: Summary) -> Reply:
         "minutes": _minutes(summary.statistics, summary.at) if summary.statistics else None,
         "pools": None if summary.pools is None else [_pool(pool) for pool in summary.pools],
         "ticks": summary.statistics.ticks if summary.statistics else None,
+        "paused": paused_document(summary.paused) if summary.paused else None,
         "routes_problem": summary.routes_problem,
     }
     return Reply(status=200, document=document)

@@ -101,6 +101,9 @@ class TaskRecord:
     output_tries: int = 0
     submitted_at: datetime | None = None
     cancel_requested_at: datetime | None = None
+    #: Who asked for it by hand, and who asked to stop it, as far as the host says.
+    asked_by: str | None = None
+    cancel_asked_by: str | None = None
     #: By which a submission knows the records that it made itself.
     submission: str | None = None
     #: Task ids of the attempt before and, once it was requested, the one after.

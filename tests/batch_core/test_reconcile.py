@@ -244,8 +244,8 @@ async def test_a_tick_that_finds_all_as_it_should_be_changes_nothing(app, calls)
     calls.clear()
     await reconcile(later(app, minutes=5))
     assert {call.method for call in calls} == {"GET"}
-    # The days, the day's open work, the jobs that are noted, what is live in the task's.
-    assert len(calls) == 4
+    # The days, the day's open work, the jobs that are noted, what is live in the task's, selections.
+    assert len(calls) == 5
 
 
 async def test_a_day_without_open_work_is_forgotten_when_nobody_noted_it_for_long(app):

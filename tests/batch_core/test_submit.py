@@ -110,9 +110,9 @@ async def test_many_files_are_handed_over_in_few_calls(app, calls):
     to_batch = [call for call in calls if call.service == "batch"]
     # The job, then 100 and 20 tasks.
     assert len(to_batch) == 3
-    # Today's job (asked and noted), three transactions of insertions and two of changes; and of a new day's first file
-    # one more, which finds that the day is not noted, and three that note it.
-    assert len([call for call in calls if call.service == "table"]) == 11
+    # What is paused, today's job (asked and noted), three transactions of insertions and two of changes; and of a new
+    # day's first file one more, which finds that the day is not noted, and three that note it.
+    assert len([call for call in calls if call.service == "table"]) == 12
 
 
 async def test_the_calls_made_for_one_file(app, calls):

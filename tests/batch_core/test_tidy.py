@@ -32,9 +32,14 @@ NOTHING = TidyReport()
 
 
 async def states(app: App) -> dict[str, BatchJobState]:
-    """List the jobs on the app's pool."""
-    jobs = [job async for job in app.clients.batch.list_jobs() if job.pool_info.pool_id == app.settings.pool.id]
-    return {job.id: job.state for job in jobs}
+    """List the jobs on the app's pool, once none of them is just being terminated."""
+    async with asyncio.timeout(30):
+        while True:
+            listed = [job async for job in app.clients.batch.list_jobs()]
+            found = {job.id: job.state for job in listed if job.pool_info.pool_id == app.settings.pool.id}
+            if BatchJobState.TERMINATING not in found.values():
+                return found
+            await asyncio.sleep(0.05)
 
 
 async def done(app: App) -> str:

@@ -67,6 +67,8 @@ async def test_up_names_every_address_brings_a_file_through_and_ends_with_a_proc
         text = process.log.read_text()
         assert [port for port in ports.values() if f":{port}" not in text] == []
         assert "AccountKey" not in text
+        (first,) = re.findall(r"http://\S+", text.partition("Ctrl-C ends it.")[2])[:1]
+        assert first == f"http://127.0.0.1:{ports['host']}/api/dashboard"
         assert "retry_task does not run: disabled by the app settings" in text
         await drop(tmp_path, file)
         await output_is(AppSettings.read(file), "dropped file.txt", b"hello from up\n")

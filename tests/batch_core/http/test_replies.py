@@ -15,7 +15,7 @@ from batch_core.errors import (
 )
 from batch_core.http import replies
 from batch_core.http.functions import responding
-from batch_core.http.health import Check
+from batch_core.http.health import Check, health_reply
 from batch_core.http.replies import Content, Reply
 from batch_core.http.requests import SubmitRequest
 from batch_core.state.record import DetectedBy, TaskRecord, TaskState
@@ -90,15 +90,15 @@ def test_one_problem_is_reported_once(error):
 
 def test_every_reply_ends_with_a_line_end():
     good = Check(name="table", is_ok=True, detail="answers")
-    for reply in (replies.error_reply(RecordNotFound("x")), replies.health_reply([good])):
+    for reply in (replies.error_reply(RecordNotFound("x")), health_reply([good])):
         assert reply.body.endswith(b"}\n")
 
 
 def test_health_is_503_as_soon_as_one_part_is_broken():
     good, bad = Check(name="table", is_ok=True, detail="answers"), Check(name="pool", is_ok=False, detail="no pool")
-    assert replies.health_reply([good]).status == 200
-    assert replies.health_reply([good, bad]).status == 503
-    assert json.loads(replies.health_reply([bad]).body) == {
+    assert health_reply([good]).status == 200
+    assert health_reply([good, bad]).status == 503
+    assert json.loads(health_reply([bad]).body) == {
         "status": "unhealthy",
         "checks": {"pool": {"ok": False, "detail": "no pool"}},
     }

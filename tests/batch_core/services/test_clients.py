@@ -261,7 +261,8 @@ async def test_a_record_that_was_just_read_is_not_read_again(app, calls):
     stored = await recorded_only(app, await dropped(app, "a.txt"))
     calls.clear()
     await hand_over(app, [stored])
-    assert [call.service for call in calls] == ["batch", "batch", "table"]
+    # What is paused, the job, the task, and the record.
+    assert [call.service for call in calls] == ["table", "batch", "batch", "table"]
 
 
 # Tokens for nodes

@@ -1,0 +1,49 @@
+// What the app's timers did last.
+
+import { byId, el, show, since } from "./dom.js";
+import { duration, number, now } from "./words.js";
+
+const TITLES = {
+  collect_outputs: "Collect output",
+  sweep_files: "Find missed files",
+  reconcile_tasks: "Finish interrupted work",
+  scale_pools: "Scale pools",
+  tidy_jobs: "Tidy jobs",
+};
+const LATE = 20 * 60 * 1000;
+
+export function showTicks(ticks) {
+  const known = Object.keys(TITLES).filter((name) => ticks?.[name]);
+  const rows = known.map((name) => row(TITLES[name], ticks[name]));
+  const empty = el(
+    "p",
+    { class: "dim" },
+    ticks ? "No timer has run yet: the first does within a minute of the app's start." : "Not known right now.",
+  );
+  show(byId("ticks"), rows.length ? el("ul", { class: "ticks" }, rows) : empty);
+}
+
+function row(title, tick) {
+  const isLate = now() - Date.parse(tick.at) > LATE;
+  const ago = el(
+    "span",
+    { class: isLate ? "ago late" : "ago" },
+    since(tick.at),
+    " ago",
+    isLate && " – is it still running?",
+  );
+  return el("li", {}, el("b", {}, title), ago, el("span", { class: "did" }, did(tick)));
+}
+
+function did(tick) {
+  const done = Object.entries(tick.did ?? {}).flatMap(([what, count]) => counted(what, count));
+  const words = done.length ? done.join(", ") : "nothing to do";
+  return `${words}${tick.is_complete === false ? ", not done yet" : ""} · took ${duration(tick.seconds)}`;
+}
+
+function counted(what, count) {
+  if (count && typeof count === "object") {
+    return Object.entries(count).flatMap(([kind, some]) => counted(kind, some));
+  }
+  return [`${typeof count === "number" ? number(count) : count} ${what.replaceAll("_", " ")}`];
+}

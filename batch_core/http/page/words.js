@@ -1,0 +1,130 @@
+// What figures, times and states are called. Ages are by the service's clock: that of this machine may be wrong.
+
+export const STATES = {
+  queued: "Queued",
+  submitted: "Submitted",
+  succeeded: "Succeeded",
+  failed: "Failed",
+  output_lost: "Output lost",
+  cancelled: "Cancelled",
+  rejected: "Rejected",
+};
+
+/** States that no task leaves. */
+export const FINAL = new Set(["succeeded", "failed", "output_lost", "cancelled", "rejected"]);
+
+let skew = 0;
+
+/** Note the service's time, as a reply's header has it. */
+export function noteTime(header) {
+  const theirs = Date.parse(header);
+  // A header has whole seconds: less than two apart is the same time.
+  skew = Number.isNaN(theirs) || Math.abs(theirs - Date.now()) < 2000 ? 0 : theirs - Date.now();
+}
+
+export const now = () => Date.now() + skew;
+
+export const number = (value) => value.toLocaleString("en");
+
+export function duration(seconds) {
+  if (seconds < 10 && seconds % 1) {
+    return `${seconds.toFixed(1)} s`;
+  }
+  if (seconds < 60) {
+    return `${Math.floor(seconds)} s`;
+  }
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) {
+    return `${minutes} min`;
+  }
+  const hours = Math.floor(minutes / 60);
+  return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} days`;
+}
+
+/** Return how long ago a moment was, in whole seconds and more. */
+export const age = (moment) => duration(Math.max(0, Math.floor((now() - Date.parse(moment)) / 1000)));
+
+/** Return how long something took, or null where it has not begun or not ended. */
+export function took(begin, end) {
+  return begin && end ? duration(Math.max(0, Math.round(Date.parse(end) - Date.parse(begin)) / 1000)) : null;
+}
+
+export function bytes(size) {
+  if (size < 1000) {
+    return size === 1 ? "1 byte" : `${size} bytes`;
+  }
+  const power = Math.min(4, Math.floor(Math.log10(size) / 3));
+  const value = size / 1000 ** power;
+  return `${value < 10 ? value.toFixed(1) : Math.round(value)} ${["", "kB", "MB", "GB", "TB"][power]}`;
+}
+
+export const times = (count, one, many = `${one}s`) => `${number(count)} ${count === 1 ? one : many}`;
+
+/** Return the state of a task as people say it: one that Batch has may run, or wait. */
+export function phase(task) {
+  if (task.state !== "submitted") {
+    return STATES[task.state] ?? task.state;
+  }
+  if (task.cancel_requested_at) {
+    return "Stopping";
+  }
+  const phases = { active: "Waiting", running: "Running", preparing: "Starting", completed: "Ending" };
+  return phases[task.live?.state] ?? STATES.submitted;
+}
+
+/** Return the class that colours a state. */
+export function tone(task) {
+  return task.state === "submitted" && phase(task) === "Waiting" ? "waiting" : task.state;
+}
+
+/** Return why a task is where it is. What the state beside it says already is left out of the app's sentences. */
+export function why(task) {
+  const rest = because(task).replace(/^it (is )?/, "");
+  return rest.replace(phase(task) === "Waiting" ? /^waits (?=for )/ : new RegExp(`^${phase(task)} (?=on )`, "i"), "");
+}
+
+function because(task) {
+  switch (task.state) {
+    case "queued":
+      return task.reason ?? "waits to be handed to Batch";
+    case "submitted":
+      return submitted(task);
+    case "succeeded":
+      return succeeded(task);
+    case "failed":
+      return failed(task);
+    default:
+      return task.reason ?? "";
+  }
+}
+
+function submitted(task) {
+  if (task.live?.state === "running") {
+    return `on node ${shortNode(task.live.node_id)}`;
+  }
+  return task.live?.state === "preparing"
+    ? task.live.reason
+    : (task.reason ?? task.live?.reason ?? "it has ended, or Batch has not answered");
+}
+
+function succeeded(task) {
+  const printed =
+    task.stdout_size === null ? null : task.stdout_size ? `printed ${bytes(task.stdout_size)}` : "printed nothing";
+  return [printed, task.files ? "made files" : null].filter(Boolean).join(", ");
+}
+
+function failed(task) {
+  const code = task.exit_code === null ? null : `exit code ${task.exit_code}`;
+  const reason = task.reason ?? task.failure_message ?? (code ? null : task.failure_code);
+  return code && reason && !reason.includes(code) ? `${code}: ${reason}` : (reason ?? code ?? "");
+}
+
+/** Return the part of a node's id that no other has. */
+export function shortNode(id) {
+  return !id ? "?" : id.length <= 14 ? id : `${id.slice(0, 10)}…`;
+}
+
+/** Return words of the app as a sentence of their own. */
+export function sentence(text) {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;
+}

@@ -1,0 +1,124 @@
+"""Selections by HTTP: what a request asks for of many tasks at once, and what it is answered."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from difflib import get_close_matches
+from typing import Final
+
+from batch_core.errors import InvalidRequest
+from batch_core.http.replies import Reply
+from batch_core.naming import MAX_BLOB_NAME_LENGTH, is_blob_name, name_length
+from batch_core.problems import Problems
+from batch_core.selections import Wanted
+from batch_core.state.listing import RecordFilter
+from batch_core.state.record import TaskState
+from batch_core.state.selections import Action, Selection
+
+_WORDS: Final = ("action", "state", "day", "route", "prefix", "dry_run")
+_EXAMPLE: Final = '{"action": "retry", "state": ["failed"], "dry_run": true}'
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelectionRequest:
+    """What `POST /api/selections` asks for."""
+
+    wanted: Wanted
+    is_dry_run: bool
+
+    @classmethod
+    def parse(cls, body: bytes) -> "SelectionRequest":
+        """Read the JSON body; raises `InvalidRequest` with every problem at once."""
+        document = _document(body)
+        problems = Problems()
+        for name in sorted(document.keys() - set(_WORDS)):
+            near = get_close_matches(name, _WORDS, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(_WORDS)}"
+            problems.note(f"{name!r} is not known: {hint}")
+        action = document.get("action")
+        if action not in list(Action):
+            problems.note(f"'action' must be {' or '.join(Action)}")
+        states = _states(document.get("state"), problems)
+        texts = {name: _text(name, document.get(name), problems) for name in ("day", "route", "prefix")}
+        day = _day(texts["day"], problems)
+        if not isinstance(document.get("dry_run", False), bool):
+            problems.note("'dry_run' must be true or false")
+        problems.raise_as(InvalidRequest)
+        wanted = RecordFilter(states=states, route=texts["route"] or None, prefix=texts["prefix"] or "")
+        return cls(
+            wanted=Wanted(action=Action(str(action)), filter=wanted, day=day),
+            is_dry_run=bool(document.get("dry_run", False)),
+        )
+
+
+def count_reply(number: int, *, is_all: bool) -> Reply:
+    """Return how many tasks are meant."""
+    return Reply(status=200, document={"count": number, "is_all": is_all})
+
+
+def selection_reply(selection: Selection) -> Reply:
+    """Return a selection with 200 if it has been carried out, with 202 while it is under way."""
+    return Reply(status=200 if selection.finished_at else 202, document=_shown(selection))
+
+
+def one_reply(selection: Selection) -> Reply:
+    return Reply(status=200, document=_shown(selection))
+
+
+def selections_reply(selections: Sequence[Selection]) -> Reply:
+    return Reply(status=200, document={"selections": [_shown(one) for one in selections]})
+
+
+def _shown(selection: Selection) -> dict[str, object]:
+    wanted = selection.wanted
+    return {
+        "selection_id": selection.selection_id,
+        "action": selection.action,
+        "state": sorted(wanted.states),
+        "day": selection.day,
+        "route": wanted.route,
+        "prefix": wanted.prefix,
+        "asked_at": selection.asked_at,
+        "asked_by": selection.asked_by,
+        "done": selection.done,
+        "refused": selection.refused,
+        "refusal": selection.refusal,
+        "finished_at": selection.finished_at,
+    }
+
+
+def _document(body: bytes) -> Mapping[str, object]:
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError) as exc:
+        raise InvalidRequest([f"the body is not JSON: send {_EXAMPLE}, with a Content-Length"]) from exc
+    if not isinstance(document, dict):
+        raise InvalidRequest([f"the body is no object: send {_EXAMPLE}"])
+    return document
+
+
+def _states(value: object, problems: Problems) -> frozenset[TaskState]:
+    names = [value] if isinstance(value, str) else value
+    if isinstance(names, list) and all(isinstance(name, str) and name in set(TaskState) for name in names):
+        return frozenset(map(TaskState, names))
+    if value is not None:
+        problems.note(f"'state' must be a list of {', '.join(TaskState)}")
+    return frozenset()
+
+
+def _text(name: str, value: object, problems: Problems) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str) and name_length(value) <= MAX_BLOB_NAME_LENGTH and is_blob_name(value or "x"):
+        return value
+    problems.note(f"{name!r} must be a text of up to {MAX_BLOB_NAME_LENGTH} characters")
+    return ""
+
+
+def _day(text: str, problems: Problems) -> str | None:
+    try:
+        return f"{date.fromisoformat(text):%Y%m%d}" if text else None
+    except ValueError:
+        problems.note(f"'day' is {text[:100]!r}: it must be a day such as 2026-11-30")
+        return None

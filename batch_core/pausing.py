@@ -1,0 +1,41 @@
+"""A person pauses the intake, or a route, and resumes it.
+
+Files that come meanwhile are recorded, wait as `queued` with that reason, and go on with the next tick once it is
+resumed. What Batch has already runs on.
+"""
+
+from difflib import get_close_matches
+
+from batch_core.app import App
+from batch_core.errors import InvalidRequest, NotNow, RoutesError
+from batch_core.state.pauses import Pause, Paused
+
+
+async def pause(app: App, route: str | None, asked_by: str | None = None) -> Paused:
+    """Pause the intake, or a route, and return all pauses; one that is paused already stays so.
+
+    Raises `InvalidRequest` for a route that there is not, `NotNow` while the routes cannot be read, and `ServiceError`.
+    """
+    if route is not None:
+        _check(app, route)
+    paused = await app.pauses.current()
+    if (paused.intake if route is None else paused.routes.get(route)) is None:
+        await app.pauses.begin(Pause(route=route, since=app.now(), asked_by=asked_by))
+    return await app.pauses.current()
+
+
+async def resume(app: App, route: str | None) -> Paused:
+    """Let the intake, or a route, go on, and return what is paused still; idempotent. Raises `ServiceError`."""
+    await app.pauses.end(route)
+    return await app.pauses.current()
+
+
+def _check(app: App, route: str) -> None:
+    try:
+        names = [one.name for one in app.routes().routes]
+    except RoutesError as exc:
+        raise NotNow(f"which routes there are is not known: {exc}") from exc
+    if route not in names:
+        near = get_close_matches(route, names, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
+        raise InvalidRequest([f"'route' is {route[:100]!r}, which is no route: {hint}"])

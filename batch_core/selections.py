@@ -1,0 +1,173 @@
+"""Many tasks are cancelled or retried at once: counted first, begun by the request, and carried out by the ticks.
+
+A selection is noted before anything is done, and how far it has come after each page: so an interrupted one goes on
+where it was. To cancel or to retry a task twice does what once does.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final
+
+from batch_core.app import App
+from batch_core.cancel import cancel
+from batch_core.errors import (
+    BlobNotFound,
+    InvalidRequest,
+    NotAFile,
+    NotNow,
+    RecordNotFound,
+    ServiceError,
+    TooManyAttempts,
+)
+from batch_core.listing import TaskQuery, pages
+from batch_core.retry import retry
+from batch_core.state.listing import Place, RecordFilter
+from batch_core.state.record import TaskRecord, TaskState
+from batch_core.state.selections import MOST, Action, Selection, new_selection_id
+from batch_core.time_budget import TimeBudget
+
+logger = logging.getLogger(__name__)
+
+#: Tasks of a page, and those that are done at the same time.
+_PER_PAGE: Final = 100
+_AT_ONCE: Final = 8
+#: How long a request goes on with what it asks for; the ticks do the rest.
+_AT_FIRST: Final = timedelta(seconds=10)
+#: Tasks that a count looks at.
+_MOST_COUNTED: Final = 5000
+_OPEN: Final = frozenset({TaskState.QUEUED, TaskState.SUBMITTED})
+KEPT: Final = timedelta(days=30)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What is to be done to which tasks: those of these states, and of a day, a route, a name that begins so."""
+
+    action: Action
+    filter: RecordFilter
+    day: str | None = None
+
+    def check(self) -> None:
+        """Raise `InvalidRequest` where the states do not go with what is to be done."""
+        states = self.filter.states
+        if not states:
+            raise InvalidRequest(["'state' is missing: say which tasks are meant, such as failed"])
+        if self.action is Action.CANCEL and not states <= _OPEN:
+            raise InvalidRequest(["only queued and submitted tasks can be cancelled"])
+        if self.action is Action.RETRY and states & _OPEN:
+            raise InvalidRequest(["queued and submitted tasks have not ended: they cannot be retried"])
+
+
+async def count(app: App, wanted: Wanted) -> tuple[int, bool]:
+    """Return how many tasks are meant, and whether these are all: up to 5,000 are looked at, in at most nine calls.
+
+    Raises `InvalidRequest`, and the `ServiceError` that fits.
+    """
+    wanted.check()
+    query = TaskQuery(wanted=wanted.filter, day=wanted.day, limit=_MOST_COUNTED)
+    records, following = await _page(app, query, None)
+    return sum(_is_meant(wanted.action, record) for record in records), following is None
+
+
+async def ask(app: App, wanted: Wanted, asked_by: str | None = None) -> Selection:
+    """Note what is asked for, and begin with it.
+
+    Raises `InvalidRequest`, `NotNow` while too many are under way, and the `ServiceError` that fits.
+    """
+    wanted.check()
+    under_way = [one for one in await app.selections.newest() if one.finished_at is None]
+    if len(under_way) >= MOST // 2:
+        raise NotNow(f"{len(under_way)} selections are under way: wait until some have been carried out")
+    now = app.now()
+    selection = Selection(
+        selection_id=new_selection_id(now),
+        action=wanted.action,
+        wanted=wanted.filter,
+        day=wanted.day,
+        asked_at=now,
+        asked_by=asked_by,
+    )
+    return await _carry_out(app, await app.selections.add(selection), TimeBudget(_AT_FIRST))
+
+
+async def carry_out_all(app: App, budget: TimeBudget) -> int:
+    """Go on with the selections that are under way, the oldest first; return how many tasks were done.
+
+    Raises the `ServiceError` that fits, and `OutOfTime`.
+    """
+    done = 0
+    for selection in reversed(await app.selections.newest()):
+        if selection.finished_at is None:
+            done += (await _carry_out(app, selection, budget)).done - selection.done
+            budget.check()
+    return done
+
+
+async def _carry_out(app: App, selection: Selection, budget: TimeBudget) -> Selection:
+    """Go on with a selection until it or the time is at its end, or a service or another instance is in the way."""
+    query = TaskQuery(wanted=selection.wanted, day=selection.day, limit=_PER_PAGE)
+    while selection.finished_at is None and not budget.is_spent:
+        records, following = await _page(app, query, selection.place)
+        meant = [
+            record
+            for record in records
+            if _is_meant(selection.action, record) and record.recorded_at < selection.asked_at
+        ]
+        try:
+            refusals = await _do(app, selection, meant)
+        except ServiceError as exc:
+            logger.warning("Selection %s goes on later: %s", selection.selection_id, exc)
+            break
+        further = replace(
+            selection,
+            place=following,
+            done=selection.done + len(meant) - len(refusals),
+            refused=selection.refused + len(refusals),
+            refusal=refusals[-1] if refusals else selection.refusal,
+            finished_at=app.now() if following is None else None,
+        )
+        saved = await app.selections.save(further)
+        if saved is None:
+            break
+        selection = saved
+    return selection
+
+
+async def _page(app: App, query: TaskQuery, place: Place | None) -> tuple[list[TaskRecord], Place | None]:
+    found: list[TaskRecord] = []
+    further: Place | None = None
+    async for records, following in pages(app, query, place):
+        found += records
+        further = following
+    return found, further
+
+
+def _is_meant(action: Action, record: TaskRecord) -> bool:
+    """Return whether there is something to do: it has not been asked for already."""
+    return (record.cancel_requested_at if action is Action.CANCEL else record.retried_as) is None
+
+
+async def _do(app: App, selection: Selection, records: Sequence[TaskRecord]) -> list[str]:
+    """Cancel or retry the tasks; return why some of them cannot be. Raises the first `ServiceError`."""
+    at_once = asyncio.Semaphore(_AT_ONCE)
+
+    async def do(record: TaskRecord) -> str | None:
+        async with at_once:
+            try:
+                if selection.action is Action.CANCEL:
+                    await cancel(app, record.task_id, selection.asked_by)
+                else:
+                    await retry(app, record.task_id, selection.asked_by)
+            except (BlobNotFound, NotAFile, NotNow, RecordNotFound, TooManyAttempts) as exc:
+                return f"{record.task_id}: {exc}"
+        return None
+
+    # All of them are tried: what was done stays done, and is passed over the next time.
+    results = await asyncio.gather(*map(do, records), return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return [why for why in results if isinstance(why, str)]

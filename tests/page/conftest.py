@@ -1,0 +1,136 @@
+"""A real Chromium that looks at the dashboard of a real host, with real Azurite and the real emulator behind it."""
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+
+from tests.system import System, running_system
+
+#: Nothing of a browser's own is to be fetched, and root has no sandbox.
+_ARGUMENTS = [
+    *("--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+    *(["--no-sandbox"] if os.geteuid() == 0 else []),
+]
+_NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+
+_ROUTES = """
+unmatched = "reject"
+
+[[routes]]
+name = "gated"
+match = "gated/**"
+command = "/bin/bash -c 'echo begun; while [ ! -e {gate}/open ]; do sleep 0.1; done; cat \\"$INPUT_FILE\\"'"
+
+[[routes]]
+name = "broken"
+match = "broken/**"
+command = "/bin/bash -c 'echo \\"cannot read the header\\" >&2; exit 3'"
+
+[[routes]]
+name = "endless"
+match = "endless/**"
+command = "/bin/sleep 600"
+
+[[routes]]
+name = "quick"
+match = "quick/**"
+command = "/bin/bash -c 'cat \\"$INPUT_FILE\\"; echo made > made.txt'"
+outputs = ["made.txt"]
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dashboard:
+    """A stack, the address of its dashboard, and a gate: tasks of the route `gated` wait until it is open."""
+
+    system: System
+    gate: Path
+
+    @property
+    def url(self) -> str:
+        return f"{self.system.url}/api/dashboard"
+
+    def open_gate(self) -> None:
+        (self.gate / "open").touch()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tab:
+    """A page in a browser, and what it has complained about."""
+
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    found = next(filter(None, map(shutil.which, _NAMES)), None)
+    if found is None:
+        pytest.skip("there is no Chromium on this machine: `apt-get install chromium` brings one")
+    return found
+
+
+@pytest.fixture(scope="session")
+async def browser(chromium: str) -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        running = await playwright.chromium.launch(executable_path=chromium, args=_ARGUMENTS)
+        yield running
+        await running.close()
+
+
+@pytest.fixture(scope="session")
+async def dashboard(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Dashboard]:
+    folder = tmp_path_factory.mktemp("dashboard")
+    gate = folder / "gate"
+    gate.mkdir()
+    routes = folder / "own-routes.toml"
+    routes.write_text(_ROUTES.format(gate=gate))
+    settings = {"ROUTES_FILE": str(routes), "POOL_TASK_SLOTS_PER_NODE": "4", "COLLECT_SCHEDULE": "* * * * * *"}
+    async with running_system(folder, **settings) as system:
+        yield Dashboard(system=system, gate=gate)
+
+
+@pytest.fixture
+async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
+    made = await browser.new_context(viewport={"width": 1440, "height": 900})
+    made.set_default_timeout(30_000)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def tab(context: BrowserContext) -> AsyncIterator[Tab]:
+    """A tab in which no script may fail, no dialog of a script may open, and no policy may be violated."""
+    made = Tab(page=await context.new_page())
+    made.page.on("pageerror", lambda error: made.complaints.append(str(error)))
+    made.page.on("dialog", lambda dialog: made.complaints.append(f"a dialog opened: {dialog.message}"))
+
+    def note(message):
+        if "Content Security Policy" in message.text:
+            made.complaints.append(message.text)
+
+    made.page.on("console", note)
+    yield made
+    assert made.complaints == []
+
+
+#: Seconds of the page's timers pass ten times as fast: what is shown is asked for every 0.3 s.
+_HASTE = """{
+    const set = window.setTimeout;
+    window.setTimeout = (act, wait) => set(act, wait >= 1000 ? wait / 10 : wait);
+}"""
+
+
+@pytest.fixture
+async def page(tab: Tab, dashboard: Dashboard) -> Page:
+    """The dashboard, up to date."""
+    await tab.page.add_init_script(_HASTE)
+    await tab.page.goto(dashboard.url)
+    await tab.page.locator("#freshness.fresh").wait_for()
+    return tab.page
