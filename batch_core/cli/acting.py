@@ -1,9 +1,10 @@
 """`batchdrop submit`, `cancel` and `retry`: what a person does about a file or a task."""
 
+import getpass
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Final
 
 from cyclopts import Parameter
 
@@ -16,6 +17,8 @@ from batch_core.retry import retry as retry_task
 from batch_core.state.record import TaskRecord, TaskState
 from batch_core.submission import Submission
 
+#: Of a person, in characters.
+_LONGEST_NAME: Final = 100
 type _Blob = Annotated[str, Parameter(help="The name of a file in the input container.", name="NAME")]
 type _TaskIds = Annotated[
     list[str], Parameter(help="The ids of tasks.", name="TASK_ID...", negative="", json_list=False)
@@ -60,7 +63,7 @@ def retry(task_ids: _TaskIds, /, *, options: Options = DEFAULTS) -> int:
 
 
 async def _submit(session: Session, name: str, route: str | None, *, is_forced: bool) -> int:
-    submission = await take_by_hand(session.app, name, is_forced=is_forced, route=route)
+    submission = await take_by_hand(session.app, name, is_forced=is_forced, route=route, asked_by=_person())
     return _report(session, submission)
 
 
@@ -98,7 +101,7 @@ async def _each(session: Session, task_ids: Sequence[str], act: _Act) -> int:
 
 
 async def _cancel(session: Session, task_id: str) -> int:
-    record = await cancel_task(session.app, task_id)
+    record = await cancel_task(session.app, task_id, _person())
     if session.terminal.is_json:
         document: Mapping[str, object] = asdict(record)
         session.terminal.document(document)
@@ -108,4 +111,12 @@ async def _cancel(session: Session, task_id: str) -> int:
 
 
 async def _retry(session: Session, task_id: str) -> int:
-    return _report(session, await retry_task(session.app, task_id))
+    return _report(session, await retry_task(session.app, task_id, _person()))
+
+
+def _person() -> str | None:
+    """Return the name of this machine's user, who is written into records as the one who asked; None without one."""
+    try:
+        return getpass.getuser()[:_LONGEST_NAME]
+    except (OSError, KeyError):
+        return None

@@ -1,6 +1,7 @@
 """`batchdrop submit`, `cancel`, `retry` and `drop`."""
 
 import asyncio
+import getpass
 
 import pytest
 
@@ -27,7 +28,8 @@ async def test_a_file_is_submitted_once_unless_it_is_forced(app, batchdrop):
     forced = await batchdrop("submit", "a.txt", "--force", "--json")
     (document,) = forced.documents
     assert (document["attempt"], document["is_new"]) == (2, True)
-    assert (await record_of(app, document["task_id"])).detected_by == "http"
+    record = await record_of(app, document["task_id"])
+    assert (record.detected_by, record.asked_by) == ("http", getpass.getuser())
 
 
 async def test_a_route_can_be_named_and_one_that_does_not_exist_is_refused(app, batchdrop, tmp_path):

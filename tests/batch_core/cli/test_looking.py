@@ -5,6 +5,7 @@ import json
 import pytest
 
 from batch_core.cli import task_list
+from batch_core.pausing import pause
 from tests.batch_core.steps import cancel_all, collected, dropped, submitted, with_command
 from tests.hostile_names import LISTED
 
@@ -169,6 +170,21 @@ async def test_the_summary_is_that_of_the_http_api(app, batchdrop):
     (document,) = (await batchdrop("summary", "--json")).documents
     assert (document["open"]["submitted"], document["pools"][0]["id"]) == (1, app.settings.pool.id)
     await cancel_all(app, [record])
+
+
+async def test_what_is_paused_is_said(app, batchdrop):
+    await pause(app, None, "Ann\x1b[31m")
+    first, *_ = (await batchdrop("summary")).lines
+    assert first.startswith("paused      the intake, since 2")
+    assert first.endswith(r", by Ann\x1b[31m")
+
+
+async def test_a_summary_without_any_answer_says_what_is_not_known(batchdrop):
+    nowhere = {"DATA_STORAGE": storage_nowhere(), "BATCH_ENDPOINT": "http://127.0.0.1:9"}
+    done = await batchdrop("summary", **nowhere)
+    assert done.code == 0
+    assert done.lines[:2] == ["open        unknown: no answer in time", "today       unknown: no answer in time"]
+    assert "it is not known: " in done.lines[-1]
 
 
 async def test_services_that_do_not_answer_make_no_traceback(batchdrop, environment):
