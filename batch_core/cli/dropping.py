@@ -1,7 +1,7 @@
 """`batchdrop drop`: files of this machine become blobs of the input container, and so tasks."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +19,7 @@ from batch_core.cli.escaping import in_line
 from batch_core.cli.session import DEFAULTS, Options, Session, run
 from batch_core.cli.terminal import Terminal
 from batch_core.naming import BlobVersion, task_id
-from batch_core.services.uploading import Progressing, upload
+from batch_core.services.uploading import upload
 
 #: Files that are sent at the same time.
 _AT_ONCE: Final = 8
@@ -51,6 +51,10 @@ def drop(
     return run(options, partial(_drop, planned=planned, is_awaited=wait))
 
 
+#: Is called with a number of bytes that was sent.
+type _Noting = Callable[[int], None]
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Dropped:
     """A blob that was written, the id that its task has or would have, and why it has none, if so."""
@@ -65,10 +69,13 @@ class _Dropped:
 
 
 async def _drop(session: Session, planned: Sequence[Dropping], *, is_awaited: bool) -> int:
-    dropped: list[_Dropped] = []
-    async for one in _upload_all(session, planned):
-        dropped.append(one)
+    with _progress(session.terminal, planned) as note:
+        dropped, error = await _upload_all(session.app, planned, note)
+    # Below the progress, which draws over what is printed meanwhile. What arrived is reported first.
+    for one in dropped:
         _report(session.terminal, one, is_awaited=is_awaited)
+    if error is not None:
+        raise error
     with_tasks = {one.task_id: one.version.name for one in dropped if one.why_no_task is None}
     return await await_all(session, with_tasks) if is_awaited else 0
 
@@ -88,56 +95,55 @@ def _report(terminal: Terminal, one: _Dropped, *, is_awaited: bool) -> None:
             terminal.line(one.task_id)
 
 
-async def _upload_all(session: Session, planned: Sequence[Dropping]) -> AsyncIterator[_Dropped]:
-    """Upload some files at a time; markers of folders after their files, which are not taken by themselves."""
-    app = session.app
+async def _upload_all(
+    app: App, planned: Sequence[Dropping], note: _Noting
+) -> tuple[list[_Dropped], BaseException | None]:
+    """Upload some files at a time; markers of folders after their files, which are not taken by themselves.
+
+    Returns those that arrived, and the first error, after which no more are begun.
+    """
     markers = [one for one in planned if why_ignored(app, one.name) is None]
     others = [one for one in planned if why_ignored(app, one.name) is not None]
-    with _progress(session.terminal, len(planned)) as progress:
-        for some in (others, markers):
-            for first in range(0, len(some), _AT_ONCE):
-                sending = [_upload(app, one, progress) for one in some[first : first + _AT_ONCE]]
-                ended = await asyncio.gather(*sending, return_exceptions=True)
-                for one in ended:
-                    if isinstance(one, _Dropped):
-                        yield one
-                # What arrived is reported first.
-                for one in ended:
-                    if isinstance(one, BaseException):
-                        raise one
+    dropped: list[_Dropped] = []
+    for some in (others, markers):
+        for first in range(0, len(some), _AT_ONCE):
+            sending = [_upload(app, one, note) for one in some[first : first + _AT_ONCE]]
+            ended = await asyncio.gather(*sending, return_exceptions=True)
+            dropped += [one for one in ended if isinstance(one, _Dropped)]
+            if errors := [one for one in ended if isinstance(one, BaseException)]:
+                return dropped, errors[0]
+    return dropped, None
 
 
-async def _upload(app: App, one: Dropping, progress: Progress | None) -> _Dropped:
+async def _upload(app: App, one: Dropping, note: _Noting) -> _Dropped:
+    noted = 0
+
+    async def progressing(sent: int, _: int | None) -> None:
+        nonlocal noted
+        note(sent - noted)
+        noted = sent
+
     try:
         with one.file.open("rb") as content:
             container = app.settings.input_container
-            version = await upload(app.clients.blobs, container, one.name, content, _progressing(one, progress))
+            version = await upload(app.clients.blobs, container, one.name, content, progressing)
     except OSError as exc:
         raise NotDropped(f"cannot read {one.file}: {exc.strerror}") from exc
+    # What is sent in one go is not noted before.
+    note(version.size - noted)
     why_no_task = why_ignored(app, one.name) or app.settings.intake.why_left_alone(version)
     return _Dropped(file=one.file, version=version, why_no_task=why_no_task)
 
 
 @contextmanager
-def _progress(terminal: Terminal, number: int) -> Iterator[Progress | None]:
-    """Give what draws the progress of files on a terminal, and None elsewhere."""
+def _progress(terminal: Terminal, planned: Sequence[Dropping]) -> Iterator[_Noting]:
+    """Give what is called with each number of bytes that was sent: drawn on a terminal, and ignored elsewhere."""
     talk = terminal.talk
     if not talk.is_terminal:
-        yield None
+        yield lambda _sent: None
         return
-    columns = (TextColumn("{task.fields[file]}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    columns = (TextColumn("{task.fields[what]}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    what = in_line(planned[0].name) if len(planned) == 1 else f"{len(planned)} files"
     with Progress(*columns, console=talk, transient=True) as progress:
-        if number > _AT_ONCE:
-            terminal.say(f"{number} files")
-        yield progress
-
-
-def _progressing(one: Dropping, progress: Progress | None) -> Progressing:
-    """Return what notes how much of a file has been sent."""
-    task = progress.add_task("", total=one.file.stat().st_size, file=in_line(one.name)) if progress else None
-
-    async def note(sent: int, size: int | None) -> None:
-        if progress and task is not None:
-            progress.update(task, completed=sent, visible=sent != size)
-
-    return note
+        task = progress.add_task("", total=sum(one.file.stat().st_size for one in planned), what=what)
+        yield lambda sent: progress.advance(task, sent)

@@ -23,6 +23,8 @@ from batch_core.summary import summarize
 
 #: The newest tasks that are watched.
 _NEWEST: Final = 15
+#: What is never cut beside the long names of nodes.
+_OF_NODE: Final = ("STATE", "SINCE", "TASKS", "KIND")
 _UNKNOWN: Final = "unknown: no answer in time"
 
 
@@ -201,13 +203,13 @@ def _troubles(pools: list[Mapping[str, Any]]) -> list[str]:
 def _node_tables(pools: list[Mapping[str, Any]]) -> list[Block]:
     now = datetime.now(UTC)
     rows = [
-        [pool["id"], node["id"], str(node["state"]), age(now - node["since"]), str(node["tasks"]), _kind(node)]
+        [node["id"], pool["id"], str(node["state"]), age(now - node["since"]), str(node["tasks"]), _kind(node)]
         for pool in pools
         for node in pool["node_list"]
     ]
     if not rows:
         return []
-    return ["", Table(columns=["POOL", "NODE", "STATE", "SINCE", "TASKS", "KIND"], rows=rows)]
+    return ["", Table(columns=["NODE", "POOL", *_OF_NODE], rows=rows, whole=frozenset({"POOL", *_OF_NODE}))]
 
 
 def _kind(node: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from cyclopts import Parameter
 
@@ -13,6 +13,12 @@ from batch_core.cli.session import DEFAULTS, Options, Session, run
 from batch_core.http.replies import record_reply
 from batch_core.live import live_task
 
+_NOTHING: Final = (None, "")
+#: What need not be said, by the name of the field, where it differs.
+_EMPTY: Final = {
+    **dict.fromkeys(("submit_tries", "output_tries", "lost_output_retries", "lost_before", "requeues"), (0,)),
+    **dict.fromkeys(("is_route_chosen", "deletes_input", "is_uploaded"), (False,)),
+}
 #: A task: by its id, or by the exact name of its file.
 TASK = "The id of a task, or the exact name of a file; put -- before a name that begins with a hyphen."
 type TaskName = Annotated[str, Parameter(help=TASK, name="TASK_ID|NAME")]
@@ -48,7 +54,7 @@ def lines_of(record: Mapping[str, Any], indent: str = "") -> list[str]:
             lines += [f"{indent}{name}", *lines_of(value, indent + "  ")]
         elif name == "stderr_end" and value:
             lines += [f"{indent}{name}", *(f"{indent}  {in_line(line)}" for line in str(value).splitlines())]
-        elif value is not None and value is not False and value != "":
+        elif value not in _EMPTY.get(name, _NOTHING):
             lines.append(f"{indent}{name:<{22 - len(indent)}}{_value(value)}")
     return lines
 
