@@ -1,16 +1,18 @@
 """Drop files into the input container, as any tool that writes blobs would, and report how their tasks end."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import aiohttp
-from azure.storage.blob.aio import BlobServiceClient
 
+from batch_core.cli import drop_plan
+from batch_core.cli.drop_plan import Dropping
 from batch_core.config.settings import Settings
-from batch_core.naming import MAX_BLOB_NAME_LENGTH, BlobVersion, has_dot_segment, is_blob_name, task_id
+from batch_core.naming import BlobVersion, task_id
+from batch_core.services import uploading
 from local.blob_storage import blob_storage
 from local.errors import StackError
 from local.progress import Progress
@@ -23,14 +25,6 @@ _SUCCEEDED: Final = "succeeded"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dropping:
-    """A file and the name of the blob that it becomes."""
-
-    file: Path
-    name: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class Dropped:
     """A blob that was written, the id of its task, which follows from its version, and why it has none, if so."""
 
@@ -40,47 +34,11 @@ class Dropped:
 
 
 def plan(paths: Sequence[Path], prefix: str = "") -> list[Dropping]:
-    """Return what is to be dropped: a file under its own name, a folder's files under their paths below it.
-
-    The prefix is put before each name as it is. Raises `StackError` for a path that is neither file nor folder, an
-    empty folder, a name that no blob can have, and two files that would become the same blob.
-    """
-    by_name: dict[str, Path] = {}
-    for path in paths:
-        for one in _files(path, prefix):
-            other = by_name.setdefault(one.name, one.file)
-            if other.absolute() != one.file.absolute():
-                raise StackError(
-                    f"nothing was dropped: {other} and {one.file} would both be the blob {one.name!r};"
-                    " drop a folder that holds both, or one after the other"
-                )
-    return [Dropping(file=file, name=name) for name, file in by_name.items()]
-
-
-def _files(path: Path, prefix: str) -> Iterator[Dropping]:
-    if path.is_file():
-        yield Dropping(file=path, name=_blob_name(path, prefix, Path(path.absolute().name)))
-        return
-    if not path.is_dir():
-        reason = "it is neither a file nor a folder" if path.exists() else "there is no such file"
-        raise StackError(f"cannot drop {path}: {reason}")
-    files = sorted(file for file in path.rglob("*") if file.is_file())
-    if not files:
-        raise StackError(f"cannot drop {path}: the folder holds no file")
-    for file in files:
-        yield Dropping(file=file, name=_blob_name(file, prefix, file.relative_to(path)))
-
-
-def _blob_name(file: Path, prefix: str, name: Path) -> str:
-    text = prefix + name.as_posix()
-    if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
-        raise StackError(f"cannot drop {str(file)!r}: its name is not UTF-8, as a blob's must be")
-    if has_dot_segment(text):
-        raise StackError(f"cannot drop {file} as {text!r}: a part '.' or '..' would lead to another blob")
-    if not is_blob_name(text):
-        longest = f"a blob's name has at most {MAX_BLOB_NAME_LENGTH} characters, and none is U+0000"
-        raise StackError(f"cannot drop {file} as {text!r}: {longest}")
-    return text
+    """Return what is to be dropped, as `batchdrop drop` would. Raises `StackError` where that cannot be."""
+    try:
+        return drop_plan.plan(paths, prefix)
+    except drop_plan.NotDropped as exc:
+        raise StackError(str(exc)) from exc
 
 
 async def drop_all(paths: Sequence[Path], settings: AppSettings, *, is_awaited: bool, prefix: str = "") -> bool:
@@ -115,24 +73,12 @@ async def upload(one: Dropping, settings: AppSettings, app_settings: Settings) -
     container = app_settings.input_container
     try:
         async with blob_storage(app_settings, f"writing {one.name!r} to the container {container!r}") as blobs:
-            return await _write(one, blobs, container)
+            with one.file.open("rb") as content:
+                return await uploading.upload(blobs, container, one.name, content)
     except OSError as exc:
         raise StackError(f"cannot read {one.file}: {exc.strerror}") from exc
     except StackError as exc:
         raise StackError(f"{exc} ({up_hint(settings)})") from exc
-
-
-async def _write(one: Dropping, storage: BlobServiceClient, container: str) -> BlobVersion:
-    with one.file.open("rb") as content:
-        written = await storage.get_blob_client(container, one.name).upload_blob(content, overwrite=True)
-        size = content.tell()
-    return BlobVersion(
-        container=container,
-        name=one.name,
-        etag=written["etag"].strip('"'),
-        last_modified=written["last_modified"],
-        size=size,
-    )
 
 
 def _where_to_look(one: Dropped, settings: AppSettings) -> str:

@@ -5,10 +5,10 @@ Names come from blobs, which others may have written: none leads out of the fold
 
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
 from azure.storage.blob.aio import ContainerClient
 
+from batch_core.cli.saving import saved_as
 from batch_core.naming import FILES_FOLDER, STDERR, STDOUT
 from batch_core.services.input_container import is_folder_marker
 from local.records import Record
@@ -56,42 +56,12 @@ async def save(output: Output, container: ContainerClient, folder: Path) -> str 
     Whole or not at all, in pieces of some megabytes. Raises the SDK's errors if the blob cannot be read.
     """
     try:
-        target = _made_place(folder, output.name)
-        partial = target.with_name(f"{uuid4().hex}.part")
-        try:
-            await _write(output, container, partial)
-            # In the place of a link, should there be one, and not of what it leads to.
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
+        with saved_as(folder, output.name) as file:
+            if output.size:
+                async for chunk in (await container.download_blob(output.blob)).chunks():
+                    file.write(chunk)
     except OSError as exc:
         return exc.strerror or str(exc)
     except ValueError as exc:
         return str(exc)
     return None
-
-
-async def _write(output: Output, container: ContainerClient, file: Path) -> None:
-    with file.open("xb") as opened:
-        if output.size:
-            async for chunk in (await container.download_blob(output.blob)).chunks():
-                opened.write(chunk)
-
-
-def _made_place(folder: Path, name: str) -> Path:
-    """Return the path of a file below the folder, after making the folders it is in.
-
-    Raises `ValueError` for a name that leads elsewhere or that no file can have, and `OSError`.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    parts = name.split("/")
-    # The second is about drives and backslashes, which are parts of paths on some systems.
-    if any(part in {"", ".", ".."} or Path(part).parts != (part,) or "\0" in part for part in parts):
-        raise ValueError("no file below the folder can have this name")
-    place = folder
-    for part in parts[:-1]:
-        place /= part
-        if place.is_symlink():
-            raise ValueError(f"{place} is a link, which may lead out of the folder")
-        place.mkdir(exist_ok=True)
-    return place / parts[-1]

@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import aiohttp
 from azure.storage.blob.aio import ContainerClient
 
+from batch_core.cli.ages import age
+from batch_core.cli.escaping import in_line, printable
 from batch_core.naming import is_task_id
 from batch_core.state.record import TaskRecord
 from local import lookup
@@ -21,12 +23,6 @@ from local.settings_file import AppSettings
 #: How many bytes of an output are shown, and how many files are listed.
 LONGEST: Final = 64 * 1024
 MOST_FILES: Final = 100
-_UNITS: Final = {
-    "d": timedelta(days=1),
-    "h": timedelta(hours=1),
-    "min": timedelta(minutes=1),
-    "s": timedelta(seconds=1),
-}
 
 
 async def show(name: str, settings: AppSettings, folder: Path | None = None) -> None:
@@ -115,13 +111,8 @@ async def show_newest(settings: AppSettings) -> None:
 
 
 def _line(record: TaskRecord, now: datetime) -> str:
-    parts = [f"{record.state:<11} {_age(now - record.recorded_at):>6}", record.task_id, in_line(record.blob)]
+    parts = [f"{record.state:<11} {age(now - record.recorded_at):>6}", record.task_id, in_line(record.blob)]
     return "  ".join([*parts, *([in_line(record.reason)] if record.reason else [])])
-
-
-def _age(age: timedelta) -> str:
-    """Return an age in its largest unit, such as `3 min`."""
-    return next((f"{age // unit} {name}" for name, unit in _UNITS.items() if age >= unit), "0 s")
 
 
 def printed(beginning: bytes, size: int) -> str:
@@ -133,13 +124,3 @@ def printed(beginning: bytes, size: int) -> str:
         return "(not text)"
     text = printable(beginning.decode(errors="replace")).removesuffix("\n")
     return text if size <= len(beginning) else f"{text}\n(cut: {len(beginning)} of {size} bytes)"
-
-
-def printable(text: str) -> str:
-    r"""Return the text with control characters escaped, such as `\x1b`; line feeds and tabs stay."""
-    return "".join(char if char.isprintable() or char in "\n\t" else repr(char)[1:-1] for char in text)
-
-
-def in_line(text: str) -> str:
-    r"""Return the text with all control characters escaped, line feeds (`\n`) and tabs among them."""
-    return printable(text).replace("\n", r"\n").replace("\t", r"\t")

@@ -39,11 +39,4 @@ class Taken:
 
     def why_no_task(self, version: BlobVersion) -> str | None:
         """Return why a version makes no task by itself, as a sentence; None: it does."""
-        if why := self.why_ignored(version.name):
-            return why
-        intake = self.settings.intake
-        if intake.takes(version):
-            return None
-        if intake.skip_empty and version.size == 0:
-            return "it is empty, and INPUT_SKIP_EMPTY is true"
-        return f"it was written before {intake.not_before:%Y-%m-%d %H:%M:%S} UTC, as INPUT_NOT_BEFORE says"
+        return self.why_ignored(version.name) or self.settings.intake.why_left_alone(version)

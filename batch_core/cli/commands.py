@@ -1,15 +1,21 @@
 """Commands of a command line, and where those are that people look for in the wrong one."""
 
-import argparse
 from collections.abc import Mapping, Sequence
+from typing import NoReturn, Protocol
 
 
-def check_command(
-    parser: argparse.ArgumentParser, arguments: Sequence[str], own: Sequence[str], elsewhere: Mapping[str, str]
-) -> None:
+class Parser(Protocol):
+    """A command line: what it is called, and how it ends when it cannot be understood."""
+
+    prog: str
+
+    def error(self, message: str) -> NoReturn: ...
+
+
+def check_command(parser: Parser, arguments: Sequence[str], own: Sequence[str], elsewhere: Mapping[str, str]) -> None:
     """Exit with code 2 and a sentence when the first argument is no command; `elsewhere` maps foreign ones to programs.
 
-    Left to argparse: help, and no argument at all.
+    Left to the parser: help, and no argument at all.
     """
     first = next(iter(arguments), "--help")
     if first in {"-h", "--help", *own}:

@@ -91,6 +91,7 @@ class Origin:
         if self.is_file_wanted:
             return (
                 f"there is no {LOCAL_SETTINGS} in {Path.cwd()}: copy {LOCAL_SETTINGS}.example to it,"
-                " pass --settings FILE, or set them in the environment"
+                " pass --settings FILE, or set them in the environment; for the local stack that `make up` started:"
+                f" --settings {LOCAL_SETTINGS}.example"
             )
         return "they are read from the environment alone, as --settings - says"

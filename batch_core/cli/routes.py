@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from batch_core.app import App
+from batch_core.cli.terminal import Terminal
 from batch_core.config.route_order import unreachable
 from batch_core.config.routes import SETTINGS_ROUTE, Resource, Route, Unmatched
 from batch_core.config.routes_file import json_schema
@@ -23,7 +24,7 @@ from batch_core.task import batch_task
 _HIDDEN: Final = "(hidden)"
 
 
-def check(app: App, name: str | None = None) -> int:
+def check(app: App, terminal: Terminal, name: str | None = None) -> int:
     """Print the routes in their order, of the settings' file or of another; notes say what is right and hardly meant.
 
     Raises `RoutesError` with every problem of the file, also if another one does not exist.
@@ -31,14 +32,28 @@ def check(app: App, name: str | None = None) -> int:
     settings = app.settings if name is None else _with_file(app.settings, Path(name))
     routes, file = app.route_book.routes(settings), settings.routes.file
     own = [route for route in routes.routes if route.name != SETTINGS_ROUTE]
-    if not own:
-        print(f"There are no routes: {file.name} does not exist or has none. {_REST[routes.unmatched]}")
+    if terminal.is_json:
+        listed = [_listed(route) for route in own]
+        terminal.document({"file": str(file), "routes": listed, "unmatched": routes.unmatched, "notes": _notes(own)})
         return 0
-    print(f"{file.name} is right. The first route that matches takes a file:")
+    if not own:
+        terminal.line(f"There are no routes: {file.name} does not exist or has none. {_REST[routes.unmatched]}")
+        return 0
+    terminal.line(f"{file.name} is right. The first route that matches takes a file:")
     for route in own:
-        print(f"  {route.name} ({route.digest}): {', '.join(route.globs)} -> pool {route.job_kind.pool_id}")
-    print(_REST[routes.unmatched], *_notes(own), sep="\n")
+        terminal.line(f"  {route.name} ({route.digest}): {', '.join(route.globs)} -> pool {route.job_kind.pool_id}")
+    for line in [_REST[routes.unmatched], *_notes(own)]:
+        terminal.line(line)
     return 0
+
+
+def _listed(route: Route) -> dict[str, object]:
+    return {
+        "name": route.name,
+        "digest": route.digest,
+        "match": list(route.globs),
+        "pool": route.job_kind.pool_id,
+    }
 
 
 def _with_file(settings: Settings, file: Path) -> Settings:
@@ -74,7 +89,7 @@ def schema() -> int:
     return 0
 
 
-async def match(app: App, name: str, chosen: str | None) -> int:
+async def match(app: App, terminal: Terminal, name: str, chosen: str | None) -> int:
     """Print which route takes a blob of this name, and why, and its Batch task as JSON.
 
     Returns 1 if none does, or if no task can be made. Nothing in it is a secret: settings are shown by their names, as
@@ -83,22 +98,36 @@ async def match(app: App, name: str, chosen: str | None) -> int:
     """
     routes = app.routes()
     if chosen is None and (folder_route := routes.folder_route(name)):
-        print(f"{folder_route.name}: it makes no task of its own, but is part of its folder's when the marker comes")
-        return 0
+        why = "it makes no task of its own, but is part of its folder's when the marker comes"
+        return _matched(terminal, folder_route.name, f"{folder_route.name}: {why}")
     route = routes.for_blob(name) if chosen is None else routes.named(chosen)
     if route is None:
-        print(f"no route: {_REST[routes.unmatched]}" if chosen is None else f"there is no route {chosen!r}")
-        return 1
-    if chosen is not None and (why := route.why_not_by_hand(name)):
-        print(why)
-        return 1
-    print(_why(route, name, chosen))
+        why = f"no route: {_REST[routes.unmatched]}" if chosen is None else f"there is no route {chosen!r}"
+        return _matched(terminal, None, why, code=1)
+    if chosen is not None and (refusal := route.why_not_by_hand(name)):
+        return _matched(terminal, route.name, refusal, code=1)
+    why = _why(route, name, chosen)
+    if not terminal.is_json:
+        # Said before Storage is asked for what is in a folder.
+        terminal.line(why)
     try:
-        print(json.dumps(await _document(app, name, route), indent=2, ensure_ascii=False))
+        document = await _document(app, name, route)
     except InputRefused as exc:
-        print(f"No task can be made now: {exc}")
-        return 1
+        return _matched(terminal, route.name, f"No task can be made now: {exc}", code=1)
+    if terminal.is_json:
+        terminal.document({"route": route.name, "why": why, **document})
+    else:
+        terminal.line(json.dumps(document, indent=2, ensure_ascii=False))
     return 0
+
+
+def _matched(terminal: Terminal, route: str | None, why: str, code: int = 0) -> int:
+    """Say why a name makes no task, and return the exit code."""
+    if terminal.is_json:
+        terminal.document({"route": route, "why": why, "task": None})
+    else:
+        terminal.line(why)
+    return code
 
 
 def _why(route: Route, name: str, chosen: str | None) -> str:

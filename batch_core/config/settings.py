@@ -94,8 +94,15 @@ class IntakeSettings:
 
     def takes(self, version: BlobVersion) -> bool:
         """Return whether the app takes this file by itself; a person can still submit it."""
-        is_old = self.not_before is not None and version.last_modified < self.not_before
-        return not is_old and not (self.skip_empty and version.size == 0)
+        return self.why_left_alone(version) is None
+
+    def why_left_alone(self, version: BlobVersion) -> str | None:
+        """Return why the app does not take this file by itself, as a sentence; None: it does."""
+        if self.skip_empty and version.size == 0:
+            return "it is empty, and INPUT_SKIP_EMPTY is true"
+        if self.not_before is not None and version.last_modified < self.not_before:
+            return f"it was written before {self.not_before:%Y-%m-%d %H:%M:%S} UTC, as INPUT_NOT_BEFORE says"
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)

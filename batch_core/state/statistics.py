@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import batched
 from typing import Any, Final
 
 from azure.core import MatchConditions
@@ -36,6 +37,9 @@ type _Change = Callable[[Document], Document]
 _PARTITION: Final = "statistics"
 _DAY, _HOUR, _POOL, _TICK = "day-", "hour-", "pool-", "tick-"
 _TRIES: Final = 5
+#: Rows that are read and changed together: a filter has at most 15 comparisons
+#: (https://learn.microsoft.com/rest/api/storageservices/querying-tables-and-entities).
+_TOGETHER: Final = 10
 #: How long statistics are kept that are looked at by the hour or for costs.
 KEPT: Final = timedelta(days=35)
 #: Rows that are removed in one go.
@@ -120,7 +124,11 @@ class StatisticsTable:
         )
 
     async def _change(self, changes: Mapping[str, _Change]) -> None:
-        """Change rows together, on their ETags; raises `Unavailable` where others are always quicker."""
+        """Change rows on their ETags, a few together; raises `Unavailable` where others are always quicker."""
+        for some in batched(changes.items(), _TOGETHER, strict=False):
+            await self._change_few(dict(some))
+
+    async def _change_few(self, changes: Mapping[str, _Change]) -> None:
         for _ in range(_TRIES):
             old = await self._rows(list(changes))
             unit = [_operation(row, change(old[row][0]), old[row][1]) for row, change in changes.items()]

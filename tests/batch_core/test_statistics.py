@@ -52,6 +52,15 @@ async def test_what_has_ended_is_counted_by_day_route_and_minute(storage_app, ca
     assert found.minutes == {f"{now:%Y%m%d%H%M}": minute}
 
 
+async def test_what_ends_may_be_of_many_days(storage_app):
+    now = storage_app.now()
+    many = Counts()
+    for ago in range(130):
+        many.add(counts(now - timedelta(days=ago), 1))
+    await storage_app.statistics.add(many)
+    assert len((await statistics(storage_app, days=200)).days) == 130
+
+
 async def test_instances_that_count_at_the_same_time_lose_nothing(storage_app):
     now = storage_app.now()
     await asyncio.gather(*(storage_app.statistics.add(counts(now, 1)) for _ in range(4)))

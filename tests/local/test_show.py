@@ -8,6 +8,7 @@ import pytest
 
 from batch_core.app import open_app, utc_now
 from batch_core.cli import provision
+from batch_core.cli.ages import age
 from batch_core.live import Live
 from batch_core.naming import BlobVersion, task_id
 from batch_core.state.changes import Closing
@@ -16,7 +17,7 @@ from batch_core.submit import new_record
 from local import lookup, show
 from local.errors import StackError
 from local.settings_file import AppSettings
-from local.show import _age, printed
+from local.show import printed
 
 TASK = "20261123T080000-a-txt-0123456789abcdef"
 FOLDER = f"a.txt/{TASK}"
@@ -327,7 +328,7 @@ async def test_a_table_that_does_not_answer_is_reported_with_how_to_start_it(set
 
 
 @pytest.mark.parametrize(
-    ("age", "text"),
+    ("elapsed", "text"),
     [
         (timedelta(seconds=-2), "0 s"),
         (timedelta(seconds=59.9), "59 s"),
@@ -336,5 +337,5 @@ async def test_a_table_that_does_not_answer_is_reported_with_how_to_start_it(set
         (timedelta(days=400), "400 d"),
     ],
 )
-def test_an_age_has_one_unit(age, text):
-    assert _age(age) == text
+def test_an_age_has_one_unit(elapsed, text):
+    assert age(elapsed) == text

@@ -20,6 +20,7 @@ from batch_core.app import open_app
 from batch_core.cli import progress as patience
 from batch_core.cli.command_line import main
 from batch_core.cli.inventory import take_inventory
+from batch_core.cli.program import COMMANDS
 from batch_core.config.pools import settings_pool
 from batch_core.config.settings import Settings
 from batch_core.services.provisioning import pool_options
@@ -375,8 +376,8 @@ async def test_a_key_in_the_wrong_place_is_not_shown(run, environment, tmp_path)
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["drop", "x"], "drop is a command of python -m local: python -m local drop"),
-        (["bogus"], "there is no command 'bogus': there are setup, teardown, tidy, sweep and routes"),
+        (["up", "x"], "up is a command of python -m local: python -m local up"),
+        (["bogus"], f"there is no command 'bogus': there are {', '.join([*COMMANDS][:-1])} and completion"),
         (
             ["--dry-run", "setup"],
             "the command comes first, its options after it: python -m batch_core COMMAND --dry-run",

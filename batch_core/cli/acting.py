@@ -1,0 +1,109 @@
+"""`batchdrop submit`, `cancel` and `retry`: what a person does about a file or a task."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from batch_core.cancel import cancel as cancel_task
+from batch_core.cli.escaping import in_line
+from batch_core.cli.session import DEFAULTS, Options, Session, run
+from batch_core.errors import AppError
+from batch_core.intake import take_by_hand
+from batch_core.retry import retry as retry_task
+from batch_core.state.record import TaskRecord, TaskState
+from batch_core.submission import Submission
+
+type _Blob = Annotated[str, Parameter(help="The name of a file in the input container.", name="NAME")]
+type _TaskIds = Annotated[list[str], Parameter(help="The ids of tasks.", name="TASK_ID...", negative="")]
+type _Route = Annotated[str | None, Parameter(help="The route that takes it, whatever it is called.", metavar="NAME")]
+type _Force = Annotated[
+    bool, Parameter(negative="", help="Make a new attempt, whatever became of earlier ones.", show_default=False)
+]
+
+
+def submit(name: _Blob, /, *, route: _Route = None, force: _Force = False, options: Options = DEFAULTS) -> int:
+    """Submit a file of the input container by hand, and print its task's id.
+
+    A file that has a task already keeps it, unless --force makes a new attempt.
+
+    For example:
+        batchdrop submit letters/recipe.txt
+        batchdrop submit recipe.txt --route letters --force
+
+    """
+    return run(options, partial(_submit, name=name, route=route, is_forced=force))
+
+
+def cancel(task_ids: _TaskIds, /, *, options: Options = DEFAULTS) -> int:
+    """Stop tasks; what they printed until then is kept.
+
+    For example:
+        batchdrop cancel 20261127T082020-recipe-txt-42fb6f2cf3b1d15d
+
+    """
+    return run(options, partial(_each, task_ids=task_ids, act=_cancel))
+
+
+def retry(task_ids: _TaskIds, /, *, options: Options = DEFAULTS) -> int:
+    """Make new attempts at tasks that have ended, and print their ids.
+
+    For example:
+        batchdrop list --state failed --all --json | jq -r .task_id | xargs batchdrop retry
+
+    """
+    return run(options, partial(_each, task_ids=task_ids, act=_retry))
+
+
+async def _submit(session: Session, name: str, route: str | None, *, is_forced: bool) -> int:
+    submission = await take_by_hand(session.app, name, is_forced=is_forced, route=route)
+    return _report(session, submission)
+
+
+def _report(session: Session, submission: Submission) -> int:
+    record, terminal = submission.record, session.terminal
+    if terminal.is_json:
+        about = {name: getattr(record, name) for name in ("task_id", "blob", "state", "reason", "route", "attempt")}
+        terminal.document({**about, "is_new": submission.is_new})
+    else:
+        terminal.line(record.task_id)
+        known = "" if submission.is_new else ", as it was already"
+        terminal.say(f"{in_line(record.blob)} is {record.state}{known}" + _why(record))
+    return 1 if record.state is TaskState.REJECTED else 0
+
+
+def _why(record: TaskRecord) -> str:
+    return f": {in_line(record.reason)}" if record.reason else ""
+
+
+type _Act = Callable[[Session, str], Awaitable[int]]
+
+
+async def _each(session: Session, task_ids: Sequence[str], act: _Act) -> int:
+    """Do it to each task; one that it cannot be done to does not keep it from the others."""
+    codes: list[int] = []
+    for task_id in task_ids:
+        try:
+            codes.append(await act(session, task_id))
+        except AppError as exc:
+            codes.append(1)
+            session.terminal.say(str(exc))
+            if session.terminal.is_json:
+                session.terminal.document({"task_id": task_id, "error": str(exc)})
+    return max(codes)
+
+
+async def _cancel(session: Session, task_id: str) -> int:
+    record = await cancel_task(session.app, task_id)
+    if session.terminal.is_json:
+        document: Mapping[str, object] = asdict(record)
+        session.terminal.document(document)
+    else:
+        session.terminal.line(f"{record.task_id} {record.state}{_why(record)}")
+    return 0
+
+
+async def _retry(session: Session, task_id: str) -> int:
+    return _report(session, await retry_task(session.app, task_id))

@@ -1,0 +1,147 @@
+"""What `doctor` looks at: everything that health checks, and what only a person at a machine asks about.
+
+Nothing that is looked at changes: what may be written is found out with a block that no blob is made of, an entity that
+does not exist, and a task that does not exist.
+"""
+
+import asyncio
+import sys
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from batch_core.app import App
+from batch_core.cli.remedies import Finding, with_remedy
+from batch_core.errors import AppError, Missing
+from batch_core.http.health import check_health
+from batch_core.listing import TaskQuery, list_tasks
+from batch_core.pool_images import image_notes
+from batch_core.sdk.translation import translating
+from batch_core.services.batch_values import PoolMachine
+from batch_core.state.record import DetectedBy
+from batch_core.summary import PoolSummary, Summary, summarize
+
+#: The Python that Azure Functions runs the app with.
+_PYTHON: Final = (3, 13)
+_PATIENCE_SECONDS: Final = 10
+#: What no file and no task is called.
+_NAME: Final = "batchdrop-doctor"
+#: A timer's heartbeat is noted every five minutes, of a timer that runs more often.
+_SILENT: Final = timedelta(minutes=20)
+#: Records that are asked how their files were found, and how many of them say something.
+_NEWEST: Final = 50
+_FEW: Final = 3
+
+
+def python_finding(version: Sequence[int] = tuple(sys.version_info[:3])) -> Finding:
+    """Judge the Python that this runs with."""
+    says = ".".join(map(str, version))
+    wanted = ".".join(map(str, _PYTHON))
+    if tuple(version[:2]) >= _PYTHON:
+        return Finding(name="python", is_ok=True, detail=f"{says}; Azure Functions runs {wanted}")
+    remedy = f"make an environment of Python {wanted}, which Azure Functions runs"
+    return Finding(name="python", is_ok=False, detail=f"{says} is too old", remedy=remedy)
+
+
+async def examine(app: App) -> list[Finding]:
+    """Look at everything, at the same time as far as that goes. Raises nothing that a service does."""
+    health, permissions, summary, source = await asyncio.gather(
+        check_health(app), _permissions(app), summarize(app), _event_source(app)
+    )
+    found = [Finding(name=check.name, is_ok=check.is_ok, detail=check.detail) for check in health]
+    pools = await _pools(app, summary.pools or ())
+    return [with_remedy(one) for one in [*found, *permissions, *pools, _timers(summary, app.now()), *source]]
+
+
+async def _permissions(app: App) -> list[Finding]:
+    table = app.clients.tables.get_table_client(app.settings.table_name)
+
+    async def change_table() -> None:
+        with translating("deleting an entity that does not exist"):
+            await table.delete_entity(_NAME, _NAME)
+
+    async def change_batch() -> None:
+        with suppress(Missing):
+            await app.batch.terminate_task(_NAME, _NAME)
+
+    tried: dict[str, Callable[[], Awaitable[object]]] = {
+        "input signature": lambda: app.inputs.sas_url(_NAME, timedelta(minutes=5)),
+        "output writing": lambda: app.outputs.stage(_NAME, _NAME, b"x"),
+        "table writing": change_table,
+        "batch writing": change_batch,
+    }
+    return list(await asyncio.gather(*(_permission(name, action) for name, action in tried.items())))
+
+
+async def _permission(name: str, action: Callable[[], Awaitable[object]]) -> Finding:
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            await action()
+    except (AppError, TimeoutError) as exc:
+        detail = str(exc) or f"no answer within {_PATIENCE_SECONDS} seconds"
+        return Finding(name=name, is_ok=False, detail=detail)
+    return Finding(name=name, is_ok=True, detail="allowed")
+
+
+async def _pools(app: App, pools: Sequence[PoolSummary]) -> list[Finding]:
+    """Judge the images, sizes and quotas of pools; those that do not exist are health's business."""
+    found: list[Finding] = []
+    for pool in pools:
+        if pool.status is None:
+            continue
+        if machine := pool.status.machine:
+            found.append(await _machine(app, pool.pool.id, machine))
+        found.append(_quota(pool.pool.id, pool.status.errors))
+    return found
+
+
+async def _machine(app: App, pool_id: str, machine: PoolMachine) -> Finding:
+    name = f"image and size of {pool_id}"
+    detail = f"{machine.image_reference or machine.image} on {machine.vm_size}"
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            notes = image_notes(machine, await app.images.all(), app.now())
+    except (AppError, TimeoutError) as exc:
+        return Finding(name=name, is_ok=True, detail=f"{detail}; Batch does not say which images it supports: {exc}")
+    is_ok = not any(note.is_trouble for note in notes)
+    return Finding(name=name, is_ok=is_ok, detail="; ".join([detail, *(note.text for note in notes)]))
+
+
+def _quota(pool_id: str, errors: Sequence[str]) -> Finding:
+    name = f"core quota of {pool_id}"
+    if about := [error for error in errors if "quota" in error.lower()]:
+        return Finding(name=name, is_ok=False, detail="; ".join(about))
+    # The quota itself is a property of the account that Azure Resource Manager has, and Batch's own API has not.
+    return Finding(name=name, is_ok=True, detail="no resize was refused for it; its size is on the account's own page")
+
+
+def _timers(summary: Summary, now: datetime) -> Finding:
+    """Judge by what the timers noted last whether the app runs at all."""
+    name = "functions"
+    if summary.statistics is None:
+        return Finding(name=name, is_ok=False, detail="whether they run is not known: the table does not answer")
+    ticks = {name: datetime.fromisoformat(tick["at"]) for name, tick in summary.statistics.ticks.items()}
+    if not ticks:
+        return Finding(name=name, is_ok=False, detail="no timer has ever run")
+    newest = max(ticks, key=lambda one: ticks[one])
+    detail = f"{newest} ran at {ticks[newest]:%Y-%m-%d %H:%M:%S} UTC"
+    return Finding(name=name, is_ok=now - ticks[newest] <= _SILENT, detail=detail)
+
+
+async def _event_source(app: App) -> list[Finding]:
+    """Judge by how the newest files were found whether events come; nothing while the table does not answer."""
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            page = await list_tasks(app, TaskQuery(limit=_NEWEST))
+    except (AppError, TimeoutError):
+        return []
+    by = Counter(record.detected_by for record in page.records)
+    source = "LogsAndContainerScan" if app.settings.intake.is_scanned else "EventGrid"
+    events, swept = by[DetectedBy.TRIGGER], by[DetectedBy.SWEEP]
+    found = f"{events} of the newest files were found by the trigger, {swept} by the sweep"
+    finding = Finding(name="event source", is_ok=True, detail=f"{source}: {found}")
+    is_silent = swept >= _FEW and not events
+    return [replace(finding, is_ok=False, detail=f"{finding.detail}: no event comes")] if is_silent else [finding]

@@ -1,0 +1,142 @@
+"""`batchdrop drop`: files of this machine become blobs of the input container, and so tasks."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Final
+
+from cyclopts import Parameter
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from batch_core.app import App
+from batch_core.assignment import why_ignored
+from batch_core.cli.awaiting import await_all
+from batch_core.cli.drop_plan import Dropping, NotDropped, plan
+from batch_core.cli.escaping import in_line
+from batch_core.cli.session import DEFAULTS, Options, Session, run
+from batch_core.cli.terminal import Terminal
+from batch_core.naming import BlobVersion, task_id
+from batch_core.services.uploading import Progressing, upload
+
+#: Files that are sent at the same time.
+_AT_ONCE: Final = 8
+
+_PATHS = "Files, which keep their names, and folders, whose files are named by their paths below them."
+_PREFIX = "Put TEXT before each name as it is: with letters/, recipe.txt becomes letters/recipe.txt."
+_WAIT = "Wait for their tasks, and print what they print; exit code 1 unless all succeed."
+type _Paths = Annotated[list[Path], Parameter(help=_PATHS, name="PATH...", negative="")]
+
+
+def drop(
+    paths: _Paths,
+    /,
+    *,
+    prefix: Annotated[str, Parameter(help=_PREFIX, metavar="TEXT", show_default=False)] = "",
+    wait: Annotated[bool, Parameter(negative="", help=_WAIT, show_default=False)] = False,
+    options: Options = DEFAULTS,
+) -> int:
+    """Drop files and folders into the input container, and print the ids of their tasks.
+
+    The app has to run to see them, as it does for any file there. A file of the same name is replaced.
+
+    For example:
+        batchdrop drop --wait recipe.txt
+        batchdrop drop --prefix letters/ inbox more.txt
+    """
+    planned = plan(paths, prefix)
+    return run(options, partial(_drop, planned=planned, is_awaited=wait))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Dropped:
+    """A blob that was written, the id that its task has or would have, and why it has none, if so."""
+
+    file: Path
+    version: BlobVersion
+    why_no_task: str | None
+
+    @property
+    def task_id(self) -> str:
+        return task_id(self.version)
+
+
+async def _drop(session: Session, planned: Sequence[Dropping], *, is_awaited: bool) -> int:
+    dropped: list[_Dropped] = []
+    async for one in _upload_all(session, planned):
+        dropped.append(one)
+        _report(session.terminal, one, is_awaited=is_awaited)
+    with_tasks = {one.task_id: one.version.name for one in dropped if one.why_no_task is None}
+    return await await_all(session, with_tasks) if is_awaited else 0
+
+
+def _report(terminal: Terminal, one: _Dropped, *, is_awaited: bool) -> None:
+    name = in_line(one.version.name)
+    if terminal.is_json:
+        if not is_awaited or one.why_no_task:
+            about = {"file": str(one.file), "container": one.version.container, "blob": one.version.name}
+            identity = None if one.why_no_task else one.task_id
+            terminal.document({**about, "task_id": identity, "why_no_task": one.why_no_task})
+    elif one.why_no_task:
+        terminal.say(f"{name} -> {one.version.container}, no task of its own: {in_line(one.why_no_task)}")
+    else:
+        terminal.say(f"{name} -> {one.version.container}")
+        if not is_awaited:
+            terminal.line(one.task_id)
+
+
+async def _upload_all(session: Session, planned: Sequence[Dropping]) -> AsyncIterator[_Dropped]:
+    """Upload some files at a time; markers of folders after their files, which are not taken by themselves."""
+    app = session.app
+    markers = [one for one in planned if why_ignored(app, one.name) is None]
+    others = [one for one in planned if why_ignored(app, one.name) is not None]
+    with _progress(session.terminal, len(planned)) as progress:
+        for some in (others, markers):
+            for first in range(0, len(some), _AT_ONCE):
+                sending = [_upload(app, one, progress) for one in some[first : first + _AT_ONCE]]
+                ended = await asyncio.gather(*sending, return_exceptions=True)
+                for one in ended:
+                    if isinstance(one, _Dropped):
+                        yield one
+                # What arrived is reported first.
+                for one in ended:
+                    if isinstance(one, BaseException):
+                        raise one
+
+
+async def _upload(app: App, one: Dropping, progress: Progress | None) -> _Dropped:
+    try:
+        with one.file.open("rb") as content:
+            container = app.settings.input_container
+            version = await upload(app.clients.blobs, container, one.name, content, _progressing(one, progress))
+    except OSError as exc:
+        raise NotDropped(f"cannot read {one.file}: {exc.strerror}") from exc
+    why_no_task = why_ignored(app, one.name) or app.settings.intake.why_left_alone(version)
+    return _Dropped(file=one.file, version=version, why_no_task=why_no_task)
+
+
+@contextmanager
+def _progress(terminal: Terminal, number: int) -> Iterator[Progress | None]:
+    """Give what draws the progress of files on a terminal, and None elsewhere."""
+    talk = terminal.talk
+    if not talk.is_terminal:
+        yield None
+        return
+    columns = (TextColumn("{task.fields[file]}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=talk, transient=True) as progress:
+        if number > _AT_ONCE:
+            terminal.say(f"{number} files")
+        yield progress
+
+
+def _progressing(one: Dropping, progress: Progress | None) -> Progressing:
+    """Return what notes how much of a file has been sent."""
+    task = progress.add_task("", total=one.file.stat().st_size, file=in_line(one.name)) if progress else None
+
+    async def note(sent: int, size: int | None) -> None:
+        if progress and task is not None:
+            progress.update(task, completed=sent, visible=sent != size)
+
+    return note

@@ -1,0 +1,103 @@
+"""`batchdrop list`: tasks, the newest first."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Annotated, Any, Final
+
+from cyclopts import Parameter
+
+from batch_core.cli.ages import age
+from batch_core.cli.session import DEFAULTS, Options, Session, run
+from batch_core.cli.terminal import Table
+from batch_core.cli.usage import UsageError
+from batch_core.errors import InvalidRequest
+from batch_core.http.task_lists import MAX_LIMIT, ListRequest, task_page_reply
+from batch_core.listing import TaskPage, TaskQuery, list_tasks
+
+#: With --all: tasks that are listed at most, and pages that are read for them.
+MOST: Final = 10_000
+_MOST_PAGES: Final = 1_000
+#: Without it: a page of a filtered list may be short, or empty, and go on.
+_FEW_PAGES: Final = 20
+
+_ALL: Final = f"List everything, up to {MOST:,} tasks."
+
+
+def _filter(words: str, metavar: str) -> Parameter:
+    return Parameter(help=words, metavar=metavar, show_default=False)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Filters:
+    """Which tasks are listed, as `GET /api/tasks` takes it."""
+
+    state: Annotated[str, _filter("Such as failed, or several: queued,submitted.", "STATES")] = ""
+    day: Annotated[str, _filter("When files were modified, in UTC, such as 2026-11-30.", "DAY")] = ""
+    route: Annotated[str, _filter("The route that took the file.", "NAME")] = ""
+    prefix: Annotated[str, _filter("How the file's name begins.", "TEXT")] = ""
+    waiting: Annotated[str, _filter("Has waited for longer than this, such as PT10M.", "DURATION")] = ""
+    limit: Annotated[str, Parameter(help=f"The most that is listed, 1 to {MAX_LIMIT}.", metavar="NUMBER")] = "50"
+
+    def query(self) -> TaskQuery:
+        """Return what they ask for; raises `UsageError`."""
+        try:
+            return ListRequest.parse(asdict(self)).query
+        except InvalidRequest as exc:
+            problems = (re.sub(r"'(\w+)'", r"--\1", problem, count=1) for problem in exc.problems)
+            raise UsageError("; ".join(problems)) from exc
+
+
+def list_command(
+    *,
+    filters: Filters = Filters(),
+    is_all: Annotated[bool, Parameter(name="--all", negative="", help=_ALL, show_default=False)] = False,
+    options: Options = DEFAULTS,
+) -> int:
+    """List tasks, the newest first.
+
+    For example:
+        batchdrop list --state failed --day 2026-11-30
+        batchdrop list --waiting PT10M
+        batchdrop list --all --json | jq -r 'select(.exit_code == 3) | .task_id'
+
+    """
+    return run(options, partial(_list, query=filters.query(), is_all=is_all))
+
+
+async def _list(session: Session, query: TaskQuery, *, is_all: bool) -> int:
+    most, pages = (MOST, _MOST_PAGES) if is_all else (query.limit, _FEW_PAGES)
+    place, rows, found = None, [], 0
+    for _ in range(pages):
+        page: TaskPage = await list_tasks(session.app, query, place)
+        documents: Any = task_page_reply(page).document["tasks"]
+        documents, place = documents[: most - found], page.next
+        found += len(documents)
+        if session.terminal.is_json:
+            for document in documents:
+                session.terminal.document(document)
+        rows += [row_of(document, datetime.now(UTC)) for document in documents]
+        if place is None or found >= most:
+            break
+    if rows and not session.terminal.is_json:
+        session.terminal.show(table_of(rows))
+    if place is not None:
+        session.terminal.say(f"{found} listed; there may be more" + ("" if is_all else ": --all lists everything"))
+    elif not found:
+        session.terminal.say("no such task")
+    return 0
+
+
+def table_of(rows: list[list[str]]) -> Table:
+    """Return the table of `row_of`'s rows."""
+    return Table(columns=["STATE", "AGE", "TASK", "FILE", "WHY"], rows=rows, whole=frozenset({"STATE", "AGE", "TASK"}))
+
+
+def row_of(task: Mapping[str, Any], now: datetime) -> list[str]:
+    """Return a task of a list, as the HTTP API has it, as a row; why it is in its state comes last."""
+    live = task["live"] or {}
+    why = live.get("reason") or task["reason"] or ""
+    return [str(task["state"]), age(now - task["recorded_at"]), task["task_id"], task["blob"], why]

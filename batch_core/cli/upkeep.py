@@ -1,0 +1,221 @@
+"""Make, tidy and remove what the app uses in Storage and Batch; sweep now."""
+
+import sys
+from collections.abc import Sequence
+from functools import partial
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from batch_core.app import App
+from batch_core.cli import provision
+from batch_core.cli.inventory import Found, take_inventory
+from batch_core.cli.progress import announcing
+from batch_core.cli.session import DEFAULTS, Options, Session, run
+from batch_core.cli.terminal import Terminal
+from batch_core.errors import AppError
+from batch_core.sweep import sweep as sweep_files
+from batch_core.tidy import list_all_days
+from batch_core.tidy import tidy as tidy_jobs
+
+type _DryRun = Annotated[bool, Parameter(negative="", help="Only say what would be done.", show_default=False)]
+
+
+class NoAnswer(AppError):
+    """Nobody answers the questions: nothing is done."""
+
+
+def setup(*, dry_run: _DryRun = False, options: Options = DEFAULTS) -> int:
+    """Make the containers, the table and the pool that are missing.
+
+    For example:
+        batchdrop setup --dry-run
+
+    """
+    return run(options, _would_set_up if dry_run else _setup, says_accounts=True)
+
+
+_YES = "Delete all of it without asking; not in a dry run."
+
+
+def teardown(
+    *,
+    dry_run: _DryRun = False,
+    yes: Annotated[bool, Parameter(negative="", help=_YES, show_default=False)] = False,
+    options: Options = DEFAULTS,
+) -> int:
+    """Count what there is, ask for each, and delete jobs, pool, containers and table.
+
+    For example:
+        batchdrop teardown --dry-run
+
+    """
+    terminal = Terminal(is_json=options.json)
+    # Said first and asked before anything is removed: an interruption before that loses nothing.
+    found = run(options, _list_what_exists, terminal, says_accounts=True)
+    if dry_run or not found:
+        return 0
+    if not yes and not sys.stdin.isatty():
+        terminal.say(
+            "Nothing was deleted: teardown asks before it deletes, and there is no terminal to answer at."
+            " Say --yes to delete all of it, or --dry-run to see it only."
+        )
+        return 2
+    wanted = found if yes else [one for one in found if _is_wanted(f"Delete {one}?", terminal)]
+    return run(options, partial(_remove, wanted=wanted), terminal)
+
+
+def tidy(*, dry_run: _DryRun = False, options: Options = DEFAULTS) -> int:
+    """Terminate jobs of past days, and delete those that were terminated long ago.
+
+    For example:
+        batchdrop tidy --dry-run
+
+    """
+    return run(options, partial(_tidy, is_dry_run=dry_run), says_accounts=True)
+
+
+_ALL = "Look up every file of the container, not only those modified since the last sweep."
+
+
+def sweep(
+    *,
+    is_all: Annotated[bool, Parameter(name="--all", negative="", help=_ALL, show_default=False)] = False,
+    options: Options = DEFAULTS,
+) -> int:
+    """Submit files without a record now; with --all, files of any age.
+
+    For example:
+        batchdrop sweep --all
+
+    """
+    return run(options, partial(_sweep, is_all=is_all), says_accounts=True)
+
+
+def _report(terminal: Terminal, resource: str, outcome: str, words: str | None = None) -> None:
+    """Print what became of a resource: the outcome in JSON, the words for people."""
+    if terminal.is_json:
+        terminal.document({"resource": resource, "outcome": outcome})
+    else:
+        terminal.line(f"{resource}: {words or outcome}")
+
+
+async def _setup(session: Session) -> int:
+    app, terminal = session.app, session.terminal
+    await _say_notes(session)
+    for resource in provision.resources(app):
+        async with announcing(f"creating {resource.description}"):
+            is_new = await provision.make(resource)
+        _report(terminal, resource.description, *(("created",) if is_new else ("exists", "is there")))
+    await list_all_days(app)
+    for day in await app.table.unnoted_days():
+        await app.table.note_day(day)
+        _report(terminal, f"day {day}", "noted", "has open tasks and was not noted; it is noted again")
+    return 0
+
+
+async def _say_notes(session: Session) -> None:
+    """Say what there is to say of pools: their images, and what was changed since they were made."""
+    for note in await provision.pool_notes(session.app):
+        session.terminal.say(note)
+
+
+async def _would_set_up(session: Session) -> int:
+    await _say_notes(session)
+    there = {found.resource.description for found in await _inventory(session.app)}
+    for resource in provision.resources(session.app):
+        is_there = resource.description in there
+        outcome = ("exists", "is there") if is_there else ("missing", "would be created")
+        _report(session.terminal, resource.description, *outcome)
+    return 0
+
+
+async def _list_what_exists(session: Session) -> list[Found]:
+    found = await _inventory(session.app)
+    if session.terminal.is_json:
+        for one in found:
+            counted = {"contents": one.contents, "open_tasks": one.open_tasks}
+            session.terminal.document({"resource": one.resource.description, "outcome": "exists", **counted})
+        return found
+    for line in ["This is there to be deleted:", *(f"  {one}" for one in found)] if found else [_NOTHING]:
+        session.terminal.line(line)
+    for pool_id in await provision.foreign_pools(session.app):
+        session.terminal.line(f"Pool {pool_id} is left alone: setup has not made it.")
+    if open_tasks := sum(one.open_tasks for one in found):
+        session.terminal.line(
+            f"\n{open_tasks} of the tasks still run, or their output is not collected: it would be lost."
+        )
+    return found
+
+
+_NOTHING = "There is nothing to delete."
+
+
+async def _inventory(app: App) -> list[Found]:
+    async with announcing("looking at what is there"):
+        return await take_inventory(app)
+
+
+async def _remove(session: Session, wanted: Sequence[Found]) -> int:
+    app = session.app
+    names = {one.resource.description for one in wanted}
+    # Of this event loop's clients: those that looked are closed.
+    jobs = (await provision.find_jobs(app)).values()
+    input_container, output_container, table, *pools = await provision.find_resources(app)
+    for resource in [*jobs, *pools, input_container, output_container, table]:
+        if resource.description in names:
+            async with announcing(f"deleting {resource.description}"):
+                was_there = await provision.remove(resource)
+            _report(
+                session.terminal, resource.description, *(("deleted",) if was_there else ("missing", "was not there"))
+            )
+    if not wanted and not session.terminal.is_json:
+        session.terminal.line("Nothing was deleted.")
+    return 0
+
+
+async def _tidy(session: Session, *, is_dry_run: bool) -> int:
+    terminal = session.terminal
+    async with announcing("looking at jobs of past days"):
+        report = await tidy_jobs(session.app, is_dry_run=is_dry_run)
+    would = "would be " if is_dry_run else ""
+    for outcome, jobs in (("terminated", report.terminated), ("deleted", report.deleted)):
+        for job_id in jobs:
+            _report(terminal, f"job {job_id}", f"{would}{outcome}")
+    if not report.is_complete:
+        terminal.say("not all of it was possible: run it again")
+    elif not report.terminated + report.deleted and not terminal.is_json:
+        terminal.line("nothing to tidy")
+    return 0
+
+
+async def _sweep(session: Session, *, is_all: bool) -> int:
+    terminal = session.terminal
+    async with announcing("listing the input container"):
+        report = await sweep_files(session.app, is_all=is_all)
+    if terminal.is_json:
+        terminal.document(
+            {
+                "listed": report.listed,
+                "looked_up": report.looked_up,
+                "submitted": report.submitted,
+                "is_complete": report.is_complete,
+            }
+        )
+    else:
+        terminal.line(f"{report.listed} files listed, {report.looked_up} looked up, {report.submitted} submitted")
+    if not report.is_complete:
+        terminal.say("not all of the container was swept: the next tick, or the same command again, goes on")
+    return 0
+
+
+def _is_wanted(question: str, terminal: Terminal) -> bool:
+    """Ask the operator; only a written yes counts. Raises `NoAnswer` when the terminal is closed (Ctrl-D)."""
+    if terminal.is_json:
+        terminal.say(f"{question} [y/N]")
+        question = ""
+    try:
+        answer = input(f"{question} [y/N] " if question else "")
+    except EOFError as exc:
+        raise NoAnswer("\nNothing was deleted: there was no answer.") from exc
+    return answer.strip().lower() in {"y", "yes"}

@@ -1,0 +1,97 @@
+"""`batchdrop doctor`."""
+
+import json
+
+import pytest
+
+from batch_core.cli.diagnosis import python_finding
+from batch_core.cli.remedies import Finding, with_remedy
+from batch_core.state.record import DetectedBy
+from batch_core.submit import submit
+from tests.batch_core.steps import dropped, with_command
+
+
+def found(done):
+    (document,) = done.documents
+    return {one["name"]: one for one in document["checks"]}
+
+
+async def test_a_stack_that_works_is_well_but_for_the_functions_that_nobody_runs(app, batchdrop):
+    done = await batchdrop("doctor", "--json")
+    checks = found(done)
+    assert done.code == 1
+    assert [name for name, check in checks.items() if not check["ok"]] == ["functions"]
+    assert checks["functions"]["remedy"].startswith("start the app: `make up` on this machine")
+    pool = app.settings.pool.id
+    expected = {"python", "settings", "input container", "output container", "table", "batch", "pool", "clock"}
+    expected |= {"input signature", "output writing", "table writing", "batch writing", "event source", "open work"}
+    expected |= {f"image and size of {pool}", f"core quota of {pool}", "storage account", "batch account", "functions"}
+    assert checks.keys() == expected
+    await app.statistics.note_tick("collect_outputs", {"at": app.now().isoformat(), "did": {}})
+    done = await batchdrop("doctor")
+    assert (done.code, done.err) == (0, "all is well\n")
+    assert all(line.startswith("ok ") for line in done.lines)
+
+
+async def test_nothing_is_changed_by_it(app, batchdrop):
+    await batchdrop("doctor")
+    container = app.clients.blobs.get_container_client(app.settings.output_container)
+    assert [blob.name async for blob in container.list_blobs()] == []
+    entities = app.clients.tables.get_table_client(app.settings.table_name).list_entities()
+    assert [entity async for entity in entities] == []
+
+
+async def test_what_is_missing_is_named_with_what_makes_it(batchdrop):
+    checks = found(await batchdrop("doctor", "--json"))
+    missing = {"input container", "output container", "table", "pool"}
+    assert missing <= {name for name, check in checks.items() if not check["ok"]}
+    assert {checks[name]["remedy"] for name in missing} == {"`batchdrop setup` makes what is missing"}
+
+
+async def test_a_wrong_key_is_said_to_be_one_with_the_roles_of_an_identity(app, batchdrop):
+    checks = found(await batchdrop("doctor", "--json", BATCH_ACCOUNT_KEY="d3Jvbmc="))
+    assert checks["batch"]["remedy"].startswith("check BATCH_ACCOUNT_NAME and BATCH_ACCOUNT_KEY")
+    assert not checks["batch writing"]["ok"]
+    assert "d3Jvbmc=" not in json.dumps(checks)
+
+
+async def test_a_service_out_of_reach_is_named(app, batchdrop):
+    checks = found(await batchdrop("doctor", "--json", BATCH_ENDPOINT="http://127.0.0.1:9"))
+    assert checks["batch"]["remedy"].startswith("start the local stack (`make up`)")
+
+
+async def test_wrong_settings_are_listed_with_what_to_do(batchdrop):
+    done = await batchdrop("doctor", POOL_NODE_COUNT="many")
+    assert done.code == 2
+    assert [line for line in done.lines if line.startswith("WRONG") and "POOL_NODE_COUNT is 'many'" in line]
+    assert "to do: correct them where they were read from" in done.text
+
+
+async def test_files_that_only_the_sweep_finds_say_that_no_event_comes(app, batchdrop):
+    quick = with_command(app, "/bin/true")
+    await submit(quick, [await dropped(app, f"{n}.txt") for n in range(3)], detected_by=DetectedBy.SWEEP)
+    check = found(await batchdrop("doctor", "--json"))["event source"]
+    assert not check["ok"]
+    assert check["detail"].endswith("0 of the newest files were found by the trigger, 3 by the sweep: no event comes")
+    check = found(await batchdrop("doctor", "--json", BLOB_TRIGGER_SOURCE="EventGrid"))["event source"]
+    assert check["remedy"].startswith("add the event subscription")
+
+
+@pytest.mark.parametrize(
+    ("name", "detail", "words"),
+    [
+        ("core quota of p", "it cannot get its nodes (AccountCoreQuotaReached)", "ask for more cores"),
+        ("pool", "p: 0 of 2 nodes; its start task failed on every node", "look at the start task's output"),
+        ("image and size of p", "Batch does not list the image x", "set POOL_IMAGE and POOL_NODE_AGENT_SKU"),
+        ("clock", "this machine's clock is 700 seconds ahead of Batch's", "let the machine set its clock"),
+        ("table", "no answer within 10 seconds", "see that no firewall"),
+        ("table", "reading the table failed (HTTP 403, AuthorizationFailure)", "check the key in DATA_STORAGE"),
+    ],
+)
+def test_what_is_wrong_has_its_remedy(name, detail, words):
+    assert with_remedy(Finding(name=name, is_ok=False, detail=detail)).remedy.startswith(words)
+
+
+def test_a_python_that_is_too_old_is_named():
+    assert not python_finding((3, 12, 4)).is_ok
+    assert python_finding((3, 13, 0)).is_ok

@@ -1,0 +1,210 @@
+"""`batchdrop list`, `show`, `pools`, `summary` and `watch`."""
+
+import json
+
+import pytest
+
+from batch_core.cli import task_list
+from tests.batch_core.steps import cancel_all, collected, dropped, submitted, with_command
+from tests.hostile_names import LISTED
+
+HOSTILE = {name: text for name, text in LISTED.items() if name not in {"longest", "longest-not-ascii"}}
+
+
+async def ended(app, name="a.txt", command="/bin/bash -c 'cat \"$INPUT_FILE\"'", content=b"text\n"):
+    return await collected(app, (await submitted(with_command(app, command), name, content)).task_id)
+
+
+async def test_a_list_has_the_newest_first_and_takes_the_filters_of_the_http_api(app, batchdrop):
+    first = await ended(app, "letters/a.txt")
+    second = await ended(app, "b.txt", "/bin/bash -c 'exit 3'")
+    done = await batchdrop("list")
+    assert (done.code, done.err) == (0, "")
+    header, *rows = [line.split() for line in done.lines]
+    assert header == ["STATE", "AGE", "TASK", "FILE", "WHY"]
+    assert {row[0] for row in rows} == {"succeeded", "failed"}
+    assert {row[3] for row in rows} == {first.task_id, second.task_id}
+    assert next(line for line in done.lines if "b.txt" in line).endswith("the command ended with exit code 3")
+    for filters, expected in {
+        ("--state", "failed"): {second.task_id},
+        ("--state", "failed,succeeded"): {first.task_id, second.task_id},
+        ("--prefix", "letters/"): {first.task_id},
+        ("--route", "nosuch"): set(),
+        ("--day", "2020-01-01"): set(),
+        ("--waiting", "PT1S"): set(),
+    }.items():
+        done = await batchdrop("list", "--json", *filters)
+        assert (done.code, {one["task_id"] for one in done.documents}) == (0, expected), filters
+
+
+async def test_nothing_listed_is_said_and_is_no_failure(app, batchdrop):
+    done = await batchdrop("list")
+    assert (done.code, done.out, done.err) == (0, b"", "no such task\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--state", "done"], "--state is 'done': it must be one of queued,"),
+        (["--limit", "0"], "--limit is '0': it must be a whole number from 1 to 200"),
+        (["--waiting", "soon"], "--waiting is 'soon': it must be an ISO 8601 duration"),
+        (["--state", "failed", "--waiting", "PT1M"], "--waiting goes with the states queued and submitted"),
+        (["--colour"], "unrecognized arguments: --colour"),
+        (["a.txt"], "unrecognized arguments: a.txt"),
+    ],
+)
+async def test_wrong_filters_are_reported_before_anything_is_asked(batchdrop, arguments, words):
+    done = await batchdrop("list", *arguments)
+    assert (done.code, done.out) == (2, b"")
+    assert words in done.err.splitlines()[-1]
+
+
+async def test_all_follows_the_list_to_its_end_and_is_bounded(app, batchdrop, monkeypatch):
+    names = [f"{number}.txt" for number in range(5)]
+    records = [await submitted(app, name) for name in names]
+    done = await batchdrop("list", "--limit", "2", "--json")
+    assert (len(done.documents), done.err) == (2, "2 listed; there may be more: --all lists everything\n")
+    done = await batchdrop("list", "--limit", "2", "--all", "--json")
+    assert (sorted(one["blob"] for one in done.documents), done.err) == (names, "")
+    monkeypatch.setattr(task_list, "MOST", 3)
+    done = await batchdrop("list", "--limit", "2", "--all", "--json")
+    assert (len(done.documents), done.err) == (3, "3 listed; there may be more\n")
+    await cancel_all(app, records)
+
+
+async def test_a_record_is_shown_with_what_batch_says(app, batchdrop):
+    record = await submitted(with_command(app, "/bin/sleep 600"))
+    done = await batchdrop("show", record.task_id)
+    fields = dict(line.split(maxsplit=1) for line in done.lines if not line.startswith(" ") and " " in line)
+    assert (done.code, fields["task_id"], fields["state"], fields["blob"]) == (
+        0,
+        record.task_id,
+        "submitted",
+        "a.txt",
+    )
+    assert "live" in done.lines
+    done = await batchdrop("show", record.task_id, "--json")
+    (document,) = done.documents
+    assert document["live"]["state"] in {"active", "preparing", "running"}
+    await cancel_all(app, [record])
+
+
+async def test_a_file_is_shown_with_all_attempts_the_newest_first(app, batchdrop):
+    record = await ended(app)
+    retried = await batchdrop("retry", record.task_id)
+    second = (await collected(app, retried.text.strip())).task_id
+    done = await batchdrop("show", "a.txt", "--json")
+    assert [one["task_id"] for one in done.documents] == [second, record.task_id]
+    done = await batchdrop("show", "a.txt")
+    assert (done.text.count("\n\ntask_id "), done.lines.count(f"{'exit_code':<22}0")) == (1, 2)
+
+
+async def test_a_file_that_is_gone_is_shown_by_its_name_too(app, batchdrop):
+    record = await ended(app)
+    await app.clients.blobs.get_blob_client(app.settings.input_container, "a.txt").delete_blob()
+    assert [one["task_id"] for one in (await batchdrop("show", "a.txt", "--json")).documents] == [record.task_id]
+
+
+@pytest.mark.parametrize("command", ["show", "logs", "get"])
+@pytest.mark.parametrize("name", ["nosuch.txt", "20261127T082020-recipe-txt-42fb6f2cf3b1d15d", "a\x1b[31m"])
+async def test_what_does_not_exist_is_reported_in_a_sentence(app, batchdrop, command, name):
+    done = await batchdrop(command, name)
+    assert (done.code, done.out) == (1, b"")
+    where = f"the container {app.settings.input_container!r}"
+    assert done.err.startswith(f"no task has the id {name!r}, and {where} has no file of this name: ")
+
+
+async def test_a_file_without_a_task_has_the_reason(app, batchdrop, tmp_path):
+    await dropped(app, "new.txt")
+    done = await batchdrop("show", "new.txt")
+    assert (done.code, done.err) == (
+        1,
+        "file 'new.txt' has no task: the app has not detected it yet; `submit` makes one\n",
+    )
+    (tmp_path / "routes.toml").write_text('unmatched = "ignore"')
+    done = await batchdrop("show", "new.txt", ROUTES_FILE=str(tmp_path / "routes.toml"))
+    assert done.err.startswith("file 'new.txt' has no task: no route takes blob 'new.txt'")
+
+
+async def test_no_name_gives_a_terminal_orders_and_markup_is_text(app, batchdrop):
+    names = [*HOSTILE.values(), "[bold red]x[/].txt", "[link=http://x.example]a[/link]", ":smile:"]
+    for name in names:
+        await submitted(with_command(app, "/bin/true"), name)
+    for command in (["list", "--all"], ["list", "--all", "--json"], ["summary"], ["summary", "--json"]):
+        done = await batchdrop(*command)
+        assert done.code == 0
+        assert all(char.isprintable() or char == "\n" for char in done.text + done.err)
+    listed = {one["blob"] for one in (await batchdrop("list", "--all", "--json")).documents}
+    assert listed == set(names)
+    text = (await batchdrop("list", "--all")).text
+    assert all(name in text for name in ("[bold red]x[/].txt", "[link=http://x.example]a[/link]", ":smile:"))
+    assert r"delete\x7fnext-line\x85.txt" in text
+    for name in names:
+        done = await batchdrop("show", "--json", "--", name)
+        assert (done.code, {one["blob"] for one in done.documents}) == (0, {name})
+
+
+async def test_pools_are_listed_with_nodes_slots_and_trouble(app, batchdrop):
+    pool = app.settings.pool.id
+    done = await batchdrop("pools")
+    header, row, *_ = done.lines
+    assert (done.code, header.split()[:5]) == (0, ["POOL", "STATE", "NODES", "SLOTS", "RUNNING"])
+    assert row.startswith(pool)
+    (document,) = (await batchdrop("pools", "--json")).documents
+    assert (document["id"], document["target"], document["trouble"]) == (pool, 2, None)
+    missing = await batchdrop("pools", BATCH_POOL_ID="nosuch-pool")
+    assert (missing.code, missing.lines[-1]) == (
+        0,
+        "nosuch-pool: there is no pool 'nosuch-pool': `python -m batch_core setup` makes it",
+    )
+
+
+async def test_the_summary_is_that_of_the_http_api(app, batchdrop):
+    record = await submitted(with_command(app, "/bin/sleep 600"), "slow.txt")
+    await ended(app, "quick.txt")
+    done = await batchdrop("summary")
+    assert done.code == 0
+    assert done.lines[0] == "open        0 queued, 1 submitted"
+    assert done.lines[1].startswith("oldest      slow.txt, submitted for ")
+    (document,) = (await batchdrop("summary", "--json")).documents
+    assert (document["open"]["submitted"], document["pools"][0]["id"]) == (1, app.settings.pool.id)
+    await cancel_all(app, [record])
+
+
+async def test_services_that_do_not_answer_make_no_traceback(batchdrop, environment):
+    nowhere = {"DATA_STORAGE": storage_nowhere(), "BATCH_ENDPOINT": "http://127.0.0.1:9"}
+    for command in (["list"], ["show", "a.txt"], ["logs", "a.txt"], ["submit", "a.txt"], ["cancel", "a"], ["pools"]):
+        done = await batchdrop(*command, **nowhere)
+        assert done.code == (0 if command == ["pools"] else 1), command
+        assert "Traceback" not in done.err
+    done = await batchdrop("list", **nowhere)
+    assert "nothing listens on 127.0.0.1:9: is the local stack up? `make up` starts it" in done.err
+
+
+def storage_nowhere():
+    service = "http://127.0.0.1:9/a"
+    endpoints = f"BlobEndpoint={service};QueueEndpoint={service};TableEndpoint={service};"
+    return f"DefaultEndpointsProtocol=http;AccountName=a;AccountKey=a2V5;{endpoints}"
+
+
+async def test_without_settings_every_command_says_how_to_reach_the_local_stack(tmp_path, monkeypatch, capsys):
+    import sys  # noqa: PLC0415
+    from unittest import mock  # noqa: PLC0415
+
+    from batch_core.cli.command_line import main  # noqa: PLC0415
+
+    commands = ["list", "pools", "summary", "watch", "show x", "logs x", "get x", "submit x", "cancel x", "retry x"]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x").touch()
+    for command in [*commands, "drop x", "doctor", "setup", "teardown", "tidy", "sweep", "routes check"]:
+        with mock.patch.dict("os.environ", {}, clear=True), mock.patch.object(sys, "argv", ["b", *command.split()]):
+            code = main()
+        out, err = capsys.readouterr()
+        assert code == 2, command
+        assert "for the local stack that `make up` started: --settings local.settings.json.example" in out + err
+
+
+async def test_json_is_written_for_a_terminal_too(app, batchdrop):
+    await dropped(app, "x")
+    done = await batchdrop("submit", "x", "--json")
+    assert json.loads(done.out)["is_new"] is True
