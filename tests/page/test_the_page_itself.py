@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.async_api import expect
+from yarl import URL
 
 AXE = Path(__file__).parents[2] / "node_modules/axe-core/axe.min.js"
 SERIOUS = ("serious", "critical")
@@ -344,3 +345,14 @@ async def test_pages_that_are_empty_go_on_and_more_is_shown_when_it_is_asked_for
     await expect(page.locator("#rows tr")).to_have_count(2)
     await expect(page.locator("button.open").last).to_have_text("page-3.txt")
     await expect(more).to_be_hidden()
+
+
+@pytest.mark.parametrize("path", ["/..%2f..%2ffunction_app.py", "/%2e%2e/dashboard.py", "//etc/passwd", "/index.html"])
+async def test_a_host_gives_no_other_file(dashboard, path):
+    async with dashboard.system.http.get(URL(dashboard.url + path, encoded=True)) as response:
+        assert response.status == 404
+
+
+async def test_a_host_leads_from_a_slash_at_the_end_to_the_page(dashboard):
+    async with dashboard.system.http.get(f"{dashboard.url}/") as response:
+        assert (response.status, str(response.url), response.content_type) == (200, dashboard.url, "text/html")
