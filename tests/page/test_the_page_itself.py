@@ -4,9 +4,11 @@ import json
 import re
 from collections import Counter
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.async_api import expect
+from yarl import URL
 
 AXE = Path(__file__).parents[2] / "node_modules/axe-core/axe.min.js"
 SERIOUS = ("serious", "critical")
@@ -83,6 +85,18 @@ RICH = {
     },
     "paused": {"intake": None, "routes": {"a": {"since": "2026-11-30T17:00:00Z", "asked_by": "somebody"}}},
     "routes_problem": "routes.toml: line 3 cannot be read",
+}
+TASK = {
+    "state": "succeeded",
+    "route": "a",
+    "attempt": 1,
+    "recorded_at": "2026-11-30T17:00:00Z",
+    "started_at": "2026-11-30T17:00:01Z",
+    "ended_at": "2026-11-30T17:00:03Z",
+    "exit_code": 0,
+    "stdout_size": 2_500,
+    "files": None,
+    "live": None,
 }
 EMPTY = RICH | {
     "open": {"queued": 0, "submitted": 0, "is_all": True, "by_route": {}, "oldest": None},
@@ -305,3 +319,40 @@ async def test_pools_are_drawn_by_what_their_nodes_do(dashboard, tab):
     await expect(page.locator("#paused")).to_contain_text(re.compile("Route a is paused since .* by somebody"))
     await expect(page.locator("#ticks")).to_contain_text("4 succeeded")
     await expect(page.get_by_role("img", name="Files a minute over the last hour")).to_be_visible()
+
+
+async def paged(page, count):
+    """Answer lists with this many pages of one task each, the first two of which are empty."""
+
+    async def answer(route):
+        number = int(parse_qs(urlsplit(route.request.url).query).get("continuation", ["0"])[0])
+        tasks = [] if number < 2 else [{**TASK, "task_id": f"task-{number}", "blob": f"page-{number}.txt"}]
+        further = str(number + 1) if number < count else None
+        await route.fulfill(json={"tasks": tasks, "continuation": further})
+
+    await page.route(re.compile(r"/api/tasks\?"), answer)
+
+
+async def test_pages_that_are_empty_go_on_and_more_is_shown_when_it_is_asked_for(dashboard, tab):
+    page = tab.page
+    await paged(page, 3)
+    await page.goto(dashboard.url)
+    await expect(page.locator("#rows tr")).to_have_count(1)
+    more = page.get_by_role("button", name="Look further back")
+    # One page is wanted: three were asked for, since the first two had nothing.
+    for _ in range(3):
+        await more.click()
+    await expect(page.locator("#rows tr")).to_have_count(2)
+    await expect(page.locator("button.open").last).to_have_text("page-3.txt")
+    await expect(more).to_be_hidden()
+
+
+@pytest.mark.parametrize("path", ["/..%2f..%2ffunction_app.py", "/%2e%2e/dashboard.py", "//etc/passwd", "/index.html"])
+async def test_a_host_gives_no_other_file(dashboard, path):
+    async with dashboard.system.http.get(URL(dashboard.url + path, encoded=True)) as response:
+        assert response.status == 404
+
+
+async def test_a_host_leads_from_a_slash_at_the_end_to_the_page(dashboard):
+    async with dashboard.system.http.get(f"{dashboard.url}/") as response:
+        assert (response.status, str(response.url), response.content_type) == (200, dashboard.url, "text/html")

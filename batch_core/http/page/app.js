@@ -12,7 +12,7 @@ import { Poller } from "./polling.js";
 import { showPools } from "./pools.js";
 import { stateOptions, Tasks } from "./tasks.js";
 import { showTicks } from "./ticks.js";
-import { STATES, times } from "./words.js";
+import { noteBatch, STATES, times } from "./words.js";
 
 const TYPING = 250;
 
@@ -63,6 +63,7 @@ async function refreshSummary(signal) {
   const found = await read("summary", signal);
   const before = summary;
   summary = found.document;
+  noteBatch(summary.pools !== null);
   showCounters(summary);
   if (found.isNew) {
     showPools(summary.pools);

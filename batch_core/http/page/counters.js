@@ -107,12 +107,7 @@ function running({ open, pools }) {
     open.submitted,
     pools.reduce((sum, pool) => sum + pool.running, 0),
   );
-  const waiting = open.submitted - atWork;
-  return waiting
-    ? `${number(atWork)} running, ${number(waiting)} waiting`
-    : open.submitted
-      ? "all running"
-      : "nothing to do";
+  return open.submitted ? `${number(atWork)} running now` : "nothing to do";
 }
 
 function today() {

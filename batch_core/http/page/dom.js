@@ -58,9 +58,13 @@ export function announce(text) {
 }
 
 export async function copy(text, button) {
-  await navigator.clipboard.writeText(text);
   const before = button.textContent;
-  button.textContent = "Copied";
+  // A browser lets a page copy only over https, or from this machine.
+  const words = await (navigator.clipboard?.writeText(text) ?? Promise.reject()).then(
+    () => "Copied",
+    () => "Select it to copy",
+  );
+  button.textContent = words;
   setTimeout(() => (button.textContent = before), 1500);
 }
 

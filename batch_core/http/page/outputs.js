@@ -27,6 +27,8 @@ export class OutputView {
   #read = 0;
   #decoder = new TextDecoder();
   #isFinal = false;
+  /** There was nothing to read, and it does not ask again: another state of the task may have something. */
+  hasGivenUp = false;
 
   constructor(task, stream, element) {
     this.#task = task;
@@ -134,7 +136,8 @@ export class OutputView {
   async #refused(response) {
     const error = await errorOf(response);
     this.#sayWhy(response.status === 404 && !error.hasReason ? NO_ROUTE : sentence(error.message));
-    return response.status === 409 || response.status >= 500 ? Math.max(error.retryAfter, PAUSE) : null;
+    this.hasGivenUp = response.status !== 409 && response.status < 500;
+    return this.hasGivenUp ? null : Math.max(error.retryAfter, PAUSE);
   }
 
   #failed(error) {

@@ -125,7 +125,7 @@ export class Panel {
     }
     if (!before) {
       this.#choose(firstTab(task));
-    } else if (before.state !== task.state && (this.#tab === "files" || !before.started_at)) {
+    } else if (before.state !== task.state && (this.#tab === "files" || this.#view?.hasGivenUp)) {
       this.#fill();
     }
   }

@@ -2,7 +2,7 @@
 
 import { read, taskPath } from "./api.js";
 import { announce, byId, el, name, show, since } from "./dom.js";
-import { phase, STATES, times, tone, took, why } from "./words.js";
+import { now, phase, STATES, times, tone, took, why } from "./words.js";
 
 const PAGE = 50;
 /** More rows than these pages hold are not kept current: a search finds the others. */
@@ -94,7 +94,7 @@ export class Tasks {
       state: filter.state,
       route: filter.route,
       prefix,
-      day: filter.day && new Date().toISOString().slice(0, 10),
+      day: filter.day && new Date(now()).toISOString().slice(0, 10),
     };
     Object.entries(wanted).forEach(([key, value]) => value && query.set(key, value));
     const tasks = new Map();

@@ -14,12 +14,18 @@ export const STATES = {
 export const FINAL = new Set(["succeeded", "failed", "output_lost", "cancelled", "rejected"]);
 
 let skew = 0;
+let batchAnswers = true;
 
 /** Note the service's time, as a reply's header has it. */
 export function noteTime(header) {
   const theirs = Date.parse(header);
   // A header has whole seconds: less than two apart is the same time.
   skew = Number.isNaN(theirs) || Math.abs(theirs - Date.now()) < 2000 ? 0 : theirs - Date.now();
+}
+
+/** Note whether Batch answered the app when it was last asked. */
+export function noteBatch(answers) {
+  batchAnswers = answers;
 }
 
 export const now = () => Date.now() + skew;
@@ -69,7 +75,8 @@ export function phase(task) {
     return "Stopping";
   }
   const phases = { active: "Waiting", running: "Running", preparing: "Starting", completed: "Ending" };
-  return phases[task.live?.state] ?? STATES.submitted;
+  // A list has no word of Batch on a task that has ended there.
+  return phases[task.live?.state ?? (batchAnswers ? "completed" : "")] ?? STATES.submitted;
 }
 
 /** Return the class that colours a state. */
@@ -99,12 +106,15 @@ function because(task) {
 }
 
 function submitted(task) {
-  if (task.live?.state === "running") {
-    return `on node ${shortNode(task.live.node_id)}`;
+  const { live, reason } = task;
+  if (live?.state === "running") {
+    return `on node ${shortNode(live.node_id)}`;
   }
-  return task.live?.state === "preparing"
-    ? task.live.reason
-    : (task.reason ?? task.live?.reason ?? "it has ended, or Batch has not answered");
+  if (live?.state === "preparing") {
+    return live.reason;
+  }
+  const unknown = batchAnswers ? "its output is about to be collected" : "Batch does not answer";
+  return reason ?? live?.reason ?? unknown;
 }
 
 function succeeded(task) {
