@@ -32,7 +32,7 @@ def setup(*, dry_run: _DryRun = False, options: Options = DEFAULTS) -> int:
         batchdrop setup --dry-run
 
     """
-    return run(options, _would_set_up if dry_run else _setup, says_accounts=True)
+    return run(options, _would_set_up if dry_run else set_up, says_accounts=True)
 
 
 _YES = "Delete all of it without asking; not in a dry run."
@@ -100,7 +100,8 @@ def _report(terminal: Terminal, resource: str, outcome: str, words: str | None =
         terminal.line(f"{resource}: {words or outcome}")
 
 
-async def _setup(session: Session) -> int:
+async def set_up(session: Session) -> int:
+    """Make what is missing, and list days again that the table has lost. Raises `AppError`."""
     app, terminal = session.app, session.terminal
     await _say_notes(session)
     for resource in provision.resources(app):

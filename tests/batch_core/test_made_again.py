@@ -8,7 +8,9 @@ import pytest
 
 from batch_core.app import App, app_on
 from batch_core.cli import provision
-from batch_core.cli.command_line import _setup
+from batch_core.cli.session import Session
+from batch_core.cli.terminal import Terminal
+from batch_core.cli.upkeep import set_up
 from batch_core.collect import collect
 from batch_core.errors import Missing
 from batch_core.http.health import check_health
@@ -130,7 +132,7 @@ async def test_a_day_or_a_job_that_somebody_removed_from_the_table_is_reported_a
         await app.table._client.delete_entity(entity)
     is_ok, detail = await open_work(app)
     assert (is_ok, "is not listed" in detail) == (False, True)
-    await _setup(app)
+    await set_up(Session(app=app, terminal=Terminal()))
     assert ("was not noted" in capsys.readouterr().out) == (partition == DAYS)
     assert (await ended(app, record)).state is TaskState.SUCCEEDED
 
