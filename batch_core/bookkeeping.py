@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from batch_core.app import App
-from batch_core.errors import RoutesError, ServiceError
+from batch_core.errors import Missing, RoutesError, ServiceError
 
 logger = logging.getLogger(__name__)
 
@@ -65,12 +65,20 @@ async def _count_nodes(app: App) -> None:
     now, last = app.now(), app.noted.nodes
     if last is not None and now - last < _SAMPLE:
         return
-    nodes = {pool.id: (await app.batch.pool_status(pool.id)).nodes for pool in app.routes().pools}
+    # First: a pool that cannot be looked at is not asked for by every tick.
     app.noted.nodes = now
+    nodes = {pool.id: await _nodes_of(app, pool.id) for pool in app.routes().pools}
     elapsed = (now - last).total_seconds() if last is not None else 0.0
     seconds = {pool_id: number * elapsed for pool_id, number in nodes.items() if number and elapsed}
     if seconds and elapsed < 3 * _SAMPLE.total_seconds():
         await app.statistics.add_node_seconds(seconds, now)
+
+
+async def _nodes_of(app: App, pool_id: str) -> int:
+    try:
+        return (await app.batch.pool_status(pool_id)).nodes
+    except Missing:
+        return 0
 
 
 def _did(report: Mapping[str, Any]) -> dict[str, int]:

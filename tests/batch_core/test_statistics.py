@@ -121,6 +121,40 @@ async def test_nodes_are_counted_by_pool_and_day(app):
     assert (await statistics(app)).node_seconds == {app.settings.pool.id: days}
 
 
+async def test_a_pool_that_is_missing_hides_no_others_nodes_and_is_not_asked_for_by_every_tick(app, tmp_path, calls):
+    async with asyncio.timeout(30):
+        while (await app.batch.pool_status(app.settings.pool.id)).nodes < 2:
+            await asyncio.sleep(0.05)
+    there, gone = app.settings.pool.id, "never-made"
+    routes = [
+        f'[[routes]]\nname = "{pool}"\nmatch = "{pool}/**"\ncommand = "cat"\npool = "{pool}"\n'
+        for pool in (gone, there)
+    ]
+    pools = [f"[pools.{pool}]\nexisting = true\n" for pool in (gone, there)]
+    routed = with_routes(app, tmp_path / "routes.toml", "".join([*routes, *pools]))
+    assert {pool.id for pool in routed.routes().pools} == {gone, there}
+    idle = vars(CollectReport())
+    await after_tick(routed, "collect_outputs", idle, 0.1)
+    calls.clear()
+    await after_tick(routed, "collect_outputs", idle, 0.1)
+    assert calls == []
+    await after_tick(later(routed, minutes=6), "collect_outputs", idle, 0.1)
+    assert list((await statistics(app)).node_seconds) == [there]
+
+
+async def test_a_pool_that_cannot_be_looked_at_is_not_asked_for_by_every_tick(app, monkeypatch):
+    asked = []
+
+    async def unavailable(_, pool_id):
+        asked.append(pool_id)
+        raise Unavailable("reading")
+
+    monkeypatch.setattr(type(app.batch), "pool_status", unavailable)
+    for _ in range(3):
+        await after_tick(app, "collect_outputs", vars(CollectReport()), 0.1)
+    assert asked == [app.settings.pool.id]
+
+
 async def test_old_statistics_go(storage_app):
     now = storage_app.now()
     await storage_app.statistics.add(counts(now - KEPT - timedelta(hours=2), 1))
