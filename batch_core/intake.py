@@ -1,7 +1,6 @@
 """Files are taken: dropped ones as their events come, others when the operator names them."""
 
 import logging
-from difflib import get_close_matches
 from functools import partial
 
 from batch_core.app import App
@@ -10,6 +9,7 @@ from batch_core.bookkeeping import write_counts
 from batch_core.config.routes import Route
 from batch_core.errors import BlobNotFound, InvalidRequest, NotAFile, NotNow, Unavailable
 from batch_core.naming import BlobVersion
+from batch_core.problems import instead
 from batch_core.redaction import shown
 from batch_core.state.record import DetectedBy, TaskRecord, TaskState
 from batch_core.submission import Submission
@@ -95,6 +95,4 @@ def _chosen(app: App, blob_name: str, name: str) -> Route:
             raise InvalidRequest([why])
         return route
     names = [one.name for one in routes.routes]
-    near = get_close_matches(name, names, n=1)
-    remedy = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
-    raise InvalidRequest([f"'route' is {shown(name)}, which is no route: {remedy}"])
+    raise InvalidRequest([f"'route' is {shown(name)}, which is no route: {instead(name, names)}"])

@@ -19,7 +19,7 @@ from batch_core.errors import BlobNotFound, NotAFile, ServiceError
 from batch_core.live import PATIENCE_SECONDS
 from batch_core.services.batch_values import LiveTask
 from batch_core.state.listing import Place, RecordFilter
-from batch_core.state.record import TaskRecord, TaskState
+from batch_core.state.record import OPEN_STATES, TaskRecord, TaskState
 from batch_core.waiting import AT_WORK
 
 #: Records of a page of the table, and where the list goes on after it.
@@ -33,7 +33,6 @@ _PER_CALL: Final = 1000
 _MOST_OPEN_PAGES: Final = 4
 #: Jobs that are asked for what runs; of the tasks of more, the records say enough.
 _MOST_JOBS: Final = 5
-_OPEN: Final = frozenset({TaskState.QUEUED, TaskState.SUBMITTED})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +47,7 @@ class TaskQuery:
     @property
     def is_open(self) -> bool:
         """Whether only open work can match."""
-        return self.waiting is not None or (bool(self.wanted.states) and self.wanted.states <= _OPEN)
+        return self.waiting is not None or (bool(self.wanted.states) and self.wanted.states <= OPEN_STATES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +109,7 @@ async def _pages(app: App, query: TaskQuery, place: Place | None) -> AsyncIterat
 
 async def _open_pages(app: App, query: TaskQuery, place: Place | None) -> AsyncIterator[_Found]:
     """Read pages of records of open work, each with where the list goes on after it."""
-    wanted = replace(query.wanted, states=query.wanted.states or _OPEN)
+    wanted = replace(query.wanted, states=query.wanted.states or OPEN_STATES)
     since = None if query.waiting is None else app.now() - query.waiting
     days = [query.day] if query.day else sorted(await app.table.days(), reverse=True)
     days = [day for day in days if place is None or day <= place.day]

@@ -4,10 +4,9 @@ Files that come meanwhile are recorded, wait as `queued` with that reason, and g
 resumed. What Batch has already runs on.
 """
 
-from difflib import get_close_matches
-
 from batch_core.app import App
 from batch_core.errors import InvalidRequest, NotNow, RoutesError
+from batch_core.problems import instead
 from batch_core.state.pauses import Pause, Paused
 
 
@@ -36,6 +35,4 @@ def _check(app: App, route: str) -> None:
     except RoutesError as exc:
         raise NotNow(f"which routes there are is not known: {exc}") from exc
     if route not in names:
-        near = get_close_matches(route, names, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
-        raise InvalidRequest([f"'route' is {route[:100]!r}, which is no route: {hint}"])
+        raise InvalidRequest([f"'route' is {route[:100]!r}, which is no route: {instead(route, names)}"])

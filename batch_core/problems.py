@@ -5,6 +5,7 @@ raises at the end. A problem is a sentence that says what is wrong, with which v
 """
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 
 from batch_core.errors import ProblemsError
 
@@ -25,3 +26,10 @@ class Problems:
         """Raise the error with every problem; do nothing if there is none."""
         if self._found:
             raise error(list(self._found))
+
+
+def instead(name: str, names: Iterable[str]) -> str:
+    """Return what to write in the place of a name that is none of these, as the end of a sentence."""
+    known = list(names)
+    near = get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"

@@ -214,6 +214,8 @@ class _Tick:
 
     async def _finish(self, tasks: Sequence[OpenTask]) -> None:
         """Find out why Batch does not list the tasks as live, and do what that asks for."""
+        if not tasks:
+            return
         now = self._app.now()
         queued: list[Stored] = []
         # Those that wait to be handed over first: to look for the others takes a call for each.

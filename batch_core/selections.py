@@ -25,7 +25,7 @@ from batch_core.errors import (
 from batch_core.listing import TaskQuery, pages
 from batch_core.retry import retry
 from batch_core.state.listing import Place, RecordFilter
-from batch_core.state.record import TaskRecord, TaskState
+from batch_core.state.record import OPEN_STATES, TaskRecord
 from batch_core.state.selections import MOST, Action, Selection, new_selection_id
 from batch_core.time_budget import TimeBudget
 
@@ -38,7 +38,6 @@ _AT_ONCE: Final = 8
 _AT_FIRST: Final = timedelta(seconds=10)
 #: Tasks that a count looks at.
 _MOST_COUNTED: Final = 5000
-_OPEN: Final = frozenset({TaskState.QUEUED, TaskState.SUBMITTED})
 KEPT: Final = timedelta(days=30)
 
 
@@ -55,9 +54,9 @@ class Wanted:
         states = self.filter.states
         if not states:
             raise InvalidRequest(["'state' is missing: say which tasks are meant, such as failed"])
-        if self.action is Action.CANCEL and not states <= _OPEN:
+        if self.action is Action.CANCEL and not states <= OPEN_STATES:
             raise InvalidRequest(["only queued and submitted tasks can be cancelled"])
-        if self.action is Action.RETRY and states & _OPEN:
+        if self.action is Action.RETRY and states & OPEN_STATES:
             raise InvalidRequest(["queued and submitted tasks have not ended: they cannot be retried"])
 
 

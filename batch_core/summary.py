@@ -2,8 +2,8 @@
 
 Eight calls to the table at most, however many records there are: one for the statistics, one for the days with open
 work, up to four for that (what is more is said to be more), one for the record that waits for longest, and now and then
-one for what is paused. Batch is asked
-twice for each pool. A part that a service does not give in time is null, and the others are there all the same.
+one for what is paused. Batch is asked twice for each pool. A part that a service does not give in time is null, and the
+others are there all the same.
 """
 
 import asyncio
@@ -69,23 +69,24 @@ class Summary:
 
 
 async def summarize(app: App) -> Summary:
-    """Look at everything at the same time. Raises nothing that a service does."""
+    """Look at everything, most of it at the same time. Raises nothing that a service does."""
     try:
         pools, problem = app.routes().pools[:_MOST_POOLS], None
     except RoutesError as exc:
         pools, problem = (), str(exc)
     statistics = await _or_none(app.statistics.read(app.now(), days=1, hours=_HOURS))
     seconds = statistics.node_seconds if statistics else {}
-    open_work, found = await asyncio.gather(
+    open_work, found, paused = await asyncio.gather(
         _or_none(_open_work(app)),
         _or_none(_all_of([_pool(app, pool, seconds.get(pool.id.lower(), {})) for pool in pools])),
+        _or_none(app.pauses.current()),
     )
     return Summary(
         at=app.now(),
         open_work=open_work,
         statistics=statistics,
         pools=found,
-        paused=await _or_none(app.pauses.current()),
+        paused=paused,
         routes_problem=problem,
     )
 

@@ -8,13 +8,12 @@ and what it means is said once, in its type: `msgspec.Meta` has the bounds and t
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, Final, get_args, get_origin
 
 import msgspec
 
-from batch_core.problems import Problems
+from batch_core.problems import Problems, instead
 from batch_core.redaction import looks_secret, shown
 
 #: Keys of `Meta.extra`. What a value must be, as the end of a sentence; whether it is kept out of problems; what one
@@ -211,8 +210,7 @@ def _instead(name: str, table: type[msgspec.Struct], places: Mapping[str, str]) 
     words = {field.name: field.type for field in msgspec.structs.fields(table)}
     if headers := [_extra(kind)[HEADER] for kind in words.values() if name in _words_below(kind)]:
         return f"which belongs below {' or '.join(headers)}"
-    near = get_close_matches(name.lower(), words, n=1)
-    return "which means nothing here: " + (f"did you mean {near[0]}?" if near else f"there are {', '.join(words)}")
+    return f"which means nothing here: {instead(name.lower(), words)}"
 
 
 def _words_below(kind: Any) -> tuple[str, ...]:  # noqa: ANN401 - any type

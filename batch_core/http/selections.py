@@ -4,13 +4,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from difflib import get_close_matches
 from typing import Final
 
 from batch_core.errors import InvalidRequest
 from batch_core.http.replies import Reply
 from batch_core.naming import MAX_BLOB_NAME_LENGTH, is_blob_name, name_length
-from batch_core.problems import Problems
+from batch_core.problems import Problems, instead
 from batch_core.selections import Wanted
 from batch_core.state.listing import RecordFilter
 from batch_core.state.record import TaskState
@@ -33,9 +32,7 @@ class SelectionRequest:
         document = _document(body)
         problems = Problems()
         for name in sorted(document.keys() - set(_WORDS)):
-            near = get_close_matches(name, _WORDS, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(_WORDS)}"
-            problems.note(f"{name!r} is not known: {hint}")
+            problems.note(f"{name!r} is not known: {instead(name, _WORDS)}")
         action = document.get("action")
         if action not in list(Action):
             problems.note(f"'action' must be {' or '.join(Action)}")

@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from difflib import get_close_matches
 from typing import Final
 
 import isodate
@@ -17,10 +16,10 @@ from batch_core.http.replies import Reply
 from batch_core.listing import TaskPage, TaskQuery
 from batch_core.live import Live
 from batch_core.naming import MAX_BLOB_NAME_LENGTH, is_blob_name, name_length
-from batch_core.problems import Problems
+from batch_core.problems import Problems, instead
 from batch_core.services.batch_values import LiveTask
 from batch_core.state.listing import Place, RecordFilter
-from batch_core.state.record import TaskRecord, TaskState
+from batch_core.state.record import OPEN_STATES, TaskRecord, TaskState
 from batch_core.waiting import AT_WORK
 
 MAX_LIMIT: Final = 200
@@ -52,9 +51,7 @@ class ListRequest:
         """Read the query of a URL; raises `InvalidRequest` with every problem at once."""
         problems = Problems()
         for name in sorted(parameters.keys() - {*_PARAMETERS, "code"}):
-            near = get_close_matches(name, _PARAMETERS, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(_PARAMETERS)}"
-            problems.note(f"{name!r} is not known: {hint}")
+            problems.note(f"{name!r} is not known: {instead(name, _PARAMETERS)}")
 
         def read[T](name: str, convert: Callable[[str], T], rule: str) -> T | None:
             text = parameters.get(name, "")
@@ -71,7 +68,7 @@ class ListRequest:
         place = read("continuation", _place, "what an earlier page was answered with")
         prefix = read("prefix", _name, "the beginning of a blob's name")
         blob = read("blob", _name, "the name of a blob")
-        if waiting is not None and states and not states <= {TaskState.QUEUED, TaskState.SUBMITTED}:
+        if waiting is not None and states and not states <= OPEN_STATES:
             problems.note("'waiting' goes with the states queued and submitted alone: no other waits")
         if blob is not None and (others := sorted(parameters.keys() - {"blob", "code"})):
             problems.note(

@@ -6,7 +6,6 @@ https://learn.microsoft.com/rest/api/batchservice/tasks/create-task-collection a
 import typing
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from difflib import get_close_matches
 from enum import Enum
 from typing import Any, Final
 
@@ -15,6 +14,7 @@ import isodate
 from azure.batch.models import BatchPoolCreateOptions, BatchTaskCreateOptions
 
 from batch_core.config.verbatim import BatchKind
+from batch_core.problems import instead
 from batch_core.redaction import shown
 
 _MODELS: Final[Mapping[BatchKind, type[Any]]] = {
@@ -122,7 +122,7 @@ class _Check:
                 word = self._words[here]
                 yield f"batch, {here} has a word of its own: {word}" if word else f"batch, {here} is for the app to say"
             elif name not in properties:
-                yield f"batch, {shown(here)} means nothing to Batch: {_instead(name, list(properties))}"
+                yield f"batch, {shown(here)} means nothing to Batch: {instead(name, list(properties))}"
             else:
                 yield from self._value(properties[name], value, here)
         needed = self._needed.get(path)
@@ -176,11 +176,6 @@ def _is_model(kind: Any) -> bool:  # noqa: ANN401 - any property's type
 
 def _members(kind: Any) -> list[Enum]:  # noqa: ANN401 - any property's type
     return list(kind) if isinstance(kind, type) and issubclass(kind, Enum) else []
-
-
-def _instead(name: str, names: list[str]) -> str:
-    near = get_close_matches(name, names, n=1)
-    return f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
 
 
 def _fits(kind: Any, value: object) -> bool:  # noqa: ANN401 - any property's type

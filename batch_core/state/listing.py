@@ -18,7 +18,7 @@ from batch_core.sdk.paging import each_item
 from batch_core.sdk.translation import translating
 from batch_core.state.entities import readable, to_open_task, to_record
 from batch_core.state.index import OpenTask
-from batch_core.state.record import TaskRecord, TaskState
+from batch_core.state.record import OPEN_STATES, TaskRecord, TaskState
 
 #: Sorts after everything that a name can go on with: no name of a blob holds this character.
 _AFTER_ALL: Final = "\uffff"
@@ -113,7 +113,7 @@ class Listing:
         """Count the final records of a day by route and state; one call for 1,000 records."""
         query, values = "PartitionKey eq @day and RowKey lt @letters", {"day": day, "letters": "a"}
         found: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        finals = {state for state in TaskState if state.is_final}
+        finals = frozenset(TaskState) - OPEN_STATES
         with translating(f"counting the records of {day}"):
             listed = self._client.query_entities(query, parameters=values, select=["route", "state"])
             async for entity in each_item(listed):

@@ -49,6 +49,9 @@ TRANSITIONS: Final[dict[TaskState, frozenset[TaskState]]] = {
     TaskState.REJECTED: frozenset(),
 }
 
+#: Work that has not ended.
+OPEN_STATES: Final = frozenset(state for state in TaskState if not state.is_final)
+
 
 class DetectedBy(StrEnum):
     #: The blob trigger.

@@ -1,8 +1,6 @@
 import itertools
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -10,13 +8,11 @@ import pytest
 from azure.core.pipeline.transport import AioHttpTransport, AsyncHttpTransport
 
 from batch_core import backoff
-from batch_core import scale as scaling
 from batch_core.app import App, open_app
 from batch_core.cli import provision
 from batch_core.config.settings import Settings
 from tests.batch_core.cuts import cuttable_calls
-from tests.batch_core.scaled_pool import steady
-from tests.batch_core.steps import with_routes
+from tests.batch_core.scaled_pool import steady, with_scaled_pool
 from tests.batch_core.world import World
 
 
@@ -110,22 +106,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 @pytest.fixture
 async def scaled(app, tmp_path, monkeypatch):
     """An app with a pool of its own that has no nodes yet, for the commands of `released`."""
-    # Services give their time in whole seconds.
-    monkeypatch.setattr(scaling, "IDLE_FOR", timedelta(seconds=-2))
-    pool_id = f"{app.settings.pool.id}-scaled"
-    command = f"/bin/bash -c 'until [ -e \"{tmp_path}/$INPUT_BLOB\" ]; do sleep 0.05; done'"
-    text = f"""
-        [[routes]]
-        name = "all"
-        match = "**"
-        command = {json.dumps(command)}
-        pool = "{pool_id}"
-        [pools.{pool_id}]
-        slots_per_node = 2
-        scale = {{ max = 3 }}
-    """
-    routed = with_routes(app, tmp_path / "routes.toml", text)
-    await provision.make(provision.resources(routed)[-1])
-    await steady(routed)
-    yield routed
-    await app.clients.batch.begin_delete_pool(pool_id)
+    words = "slots_per_node = 2\nscale = { max = 3 }"
+    async with with_scaled_pool(app, "scaled", words, tmp_path, monkeypatch) as routed:
+        await steady(routed)
+        yield routed

@@ -1,12 +1,39 @@
-"""Steps of tests with a pool that the app scales, for the fixture `scaled`."""
+"""Steps of tests with a pool that the app scales."""
 
 import asyncio
+import json
+from contextlib import asynccontextmanager
+from datetime import timedelta
 
+from batch_core import scale as scaling
+from batch_core.cli import provision
 from batch_core.scale import scale
 from batch_core.submit import submit
-from tests.batch_core.steps import TRIGGER, dropped, later
+from tests.batch_core.steps import TRIGGER, dropped, later, with_routes
 
 PATIENCE_SECONDS = 30
+
+
+@asynccontextmanager
+async def with_scaled_pool(app, name, words, folder, monkeypatch):
+    """Yield the app with a pool of its own, of these words; a command ends when its blob's name is in the folder."""
+    # Services give their time in whole seconds.
+    monkeypatch.setattr(scaling, "IDLE_FOR", timedelta(seconds=-2))
+    pool_id = f"{app.settings.pool.id}-{name}"
+    command = f"/bin/bash -c 'until [ -e \"{folder}/$INPUT_BLOB\" ]; do sleep 0.05; done'"
+    text = f"""
+        [[routes]]
+        name = "all"
+        match = "**"
+        command = {json.dumps(command)}
+        pool = "{pool_id}"
+        [pools.{pool_id}]
+        {words}
+    """
+    routed = with_routes(app, folder / "routes.toml", text)
+    await provision.make(provision.resources(routed)[-1])
+    yield routed
+    await app.clients.batch.begin_delete_pool(pool_id)
 
 
 def pool_id_of(app):

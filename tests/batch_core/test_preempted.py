@@ -1,21 +1,18 @@
 """Spot nodes that are preempted: the record says so, the task runs again, and the node goes when nobody needs it."""
 
 import asyncio
-import json
-from datetime import timedelta
 
 import pytest
 from azure.batch.models import BatchTaskState
 
-from batch_core import scale as scaling
-from batch_core.cli import provision
 from batch_core.collect import collect
 from batch_core.live import live_task
 from batch_core.reconcile import reconcile
 from batch_core.scale import scale
 from batch_core.services.batch_values import LiveTask
 from batch_core.state.record import TaskState
-from tests.batch_core.steps import collected, completed, in_state, later, record_of, submitted, with_routes
+from tests.batch_core.scaled_pool import pool_id_of, with_scaled_pool
+from tests.batch_core.steps import collected, completed, in_state, later, record_of, submitted
 from tests.batch_emulator.control_client import control
 
 PUT_BACK = "Batch has put it back into its queue once, as it does when a node is preempted or removed"
@@ -24,30 +21,12 @@ PUT_BACK = "Batch has put it back into its queue once, as it does when a node is
 @pytest.fixture
 async def spot(app, tmp_path, monkeypatch):
     """An app whose files run on one Spot node of a pool of its own, until they are released."""
-    monkeypatch.setattr(scaling, "IDLE_FOR", timedelta(seconds=-2))
-    pool_id = f"{app.settings.pool.id}-spot"
-    command = f"/bin/bash -c 'until [ -e \"{tmp_path}/$INPUT_BLOB\" ]; do sleep 0.05; done'"
-    text = f"""
-        [[routes]]
-        name = "all"
-        match = "**"
-        command = {json.dumps(command)}
-        pool = "{pool_id}"
-        [pools.{pool_id}]
-        scale = {{ max = 2, spot = 1.0 }}
-    """
-    routed = with_routes(app, tmp_path / "routes.toml", text)
-    await provision.make(provision.resources(routed)[-1])
-    yield routed
-    await app.clients.batch.begin_delete_pool(pool_id)
-
-
-def pool_of(app):
-    return app.routes().pools[-1].id
+    async with with_scaled_pool(app, "spot", "scale = { max = 2, spot = 1.0 }", tmp_path, monkeypatch) as routed:
+        yield routed
 
 
 async def do_with_node(app, node_id, what):
-    path = f"/pools/{pool_of(app)}/nodes/{node_id}/{what}"
+    path = f"/pools/{pool_id_of(app)}/nodes/{node_id}/{what}"
     reply = await control(app.settings.batch.endpoint, "POST", path, {})
     assert reply.status == 204, reply.body
 
@@ -84,8 +63,8 @@ async def test_a_task_whose_node_is_preempted_says_so_runs_again_and_says_it_sti
     waiting = await record_of(spot, record.task_id)
     assert (waiting.state, waiting.requeues) == (TaskState.SUBMITTED, 1)
     assert waiting.reason == (
-        f"it waits for a node of pool '{pool_of(spot)}': its Spot nodes were preempted, and Batch has no others for it"
-        f" yet; {PUT_BACK}"
+        f"it waits for a node of pool '{pool_id_of(spot)}': its Spot nodes were preempted, and Batch has no others for"
+        f" it yet; {PUT_BACK}"
     )
     assert (await live_task(spot, waiting)).reason == waiting.reason
     await do_with_node(spot, node, "recover")
@@ -119,19 +98,19 @@ async def test_a_preempted_node_that_nobody_needs_is_removed(spot, tmp_path):
     assert (await scale(spot)).closed == 0
     assert (await scale(spot)).removed == 1
     async with asyncio.timeout(30):
-        while await spot.nodes.nodes(pool_of(spot)):
+        while await spot.nodes.nodes(pool_id_of(spot)):
             await asyncio.sleep(0.05)
-    assert (await spot.batch.pool_status(pool_of(spot))).target == 0
+    assert (await spot.batch.pool_status(pool_id_of(spot))).target == 0
 
 
 async def test_a_noted_node_that_is_preempted_and_comes_back_is_closed_before_it_goes(spot, tmp_path):
     node = await idle_node(spot, tmp_path)
     await do_with_node(spot, node, "preempt")
     await scale(spot)
-    assert (await spot.scaling.all())[pool_of(spot).lower()].closing == (node,)
+    assert (await spot.scaling.all())[pool_id_of(spot).lower()].closing == (node,)
     await do_with_node(spot, node, "recover")
     async with asyncio.timeout(30):
-        while [one.state for one in await spot.nodes.nodes(pool_of(spot))] != ["idle"]:
+        while [one.state for one in await spot.nodes.nodes(pool_id_of(spot))] != ["idle"]:
             await asyncio.sleep(0.05)
     report = await scale(spot)
     assert (report.closed, report.removed) == (1, 0)
@@ -144,7 +123,7 @@ async def test_a_noted_node_that_is_broken_when_work_comes_stays_noted_and_holds
     await do_with_node(spot, node, "preempt")
     second = await submitted(spot, "b.txt")
     await scale(spot)
-    assert (await spot.scaling.all())[pool_of(spot).lower()].closing == (node,)
+    assert (await spot.scaling.all())[pool_id_of(spot).lower()].closing == (node,)
     await do_with_node(spot, node, "recover")
     await running(spot, second)
     (tmp_path / second.blob).touch()
