@@ -4,6 +4,8 @@ Files that come meanwhile are recorded, wait as `queued` with that reason, and g
 resumed. What Batch has already runs on.
 """
 
+from contextlib import suppress
+
 from batch_core.app import App
 from batch_core.errors import InvalidRequest, NotNow, RoutesError
 from batch_core.problems import instead
@@ -24,7 +26,14 @@ async def pause(app: App, route: str | None, asked_by: str | None = None) -> Pau
 
 
 async def resume(app: App, route: str | None) -> Paused:
-    """Let the intake, or a route, go on, and return what is paused still; idempotent. Raises `ServiceError`."""
+    """Let the intake, or a route, go on, and return what is still paused; idempotent.
+
+    Raises `InvalidRequest` for what is neither a route nor paused, and `ServiceError`.
+    """
+    if route is not None and route not in (await app.pauses.current()).routes:
+        # While the routes cannot be read, any name may be one.
+        with suppress(NotNow):
+            _check(app, route)
     await app.pauses.end(route)
     return await app.pauses.current()
 

@@ -6,7 +6,7 @@ where it was. To cancel or to retry a task twice does what once does.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
@@ -53,7 +53,8 @@ class Wanted:
         """Raise `InvalidRequest` where the states do not go with what is to be done."""
         states = self.filter.states
         if not states:
-            raise InvalidRequest(["'state' is missing: say which tasks are meant, such as failed"])
+            example = "queued,submitted" if self.action is Action.CANCEL else "failed"
+            raise InvalidRequest([f"'state' is missing: say which tasks are meant, such as {example}"])
         if self.action is Action.CANCEL and not states <= OPEN_STATES:
             raise InvalidRequest(["only queued and submitted tasks can be cancelled"])
         if self.action is Action.RETRY and states & OPEN_STATES:
@@ -72,7 +73,12 @@ async def count(app: App, wanted: Wanted) -> tuple[int, bool]:
 
 
 async def ask(app: App, wanted: Wanted, asked_by: str | None = None) -> Selection:
-    """Note what is asked for, and begin with it.
+    """Note what is asked for, and begin with it: ten seconds of it, the ticks do the rest. Raises as `note` does."""
+    return await _carry_out(app, await note(app, wanted, asked_by), TimeBudget(_AT_FIRST))
+
+
+async def note(app: App, wanted: Wanted, asked_by: str | None = None) -> Selection:
+    """Note what is asked for, so that the ticks do it.
 
     Raises `InvalidRequest`, `NotNow` while too many are under way, and the `ServiceError` that fits.
     """
@@ -89,7 +95,7 @@ async def ask(app: App, wanted: Wanted, asked_by: str | None = None) -> Selectio
         asked_at=now,
         asked_by=asked_by,
     )
-    return await _carry_out(app, await app.selections.add(selection), TimeBudget(_AT_FIRST))
+    return await app.selections.add(selection)
 
 
 async def carry_out_all(app: App, budget: TimeBudget) -> int:
@@ -107,19 +113,29 @@ async def carry_out_all(app: App, budget: TimeBudget) -> int:
 
 async def _carry_out(app: App, selection: Selection, budget: TimeBudget) -> Selection:
     """Go on with a selection until it or the time is at its end, or a service or another instance is in the way."""
+    steps = carried_out(app, selection)
+    try:
+        while not budget.is_spent and (further := await anext(steps, None)) is not None:
+            selection = further
+    except ServiceError as exc:
+        logger.warning("Selection %s goes on later: %s", selection.selection_id, exc)
+    return selection
+
+
+async def carried_out(app: App, selection: Selection) -> AsyncIterator[Selection]:
+    """Carry a selection out, and give it as it is after each page; it ends early if another instance is at it.
+
+    Raises the `ServiceError` that fits: what was given is done all the same.
+    """
     query = TaskQuery(wanted=selection.wanted, day=selection.day, limit=_PER_PAGE)
-    while selection.finished_at is None and not budget.is_spent:
+    while selection.finished_at is None:
         records, following = await _page(app, query, selection.place)
         meant = [
             record
             for record in records
             if _is_meant(selection.action, record) and record.recorded_at < selection.asked_at
         ]
-        try:
-            refusals = await _do(app, selection, meant)
-        except ServiceError as exc:
-            logger.warning("Selection %s goes on later: %s", selection.selection_id, exc)
-            break
+        refusals = await _do(app, selection, meant)
         further = replace(
             selection,
             place=following,
@@ -132,7 +148,7 @@ async def _carry_out(app: App, selection: Selection, budget: TimeBudget) -> Sele
         if saved is None:
             break
         selection = saved
-    return selection
+        yield selection
 
 
 async def _page(app: App, query: TaskQuery, place: Place | None) -> tuple[list[TaskRecord], Place | None]:

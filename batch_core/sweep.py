@@ -6,6 +6,7 @@ cannot finish goes on in the next one.
 """
 
 import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -58,6 +59,17 @@ async def sweep(app: App, budget: timedelta = TICK, *, is_all: bool = False) -> 
     return report
 
 
+async def missing_files(app: App, *, is_all: bool = False) -> AsyncIterator[Sequence[BlobVersion]]:
+    """Give the files that a sweep would submit now, up to 5,000 at a time; nothing is changed, nor noted."""
+    position = _begun(app, SweepPosition() if is_all else await app.sweep_checkpoint.load())
+    is_complete = False
+    while not is_complete:
+        page = await _page(app, position)
+        yield await _missing(app, _candidates(app, position, page))
+        position = _after(position, page)
+        is_complete = page.continuation is None
+
+
 def _begun(app: App, position: SweepPosition) -> SweepPosition:
     """Go on with a listing of the container that was begun, or begin one."""
     container = app.settings.input_container
@@ -86,10 +98,9 @@ async def _submit_missing(
 ) -> None:
     """Submit the files of the page that have no record; raises `OutOfTime`: the next tick lists the page again."""
     report.listed += len(page.versions) + len(page.pending)
-    candidates = {task_id(version): version for version in page.versions if _is_candidate(app, position, version)}
+    candidates = _candidates(app, position, page)
     report.looked_up += len(candidates)
-    recorded = await app.table.recorded_among(candidates)
-    missing = [version for key, version in candidates.items() if key not in recorded]
+    missing = await _missing(app, candidates)
     for start in range(0, len(missing), MAX_TASKS_PER_CALL):
         if start:
             time_budget.check()
@@ -97,6 +108,16 @@ async def _submit_missing(
         logger.warning("Submitting %d files without a record, %r first.", len(together), together[0].name)
         await submit(app, together, detected_by=DetectedBy.SWEEP)
         report.submitted += len(together)
+
+
+def _candidates(app: App, position: SweepPosition, page: ListedPage) -> dict[str, BlobVersion]:
+    """Return the files that are looked up, by the ids of their tasks."""
+    return {task_id(version): version for version in page.versions if _is_candidate(app, position, version)}
+
+
+async def _missing(app: App, candidates: Mapping[str, BlobVersion]) -> list[BlobVersion]:
+    recorded = await app.table.recorded_among(candidates)
+    return [version for key, version in candidates.items() if key not in recorded]
 
 
 def _after(position: SweepPosition, page: ListedPage) -> SweepPosition:

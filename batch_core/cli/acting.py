@@ -1,27 +1,30 @@
 """`batchdrop submit`, `cancel` and `retry`: what a person does about a file or a task."""
 
-import getpass
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
-from typing import Annotated, Final
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from batch_core.cancel import cancel as cancel_task
 from batch_core.cli.escaping import in_line
+from batch_core.cli.filters import ALL, Filters
+from batch_core.cli.person import person
+from batch_core.cli.selecting import CAREFUL, Care, select
 from batch_core.cli.session import DEFAULTS, Options, Session, run
+from batch_core.cli.usage import UsageError
 from batch_core.errors import AppError
 from batch_core.intake import take_by_hand
 from batch_core.retry import retry as retry_task
 from batch_core.state.record import TaskRecord, TaskState
+from batch_core.state.selections import Action
 from batch_core.submission import Submission
 
-#: Of a person, in characters.
-_LONGEST_NAME: Final = 100
 type _Blob = Annotated[str, Parameter(help="The name of a file in the input container.", name="NAME")]
 type _TaskIds = Annotated[
-    list[str], Parameter(help="The ids of tasks.", name="TASK_ID...", negative="", json_list=False)
+    list[str] | None,
+    Parameter(help="The ids of tasks; or filters, without any.", name="TASK_ID...", negative="", json_list=False),
 ]
 type _Route = Annotated[str | None, Parameter(help="The route that takes it, whatever it is called.", metavar="NAME")]
 type _Force = Annotated[
@@ -42,28 +45,63 @@ def submit(name: _Blob, /, *, route: _Route = None, force: _Force = False, optio
     return run(options, partial(_submit, name=name, route=route, is_forced=force))
 
 
-def cancel(task_ids: _TaskIds, /, *, options: Options = DEFAULTS) -> int:
+def cancel(
+    task_ids: _TaskIds = None,
+    /,
+    *,
+    filters: Filters = ALL,
+    care: Care = CAREFUL,
+    options: Options = DEFAULTS,
+) -> int:
     """Stop tasks; what they printed until then is kept.
+
+    Without ids, all tasks that the filters fit are meant; of these, --state is needed: queued, submitted or both. They
+    are counted first, and nothing is done without a yes.
 
     For example:
         batchdrop cancel 20261127T082020-recipe-txt-42fb6f2cf3b1d15d
+        batchdrop cancel --state queued,submitted --prefix letters/ --dry-run
 
     """
-    return run(options, partial(_each, task_ids=task_ids, act=_cancel))
+    if ids := _ids(task_ids, filters, care):
+        return run(options, partial(_each, task_ids=ids, act=_cancel))
+    return select(Action.CANCEL, filters, care, options)
 
 
-def retry(task_ids: _TaskIds, /, *, options: Options = DEFAULTS) -> int:
+def retry(
+    task_ids: _TaskIds = None,
+    /,
+    *,
+    filters: Filters = ALL,
+    care: Care = CAREFUL,
+    options: Options = DEFAULTS,
+) -> int:
     """Make new attempts at tasks that have ended, and print their ids.
 
+    Without ids, all tasks that the filters fit are meant; of these, --state is needed, such as failed. They are counted
+    first, and nothing is done without a yes. To retry a task twice makes one attempt.
+
     For example:
-        batchdrop list --state failed --all --json | jq -r .task_id | xargs batchdrop retry
+        batchdrop retry 20261127T082020-recipe-txt-42fb6f2cf3b1d15d
+        batchdrop retry --state failed,output_lost --day 2026-11-30
 
     """
-    return run(options, partial(_each, task_ids=task_ids, act=_retry))
+    if ids := _ids(task_ids, filters, care):
+        return run(options, partial(_each, task_ids=ids, act=_retry))
+    return select(Action.RETRY, filters, care, options)
+
+
+def _ids(task_ids: Sequence[str] | None, filters: Filters, care: Care) -> Sequence[str]:
+    """Return the ids of the tasks that are meant one by one; raises `UsageError` where it is not clear which are."""
+    if task_ids and (filters.are_given or care != CAREFUL):
+        raise UsageError("tasks are meant by their ids or by filters: --state and the others go without ids")
+    if not task_ids and not filters.are_given:
+        raise UsageError("say which tasks: their ids, or --state and other filters, such as --state failed")
+    return task_ids or ()
 
 
 async def _submit(session: Session, name: str, route: str | None, *, is_forced: bool) -> int:
-    submission = await take_by_hand(session.app, name, is_forced=is_forced, route=route, asked_by=_person())
+    submission = await take_by_hand(session.app, name, is_forced=is_forced, route=route, asked_by=person())
     return _report(session, submission)
 
 
@@ -101,7 +139,7 @@ async def _each(session: Session, task_ids: Sequence[str], act: _Act) -> int:
 
 
 async def _cancel(session: Session, task_id: str) -> int:
-    record = await cancel_task(session.app, task_id, _person())
+    record = await cancel_task(session.app, task_id, person())
     if session.terminal.is_json:
         document: Mapping[str, object] = asdict(record)
         session.terminal.document(document)
@@ -111,12 +149,4 @@ async def _cancel(session: Session, task_id: str) -> int:
 
 
 async def _retry(session: Session, task_id: str) -> int:
-    return _report(session, await retry_task(session.app, task_id, _person()))
-
-
-def _person() -> str | None:
-    """Return the name of this machine's user, who is written into records as the one who asked; None without one."""
-    try:
-        return getpass.getuser()[:_LONGEST_NAME]
-    except (OSError, KeyError):
-        return None
+    return _report(session, await retry_task(session.app, task_id, person()))

@@ -12,6 +12,7 @@ from rich.live import Live
 
 from batch_core.cli.ages import age
 from batch_core.cli.escaping import in_line
+from batch_core.cli.pausing import paused_lines
 from batch_core.cli.session import DEFAULTS, Options, Session, run
 from batch_core.cli.task_list import row_of, table_of
 from batch_core.cli.terminal import Block, Table, drawn
@@ -137,27 +138,15 @@ def _summary_blocks(document: Mapping[str, Any]) -> list[Block]:
     found = document["pools"]
     pools = [f"pools       {_UNKNOWN}"] if found is None else ["", _pool_table(found), *_troubles(found)]
     ticks = document["ticks"]
+    paused = document["paused"]
     return [
         *([f"routes      cannot be read, files wait: {in_line(problem)}"] if problem else []),
-        *_paused_lines(document["paused"]),
+        *(paused_lines(paused) if paused else []),
         *_open_lines(document["open"]),
         *_today_lines(document["today"]),
         *pools,
         *(["", _tick_table(ticks)] if ticks else []),
     ]
-
-
-def _paused_lines(paused: Mapping[str, Any] | None) -> list[str]:
-    if paused is None:
-        return []
-    routes = {f"route {in_line(name)}": pause for name, pause in paused["routes"].items()}
-    pauses = {**({"the intake": paused["intake"]} if paused["intake"] else {}), **routes}
-    return [f"paused      {what}, since {_since(pause)}" for what, pause in pauses.items()]
-
-
-def _since(pause: Mapping[str, Any]) -> str:
-    by = f", by {in_line(pause['asked_by'])}" if pause["asked_by"] else ""
-    return f"{pause['since']:%Y-%m-%d %H:%M:%S} UTC{by}"
 
 
 def _open_lines(work: Mapping[str, Any] | None) -> list[str]:

@@ -5,7 +5,7 @@ from typing import Final
 
 _GROUPS: Final = {
     "Look": ("list", "show", "logs", "get", "pools", "summary", "watch"),
-    "Act": ("drop", "submit", "cancel", "retry"),
+    "Act": ("drop", "submit", "cancel", "retry", "pause", "resume"),
     "Keep": ("doctor", "setup", "teardown", "tidy", "sweep", "routes", "completion"),
 }
 _EXAMPLES: Final = {

@@ -10,7 +10,7 @@ from typing import Final, NoReturn
 from cyclopts import App as Program
 from cyclopts import CycloptsError, UnknownOptionError, UnusedCliTokensError
 
-from batch_core.cli import acting, glance, overview, upkeep
+from batch_core.cli import acting, glance, overview, pausing, upkeep
 from batch_core.cli.commands import check_command
 from batch_core.cli.completion import completion
 from batch_core.cli.doctor import doctor
@@ -37,6 +37,8 @@ COMMANDS: Final[dict[str, Callable[..., int]]] = {
     "submit": acting.submit,
     "cancel": acting.cancel,
     "retry": acting.retry,
+    "pause": pausing.pause,
+    "resume": pausing.resume,
     "doctor": doctor,
     "setup": upkeep.setup,
     "teardown": upkeep.teardown,

@@ -1,8 +1,7 @@
 """`batchdrop list`: tasks, the newest first."""
 
-import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any, Final
@@ -10,11 +9,10 @@ from typing import Annotated, Any, Final
 from cyclopts import Parameter
 
 from batch_core.cli.ages import age
+from batch_core.cli.filters import Filters, option
 from batch_core.cli.session import DEFAULTS, Options, Session, run
 from batch_core.cli.terminal import Table
-from batch_core.cli.usage import UsageError
-from batch_core.errors import InvalidRequest
-from batch_core.http.task_lists import MAX_LIMIT, ListRequest, task_page_reply
+from batch_core.http.task_lists import MAX_LIMIT, task_page_reply
 from batch_core.listing import TaskPage, TaskQuery, list_tasks
 
 #: With --all: tasks that are listed at most, and pages that are read for them.
@@ -26,34 +24,18 @@ _FEW_PAGES: Final = 20
 _ALL: Final = f"List everything, up to {MOST:,} tasks."
 
 
-def _filter(words: str, metavar: str) -> Parameter:
-    return Parameter(help=words, metavar=metavar, show_default=False)
-
-
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class Filters:
+class ListFilters(Filters):
     """Which tasks are listed, as `GET /api/tasks` takes it."""
 
-    state: Annotated[str, _filter("Such as failed, or several: queued,submitted.", "STATES")] = ""
-    day: Annotated[str, _filter("When files were modified, in UTC, such as 2026-11-30.", "DAY")] = ""
-    route: Annotated[str, _filter("The route that took the file.", "NAME")] = ""
-    prefix: Annotated[str, _filter("How the file's name begins.", "TEXT")] = ""
-    waiting: Annotated[str, _filter("Has waited for longer than this, such as PT10M.", "DURATION")] = ""
+    waiting: Annotated[str, option("Has waited for longer than this, such as PT10M.", "DURATION")] = ""
     limit: Annotated[str, Parameter(help=f"The most that is listed, 1 to {MAX_LIMIT}.", metavar="NUMBER")] = "50"
-
-    def query(self) -> TaskQuery:
-        """Return what they ask for; raises `UsageError`."""
-        try:
-            return ListRequest.parse(asdict(self)).query
-        except InvalidRequest as exc:
-            problems = (re.sub(r"'(\w+)'", r"--\1", problem, count=1) for problem in exc.problems)
-            raise UsageError("; ".join(problems)) from exc
 
 
 def list_command(
     *,
-    filters: Filters = Filters(),
+    filters: ListFilters = ListFilters(),
     is_all: Annotated[bool, Parameter(name="--all", negative="", help=_ALL, show_default=False)] = False,
     options: Options = DEFAULTS,
 ) -> int:

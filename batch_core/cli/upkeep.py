@@ -1,6 +1,5 @@
 """Make, tidy and remove what the app uses in Storage and Batch; sweep now."""
 
-import sys
 from collections.abc import Sequence
 from functools import partial
 from typing import Annotated
@@ -9,20 +8,19 @@ from cyclopts import Parameter
 
 from batch_core.app import App
 from batch_core.cli import provision
+from batch_core.cli.escaping import in_line
 from batch_core.cli.inventory import Found, take_inventory
 from batch_core.cli.progress import announcing
+from batch_core.cli.questions import can_be_asked, is_wanted
 from batch_core.cli.session import DEFAULTS, Options, Session, run
 from batch_core.cli.terminal import Terminal
-from batch_core.errors import AppError
+from batch_core.naming import task_id
+from batch_core.sweep import missing_files
 from batch_core.sweep import sweep as sweep_files
 from batch_core.tidy import list_all_days
 from batch_core.tidy import tidy as tidy_jobs
 
 type _DryRun = Annotated[bool, Parameter(negative="", help="Only say what would be done.", show_default=False)]
-
-
-class NoAnswer(AppError):
-    """Nobody answers the questions: nothing is done."""
 
 
 def setup(*, dry_run: _DryRun = False, options: Options = DEFAULTS) -> int:
@@ -55,13 +53,13 @@ def teardown(
     found = run(options, _list_what_exists, terminal, says_accounts=True)
     if dry_run or not found:
         return 0
-    if not yes and not sys.stdin.isatty():
+    if not yes and not can_be_asked():
         terminal.say(
             "Nothing was deleted: teardown asks before it deletes, and there is no terminal to answer at."
             " Say --yes to delete all of it, or --dry-run to see it only."
         )
         return 2
-    wanted = found if yes else [one for one in found if _is_wanted(f"Delete {one}?", terminal)]
+    wanted = found if yes else [one for one in found if is_wanted(f"Delete {one}?", terminal, "Nothing was deleted")]
     return run(options, partial(_remove, wanted=wanted), terminal)
 
 
@@ -80,16 +78,19 @@ _ALL = "Look up every file of the container, not only those modified since the l
 
 def sweep(
     *,
+    dry_run: _DryRun = False,
     is_all: Annotated[bool, Parameter(name="--all", negative="", help=_ALL, show_default=False)] = False,
     options: Options = DEFAULTS,
 ) -> int:
     """Submit files without a record now; with --all, files of any age.
 
+    With --dry-run their names are printed, and nothing is submitted.
+
     For example:
-        batchdrop sweep --all
+        batchdrop sweep --all --dry-run
 
     """
-    return run(options, partial(_sweep, is_all=is_all), says_accounts=True)
+    return run(options, partial(_would_sweep if dry_run else _sweep, is_all=is_all), says_accounts=True)
 
 
 def _report(terminal: Terminal, resource: str, outcome: str, words: str | None = None) -> None:
@@ -190,6 +191,20 @@ async def _tidy(session: Session, *, is_dry_run: bool) -> int:
     return 0
 
 
+async def _would_sweep(session: Session, *, is_all: bool) -> int:
+    terminal, number = session.terminal, 0
+    async with announcing("listing the input container"):
+        async for versions in missing_files(session.app, is_all=is_all):
+            number += len(versions)
+            for version in versions:
+                if terminal.is_json:
+                    terminal.document({"blob": version.name, "task_id": task_id(version)})
+                else:
+                    terminal.line(in_line(version.name))
+    terminal.say(f"{number} file(s) would be submitted")
+    return 0
+
+
 async def _sweep(session: Session, *, is_all: bool) -> int:
     terminal = session.terminal
     async with announcing("listing the input container"):
@@ -208,15 +223,3 @@ async def _sweep(session: Session, *, is_all: bool) -> int:
     if not report.is_complete:
         terminal.say("not all of the container was swept: the next tick, or the same command again, goes on")
     return 0
-
-
-def _is_wanted(question: str, terminal: Terminal) -> bool:
-    """Ask the operator; only a written yes counts. Raises `NoAnswer` when the terminal is closed (Ctrl-D)."""
-    if terminal.is_json:
-        terminal.say(f"{question} [y/N]")
-        question = ""
-    try:
-        answer = input(f"{question} [y/N] " if question else "")
-    except EOFError as exc:
-        raise NoAnswer("\nNothing was deleted: there was no answer.") from exc
-    return answer.strip().lower() in {"y", "yes"}

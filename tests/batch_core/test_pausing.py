@@ -98,17 +98,25 @@ async def test_a_pause_of_long_ago_stays_as_it_was_and_both_end_on_their_own(app
     assert (again.intake, again.routes["a"].asked_by) == (first, "bob")
     assert (await resume(routed, None)).routes.keys() == {"a"}
     assert await resume(routed, "a") == pauses.Paused()
-    # Idempotent, also for what never was.
-    assert await resume(routed, "a/b ? # ü") == pauses.Paused()
+    # Idempotent.
+    assert await resume(routed, "a") == pauses.Paused()
 
 
 async def test_only_a_route_that_there_is_can_be_paused(app, tmp_path):
     routed = with_routes(app, tmp_path / "routes.toml", TWO.replace('"a"', '"thumbs"'))
-    with pytest.raises(InvalidRequest, match="did you mean thumbs"):
-        await pause(routed, "thumb")
+    for change in (pause, resume):
+        with pytest.raises(InvalidRequest, match="did you mean thumbs"):
+            await change(routed, "thumb")
     assert (await pause(routed, "settings")).routes.keys() == {"settings"}
+    unread = with_routes(app, tmp_path / "routes.toml", "[[routes]]")
     with pytest.raises(NotNow, match="which routes there are is not known"):
-        await pause(with_routes(app, tmp_path / "routes.toml", "[[routes]]"), "thumbs")
+        await pause(unread, "thumbs")
+    assert (await resume(unread, "thumbs")).routes.keys() == {"settings"}
+
+
+async def test_a_route_that_is_gone_is_resumed(app, tmp_path):
+    await pause(with_routes(app, tmp_path / "routes.toml", TWO), "a")
+    assert await resume(app, "a") == pauses.Paused()
 
 
 async def test_what_is_paused_is_read_seldom(app, calls, monkeypatch):

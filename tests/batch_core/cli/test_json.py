@@ -1,5 +1,6 @@
 """What the commands that keep the app say with `--json`."""
 
+import asyncio
 import json
 import os
 from datetime import date
@@ -7,7 +8,9 @@ from datetime import date
 import pytest
 
 from batch_core.cli.terminal import Terminal
+from batch_core.naming import task_id
 from batch_core.state.job_registry import JobEntry
+from tests.batch_core.steps import dropped
 
 ROUTES = """
 unmatched = "ignore"
@@ -60,8 +63,17 @@ async def test_tidy_and_sweep(app, batchdrop):
     for option, outcome in ((["--dry-run"], "would be terminated"), ([], "terminated")):
         done = await batchdrop("tidy", "--json", *option)
         assert done.documents == [{"resource": f"job {job_id}", "outcome": outcome}]
+    version = await dropped(app, "missed.txt")
+    young = {"SWEEP_GRACE": "PT1S"}
+    async with asyncio.timeout(30):
+        while not (done := await batchdrop("sweep", "--dry-run", "--json", **young)).documents:
+            await asyncio.sleep(0.2)
+    assert done.documents == [{"blob": "missed.txt", "task_id": task_id(version)}]
+    done = await batchdrop("sweep", "--dry-run", **young)
+    assert (done.text, done.err.splitlines()[-1]) == ("missed.txt\n", "1 file(s) would be submitted")
+    assert await app.table.recorded_among([task_id(version)]) == set()
     done = await batchdrop("sweep", "--json")
-    assert done.documents == [{"listed": 0, "looked_up": 0, "submitted": 0, "is_complete": True}]
+    assert done.documents == [{"listed": 1, "looked_up": 0, "submitted": 0, "is_complete": True}]
 
 
 @pytest.mark.parametrize(

@@ -16,12 +16,16 @@ from batch_core.intake import take
 DOCS = Path(__file__).parents[3] / "docs"
 PAGE = (DOCS / "command-line.md").read_text()
 TOUR = PAGE.partition("## A tour")[2].partition("\n## ")[0]
+LOOKING = ("list", "show", "logs", "get", "summary", "doctor")
+ACTING = ("drop", "submit", "cancel", "retry", "pause", "resume")
 #: What differs from run to run, and what replaces it.
 VARYING = {
     r"\d{8}T\d{6}-[a-z0-9-]+-[0-9a-f]{16}(-r\d+)?": "ID",
     r"(files-)?\bpool-\d+\b(-\d{8}-\d+)?|files-files-pool-\d{8}-\d+|files-pool": "POOL",
     r"\b(input|output|tasks)-?\d+": r"\1",
     r"\b\d+ (s|min)\b": "AGE",
+    r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d": "TIME",
+    r"(?<=UTC, by ).+": "PERSON",
     r"\d+(\.\d+)+": "NUMBER",
     r"\d+ (queued|submitted|succeeded)": r"N \1",
     r" +": " ",
@@ -79,7 +83,20 @@ async def test_each_command_of_the_tour_prints_what_the_page_shows(app, batchdro
         else:
             assert shape(printed) == shape(expected), name
         assert done.code == (1 if name == "doctor" else 0)
-    assert ran == {"drop", "list", "show", "logs", "get", "submit", "retry", "summary", "doctor"}
+    assert ran == {
+        "drop",
+        "list",
+        "show",
+        "logs",
+        "get",
+        "submit",
+        "retry",
+        "cancel",
+        "pause",
+        "resume",
+        "summary",
+        "doctor",
+    }
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/command-line.md", "docs/operations.md"])
