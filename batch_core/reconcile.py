@@ -1,6 +1,6 @@
 """Open records are compared with what Batch knows: interrupted work is finished.
 
-For each open task that is not brand-new:
+For each open task that is not brand-new, or that waits for its time and that has come:
 
     Batch runs it or will        the record says so; what waits long gets the reason
     its job ended before it ran  handed over to the next job
@@ -97,8 +97,7 @@ class _Tick:
             return None
 
     async def reconcile(self, page: Sequence[OpenTask]) -> None:
-        youngest = self._app.now() - self._app.settings.intake.sweep_grace
-        tasks = [task for task in page if task.since <= youngest]
+        tasks = [task for task in page if self._is_due(task)]
         await self._register_jobs({task.job_id for task in page if task.job_id and not task.is_obstructed})
         self.report.looked_at += len(tasks)
         # Batch was never given these.
@@ -116,6 +115,12 @@ class _Tick:
         found = {task.task_id: one for task in kept if (one := states[task.task_id]) is not None}
         await self._or_leave(self._explain([task for task in kept if task.task_id in found], found))
         await self._finish([task for task in kept if task.task_id not in found])
+
+    def _is_due(self, task: OpenTask) -> bool:
+        """Return whether it is not brand-new, which its submission still has in hand, or that has let go of it."""
+        now = self._app.now()
+        has_waited = task.is_queued and task.next_attempt_at is not None and task.next_attempt_at <= now
+        return has_waited or task.since <= now - self._app.settings.intake.sweep_grace
 
     async def _register_jobs(self, job_ids: set[str]) -> None:
         """Register jobs again that the table has lost: collect looks at no others."""

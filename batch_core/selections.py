@@ -1,12 +1,14 @@
 """Many tasks are cancelled or retried at once: counted first, begun by the request, and carried out by the ticks.
 
 A selection is noted before anything is done, and how far it has come after each page: so an interrupted one goes on
-where it was. To cancel or to retry a task twice does what once does.
+where it was. One instance at a time is at it, so that each task is counted once; should two be, nothing is done twice,
+since to cancel or to retry a task twice does what once does.
 """
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
@@ -36,6 +38,8 @@ _PER_PAGE: Final = 100
 _AT_ONCE: Final = 8
 #: How long a request goes on with what it asks for; the ticks do the rest.
 _AT_FIRST: Final = timedelta(seconds=10)
+#: For how long others leave it to an instance that has said nothing more: longer than a page takes.
+_HOLD: Final = timedelta(seconds=30)
 #: Tasks that a count looks at.
 _MOST_COUNTED: Final = 5000
 KEPT: Final = timedelta(days=30)
@@ -78,7 +82,7 @@ async def ask(app: App, wanted: Wanted, asked_by: str | None = None) -> Selectio
 
 
 async def note(app: App, wanted: Wanted, asked_by: str | None = None) -> Selection:
-    """Note what is asked for, so that the ticks do it.
+    """Note what is asked for, so that the ticks do it if the caller does not.
 
     Raises `InvalidRequest`, `NotNow` while too many are under way, and the `ServiceError` that fits.
     """
@@ -94,6 +98,7 @@ async def note(app: App, wanted: Wanted, asked_by: str | None = None) -> Selecti
         day=wanted.day,
         asked_at=now,
         asked_by=asked_by,
+        held_until=now + _HOLD,
     )
     return await app.selections.add(selection)
 
@@ -105,10 +110,16 @@ async def carry_out_all(app: App, budget: TimeBudget) -> int:
     """
     done = 0
     for selection in reversed(await app.selections.newest()):
-        if selection.finished_at is None:
-            done += (await _carry_out(app, selection, budget)).done - selection.done
+        is_free = selection.held_until is None or selection.held_until <= app.now()
+        if selection.finished_at is None and is_free and (held := await _held(app, selection)) is not None:
+            done += (await _carry_out(app, held, budget)).done - held.done
             budget.check()
     return done
+
+
+async def _held(app: App, selection: Selection) -> Selection | None:
+    """Say that this instance is at it; None if another one is."""
+    return await app.selections.save(replace(selection, held_until=app.now() + _HOLD))
 
 
 async def _carry_out(app: App, selection: Selection, budget: TimeBudget) -> Selection:
@@ -119,6 +130,10 @@ async def _carry_out(app: App, selection: Selection, budget: TimeBudget) -> Sele
             selection = further
     except ServiceError as exc:
         logger.warning("Selection %s goes on later: %s", selection.selection_id, exc)
+    if selection.finished_at is None:
+        # The next tick need not wait.
+        with suppress(ServiceError):
+            selection = await app.selections.save(replace(selection, held_until=None)) or selection
     return selection
 
 
@@ -143,6 +158,7 @@ async def carried_out(app: App, selection: Selection) -> AsyncIterator[Selection
             refused=selection.refused + len(refusals),
             refusal=refusals[-1] if refusals else selection.refusal,
             finished_at=app.now() if following is None else None,
+            held_until=app.now() + _HOLD,
         )
         saved = await app.selections.save(further)
         if saved is None:

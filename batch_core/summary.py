@@ -15,6 +15,7 @@ from typing import Final
 
 from batch_core.app import App
 from batch_core.config.pools import Pool
+from batch_core.config.routes import Routes
 from batch_core.errors import AppError, Missing, RoutesError
 from batch_core.pool_trouble import missing_pool, pool_trouble
 from batch_core.services.batch_values import Node, PoolStatus
@@ -64,19 +65,18 @@ class Summary:
     statistics: Statistics | None
     pools: Sequence[PoolSummary] | None
     paused: Paused | None = None
-    #: Why the routes cannot be read, if they cannot: then all files wait.
+    #: The names of the routes, in their order; None while they cannot be read: then all files wait, and this says why.
+    routes: Sequence[str] | None = None
     routes_problem: str | None = None
 
 
 async def summarize(app: App) -> Summary:
     """Look at everything, most of it at the same time. Raises nothing that a service does."""
-    try:
-        pools, problem = app.routes().pools[:_MOST_POOLS], None
-    except RoutesError as exc:
-        pools, problem = (), str(exc)
+    routes, problem = _routes(app)
+    pools = routes.pools[:_MOST_POOLS] if routes else ()
     statistics = await _or_none(app.statistics.read(app.now(), days=1, hours=_HOURS))
     seconds = statistics.node_seconds if statistics else {}
-    open_work, found, paused = await asyncio.gather(
+    open_work, looked_at, paused = await asyncio.gather(
         _or_none(_open_work(app)),
         _or_none(_all_of([_pool(app, pool, seconds.get(pool.id.lower(), {})) for pool in pools])),
         _or_none(app.pauses.current()),
@@ -85,10 +85,19 @@ async def summarize(app: App) -> Summary:
         at=app.now(),
         open_work=open_work,
         statistics=statistics,
-        pools=found,
+        pools=looked_at,
         paused=paused,
+        routes=[route.name for route in routes.routes] if routes else None,
         routes_problem=problem,
     )
+
+
+def _routes(app: App) -> tuple[Routes | None, str | None]:
+    """Return the routes, or why they cannot be read."""
+    try:
+        return app.routes(), None
+    except RoutesError as exc:
+        return None, str(exc)
 
 
 async def _or_none[T](part: Awaitable[T]) -> T | None:

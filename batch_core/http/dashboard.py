@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 from batch_core.http.replies import Content, Reply
 
 _FOLDER: Final = Path(__file__).parent / "page"
-_STYLES: Final = ("theme", "controls", "layout", "tasks", "side", "dialogs", "screens")
+_STYLES: Final = ("theme", "controls", "layout", "tasks", "side", "intake", "dialogs", "screens")
 _SCRIPTS: Final = (
-    *("api", "app", "chart", "counters", "dialogs", "dom", "freshness", "notices"),
-    *("outputs", "panel", "polling", "pools", "tasks", "ticks", "words"),
+    *("api", "app", "chart", "counters", "dialogs", "dom", "freshness", "intake", "many", "notices"),
+    *("outputs", "panel", "polling", "pools", "selections", "tasks", "ticks", "words"),
 )
 #: What is served, by its name below `dashboard/`; the page itself is `dashboard`.
 FILES: Final[Mapping[str, str]] = {

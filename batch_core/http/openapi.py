@@ -299,6 +299,7 @@ def _summary() -> Schema:
             "pools": _or_null(_list(_object(pool))),
             "ticks": _or_null(_by_name({"type": "object"})),
             "paused": _or_null(_ref("Paused")),
+            "routes": _or_null(_list(_TEXT)),
             "routes_problem": _or_null(_TEXT),
         }
     )

@@ -23,6 +23,7 @@ def summary_reply(summary: Summary) -> Reply:
         "pools": None if summary.pools is None else [_pool(pool) for pool in summary.pools],
         "ticks": summary.statistics.ticks if summary.statistics else None,
         "paused": paused_document(summary.paused) if summary.paused else None,
+        "routes": summary.routes,
         "routes_problem": summary.routes_problem,
     }
     return Reply(status=200, document=document)

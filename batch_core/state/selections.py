@@ -57,6 +57,8 @@ class Selection:
     refused: int = 0
     refusal: str | None = None
     finished_at: datetime | None = None
+    #: Until then an instance is at it, unless it has stopped; others would count the same tasks as theirs.
+    held_until: datetime | None = None
     etag: str = field(default="", compare=False, repr=False)
 
 
@@ -144,6 +146,7 @@ def _entity(selection: Selection) -> Entity:
             "refused": selection.refused,
             "refusal": selection.refusal,
             "finished_at": selection.finished_at,
+            "held_until": selection.held_until,
         }
     )
 
@@ -163,6 +166,7 @@ def _selection(entity: TableEntity) -> Selection:
         "refused": found["refused"],
         "refusal": found.get("refusal"),
         "finished_at": found.get("finished_at"),
+        "held_until": found.get("held_until"),
         "etag": str(entity.metadata["etag"]),
     }
     return checked(Selection, values)

@@ -54,6 +54,16 @@ async def test_while_the_intake_is_paused_files_wait_with_that_reason_and_then_g
     assert (await collected(app, byhand.record.task_id)).state is TaskState.SUCCEEDED
 
 
+async def test_what_is_resumed_goes_on_with_the_next_tick_however_young_it_is(app):
+    await pause(app, None)
+    record = await submitted(app)
+    await reconcile(app)
+    assert (await record_of(app, record.task_id)).state is TaskState.QUEUED
+    await resume(app, None)
+    await reconcile(app)
+    assert (await record_of(app, record.task_id)).state is TaskState.SUBMITTED
+
+
 async def test_a_route_is_paused_alone(app, tmp_path):
     routed = with_routes(app, tmp_path / "routes.toml", TWO)
     await pause(routed, "a")

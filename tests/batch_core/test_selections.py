@@ -9,7 +9,7 @@ from batch_core import selections as module
 from batch_core.errors import InvalidRequest, NotNow, SelectionNotFound, Unavailable
 from batch_core.http.selections import SelectionRequest
 from batch_core.reconcile import reconcile
-from batch_core.selections import Wanted, ask, carry_out_all, count
+from batch_core.selections import Wanted, ask, carried_out, carry_out_all, count, note
 from batch_core.state.listing import RecordFilter
 from batch_core.state.record import TaskState
 from batch_core.state.selections import Action
@@ -144,6 +144,21 @@ async def test_two_instances_carry_out_one_selection_once(storage_app, monkeypat
     selection = await ask(storage_app, FAILED)
     await asyncio.gather(*(carry_out_all(storage_app, TimeBudget(TICK)) for _ in range(3)))
     assert (await finished(storage_app, selection)).done == 6
+
+
+async def test_a_tick_leaves_alone_what_a_request_is_at_unless_that_has_stopped(storage_app, monkeypatch):
+    await recorded(storage_app, 2, state=TaskState.FAILED)
+
+    async def retry(*_):
+        pass
+
+    monkeypatch.setattr(module, "retry", retry)
+    noted = await note(storage_app, FAILED)
+    assert await carry_out_all(storage_app, TimeBudget(TICK)) == 0
+    assert await carry_out_all(later(storage_app, seconds=31), TimeBudget(TICK)) == 2
+    # The request comes to itself: it sees that it was done, and counts nothing again.
+    assert [one async for one in carried_out(storage_app, noted)] == []
+    assert (await storage_app.selections.get(noted.selection_id)).done == 2
 
 
 async def test_too_many_at_the_same_time_are_refused_and_old_ones_go(storage_app, monkeypatch):

@@ -42,6 +42,11 @@ name = "quick"
 match = "quick/**"
 command = "/bin/bash -c 'cat \\"$INPUT_FILE\\"; echo made > made.txt'"
 outputs = ["made.txt"]
+
+[[routes]]
+name = "held"
+match = "held/**"
+command = "/bin/true"
 """
 
 
@@ -91,7 +96,8 @@ async def dashboard(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> 
     gate.mkdir()
     routes = folder / "own-routes.toml"
     routes.write_text(_ROUTES.format(gate=gate))
-    settings = {"ROUTES_FILE": str(routes), "POOL_TASK_SLOTS_PER_NODE": "4", "COLLECT_SCHEDULE": "* * * * * *"}
+    every_second = dict.fromkeys(("COLLECT_SCHEDULE", "SWEEP_SCHEDULE"), "* * * * * *")
+    settings = {"ROUTES_FILE": str(routes), "POOL_TASK_SLOTS_PER_NODE": "4", **every_second}
     async with running_system(folder, **settings) as system:
         yield Dashboard(system=system, gate=gate)
 

@@ -84,6 +84,7 @@ RICH = {
         }
     },
     "paused": {"intake": None, "routes": {"a": {"since": "2026-11-30T17:00:00Z", "asked_by": "somebody"}}},
+    "routes": ["a", "b", "settings"],
     "routes_problem": "routes.toml: line 3 cannot be read",
 }
 TASK = {

@@ -62,9 +62,11 @@ export async function read(path, signal) {
 }
 
 /** Ask for something to be done; returns the reply's document. */
-export async function post(path, content) {
+export async function post(path, content, signal) {
   const body = content === undefined ? "" : JSON.stringify(content);
-  return documentOf(await send(path, { method: "POST", body, headers: { "Content-Type": "application/json" } }));
+  return documentOf(
+    await send(path, { method: "POST", body, signal, headers: { "Content-Type": "application/json" } }),
+  );
 }
 
 /** Return the error that a reply is. */

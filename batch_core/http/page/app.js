@@ -3,13 +3,16 @@
 import { allowAsking, onKeyNeeded, read } from "./api.js";
 import { showChart } from "./chart.js";
 import { makeCounters, markCounter, showCounters } from "./counters.js";
-import { keyNeeded, makeDialogs, question, submission } from "./dialogs.js";
+import { keyNeeded, makeDialogs, pauseQuestion, question, submission } from "./dialogs.js";
 import { announce, byId, copy, el, refreshAges, show } from "./dom.js";
 import { showFreshness } from "./freshness.js";
-import { showNotices } from "./notices.js";
+import { makeIntake, showIntake } from "./intake.js";
+import { manyAtOnce } from "./many.js";
+import { makeNotices, showNotices } from "./notices.js";
 import { Panel } from "./panel.js";
 import { Poller } from "./polling.js";
 import { showPools } from "./pools.js";
+import { Selections } from "./selections.js";
 import { stateOptions, Tasks } from "./tasks.js";
 import { showTicks } from "./ticks.js";
 import { noteBatch, STATES, times } from "./words.js";
@@ -21,6 +24,7 @@ let typing = null;
 const routes = new Set();
 const tasks = new Tasks(open);
 const panel = new Panel({ act, open, closed });
+const selections = new Selections(pokeAll);
 const summaryPoller = new Poller(refreshSummary, freshness);
 const tasksPoller = new Poller((signal) => tasks.refresh(signal), freshness);
 
@@ -31,11 +35,14 @@ function begin() {
   document.body.classList.toggle("local", ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname));
   makeDialogs();
   makeCounters(filterBy);
+  makeIntake(changePause, (route) => filterBy({ route }));
+  makeNotices((route) => changePause("resume", route));
   byId("state").append(...stateOptions().map(([value, words]) => el("option", { value }, words)));
   onKeyNeeded(keyNeeded);
   listen();
   fromAddress();
   summaryPoller.poke();
+  selections.look();
   setInterval(tick, 1000);
 }
 
@@ -51,6 +58,7 @@ function listen() {
   byId("clear").addEventListener("click", () => filterBy({}));
   byId("more").addEventListener("click", () => (tasks.more(), tasksPoller.restart()));
   byId("submit-open").addEventListener("click", submit);
+  byId("many-open").addEventListener("click", actOnMany);
   byId("again").addEventListener("click", tryAgain);
   document.addEventListener("keydown", shortcut);
   window.addEventListener("hashchange", fromAddress);
@@ -68,6 +76,7 @@ async function refreshSummary(signal) {
   if (found.isNew) {
     showPools(summary.pools);
     showChart(summary.minutes);
+    showIntake(summary);
     showNotices(summary);
     showRoutes();
     announceChange(before, summary);
@@ -86,6 +95,7 @@ function title() {
 
 function showRoutes() {
   const found = [
+    ...(summary.routes ?? []),
     ...Object.keys(summary.open?.by_route ?? {}),
     ...Object.keys(summary.today?.by_route ?? {}),
     tasks.filter.route,
@@ -94,7 +104,7 @@ function showRoutes() {
   const options = [...routes].sort().map((route) => el("option", { value: route }, route));
   show(byId("route"), el("option", { value: "" }, "Any route"), options);
   byId("route").value = tasks.filter.route;
-  byId("route").hidden = routes.size === 0;
+  byId("route").hidden = routes.size < 2 && !tasks.filter.route;
 }
 
 /** Say what has ended since the last time. */
@@ -203,6 +213,23 @@ async function act(what, task) {
     panel.refresh();
   }
   pokeAll();
+}
+
+async function actOnMany() {
+  // What was typed a moment ago counts.
+  readFilters();
+  const selection = tasks.selection && (await manyAtOnce(tasks.selection));
+  if (selection) {
+    selections.add(selection);
+    pokeAll();
+  }
+}
+
+async function changePause(what, route) {
+  if (await pauseQuestion(what, route)) {
+    announce(what === "pause" ? "Files wait from now on" : "Files go on");
+    pokeAll();
+  }
 }
 
 async function submit() {

@@ -10,6 +10,7 @@ const QUESTIONS = {
     words: "It is stopped where it is. What it has printed until then is kept.",
     yes: "Cancel the task",
     no: "Let it run",
+    isDanger: true,
   },
   retry: {
     title: "Try again?",
@@ -17,18 +18,42 @@ const QUESTIONS = {
     yes: "Try again",
     no: "Leave it",
   },
+  pause: {
+    title: "Pause",
+    words: "Files that come meanwhile are recorded, and wait. What Batch has already runs on.",
+    yes: "Pause",
+    no: "Let it go on",
+  },
+  resume: {
+    title: "Resume",
+    words: "Files that wait are handed to Batch, beginning with the next tick.",
+    yes: "Resume",
+    no: "Leave it paused",
+  },
 };
 
 /** Ask whether to cancel or retry a task, do it, and return the reply; null if it was not wanted. */
 export function question(what, task) {
-  const { title, words, yes, no } = QUESTIONS[what];
+  return asked(QUESTIONS[what], task.blob, () => post(taskPath(task.task_id, `/${what}`)));
+}
+
+/** Ask whether to pause or resume a route, or all of the intake where it is null; do it, and return what is paused. */
+export function pauseQuestion(what, route) {
+  const { title, ...rest } = QUESTIONS[what];
+  const subject = route === null ? "all files" : `route ${route}`;
+  return asked({ ...rest, title: `${title} ${route === null ? "all files" : "this route"}?` }, subject, () =>
+    post(what, route === null ? undefined : { route }),
+  );
+}
+
+function asked({ title, words, yes, no, isDanger }, subject, act) {
   byId("question-title").textContent = title;
-  show(byId("question-file"), name(task.blob));
+  show(byId("question-file"), name(subject));
   byId("question-words").textContent = words;
   byId("question-yes").textContent = yes;
   byId("question-no").textContent = no;
-  byId("question").classList.toggle("danger", what === "cancel");
-  return answered("question", () => post(taskPath(task.task_id, `/${what}`)));
+  byId("question").classList.toggle("danger", Boolean(isDanger));
+  return answered("question", act);
 }
 
 /** Ask which file to submit, submit it, and return the reply; null if none was wanted. */
@@ -56,7 +81,7 @@ export function keyNeeded(isWrong) {
 }
 
 /** Show a dialog until it is closed, or what it asks for is done; what goes wrong is said in it. */
-function answered(id, act) {
+export function answered(id, act) {
   const dialog = byId(id);
   const form = dialog.querySelector("form");
   const problem = dialog.querySelector(".problem");

@@ -7,14 +7,29 @@ export function showNotices({ routes_problem: problem, paused }) {
   byId("routes-problem-words").textContent = problem ?? "";
   const routes = Object.entries(paused?.routes ?? {});
   const lines = [
-    paused?.intake && line("The intake is paused", paused.intake),
-    ...routes.map(([route, pause]) => line(["Route ", name(route), " is paused"], pause)),
+    paused?.intake && line("The intake is paused", paused.intake, "the intake", null),
+    ...routes.map(([route, pause]) => line(["Route ", name(route), " is paused"], pause, `route ${route}`, route)),
   ].filter(Boolean);
   byId("paused").hidden = !lines.length;
-  show(byId("paused"), lines, lines.length > 0 && el("span", { class: "dim" }, "POST /api/resume lets it go on."));
+  show(byId("paused"), lines);
 }
 
-function line(words, pause) {
+/** `resume(route)` lets a route go on, or everything where it is null. */
+export function makeNotices(resume) {
+  byId("paused").addEventListener("click", ({ target }) => {
+    const button = target.closest("button");
+    if (button) {
+      resume(button.dataset.route ?? null);
+    }
+  });
+}
+
+function line(words, pause, what, route) {
   const by = pause.asked_by ? [" by ", name(pause.asked_by)] : "";
-  return el("span", {}, el("b", {}, words), ` since ${localTime(pause.since)}`, by, ": its files wait.");
+  return el(
+    "div",
+    { class: "line" },
+    el("span", {}, el("b", {}, words), ` since ${localTime(pause.since)}`, by, ": its files wait."),
+    el("button", { type: "button", "data-route": route, "aria-label": `Resume ${what}` }, "Resume"),
+  );
 }

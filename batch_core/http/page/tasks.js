@@ -39,6 +39,12 @@ export class Tasks {
     return Object.keys(EVERYTHING).some((key) => key !== "kind" && this.filter[key]);
   }
 
+  /** What the filter says, as the API takes it; null where it means single tasks. */
+  get selection() {
+    const text = this.filter.text.trim();
+    return text && (this.filter.kind === "exact" || TASK_ID.test(text)) ? null : wanted(this.filter, text);
+  }
+
   more() {
     this.#pages += 1;
   }
@@ -89,14 +95,7 @@ export class Tasks {
   }
 
   async #list(filter, prefix, signal) {
-    const query = new URLSearchParams({ limit: PAGE });
-    const wanted = {
-      state: filter.state,
-      route: filter.route,
-      prefix,
-      day: filter.day && new Date(now()).toISOString().slice(0, 10),
-    };
-    Object.entries(wanted).forEach(([key, value]) => value && query.set(key, value));
+    const query = new URLSearchParams({ limit: PAGE, ...wanted(filter, prefix) });
     const tasks = new Map();
     let continuation = null;
     for (let page = 0; page < this.#pages || (!tasks.size && page < EMPTY_PAGES); page += 1) {
@@ -172,6 +171,7 @@ export class Tasks {
     byId("more").textContent = tasks.length < PAGE * this.#pages ? "Look further back" : "Show more";
     byId("too-many").hidden = !continuation || canGoOn;
     byId("table").hidden = tasks.length === 0;
+    byId("many-open").hidden = tasks.length === 0 || this.selection === null;
     byId("no-match").hidden = tasks.length > 0 || !this.isFiltered;
     byId("no-match-words").textContent =
       problem ?? (continuation ? "None so far among the newest tasks." : "No task matches.");
@@ -213,6 +213,12 @@ async function oneTask(id, signal) {
     }
     return { tasks: [], continuation: null, problem: "There is no task with this id." };
   }
+}
+
+/** Return what a filter says, without what it leaves open. */
+function wanted({ state, route, day }, prefix) {
+  const all = { state, route, prefix, day: day && new Date(now()).toISOString().slice(0, 10) };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value));
 }
 
 function isWanted(task, { state, route }) {

@@ -1,0 +1,88 @@
+// What was asked for of many tasks at once, and how far it has come: the app goes on with it by itself.
+
+import { read } from "./api.js";
+import { announce, byId, el, show } from "./dom.js";
+import { which } from "./many.js";
+import { Poller } from "./polling.js";
+import { STATES, times } from "./words.js";
+
+const DOING = { cancel: "Cancelling", retry: "Trying again" };
+const DONE = { cancel: "cancelled", retry: "tried again" };
+
+export class Selections {
+  #shown = new Map();
+  #poller = null;
+  #finished;
+
+  /** `finished()` is called when one has been carried out. */
+  constructor(finished) {
+    this.#finished = finished;
+    byId("selections").addEventListener("click", ({ target }) => {
+      const button = target.closest("button");
+      if (button) {
+        this.#shown.delete(button.dataset.id);
+        this.#show();
+      }
+    });
+  }
+
+  /** Show those that are under way, no matter who has asked for them. */
+  look() {
+    this.#poller ??= new Poller((signal) => this.#refresh(signal));
+    this.#poller.poke();
+  }
+
+  /** Show one until it is closed. */
+  add(selection) {
+    this.#note(selection);
+    this.#show();
+    if (!selection.finished_at) {
+      this.look();
+    }
+  }
+
+  async #refresh(signal) {
+    const { document } = await read("selections", signal);
+    document.selections
+      .filter((one) => !one.finished_at || this.#shown.has(one.selection_id))
+      .forEach((one) => this.#note(one));
+    this.#show();
+    if (![...this.#shown.values()].some((one) => !one.finished_at)) {
+      this.#poller.stop();
+      this.#poller = null;
+    }
+  }
+
+  #note(selection) {
+    const before = this.#shown.get(selection.selection_id);
+    this.#shown.set(selection.selection_id, selection);
+    if (selection.finished_at && !before?.finished_at) {
+      announce(`${times(selection.done, "task")} ${DONE[selection.action]}`);
+      this.#finished();
+    }
+  }
+
+  #show() {
+    const lines = [...this.#shown.values()].map(line);
+    byId("selections").hidden = !lines.length;
+    show(byId("selections"), lines);
+  }
+}
+
+function line(selection) {
+  const { action, state, done, refused, refusal, finished_at: isFinished } = selection;
+  const states = state.map((one) => STATES[one].toLowerCase()).join(" and ");
+  const begun = [el("b", {}, DOING[action]), `, ${states}. `, which(selection), `: ${times(done, "task")} so far`];
+  const ended = el("b", {}, `${times(done, "task")} ${DONE[action]}`);
+  return el(
+    "div",
+    { class: "line" },
+    el("span", {}, isFinished ? ended : begun, refused > 0 && `; ${times(refused, "task")} could not be: ${refusal}`),
+    isFinished &&
+      el(
+        "button",
+        { type: "button", class: "quiet small", "data-id": selection.selection_id, "aria-label": "Close this message" },
+        "✕",
+      ),
+  );
+}

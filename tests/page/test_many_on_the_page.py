@@ -1,0 +1,222 @@
+"""What a person does on the dashboard to many files at once: pauses, and what is asked for of all that fit a filter."""
+
+import json
+import re
+from contextlib import asynccontextmanager
+
+import pytest
+from playwright.async_api import expect
+
+from tests.page.test_tasks_on_the_page import dropped, found, row
+from tests.page.test_the_page_itself import RICH, answering, serious_violations
+
+SELECTION = {
+    "selection_id": "79738869827410-0123456789ab",
+    "action": "retry",
+    "state": ["failed"],
+    "day": "2026-11-30",
+    "route": "a",
+    "prefix": "<b>x",
+    "asked_at": "2026-11-30T17:00:00Z",
+    "asked_by": None,
+    "done": 120,
+    "refused": 0,
+    "refusal": None,
+    "finished_at": None,
+}
+
+
+@asynccontextmanager
+async def resumed_at_last(dashboard, **what):
+    """Whatever a test does: the next one's files do not wait."""
+    try:
+        yield
+    finally:
+        async with dashboard.system.http.post(f"{dashboard.system.url}/api/resume", json=what) as reply:
+            assert reply.status == 200
+
+
+async def answered(page, yes):
+    """Say yes to the question that is open."""
+    dialog = page.locator("#question")
+    await expect(dialog).to_be_visible()
+    await dialog.get_by_role("button", name=yes, exact=True).click()
+    await expect(dialog).to_be_hidden()
+
+
+async def test_a_route_is_paused_its_files_say_so_and_go_on_when_it_is_resumed(dashboard, page):
+    async with resumed_at_last(dashboard, route="held"):
+        await page.get_by_role("button", name="Pause route held").click()
+        await expect(page.locator("#question")).to_contain_text("route held")
+        await page.locator("#question").get_by_role("button", name="Let it go on").click()
+        await expect(page.locator("#paused")).to_be_hidden()
+        await page.get_by_role("button", name="Pause route held").click()
+        await answered(page, "Pause")
+        await expect(page.locator("#paused")).to_contain_text("Route held is paused since")
+        line = await dropped(dashboard, page, "held/a.txt")
+        await expect(line).to_contain_text("Queued: route held has been paused since")
+        # Other routes go on.
+        await expect(await dropped(dashboard, page, "quick/not-held.txt")).to_contain_text("Succeeded")
+        await page.locator("#paused").get_by_role("button", name="Resume route held").click()
+        await answered(page, "Resume")
+        await expect(page.locator("#paused")).to_be_hidden()
+        await expect(line).to_contain_text("Succeeded")
+
+
+async def test_the_intake_is_paused_and_resumed(dashboard, page):
+    async with resumed_at_last(dashboard):
+        await page.get_by_role("button", name="Pause all").click()
+        await answered(page, "Pause")
+        await expect(page.locator("#paused")).to_contain_text("The intake is paused since")
+        await expect(page.locator("#intake")).to_contain_text("Waits: all is paused")
+        line = await dropped(dashboard, page, "quick/while-all-is-paused.txt")
+        await expect(line).to_contain_text("Queued: the intake has been paused since")
+        await page.get_by_role("button", name="Resume all").click()
+        await answered(page, "Resume")
+        await expect(line).to_contain_text("Succeeded")
+
+
+async def test_a_pause_that_is_refused_says_why_and_changes_nothing(dashboard, page):
+    async def refuse(route):
+        await route.fulfill(status=409, json={"error": "which routes there are is not known"})
+
+    await page.route(re.compile("/api/pause$"), refuse)
+    await page.get_by_role("button", name="Pause all").click()
+    dialog = page.locator("#question")
+    await dialog.get_by_role("button", name="Pause", exact=True).click()
+    await expect(dialog.locator(".problem")).to_have_text("Which routes there are is not known.")
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#paused")).to_be_hidden()
+
+
+async def test_all_that_fit_are_counted_and_tried_again(dashboard, page):
+    for number in range(3):
+        await dropped(dashboard, page, f"broken/many-{number}.txt")
+    await found(page, "broken/many-")
+    for number in range(3):
+        await expect(row(page, f"broken/many-{number}.txt")).to_contain_text("Failed")
+    await page.get_by_role("button", name="All of these…").click()
+    dialog = page.locator("#many")
+    await expect(dialog).to_contain_text("Files with a name that begins with broken/many-")
+    # Nothing runs: there is nothing to cancel.
+    await expect(dialog.locator("#many-count")).to_have_text("There is no such task.")
+    await expect(dialog.locator("#many-yes")).to_be_disabled()
+    await dialog.get_by_label("What to do").select_option("Try what failed again")
+    await expect(dialog.locator("#many-count")).to_have_text("3 tasks")
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#rows tr")).to_have_count(3)
+    await page.locator("#state").select_option("failed")
+    await page.get_by_role("button", name="All of these…").click()
+    await expect(dialog.get_by_label("What to do").locator("option")).to_have_text(["Try what failed again"])
+    await dialog.get_by_role("button", name="Try 3 tasks again").click()
+    await expect(dialog).to_be_hidden()
+    await expect(page.locator("#selections")).to_contain_text("3 tasks tried again")
+    await page.locator("#state").select_option("")
+    await expect(page.locator("#rows tr")).to_have_count(6)
+    await page.get_by_role("button", name="Close this message").click()
+    await expect(page.locator("#selections")).to_be_hidden()
+
+
+async def test_all_that_have_not_ended_are_cancelled(dashboard, page):
+    for number in range(2):
+        line = await dropped(dashboard, page, f"endless/many-{number}.txt")
+        await expect(line).to_contain_text(re.compile("Running|Waiting"))
+    await found(page, "endless/many-")
+    await page.get_by_role("button", name="All of these…").click()
+    await page.get_by_role("button", name="Cancel 2 tasks").click()
+    await expect(page.locator("#selections")).to_contain_text("2 tasks cancelled")
+    for number in range(2):
+        await expect(row(page, f"endless/many-{number}.txt")).to_contain_text("Cancelled")
+
+
+async def test_only_what_a_selection_can_say_can_be_selected(dashboard, page):
+    await dropped(dashboard, page, "quick/one.txt")
+    button = page.get_by_role("button", name="All of these…")
+    await expect(button).to_be_visible()
+    await found(page, "quick/one.txt")
+    await page.locator("#kind").select_option("exact")
+    await expect(page.locator("#rows tr")).to_have_count(1)
+    await expect(button).to_be_hidden()
+
+
+async def test_what_was_typed_just_before_counts(dashboard, page):
+    await dropped(dashboard, page, "quick/typed.txt")
+    await page.evaluate("""() => {
+        const search = document.getElementById("search");
+        search.value = "quick/typed";
+        search.dispatchEvent(new Event("input"));
+        document.getElementById("many-open").click();
+    }""")
+    await expect(page.locator("#many-which")).to_have_text("Files with a name that begins with quick/typed")
+
+
+async def test_a_count_that_fails_says_why(dashboard, page):
+    async def unavailable(route):
+        await route.fulfill(status=503, json={"error": "the table does not answer"})
+
+    await dropped(dashboard, page, "quick/not-counted.txt")
+    await page.route(re.compile("/api/selections$"), unavailable)
+    await page.get_by_role("button", name="All of these…").click()
+    await expect(page.locator("#many .problem")).to_have_text("The table does not answer.")
+    await expect(page.locator("#many-yes")).to_be_disabled()
+
+
+async def test_what_somebody_asked_for_is_followed_until_it_is_carried_out(dashboard, tab):
+    page, reply = tab.page, {"selections": [SELECTION]}
+
+    async def answer(route):
+        await route.fulfill(content_type="application/json", body=json.dumps(reply))
+
+    await page.route(re.compile("/api/selections$"), answer)
+    await page.goto(dashboard.url)
+    shown = page.locator("#selections")
+    await expect(shown).to_contain_text(
+        "Trying again, failed. Files with a name that begins with <b>x, of route a, of 2026-11-30: 120 tasks so far"
+    )
+    reply["selections"] = [
+        {
+            **SELECTION,
+            "done": 200,
+            "refused": 2,
+            "refusal": "t: its file is gone",
+            "finished_at": "2026-11-30T17:01:00Z",
+        }
+    ]
+    await expect(shown).to_contain_text("200 tasks tried again; 2 tasks could not be: t: its file is gone")
+    # One that had ended before the page was opened is none of its business.
+    await page.reload()
+    await page.locator("#freshness.fresh").wait_for()
+    await expect(shown).to_be_hidden()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_axe_finds_nothing_serious_in_what_is_done_to_many(dashboard, tab, scheme):
+    page = tab.page
+    await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    await answering(page, "summary", {**RICH, "routes_problem": None})
+    await answering(page, "selections", {"selections": [SELECTION]})
+    await dashboard.system.drop(f"quick/axe-many-{scheme}.txt", b"a")
+    await page.goto(dashboard.url)
+    await expect(page.locator("#selections")).to_contain_text("Trying again")
+    await expect(page.locator("#intake li")).to_have_count(3)
+    assert await serious_violations(page) == []
+    await page.get_by_role("button", name="All of these…").click()
+    await expect(page.locator("#many-which")).to_be_visible()
+    assert await serious_violations(page) == []
+    await page.keyboard.press("Escape")
+    await page.get_by_role("button", name="Pause route b").click()
+    assert await serious_violations(page) == []
+
+
+async def test_many_routes_are_shown_when_somebody_asks(dashboard, tab):
+    page = tab.page
+    await answering(page, "summary", {**RICH, "routes": [f"route-{number}" for number in range(12)]})
+    await page.goto(dashboard.url)
+    rows = page.locator("#intake li")
+    await expect(rows).to_have_count(8)
+    await page.get_by_role("button", name="Show all 13 routes").click()
+    await expect(rows).to_have_count(13)
+    await page.get_by_role("button", name="Show fewer").click()
+    await expect(rows).to_have_count(8)
+    await page.get_by_role("button", name="route-3", exact=True).click()
+    await expect(page.locator("#route")).to_have_value("route-3")
