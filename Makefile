@@ -6,7 +6,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.13 --genera
   --no-config --no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up example test test-all chaos clients az-tour check lint format types lock clean
+.PHONY: help setup demo up example test test-all chaos clients az-tour pictures check lint format types lock clean
 
 help:
 	@echo "Run it"
@@ -19,6 +19,7 @@ help:
 	@echo "  make test      the tests, without the slow ones"
 	@echo "  make test-all  all tests, as CI runs them, with their coverage"
 	@echo "  make format    let ruff format the code, and mdformat the documents"
+	@echo "  make pictures  the docs' pictures of the dashboard; needs a Chromium"
 	@echo "  make lock      requirements*.txt from requirements*.in, with hashes"
 	@echo
 	@echo "Try it hard"
@@ -69,6 +70,9 @@ clients: setup
 
 az-tour: setup
 	$(BIN)/python -m tests.batch_emulator.az_tour
+
+pictures: setup
+	$(BIN)/python -m tests.page.pictures
 
 chaos: setup
 	$(BIN)/python -m chaos $(if $(SEED),--seed $(SEED)) $(CHAOS)

@@ -1,23 +1,14 @@
 """A real Chromium that looks at the dashboard of a real host, with real Azurite and the real emulator behind it."""
 
-import os
-import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, expect
 
+from tests.page.chromium import MISSING, find_chromium, running_chromium
 from tests.system import System, running_system
-
-#: Nothing of a browser's own is to be fetched, and root has no sandbox.
-_ARGUMENTS = [
-    *("--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-    *("--disable-background-networking", "--disable-component-update"),
-    *(["--no-sandbox"] if os.geteuid() == 0 else []),
-]
-_NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 _ROUTES = """
 unmatched = "reject"
@@ -75,18 +66,18 @@ class Tab:
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    found = next(filter(None, map(shutil.which, _NAMES)), None)
+    found = find_chromium()
     if found is None:
-        pytest.skip("there is no Chromium on this machine: `apt-get install chromium` brings one")
+        pytest.skip(MISSING)
     return found
 
 
 @pytest.fixture(scope="session")
 async def browser(chromium: str) -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        running = await playwright.chromium.launch(executable_path=chromium, args=_ARGUMENTS)
+    # A busy machine is slow: what is expected may take its time.
+    expect.set_options(timeout=30_000)
+    async with running_chromium(chromium) as running:
         yield running
-        await running.close()
 
 
 @pytest.fixture(scope="session")
@@ -127,7 +118,7 @@ async def tab(context: BrowserContext) -> AsyncIterator[Tab]:
 
 
 #: Seconds of the page's timers pass ten times as fast: what is shown is asked for every 0.3 s.
-_HASTE = """{
+HASTE = """{
     const set = window.setTimeout;
     window.setTimeout = (act, wait) => set(act, wait >= 1000 ? wait / 10 : wait);
 }"""
@@ -136,7 +127,7 @@ _HASTE = """{
 @pytest.fixture
 async def page(tab: Tab, dashboard: Dashboard) -> Page:
     """The dashboard, up to date."""
-    await tab.page.add_init_script(_HASTE)
+    await tab.page.add_init_script(HASTE)
     await tab.page.goto(dashboard.url)
     await tab.page.locator("#freshness.fresh").wait_for()
     return tab.page

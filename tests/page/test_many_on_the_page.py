@@ -71,6 +71,7 @@ async def test_the_intake_is_paused_and_resumed(dashboard, page):
         await expect(page.locator("#intake")).to_contain_text("Waits: all is paused")
         line = await dropped(dashboard, page, "quick/while-all-is-paused.txt")
         await expect(line).to_contain_text("Queued: the intake has been paused since")
+        await expect(page.locator("#count-queued")).to_have_text(re.compile("Queued1paused"))
         await page.get_by_role("button", name="Resume all").click()
         await answered(page, "Resume")
         await expect(line).to_contain_text("Succeeded")

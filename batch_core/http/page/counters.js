@@ -91,7 +91,13 @@ function ended(summary, state) {
   return summary.today ? (summary.today.states[state] ?? 0) : undefined;
 }
 
-function oldest({ open }) {
+function oldest({ open, paused }) {
+  const held = paused?.intake
+    ? open.queued
+    : Object.keys(paused?.routes ?? {}).reduce((sum, route) => sum + (open.by_route[route]?.queued ?? 0), 0);
+  if (held) {
+    return held === open.queued ? "paused" : `${number(held)} of them paused`;
+  }
   return open.oldest?.state === "queued"
     ? `oldest ${age(open.oldest.recorded_at)}`
     : open.queued
