@@ -32,12 +32,14 @@ help:
 
 setup: .venv/installed node_modules/installed
 
-.venv/installed: requirements.txt requirements-dev.txt
+.venv/installed: requirements.txt requirements-dev.txt pyproject.toml
 	@sh local/prerequisites.sh $(PYTHON)
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "Installing the Python packages (about a minute)..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt >.venv/pip.log 2>&1 || \
 	  { echo "make: pip could not install the packages: $$(grep -m 1 ERROR .venv/pip.log) (all of it: .venv/pip.log)" >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . >>.venv/pip.log 2>&1 || \
+	  { echo "make: pip could not install the batchdrop command (all of it: .venv/pip.log)" >&2; exit 1; }
 	@touch $@
 
 node_modules/installed: package.json package-lock.json
@@ -98,4 +100,4 @@ lock: setup
 check: lint types test
 
 clean:
-	rm -rf .venv node_modules .import_linter_cache .coverage* .stack .sdk-tests .batch-emulator certificates
+	rm -rf .venv batchdrop.egg-info node_modules .import_linter_cache .coverage* .stack .sdk-tests .batch-emulator certificates

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from batch_core.config.access_key import is_account_name
 from batch_core.config.accounts import BatchAccount, StorageConnection, read_batch_account, read_storage
-from batch_core.config.local_settings import LOCAL_SETTINGS, LocalSettings
-from batch_core.config.names import DATA_STORAGE
+from batch_core.config.local_settings import EXAMPLE_SETTINGS, LOCAL_SETTINGS, LocalSettings
+from batch_core.config.names import DATA_STORAGE, SETTING_NAMES
 from batch_core.config.reader import SettingReader
 from batch_core.config.service_url import url_problem
 from batch_core.config.settings import Settings
@@ -32,15 +32,16 @@ class Origin:
     def of(cls, path: Path = LOCAL_SETTINGS) -> "Origin":
         """Read a file, unless it is `-`, beside this process's environment; raise SettingsError.
 
-        The file of this folder need not exist; another that is named must.
+        The file of this folder need not exist; another that is named must. Without any settings, those of the example
+        count if this is a checkout: they lead to its local stack.
         """
-        file = None
-        try:
-            file = None if path == Path("-") else LocalSettings.read(path)
-        except FileNotFoundError as exc:
-            if path != LOCAL_SETTINGS:
-                raise SettingsError([f"there is no file {path}"]) from exc
-        return cls(file=file, environment=dict(os.environ), is_file_wanted=path != Path("-"))
+        environment = dict(os.environ)
+        file = None if path == Path("-") else _read(path)
+        if file is None and path == LOCAL_SETTINGS and not SETTING_NAMES & environment.keys():
+            file = _read(EXAMPLE_SETTINGS)
+        if file is None and path not in {LOCAL_SETTINGS, Path("-")}:
+            raise SettingsError([f"there is no file {path}"])
+        return cls(file=file, environment=environment, is_file_wanted=path != Path("-"))
 
     @property
     def values(self) -> dict[str, str]:
@@ -90,8 +91,16 @@ class Origin:
             return f"they are read from {self.file.file} and the environment, which wins"
         if self.is_file_wanted:
             return (
-                f"there is no {LOCAL_SETTINGS} in {Path.cwd()}: copy {LOCAL_SETTINGS}.example to it,"
+                f"there is no {LOCAL_SETTINGS} in {Path.cwd()}: copy {EXAMPLE_SETTINGS} to it,"
                 " pass --settings FILE, or set them in the environment; for the local stack that `make up` started:"
-                f" --settings {LOCAL_SETTINGS}.example"
+                f" --settings {EXAMPLE_SETTINGS}"
             )
         return "they are read from the environment alone, as --settings - says"
+
+
+def _read(path: Path) -> LocalSettings | None:
+    """Read a file of settings; None if it does not exist."""
+    try:
+        return LocalSettings.read(path)
+    except FileNotFoundError:
+        return None

@@ -17,6 +17,8 @@ from batch_core.errors import SettingsError
 from batch_core.problems import Problems
 
 LOCAL_SETTINGS: Final = Path("local.settings.json")
+#: What a checkout has besides; the local stack runs with it where it has no settings of its own.
+EXAMPLE_SETTINGS: Final = Path("local.settings.json.example")
 _DEFAULT_HOST_PORT: Final = 7071
 
 _TEXT: Final = r'"(?:\\.|[^"\\])*"'

@@ -407,3 +407,12 @@ async def test_a_wrong_key_is_said_to_be_one(environment, tmp_path):
         f"creating pool {environment['BATCH_POOL_ID']} failed (HTTP 403, AuthenticationFailed)"
     )
     assert "d3Jvbmc=" not in complaints
+
+
+async def test_in_a_checkout_without_settings_those_of_the_local_stack_count(run, storage_app, environment, tmp_path):
+    (tmp_path / "local.settings.json.example").write_text(json.dumps({"Values": environment}))
+    code, _, complaints = await run(["tidy", "--dry-run"], {}, tmp_path)
+    assert (code, complaints.splitlines()[0].endswith("(DATA_STORAGE of local.settings.json.example)")) == (0, True)
+    # One setting of one's own, and nothing of the example is mixed with it.
+    code, _, complaints = await run(["tidy", "--dry-run"], {"BATCH_POOL_ID": "mine"}, tmp_path)
+    assert (code, "DATA_STORAGE is not set" in complaints) == (2, True)
