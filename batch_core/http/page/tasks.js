@@ -5,6 +5,8 @@ import { announce, byId, el, name, show, since } from "./dom.js";
 import { now, phase, STATES, times, tone, took, why } from "./words.js";
 
 const PAGE = 50;
+/** What the API gives at once at most. */
+const MOST_ASKED = 200;
 /** More rows than these pages hold are not kept current: a search finds the others. */
 const MOST_PAGES = 20;
 /** A filtered page may be empty and go on; so many are looked through before somebody is asked. */
@@ -95,19 +97,19 @@ export class Tasks {
   }
 
   async #list(filter, prefix, signal) {
-    const query = new URLSearchParams({ limit: PAGE, ...wanted(filter, prefix) });
+    const query = new URLSearchParams(wanted(filter, prefix));
+    const most = this.#pages * PAGE;
     const tasks = new Map();
     let continuation = null;
-    for (let page = 0; page < this.#pages || (!tasks.size && page < EMPTY_PAGES); page += 1) {
-      if (page && !continuation) {
-        break;
-      }
-      if (continuation) {
-        query.set("continuation", continuation);
-      }
+    for (let asked = 0; asked < this.#pages || (!tasks.size && asked < EMPTY_PAGES); asked += 1) {
+      query.set("limit", Math.min(most - tasks.size, MOST_ASKED));
       const { document } = await read(`tasks?${query}`, signal);
       document.tasks.forEach((task) => tasks.set(task.task_id, task));
       continuation = document.continuation;
+      if (!continuation || tasks.size >= most) {
+        break;
+      }
+      query.set("continuation", continuation);
     }
     return { tasks: [...tasks.values()], continuation };
   }
