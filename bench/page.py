@@ -23,8 +23,9 @@ from playwright.async_api import Browser, Page, expect
 CHECKOUT: Final = Path(__file__).parents[1]
 sys.path.insert(0, str(CHECKOUT))
 
-from batch_core.app import open_app  # noqa: E402 - a script finds the project's packages only now
-from bench.listing import fill  # noqa: E402
+from listing import fill  # noqa: E402 - a script finds the project's packages only now
+
+from batch_core.app import open_app  # noqa: E402
 from local import stack  # noqa: E402
 from local.functions_host import HostKind  # noqa: E402
 from local.stack import Plan  # noqa: E402
