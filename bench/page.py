@@ -27,9 +27,9 @@ from listing import fill  # noqa: E402 - a script finds the project's packages o
 
 from batch_core.app import open_app  # noqa: E402
 from local import stack  # noqa: E402
+from local.chromium import MISSING, find_chromium, running_chromium  # noqa: E402
 from local.functions_host import HostKind  # noqa: E402
 from local.stack import Plan  # noqa: E402
-from tests.page.chromium import MISSING, find_chromium, running_chromium  # noqa: E402
 
 #: As many rows as the page shows.
 MOST_ROWS: Final = 1000

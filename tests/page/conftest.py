@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
-from tests.page.chromium import MISSING, find_chromium, running_chromium
+from local.chromium import MISSING, find_chromium, running_chromium
 from tests.system import System, running_system
 
 _ROUTES = """

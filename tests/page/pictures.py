@@ -12,7 +12,7 @@ from typing import Final
 
 from playwright.async_api import Browser, Page
 
-from tests.page.chromium import MISSING, find_chromium, running_chromium
+from local.chromium import MISSING, find_chromium, running_chromium
 from tests.system import System, running_system
 
 DOCS: Final = Path(__file__).parents[2] / "docs"

@@ -1,4 +1,4 @@
-"""The Chromium of this machine, for tests and for the pictures of the docs."""
+"""The Chromium of this machine, for tests, benchmarks and the pictures of the docs."""
 
 import os
 import shutil
