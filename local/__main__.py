@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from batch_core.cli.commands import check_command
-from local import demo, drop, example, show, up
+from local import demo, example, up
 from local.errors import StackError
 from local.functions_host import HostKind
 from local.settings_file import CHECKOUT, AppSettings
@@ -21,10 +21,8 @@ _COMMANDS: Final = {
     "up": "run the stack on its usual ports until Ctrl-C, and keep its state in .stack",
     "demo": "take three files through a throwaway stack",
     "example": "run one of the examples on a throwaway stack",
-    "drop": "put files into the input container of the stack that is up",
-    "show": "show a task's record, what its command printed and the files that it made; without a name, list records",
 }
-_ELSEWHERE: Final = dict.fromkeys(("setup", "teardown", "tidy"), "python -m batch_core")
+_ELSEWHERE: Final = dict.fromkeys(("drop", "show", "list", "setup", "teardown", "tidy"), "batchdrop")
 
 
 def main() -> int:
@@ -32,8 +30,6 @@ def main() -> int:
     parser = _parser()
     check_command(parser, sys.argv[1:], list(_COMMANDS), _ELSEWHERE)
     arguments = parser.parse_args()
-    if arguments.command == "show" and arguments.save and not arguments.name:
-        parser.error("show --save FOLDER: the task or the blob whose output is to be saved is missing")
     try:
         caught = asyncio.run(_until_signal(_command(arguments)))
     except StackError as exc:
@@ -57,20 +53,8 @@ def _parser() -> argparse.ArgumentParser:
     made["example"].add_argument("name", metavar="NAME", help=f"one of {', '.join(example.names())}")
     state = "where state and logs are kept (.stack)"
     made["up"].add_argument("--state", type=Path, default=CHECKOUT / ".stack", metavar="FOLDER", help=state)
-    drop_ = made["drop"]
-    named = "a file, which keeps its name, or a folder, whose files are named by their paths below it"
-    drop_.add_argument("files", nargs="+", type=Path, metavar="PATH", help=named)
-    before = "put TEXT before each name as it is: with letters/, recipe.txt becomes letters/recipe.txt"
-    drop_.add_argument("--prefix", default="", metavar="TEXT", help=before)
-    drop_.add_argument("--wait", action="store_true", help="wait for their tasks; exit code 1 unless all succeed")
-    which = "the id of a task, or the whole name of a blob, of which the newest attempt is shown"
-    nameless = "without it, up to 50 records of today and of days with open work are listed, the open ones first"
-    made["show"].add_argument("name", nargs="?", metavar="TASK_ID|BLOB", help=f"{which}; {nameless}")
-    saved = "save stdout.txt, stderr.txt and the files of the route's outputs (in files/) in FOLDER, over older ones"
-    made["show"].add_argument("--save", type=Path, metavar="FOLDER", help=saved)
     own = "read the settings from FILE instead of local.settings.json (without one: local.settings.json.example)"
-    for name in ("up", "drop", "show"):
-        made[name].add_argument("--settings", type=Path, metavar="FILE", help=own)
+    made["up"].add_argument("--settings", type=Path, metavar="FILE", help=own)
     return parser
 
 
@@ -81,18 +65,7 @@ def _command(arguments: argparse.Namespace) -> Coroutine[object, object, None]:
             return up.run(Plan(settings=settings, folder=arguments.state.resolve(), host=host))
         case "demo":
             return demo.run(HostKind.chosen(arguments.host))
-        case "example":
-            return example.run(arguments.name, HostKind.chosen(arguments.host))
-        case "show":
-            settings = AppSettings.read(arguments.settings)
-            return show.show(arguments.name, settings, arguments.save) if arguments.name else show.show_newest(settings)
-    return _drop_all(arguments, AppSettings.read(arguments.settings))
-
-
-async def _drop_all(arguments: argparse.Namespace, settings: AppSettings) -> None:
-    files, prefix = arguments.files, arguments.prefix
-    if not await drop.drop_all(files, settings, is_awaited=arguments.wait, prefix=prefix):
-        raise StackError("not every file was processed: their records say why")
+    return example.run(arguments.name, HostKind.chosen(arguments.host))
 
 
 async def _until_signal(command: Coroutine[object, object, None]) -> int | None:

@@ -15,8 +15,9 @@ import aiohttp
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob.aio import BlobServiceClient, ContainerClient
 
+from batch_core.services.uploading import upload
 from local import stack, throwaway
-from local.drop import drop
+from local.blob_storage import blob_storage
 from local.errors import DemoFailedError
 from local.functions_host import HostKind
 from local.progress import Progress
@@ -68,7 +69,7 @@ class _Demo:
         for file in files:
             container = self._settings.values["INPUT_CONTAINER"]
             print(f"Uploading file {file.name} to container [{container}]...")
-            await drop(file, self._settings)
+            await self._drop(file)
         print("\nThe blob trigger adds a task for each file. Monitoring them until they complete...")
         finished = await self._wait_for(files)
         print("\nPrinting task output...")
@@ -76,6 +77,12 @@ class _Demo:
             _print_task(finished[file])
         self._require_equal(finished)
         _print_end(started)
+
+    async def _drop(self, file: Path) -> None:
+        settings = self._settings.validated()
+        async with blob_storage(settings, f"uploading {file.name}") as blobs:
+            with file.open("rb") as content:
+                await upload(blobs, settings.input_container, file.name, content)
 
     async def _require_health(self) -> None:
         async with aiohttp.ClientSession() as http, http.get(f"{self._url}/api/health") as response:

@@ -7,7 +7,13 @@ from typing import Final
 
 from azure.storage.blob.aio import BlobServiceClient, ContainerClient
 
-from local import drop, stack, throwaway
+from batch_core.app import open_app
+from batch_core.cli.drop_plan import plan
+from batch_core.cli.dropping import drop_files
+from batch_core.cli.session import Session
+from batch_core.cli.terminal import Terminal
+from batch_core.naming import FILES_FOLDER
+from local import stack, throwaway
 from local.blob_storage import blob_storage
 from local.errors import DemoFailedError
 from local.functions_host import HostKind
@@ -69,9 +75,9 @@ async def run(name: str, host: HostKind) -> None:
         programs = ", ".join(example.missing)
         raise DemoFailedError(f"the example {name} needs {programs}, which is not installed")
     with throwaway.folder() as folder:
-        plan = Plan.throwaway(folder, host).with_routes(example.routes)
-        async with stack.running(plan, print) as running:
-            await throwaway.while_all_run(running, _run_on(example, plan.settings))
+        planned = Plan.throwaway(folder, host).with_routes(example.routes)
+        async with stack.running(planned, print) as running:
+            await throwaway.while_all_run(running, _run_on(example, planned.settings))
 
 
 async def _run_on(example: Example, settings: AppSettings) -> None:
@@ -80,10 +86,19 @@ async def _run_on(example: Example, settings: AppSettings) -> None:
         if example.tools:
             await _upload_tools(example, blobs)
         print()
-        succeeded = await drop.drop_all([example.inputs], settings, is_awaited=True)
-        await _show(blobs.get_container_client(app_settings.output_container))
-    if not succeeded:
+        code = await _drop_all(example.inputs, settings)
+        await _show_files(blobs.get_container_client(app_settings.output_container))
+    if code:
         raise DemoFailedError("not every file was processed: the lines above say why")
+
+
+async def _drop_all(inputs: Path, settings: AppSettings) -> int:
+    """Drop the inputs and wait for their tasks, as `batchdrop drop --wait` does; return its exit code."""
+    app = open_app(settings.validated(), env=settings.values)
+    try:
+        return await drop_files(Session(app=app, terminal=Terminal()), plan([inputs]), is_awaited=True)
+    finally:
+        await app.clients.close()
 
 
 async def _upload_tools(example: Example, blobs: BlobServiceClient) -> None:
@@ -94,10 +109,10 @@ async def _upload_tools(example: Example, blobs: BlobServiceClient) -> None:
         await container.upload_blob(file.name, file.read_bytes())
 
 
-async def _show(outputs: ContainerClient) -> None:
-    """Print what is in the output container, but for what is empty."""
+async def _show_files(outputs: ContainerClient) -> None:
+    """Print the files that commands made; what they printed is said already."""
     async for blob in outputs.list_blobs():
-        if blob.size:
+        if f"/{FILES_FOLDER}/" in blob.name:
             content = await (await outputs.download_blob(blob.name)).readall()
             print(f"\n{outputs.container_name}/{blob.name}:")
             print(_beginning(content))

@@ -28,12 +28,7 @@ async def record_of(http: aiohttp.ClientSession, task_id: str, settings: AppSett
             record: Record = await response.json() if response.ok else {}
             return record
     except (aiohttp.ClientError, TimeoutError, ValueError) as exc:
-        raise StackError(f"{url} does not answer ({up_hint(settings)})") from exc
-
-
-def up_hint(settings: AppSettings) -> str:
-    """Return the question that an error ends with when the stack may not be running."""
-    return f"is the stack up? `python -m local up{settings.option}`"
+        raise StackError(f"{url} does not answer") from exc
 
 
 def is_closed(record: Record) -> bool:

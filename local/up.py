@@ -6,10 +6,12 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from batch_core.config.route_book import RouteBook
+from batch_core.errors import RoutesError
+from batch_core.services import verbatim
 from local import stack
 from local.settings_file import CHECKOUT, AppSettings
 from local.stack import Plan, Stack
-from local.taken import Taken
 
 _SAMPLE: Final = "local/samples/recipe.txt"
 
@@ -43,12 +45,27 @@ def summary(running: Stack) -> str:
 
 def _first_step(settings: AppSettings) -> list[str]:
     """Advise to drop the sample, unless the routes ignore or reject it."""
-    is_taken = Taken.by(settings).has_route(Path(_SAMPLE).name)
+    is_taken = _has_route(Path(_SAMPLE).name, settings)
     what = "a file" if is_taken else "a file that your routes take (--prefix puts folders before its name)"
     return [
         f"Drop {what} into the container {settings.values.get('INPUT_CONTAINER')!r}:",
-        f"  {_shown(Path(sys.executable))} -m local drop{settings.option} {_SAMPLE if is_taken else 'PATH'}",
+        f"  {_batchdrop()} drop{settings.option} {_SAMPLE if is_taken else 'PATH'}",
     ]
+
+
+def _has_route(name: str, settings: AppSettings) -> bool:
+    """Return whether a blob of this name gets a task that runs; False while the routes cannot be read."""
+    app_settings = settings.validated()
+    try:
+        return RouteBook(settings.values, verbatim.problems).routes(app_settings).for_blob(name) is not None
+    except RoutesError:
+        return False
+
+
+def _batchdrop() -> str:
+    """Return what the command line is called from here."""
+    installed = Path(sys.executable).with_name("batchdrop")
+    return _shown(installed) if installed.exists() else f"{_shown(Path(sys.executable))} -m batch_core"
 
 
 def _addresses(running: Stack) -> list[str]:

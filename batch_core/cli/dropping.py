@@ -48,7 +48,7 @@ def drop(
         batchdrop drop --prefix letters/ inbox more.txt
     """
     planned = plan(paths, prefix)
-    return run(options, partial(_drop, planned=planned, is_awaited=wait))
+    return run(options, partial(drop_files, planned=planned, is_awaited=wait))
 
 
 #: Is called with a number of bytes that was sent.
@@ -68,7 +68,12 @@ class _Dropped:
         return task_id(self.version)
 
 
-async def _drop(session: Session, planned: Sequence[Dropping], *, is_awaited: bool) -> int:
+async def drop_files(session: Session, planned: Sequence[Dropping], *, is_awaited: bool) -> int:
+    """Upload the files, and report where each went; if `is_awaited`, follow their tasks to their ends.
+
+    Returns the exit code: 1 if one that was awaited did not succeed. Raises the first error, once what arrived is
+    reported.
+    """
     with _progress(session.terminal, planned) as note:
         dropped, error = await _upload_all(session.app, planned, note)
     # Below the progress, which draws over what is printed meanwhile. What arrived is reported first.

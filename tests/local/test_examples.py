@@ -10,20 +10,20 @@ from local.functions_host import HostKind
 
 EXPECTED = {
     "word-counts": [
-        "logo.svg: no task of its own: no route takes blob 'logo.svg', and what none takes is ignored",
-        "essays/tides.txt: succeeded",
-        "shopping.txt: succeeded",
+        "logo.svg -> input, no task of its own: no route takes blob 'logo.svg', and what none takes is ignored",
+        "==> essays/tides.txt <==",
+        "==> shopping.txt <==",
         " 3  7\n",
         " the\n",
     ],
-    "sound-files": ["chime.wav: succeeded", "sound.mp3\nwave.png\n", "/files/sound.mp3:\n(", "/files/wave.png:\n("],
+    "sound-files": ["chime.wav -> input\n", "sound.mp3\nwave.png\n", "/files/sound.mp3:\n(", "/files/wave.png:\n("],
     "surveys": [
-        "autumn/monday.csv: no task of its own: blob 'autumn/monday.csv' is a file of a folder, which route 'surveys'",
-        "spring/monday.csv: no task of its own",
-        "spring/_READY: succeeded",
+        "autumn/monday.csv -> input, no task of its own: blob 'autumn/monday.csv' is a file of a folder",
+        "spring/monday.csv -> input, no task of its own",
+        "spring/_READY -> input\n",
         "Ada 30\nBen 30\nCem 25\n",
     ],
-    "sales-report": ["shop.csv: succeeded", "2026-01      19.75", "/files/report.json:", '"2026-02": 40.0', "<svg "],
+    "sales-report": ["shop.csv -> input\n", "2026-01      19.75", "/files/report.json:", '"2026-02": 40.0', "<svg "],
 }
 
 
@@ -33,7 +33,7 @@ async def test_an_example_runs(capsys, name):
     if missing := example.Example(folder=example.EXAMPLES / name).missing:
         pytest.skip(f"{', '.join(missing)} is not installed: {name} needs it")
     await example.run(name, HostKind.EMBEDDED)
-    output = capsys.readouterr().out
+    output = "".join(capsys.readouterr())
     assert [part for part in EXPECTED[name] if part not in output] == []
 
 

@@ -153,7 +153,7 @@ async def test_axe_finds_nothing_serious_where_nothing_is_yet(dashboard, tab, sc
     await answering(page, "summary", EMPTY)
     await answering(page, "tasks", {"tasks": [], "continuation": None})
     await page.goto(dashboard.url)
-    await expect(page.locator("#nothing-yet")).to_contain_text("python -m local drop")
+    await expect(page.locator("#nothing-yet")).to_contain_text("batchdrop drop")
     assert await serious_violations(page) == []
     await page.get_by_role("button", name="Submit a file").click()
     assert await serious_violations(page) == []

@@ -19,7 +19,7 @@ CHECKOUT = Path(__file__).parents[2]
 TOUR = (CHECKOUT / "docs/dashboard.md").read_text().partition("## A tour")[2].partition("\n## ")[0]
 STEPS = [tuple(row) for row in re.findall(r"^\| (.+?) \| (.+?) \|$", TOUR, re.MULTILINE)[2:]]
 DO = re.compile(
-    r"`\.venv/bin/python -m local drop (?P<drop>[^`]+)`"
+    r"`\.venv/bin/batchdrop drop (?P<drop>[^`]+)`"
     r"|type `(?P<type>[^`]+)`"
     r"|press (?P<key>Escape|/)"
     r"|click \*\*(?P<row>[^*]+)\*\*"
