@@ -50,7 +50,7 @@ async def _record_request(app: App, task_id: str, asked_by: str | None) -> Store
     for _ in range(_TRIES):
         stored = await app.table.get(task_id)
         if stored.record.state.is_final:
-            raise NotNow(f"task {task_id} is {stored.record.state} already")
+            raise NotNow(f"task {task_id} has ended already ({stored.record.state})")
         if stored.record.cancel_requested_at:
             return stored
         requested = replace(

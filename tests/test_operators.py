@@ -75,7 +75,7 @@ async def test_a_running_task_is_cancelled_and_its_record_says_so_in_the_end(sys
     assert (record["state"], record["reason"]) == ("cancelled", "cancelled on request")
     assert await system.content("long.txt", task_id) == b"text\n"
     status, reply = await system.post(path=f"tasks/{task_id}/cancel")
-    assert (status, reply["error"]) == (409, f"task {task_id} is cancelled already")
+    assert (status, reply["error"]) == (409, f"task {task_id} has ended already (cancelled)")
 
 
 async def test_a_retried_task_and_its_next_attempt_name_each_other(system):

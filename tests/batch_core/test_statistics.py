@@ -98,6 +98,8 @@ async def test_a_tick_is_noted_when_it_did_something_and_else_every_five_minutes
     await after_tick(app, "collect_outputs", report, 0.25)
     tick = (await statistics(app)).ticks["collect_outputs"]
     assert (tick["did"], tick["seconds"], tick["is_complete"]) == ({"succeeded": 2}, 0.25, True)
+    # As every other time of the API.
+    assert tick["at"].endswith("Z")
     idle = vars(CollectReport(jobs=4, listed=9))
     calls.clear()
     await after_tick(app, "collect_outputs", idle, 0.1)

@@ -63,7 +63,7 @@ async def test_several_tasks_are_cancelled_and_retried_and_one_that_cannot_be_do
     for task_id in ids:
         assert (await collected(app, task_id)).state == "cancelled"
     done = await batchdrop("cancel", *ids, "--json")
-    assert [one["error"] for one in done.documents] == [f"task {task_id} is cancelled already" for task_id in ids]
+    assert [one["error"] for one in done.documents] == [f"task {one} has ended already (cancelled)" for one in ids]
     done = await batchdrop("retry", *ids)
     assert (done.code, [(await record_of(app, one)).retry_of for one in done.lines]) == (0, ids)
     assert (await batchdrop("cancel", *done.lines)).code == 0
