@@ -6,7 +6,7 @@ from batch_core.services.batch_values import NodeCounts, PoolStatus
 
 def missing_pool(pool_id: str, pool: Pool | None) -> str:
     """Say that Batch has no such pool, and who makes it; `pool` is what settings and routes say of it, if anything."""
-    remedy = "it is to exist already" if pool and pool.is_existing else "`python -m batch_core setup` makes it"
+    remedy = "it is to exist already" if pool and pool.is_existing else "`batchdrop setup` makes it"
     return f"there is no pool {pool_id!r}: {remedy}"
 
 

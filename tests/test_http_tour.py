@@ -50,19 +50,16 @@ class Reader:
 
     def __init__(self, plan, settings, gates):
         self.gates, self.names = gates, {"7071": str(plan.settings.host_port)}
-        python = f"{shlex.quote(sys.executable)} -m local"
-        self.instead = {
-            ".venv/bin/python -m local drop": f"{python} drop --settings {shlex.quote(str(settings))}",
-            ".venv/bin/python -m local show": f"{python} show --settings {shlex.quote(str(settings))}",
-        }
+        python = f"{shlex.quote(sys.executable)} -m batch_core"
+        # Both streams of it: what it says and its result, as they are seen on a terminal.
+        self.batchdrop = rf"{python} \1 --settings {shlex.quote(str(settings))} 2>&1"
 
     async def follow(self, step):
         """Run a command until it prints what the page shows; once alone, if it changes anything."""
         command = named(step.command, self.names)
-        for text, instead in self.instead.items():
-            command = command.replace(text, instead)
-        if '"succeeded"' in step.shown:
-            for task_id in TASK_ID.findall(command):
+        command = re.sub(r"^\.venv/bin/batchdrop (.*)", self.batchdrop, command)
+        if "succeeded" in step.shown:
+            for task_id in TASK_ID.findall(named(step.shown if "logs" in command else step.command, self.names)):
                 (self.gates / task_id).touch()
         changes = re.search(r" -X POST | -d | drop ", command)
         deadline = time.monotonic() + PATIENCE_SECONDS

@@ -107,7 +107,7 @@ class IntakeSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class PoolSettings:
-    """The pool that tasks run on, and what `python -m batch_core setup` makes it of."""
+    """The pool that tasks run on, and what `batchdrop setup` makes it of."""
 
     id: str
     node_count: int

@@ -218,7 +218,7 @@ async def _notes_check(app: App) -> Check:
     for day in sorted({*listed, *recent}, reverse=True):
         some = await app.table.some_open_work(day)
         if some and day not in listed:
-            problems.append(f"day {day} has open tasks and is not listed: `python -m batch_core setup` lists it")
+            problems.append(f"day {day} has open tasks and is not listed: `batchdrop setup` lists it")
         lost = sorted({task.job_id for task in some if task.job_id and not task.is_obstructed} - jobs)
         problems += [
             f"job {job_id} has open tasks and is not listed: the next reconciling tick lists it" for job_id in lost

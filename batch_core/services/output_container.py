@@ -117,7 +117,7 @@ class OutputContainer:
                 yield
         except Missing as exc:
             # Not the output is missing, but the place for it.
-            detail = "the output container does not exist: `python -m batch_core setup` makes it"
+            detail = "the output container does not exist: `batchdrop setup` makes it"
             raise Unavailable(exc.action, status=exc.status, code=exc.code, detail=detail) from exc
 
     def _blob(self, name: str) -> BlobClient:

@@ -52,9 +52,7 @@ async def test_there_is_no_pool(environment, batch_endpoint):
         record = await submitted(app)
         assert record.state is TaskState.SUBMITTED
         reason = await reason_of(app, record.task_id)
-    assert reason == (
-        f"it waits for a pool; there is no pool '{app.settings.pool.id}': `python -m batch_core setup` makes it"
-    )
+    assert reason == (f"it waits for a pool; there is no pool '{app.settings.pool.id}': `batchdrop setup` makes it")
 
 
 async def test_there_is_no_pool_that_somebody_else_makes(app, tmp_path):

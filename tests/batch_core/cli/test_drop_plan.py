@@ -3,8 +3,8 @@
 import os
 
 import pytest
-from batch_core.cli.drop_plan import Dropping, NotDropped, plan
 
+from batch_core.cli.drop_plan import Dropping, NotDropped, plan
 
 
 @pytest.fixture

@@ -156,7 +156,7 @@ async def test_pools_are_listed_with_nodes_slots_and_trouble(app, batchdrop):
     missing = await batchdrop("pools", BATCH_POOL_ID="nosuch-pool")
     assert (missing.code, missing.lines[-1]) == (
         0,
-        "nosuch-pool: there is no pool 'nosuch-pool': `python -m batch_core setup` makes it",
+        "nosuch-pool: there is no pool 'nosuch-pool': `batchdrop setup` makes it",
     )
 
 

@@ -83,7 +83,7 @@ async def test_a_missing_pool_is_not_a_broken_batch(app):
     other = replace(app, settings=replace(app.settings, pool=replace(app.settings.pool, id="no-such-pool")))
     checks = await found(other)
     assert checks["batch"] == (True, "answers")
-    assert checks["pool"] == (False, "there is no pool 'no-such-pool': `python -m batch_core setup` makes it")
+    assert checks["pool"] == (False, "there is no pool 'no-such-pool': `batchdrop setup` makes it")
 
 
 async def test_a_wrong_key_is_said_to_be_one(app):
