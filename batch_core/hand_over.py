@@ -78,7 +78,9 @@ async def hand_over(app: App, records: Sequence[Stored], moves: int = 0) -> Done
 
 
 async def send_on(app: App, ended_job_id: str, records: Sequence[Stored]) -> Done:
-    """Move records to the next job whose tasks wait in one that has ended: they have not run and never will there.
+    """Move records to the next job whose tasks wait in one that has ended: they never run there.
+
+    They have not run before, unless on a node that is gone, after which Batch itself would have run them again.
 
     Raises `ServiceError` as `hand_over` does.
     """
