@@ -88,12 +88,23 @@ def task_page_reply(page: TaskPage) -> Reply:
 
 def _task(record: TaskRecord, live: LiveTask | None) -> dict[str, object]:
     document = {name: value for name, value in asdict(record).items() if name not in LEFT_OUT}
-    return document | {"live": _live(live) if live else None}
+    return document | {"reason": _reason(record, live), "live": asdict(_live(live)) if live else None}
 
 
-def _live(task: LiveTask) -> dict[str, object]:
+def _reason(record: TaskRecord, live: LiveTask | None) -> str | None:
+    """Return why a task is where it is, as its own page says it: of one at work what Batch says now.
+
+    Of one that waits, what was written down says more than a list of tasks does.
+    """
+    is_our_doing = record.cancel_requested_at or record.output_tries
+    if live is None or is_our_doing or (record.reason and live.state not in AT_WORK):
+        return record.reason
+    return _live(live).reason
+
+
+def _live(task: LiveTask) -> Live:
     reason = AT_WORK.get(task.state, "it waits for a node")
-    return asdict(Live(state=task.state, reason=reason, node_id=task.node_id, started_at=task.started_at))
+    return Live(state=task.state, reason=reason, node_id=task.node_id, started_at=task.started_at)
 
 
 def _states(text: str) -> frozenset[TaskState]:

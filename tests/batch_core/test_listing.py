@@ -6,19 +6,33 @@ from datetime import timedelta
 
 import pytest
 
+from batch_core.app import utc_now
 from batch_core.errors import InvalidRequest
 from batch_core.http.task_lists import ListRequest, task_page_reply
-from batch_core.listing import TaskQuery, attempts_at, list_tasks
+from batch_core.listing import TaskPage, TaskQuery, attempts_at, list_tasks
 from batch_core.naming import BlobVersion
 from batch_core.retry import retry
+from batch_core.services.batch_values import LiveTask
 from batch_core.state.changes import Closing
 from batch_core.state.listing import RecordFilter
-from batch_core.state.record import DetectedBy, Outcome, TaskState
+from batch_core.state.record import DetectedBy, Outcome, TaskRecord, TaskState
 from batch_core.submit import new_record as record_of_version
 from batch_core.tidy import list_all_days
 from tests.batch_core.steps import collected, later, running, submitted, with_command
 
 LONG = "/bin/sleep 600"
+SUBMITTED = {
+    "task_id": "t",
+    "container": "input",
+    "blob": "a.txt",
+    "blob_etag": "0x1",
+    "blob_last_modified": utc_now(),
+    "blob_size": 1,
+    "attempt": 1,
+    "detected_by": DetectedBy.TRIGGER,
+    "state": TaskState.SUBMITTED,
+    "recorded_at": utc_now(),
+}
 
 
 async def recorded(app, count, *, days_ago=0, prefix="f", route="r", state=None):
@@ -116,9 +130,28 @@ async def test_a_page_says_what_runs_where_at_one_call_a_job(app, calls):
     page = await list_tasks(app, TaskQuery())
     assert [call.service for call in calls].count("batch") == 1
     (task,) = json.loads(task_page_reply(page).body)["tasks"]
-    assert (task["live"]["state"], task["live"]["reason"]) == ("running", "it is running")
+    assert (task["live"]["state"], task["live"]["reason"], task["reason"]) == (
+        *("running", "it is running", "it is running"),
+    )
     assert task["live"]["node_id"]
     assert task["live"]["started_at"]
+
+
+@pytest.mark.parametrize(
+    ("written", "state", "reason"),
+    [
+        ({}, "active", "it waits for a node"),
+        ({"reason": "no nodes: pool p has none"}, "active", "no nodes: pool p has none"),
+        ({"reason": "no nodes: pool p has none"}, "running", "it is running"),
+        ({"reason": "being cancelled on request", "cancel_requested_at": utc_now()}, "running", "being cancelled"),
+        ({"reason": "its output cannot be read", "output_tries": 1}, "preparing", "its output cannot be read"),
+    ],
+)
+def test_the_reason_of_a_listed_task_is_what_its_own_page_says(written, state, reason):
+    record = TaskRecord(**(SUBMITTED | written))
+    live = LiveTask(state=state)
+    (task,) = task_page_reply(TaskPage(records=[record], live={record.task_id: live})).document["tasks"]
+    assert task["reason"].startswith(reason)
 
 
 async def test_all_attempts_at_a_file_are_found_by_its_exact_name_in_two_calls(app, calls):

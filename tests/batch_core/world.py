@@ -289,7 +289,7 @@ class World:
             assert (record.stderr, record.stderr_size) == (None, 0), record
 
     async def _check_batch(self, records: dict[str, TaskRecord]) -> None:
-        """See that no task ran more often than Batch itself started it, which may be in the next job where one ended."""
+        """See that no task ran more often than Batch itself started it, be it in the next job where one ended."""
         jobs = [job.job_id for job in await self.app.registry.jobs()]
         in_jobs = Counter([task async for task in self._tasks(jobs)])
         assert not [task for task, count in in_jobs.items() if count > 1 + self.lost_nodes]
