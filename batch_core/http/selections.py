@@ -3,11 +3,11 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Final
 
 from batch_core.errors import InvalidRequest
 from batch_core.http.replies import Reply
+from batch_core.http.task_lists import DAY_RULE, day_of
 from batch_core.naming import MAX_BLOB_NAME_LENGTH, is_blob_name, name_length
 from batch_core.problems import Problems, instead
 from batch_core.selections import Wanted
@@ -115,7 +115,7 @@ def _text(name: str, value: object, problems: Problems) -> str:
 
 def _day(text: str, problems: Problems) -> str | None:
     try:
-        return f"{date.fromisoformat(text):%Y%m%d}" if text else None
+        return day_of(text) if text else None
     except ValueError:
-        problems.note(f"'day' is {text[:100]!r}: it must be a day such as 2026-11-30")
+        problems.note(f"'day' is {text[:100]!r}: it must be {DAY_RULE}")
         return None

@@ -25,6 +25,7 @@ from batch_core.waiting import AT_WORK
 MAX_LIMIT: Final = 200
 _DEFAULT_LIMIT: Final = 50
 _PARAMETERS: Final = ("state", "day", "route", "prefix", "waiting", "limit", "continuation", "blob")
+DAY_RULE: Final = "a day such as 2026-11-30"
 _DAY: Final = re.compile(r"\d{4}-?\d{2}-?\d{2}", re.ASCII)
 #: A day as task ids have it.
 _IN_ID: Final = re.compile(r"\d{8}", re.ASCII)
@@ -64,7 +65,7 @@ class ListRequest:
         states = read("state", _states, f"one of {', '.join(TaskState)}, or several with commas")
         waiting = read("waiting", _duration, "an ISO 8601 duration such as PT10M")
         limit = read("limit", _limit, f"a whole number from 1 to {MAX_LIMIT}")
-        day = read("day", _day, "a day such as 2026-11-30")
+        day = read("day", day_of, DAY_RULE)
         place = read("continuation", _place, "what an earlier page was answered with")
         prefix = read("prefix", _name, "the beginning of a blob's name")
         blob = read("blob", _name, "the name of a blob")
@@ -124,7 +125,8 @@ def _limit(text: str) -> int:
     return int(text)
 
 
-def _day(text: str) -> str:
+def day_of(text: str) -> str:
+    """Return a day as task ids have it; raises ValueError."""
     if not _DAY.fullmatch(text):
         raise ValueError(text)
     plain = text.replace("-", "")

@@ -164,19 +164,6 @@ class StateTable:
             found = [one["attempt"] async for one in listed if (one["blob"], one["container"]) == blob]
             return max(map(int, map(field_value, found)), default=0)
 
-    async def newest(self, day: str, most: int) -> list[TaskRecord]:
-        """Return the records of the day's newest files, the newest first: up to `most`, final ones among them."""
-        # Letters sort after digits: so does everything of a day that is no record.
-        query, values = "PartitionKey eq @day and RowKey lt @letters", {"day": day, "letters": "a"}
-        listed = each_item(self._client.query_entities(query, parameters=values, results_per_page=most))
-        found: list[TableEntity] = []
-        with translating(f"reading the newest records of {day}"):
-            async for entity in listed:
-                found.append(entity)
-                if len(found) == most:
-                    break
-        return [stored.record for stored in readable(found, to_record)]
-
     async def days(self) -> list[str]:
         """List the days that may have open work, the oldest first."""
         with translating("listing days in the table"):

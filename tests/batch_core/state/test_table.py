@@ -144,12 +144,3 @@ async def test_jobs_are_noted_once_and_keep_what_is_not_changed(storage_app):
     assert await registry.jobs() == [replace(job, takes_tasks=False, watermark=NOW)]
     await registry.remove("files-1")
     assert await registry.jobs() == []
-
-
-async def test_the_newest_records_of_a_day_come_newest_first_and_nothing_else_of_the_day(table):
-    await inserted(table, *(record(number) for number in range(5)), record(9, day=1))
-    await table.close([Closing(task_id=record(4).task_id, outcome=Outcome(state=TaskState.SUCCEEDED))], NOW)
-    day = record().task_id[:8]
-    assert [one.blob for one in await table.newest(day, 3)] == ["file-4", "file-3", "file-2"]
-    assert [one.blob for one in await table.newest(day, 99)] == [f"file-{number}" for number in (4, 3, 2, 1, 0)]
-    assert await table.newest("20000101", 3) == []
