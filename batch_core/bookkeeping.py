@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
+from batch_core import metrics
 from batch_core.app import App
 from batch_core.errors import Missing, RoutesError, ServiceError
 
@@ -20,7 +21,7 @@ _HEARTBEAT: Final = timedelta(minutes=5)
 #: Nodes are counted as often as this; what they cost in a much longer pause is not known.
 _SAMPLE: Final = timedelta(minutes=5)
 #: What a tick only looks at.
-_LOOKS: Final = frozenset({"jobs", "listed", "looked_at", "looked_up", "pools"})
+_LOOKS: Final = frozenset({"jobs", "listed", "looked_at", "looked_up", "pools", "open", "oldest_waiting_seconds"})
 
 
 async def write_counts(app: App) -> None:
@@ -37,6 +38,7 @@ async def write_counts(app: App) -> None:
 
 async def after_tick(app: App, function: str, report: Mapping[str, Any], seconds: float) -> None:
     """Write what has ended, what a tick did, and now and then what nodes cost. Raises nothing."""
+    metrics.record("tick.duration", seconds, "s", function=function)
     await write_counts(app)
     try:
         await _note_tick(app, function, report, seconds)
@@ -71,6 +73,8 @@ async def _count_nodes(app: App) -> None:
     elapsed = (now - last).total_seconds() if last is not None else 0.0
     seconds = {pool_id: number * elapsed for pool_id, number in nodes.items() if number and elapsed}
     if seconds and elapsed < 3 * _SAMPLE.total_seconds():
+        for pool_id, of_pool in seconds.items():
+            metrics.count("nodes.time", of_pool, "s", pool=pool_id)
         await app.statistics.add_node_seconds(seconds, now)
 
 

@@ -21,6 +21,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from batch_core import metrics
 from batch_core.app import App
 from batch_core.bookkeeping import count_day
 from batch_core.cancel import cancelled_without_task
@@ -40,8 +41,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(kw_only=True)
 class ReconcileReport:
-    """What a tick did: open tasks looked at, and how many of them were handed over, closed and so on."""
+    """What a tick found and did: open tasks, and how many of them were handed over, closed and so on."""
 
+    open: int = 0
+    #: Of the file that waits for longest, for a node or to be handed over: since it was recorded.
+    oldest_waiting_seconds: int = 0
     looked_at: int = 0
     done: Counter[str] = field(default_factory=Counter)
     is_complete: bool = True
@@ -57,6 +61,9 @@ async def reconcile(app: App, budget: timedelta = TICK) -> ReconcileReport:
         await tick.carry_out_selections()
     except OutOfTime:
         tick.report.is_complete = False
+    if tick.report.is_complete:
+        metrics.measure("tasks.open", tick.report.open, "{task}")
+        metrics.measure("tasks.oldest_waiting", tick.report.oldest_waiting_seconds, "s")
     return tick.report
 
 
@@ -108,6 +115,7 @@ class _Tick:
         states |= {
             task.task_id: of_job.get(task.task_id) for task in known if (of_job := live[task.job_id]) is not None
         }
+        self._note_waiting(page, states)
         for task in tasks:
             if task.cancel_requested:
                 await self._or_leave(self._cancel(task, is_live=bool(states.get(task.task_id))))
@@ -115,6 +123,13 @@ class _Tick:
         found = {task.task_id: one for task in kept if (one := states[task.task_id]) is not None}
         await self._or_leave(self._explain([task for task in kept if task.task_id in found], found))
         await self._finish([task for task in kept if task.task_id not in found])
+
+    def _note_waiting(self, page: Sequence[OpenTask], states: Mapping[str, LiveTask | None]) -> None:
+        """Note how much is open, and since when what does not run has been waiting."""
+        self.report.open += len(page)
+        waiting = [task for task in page if (live := states.get(task.task_id)) is None or live.state not in AT_WORK]
+        ages = [int((self._app.now() - task.since).total_seconds()) for task in waiting]
+        self.report.oldest_waiting_seconds = max([self.report.oldest_waiting_seconds, *ages])
 
     def _is_due(self, task: OpenTask) -> bool:
         """Return whether it is not brand-new, which its submission still has in hand, or that has let go of it."""

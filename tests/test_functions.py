@@ -189,7 +189,7 @@ async def test_an_event_counts_as_handled_only_when_batch_has_the_task(app, call
     [
         ("collect_outputs", "Collected: ", {"jobs", "listed", "postponed", "states", "seconds", "is_complete"}),
         ("sweep_files", "Swept: ", {"listed", "looked_up", "submitted", "is_complete"}),
-        ("reconcile_tasks", "Reconciled: ", {"looked_at", "done", "is_complete"}),
+        ("reconcile_tasks", "Reconciled: ", {"open", "oldest_waiting_seconds", "looked_at", "done", "is_complete"}),
         ("tidy_jobs", "Tidied: ", {"terminated", "deleted", "is_complete"}),
     ],
 )

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from batch_core import metrics
 from batch_core.naming import table_keys
 from batch_core.state.changes import Closing
 
@@ -60,6 +61,7 @@ class Tally:
         for closing in closings:
             day = table_keys(closing.task_id).partition
             self._waiting.days[day, closing.route or "", closing.outcome.state] += 1
+            metrics.count("tasks.ended", 1, "{task}", state=closing.outcome.state, route=closing.route or "")
             minute.states[closing.outcome.state] += 1
             if closing.outcome.started_at and closing.recorded_at:
                 waited = max((closing.outcome.started_at - closing.recorded_at).total_seconds(), 0.0)

@@ -1,0 +1,89 @@
+"""Metrics: what is measured, and that nothing is where OpenTelemetry is not at work."""
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+
+from batch_core import metrics
+from batch_core.bookkeeping import after_tick
+from batch_core.collect import collect
+from batch_core.reconcile import reconcile
+from tests.batch_core.steps import completed, later, running, submitted, with_command
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """Return what gives, by name, the points that were measured: their attributes and values."""
+    reader = InMemoryMetricReader()
+    provider = MeterProvider(metric_readers=[reader])
+    # As the worker leaves it: imported, and with a provider.
+    monkeypatch.setitem(sys.modules, metrics._API, SimpleNamespace(get_meter=provider.get_meter))
+
+    def points(name):
+        data = reader.get_metrics_data()
+        found = [one for scope in data.resource_metrics[0].scope_metrics for one in scope.metrics if one.name == name]
+        return [
+            (dict(point.attributes), getattr(point, "value", None) or getattr(point, "sum", 0))
+            for one in found
+            for point in one.data.data_points
+        ]
+
+    yield points
+    provider.shutdown()
+
+
+async def test_what_ends_is_counted_by_state_and_route(app, measured):
+    bad = with_command(app, "/bin/false")
+    for one, name in ((app, "a"), (bad, "b"), (bad, "c")):
+        record = await submitted(one, name)
+        await completed(app, [record.task_id])
+    await collect(app)
+    ended = {(found["state"], found["route"]): number for found, number in measured("batchdrop.tasks.ended")}
+    assert ended == {("succeeded", "settings"): 1, ("failed", "settings"): 2}
+
+
+async def test_the_file_that_waits_for_longest_is_measured_and_one_that_runs_does_not_wait(app, measured):
+    busy = with_command(app, "/bin/sleep 600")
+    runs = [await submitted(busy, f"runs-{number}") for number in range(2)]
+    for record in runs:
+        await running(app, record.task_id)
+    await reconcile(later(app, minutes=10))
+    assert measured("batchdrop.tasks.oldest_waiting") == [({}, 0)]
+    await submitted(busy, "waits")
+    report = await reconcile(later(app, minutes=10))
+    ((_, waited),) = measured("batchdrop.tasks.oldest_waiting")
+    assert waited == report.oldest_waiting_seconds
+    assert 600 <= waited < 660
+    assert measured("batchdrop.tasks.open") == [({}, 3)]
+
+
+async def test_ticks_and_the_time_of_nodes_are_measured(app, measured):
+    async with asyncio.timeout(30):
+        while (await app.batch.pool_status(app.settings.pool.id)).nodes < 2:
+            await asyncio.sleep(0.05)
+    await after_tick(app, "collect_outputs", vars(await collect(app)), 0.25)
+    await after_tick(later(app, minutes=6), "collect_outputs", vars(await collect(app)), 0.5)
+    assert measured("batchdrop.tick.duration") == [({"function": "collect_outputs"}, 0.75)]
+    ((attributes, seconds),) = measured("batchdrop.nodes.time")
+    assert attributes == {"pool": app.settings.pool.id}
+    assert 2 * 360 <= seconds < 2 * 365
+
+
+def test_the_app_imports_nothing_of_opentelemetry_by_itself():
+    code = "import sys, function_app; print([name for name in sys.modules if name.startswith('opentelemetry')])"
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
+
+
+def test_without_it_a_measurement_is_nothing(monkeypatch):
+    monkeypatch.delitem(sys.modules, metrics._API, raising=False)
+    metrics.count("tasks.ended", 1, "{task}")
+    metrics.measure("tasks.open", 1, "{task}")
+    metrics.record("tick.duration", 1.0, "s")
