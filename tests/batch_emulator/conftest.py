@@ -160,14 +160,27 @@ async def batch(url):
         yield Batch(client)
 
 
+#: No test waits for so long: a pause of this length, in seconds, is one that is held.
+_HELD = 3600.0
+
+
 @pytest.fixture
-def slowly(monkeypatch):
-    """Make a passing state of pools last long enough to be looked at, however busy the machine is."""
+def held(monkeypatch):
+    """Make a passing state of pools last until it is let pass: it can be looked at, however busy the machine is."""
+    passing = asyncio.Event()
+    sleep = asyncio.sleep
 
-    def slow(what: str) -> None:
-        monkeypatch.setattr(f"batch_emulator.scheduling.{what}", 2)
+    async def pause(seconds: float, result: Any = None) -> Any:
+        return await (passing.wait() if seconds == _HELD else sleep(seconds, result))
 
-    return slow
+    def hold(what: str) -> Callable[[], None]:
+        """Hold the pauses of one kind; gives what lets these and all later ones pass at once."""
+        monkeypatch.setattr(f"batch_emulator.scheduling.{what}", _HELD)
+        return passing.set
+
+    monkeypatch.setattr(asyncio, "sleep", pause)
+    yield hold
+    passing.set()
 
 
 @pytest.fixture(scope="session")
