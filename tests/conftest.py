@@ -84,7 +84,9 @@ def batch_location(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 async def batch_endpoint(logs: Path, batch_location: Path) -> AsyncIterator[str]:
-    async with emulator.running(log=logs / "emulator.log", location=batch_location) as running:
+    async with emulator.running(
+        log=logs / "emulator.log", location=batch_location, module="tests.prompt_emulator"
+    ) as running:
         yield running.endpoint
 
 
