@@ -59,7 +59,7 @@ def new_id(prefix: str) -> str:
 
 
 @contextmanager
-def _prompt_boots() -> Iterator[None]:
+def prompt_boots() -> Iterator[None]:
     """Let nodes take tasks at once: nobody looks at how they boot."""
     with pytest.MonkeyPatch.context() as patch:
         for pause in ("allocation._SEARCH", "allocation._SETTLE", "nodes._BOOT_STEP"):
@@ -84,7 +84,7 @@ class Batch:
         return (await self.client.get_pool(pool_id)).allocation_state == "steady"
 
     async def ready_pool(self, nodes: int = 1, **options: Any) -> str:
-        with _prompt_boots():
+        with prompt_boots():
             pool_id = await self.pool(nodes, **options)
             await until(lambda: self._is_ready(pool_id, nodes))
         return pool_id

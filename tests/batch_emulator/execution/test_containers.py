@@ -20,10 +20,16 @@ from azure.batch.models import (
 
 from batch_emulator.server import running
 from batch_emulator.settings import Settings
-from tests.batch_emulator.conftest import CREDENTIAL, Batch, pool_options, until
+from tests.batch_emulator.conftest import CREDENTIAL, Batch, pool_options, prompt_boots, until
 from tests.batch_emulator.execution.container_engines import StandIn, own_image
 
 SECRET = "a secret, 'quoted'\nand of two lines"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _prompt_boots():
+    with prompt_boots():
+        yield
 
 
 @pytest.fixture
