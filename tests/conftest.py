@@ -6,11 +6,13 @@ import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from functools import partialmethod
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import hypothesis
 import pytest
 from azure.core.pipeline.transport import AioHttpTransport
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from local import azurite, emulator
 
@@ -28,10 +30,12 @@ _OWN_SETTINGS = (
 _LONGEST = (
     "test_chaos.py",
     "test_every_cut.py",
-    "test_output.py",
-    "test_operators.py",
-    "test_stack.py",
+    "page",
     "test_sdk_tests.py",
+    "test_output_copier.py",
+    "test_foreign_answers.py",
+    "test_stack.py",
+    "test_operators.py",
 )
 
 
@@ -47,9 +51,21 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(50_000, 20, 20)
 
 
+class _Distribution(LoadFileScheduling):
+    """A file is tested by one worker, as with `--dist loadfile`; those of one browser and one stack are, too."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = PurePath(super()._split_scope(nodeid))
+        return str(file.parent if file.parent.name == "page" else file)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _Distribution | None:
+    return _Distribution(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     rank = {name: number for number, name in enumerate(_LONGEST)}
-    items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
+    items.sort(key=lambda item: min(rank.get(part, len(rank)) for part in (item.path.parent.name, item.path.name)))
 
 
 @pytest.fixture(scope="session", autouse=True)
