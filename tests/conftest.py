@@ -31,6 +31,8 @@ _LONGEST = (
     "test_chaos.py",
     "test_every_cut.py",
     "page",
+    "test_examples.py",
+    "test_openapi.py",
     "test_sdk_tests.py",
     "test_output_copier.py",
     "test_foreign_answers.py",
