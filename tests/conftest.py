@@ -41,6 +41,7 @@ _LONGEST = (
 )
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """One more than there are processors: tests wait for other processes for a quarter of their time."""
     return (os.process_cpu_count() or 1) + 1
@@ -61,6 +62,7 @@ class _Distribution(LoadFileScheduling):
         return str(file.parent if file.parent.name == "page" else file)
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _Distribution | None:
     return _Distribution(config, log) if config.getvalue("dist") == "loadfile" else None
 
