@@ -58,7 +58,8 @@ example: setup
 	$(BIN)/python -m local example $(NAME)
 
 # Every worker starts an Azurite and an emulator of its own: more than four would not be faster for what they need.
-PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# Where bytecode is not to be written, each of the processes that tests start would compile all that it imports.
+PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test: setup
 	$(PYTEST) -m "not slow"

@@ -53,14 +53,15 @@ async def running(
     port: int | None = None,
     account: BatchAccount | None = None,
     storage: str | None = None,
+    module: str = "batch_emulator",
 ) -> AsyncIterator[Emulator]:
     """Run the emulator, its state in `location`, until the block is left.
 
     Without `port`, a free one is chosen; without `account`, the emulator has its default one.
-    `storage` is the connection string of the account for which it plays identities.
-    Raise NotReadyError or ProcessEndedError.
+    `storage` is the connection string of the account for which it plays identities; `module` is what is run
+    as the emulator. Raise NotReadyError or ProcessEndedError.
     """
-    command = _command(port or free_ports(1)[0], location, account)
+    command = _command(module, port or free_ports(1)[0], location, account)
     # Not an argument: the list of processes shows arguments to everybody on this machine.
     env = {**os.environ, "BATCH_EMULATOR_STORAGE": storage or "", "BATCH_EMULATOR_KEY": account.key if account else ""}
     async with await ChildProcess.start("the Batch emulator", command, log=log, cwd=_CHECKOUT, env=env) as process:
@@ -68,7 +69,7 @@ async def running(
         yield Emulator(endpoint=ready[0], process=process)
 
 
-def _command(port: int, location: Path, account: BatchAccount | None) -> list[str]:
+def _command(module: str, port: int, location: Path, account: BatchAccount | None) -> list[str]:
     make_private_folder(location)
-    command = [sys.executable, "-m", "batch_emulator", "--port", str(port), "--location", str(location.resolve())]
+    command = [sys.executable, "-m", module, "--port", str(port), "--location", str(location.resolve())]
     return [*command, "--account", account.name] if account else command

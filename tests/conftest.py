@@ -1,15 +1,18 @@
 """Real Azurite and the real emulator, started once on free ports; every test gets names of its own in them."""
 
+import gc
 import itertools
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from functools import partialmethod
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import hypothesis
 import pytest
 from azure.core.pipeline.transport import AioHttpTransport
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from local import azurite, emulator
 
@@ -27,16 +30,46 @@ _OWN_SETTINGS = (
 _LONGEST = (
     "test_chaos.py",
     "test_every_cut.py",
-    "test_output.py",
-    "test_operators.py",
-    "test_stack.py",
+    "page",
+    "test_examples.py",
+    "test_openapi.py",
     "test_sdk_tests.py",
+    "test_output_copier.py",
+    "test_foreign_answers.py",
+    "test_stack.py",
+    "test_operators.py",
 )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: tests wait for other processes for a quarter of their time."""
+    return (os.process_cpu_count() or 1) + 1
+
+
+def pytest_collection_finish() -> None:
+    """Look for cyclic garbage less often, and not among what the SDKs and the tests consist of: a tenth of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+
+
+class _Distribution(LoadFileScheduling):
+    """A file is tested by one worker, as with `--dist loadfile`; those of one browser and one stack are, too."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = PurePath(super()._split_scope(nodeid))
+        return str(file.parent if file.parent.name == "page" else file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _Distribution | None:
+    return _Distribution(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     rank = {name: number for number, name in enumerate(_LONGEST)}
-    items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
+    items.sort(key=lambda item: min(rank.get(part, len(rank)) for part in (item.path.parent.name, item.path.name)))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -84,7 +117,9 @@ def batch_location(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 async def batch_endpoint(logs: Path, batch_location: Path) -> AsyncIterator[str]:
-    async with emulator.running(log=logs / "emulator.log", location=batch_location) as running:
+    async with emulator.running(
+        log=logs / "emulator.log", location=batch_location, module="tests.prompt_emulator"
+    ) as running:
         yield running.endpoint
 
 

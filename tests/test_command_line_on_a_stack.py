@@ -6,9 +6,11 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
+from batch_core.cli.command_line import main
 from local import stack
 from local.functions_host import HostKind
 from local.stack import Plan
@@ -30,21 +32,36 @@ async def settings(tmp_path_factory):
 
 
 @pytest.fixture
-def batchdrop(settings, tmp_path):
-    measured = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+def batchdrop(settings, tmp_path, monkeypatch, capsys):
+    """Run a command as people do but in this process, whose SDKs are imported."""
 
     async def run(*arguments):
-        process = await asyncio.create_subprocess_exec(
+        capsys.readouterr()
+        with monkeypatch.context() as patch, mock.patch.dict(os.environ, {"PATH": os.environ["PATH"]}, clear=True):
+            patch.setattr(sys, "argv", ["batchdrop", *arguments, "--settings", str(settings)])
+            patch.chdir(tmp_path)
+            # It brings an event loop of its own.
+            code = await asyncio.to_thread(main)
+        return code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def started(settings, tmp_path):
+    """Start a command as a process, which goes on while others are run."""
+    measured = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+
+    async def start(*arguments):
+        return await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "batch_core", *arguments, "--settings", str(settings)),
             cwd=tmp_path,
             env={"PATH": os.environ["PATH"], "PYTHONPATH": str(Path.cwd()), **measured},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        out, err = await process.communicate()
-        return process.returncode, out.decode(), err.decode()
 
-    return run
+    return start
 
 
 async def test_what_is_dropped_is_waited_for_and_its_output_is_the_result(batchdrop, tmp_path):
@@ -61,19 +78,20 @@ async def test_what_is_dropped_is_waited_for_and_its_output_is_the_result(batchd
     assert (code, "failed, exit code 3" in err) == (1, True)
 
 
-async def test_a_task_that_is_cancelled_ends_who_follows_it(batchdrop, tmp_path):
+async def test_a_task_that_is_cancelled_ends_who_follows_it(batchdrop, started, tmp_path):
     (tmp_path / "slow.txt").write_text("slow\n")
     _, out, _ = await batchdrop("drop", "slow.txt")
     task_id = out.strip()
     async with asyncio.timeout(60):
         while (await batchdrop("logs", task_id))[1] != "slow\n":
             await asyncio.sleep(0.2)
-    following = asyncio.create_task(batchdrop("logs", "-f", task_id))
-    await asyncio.sleep(2)
+    following = await started("logs", "-f", task_id)
+    assert await following.stdout.readline() == b"slow\n"
     code, out, _ = await batchdrop("cancel", task_id)
     assert (code, out) == (0, f"{task_id} submitted: being cancelled on request\n")
-    code, out, err = await following
-    assert (code, out, err.splitlines()[-1].partition(": ")[2]) == (1, "slow\n", "cancelled on request")
+    out, err = await following.communicate()
+    last = err.decode().splitlines()[-1]
+    assert (following.returncode, out, last.partition(": ")[2]) == (1, b"", "cancelled on request")
 
 
 async def test_a_stack_that_runs_is_well(batchdrop, tmp_path):

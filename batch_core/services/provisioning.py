@@ -1,6 +1,8 @@
 """What the operator makes, counts and removes: containers, pools and jobs. No function of the app makes these calls."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,7 +11,11 @@ from azure.batch.models import (
     AutoUserSpecification,
     BatchApplicationPackageReference,
     BatchContainerConfiguration,
+    BatchJob,
+    BatchJobState,
+    BatchPool,
     BatchPoolCreateOptions,
+    BatchPoolState,
     BatchStartTask,
     BatchTaskSchedulingPolicy,
     BatchVmImageReference,
@@ -19,6 +25,7 @@ from azure.batch.models import (
     UserIdentity,
     VirtualMachineConfiguration,
 )
+from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob.aio import BlobServiceClient
 
 from batch_core.config.pools import Pool, StartTask
@@ -26,7 +33,9 @@ from batch_core.sdk.paging import each_item
 from batch_core.services.ownership import AccountJob, account_jobs, is_marked, mark
 from batch_core.services.verbatim import completed
 
-_POLLING_SECONDS: Final = 2
+#: The pauses between looks whether something is gone: each is twice the one before.
+_FIRST_PAUSE_SECONDS: Final = 0.1
+_LONGEST_PAUSE_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,14 +119,26 @@ async def account_pools(client: BatchClient, *, app: str) -> dict[str, bool]:
 
 async def delete_pool(client: BatchClient, pool_id: str) -> None:
     """Delete the pool and wait until it is gone."""
-    poller = await client.begin_delete_pool(pool_id, polling_interval=_POLLING_SECONDS)
-    await poller.result()
+    await client.begin_delete_pool(pool_id)
+    await _gone(lambda: client.get_pool(pool_id, select=["id", "state"]))
 
 
 async def delete_job(client: BatchClient, job_id: str) -> None:
     """Delete the job and wait until it is gone."""
-    poller = await client.begin_delete_job(job_id, polling_interval=_POLLING_SECONDS)
-    await poller.result()
+    await client.begin_delete_job(job_id)
+    await _gone(lambda: client.get_job(job_id, select=["id", "state"]))
+
+
+async def _gone(look: Callable[[], Awaitable[BatchPool | BatchJob]]) -> None:
+    """Wait until what is being deleted is gone: a pool takes minutes on Azure, and no time on the emulator.
+
+    The pollers of the SDK have pauses of one length, and take any error for the end.
+    """
+    pause = _FIRST_PAUSE_SECONDS
+    with suppress(ResourceNotFoundError):
+        while (await look()).state in {BatchPoolState.DELETING, BatchJobState.DELETING}:
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
 
 async def jobs_of(client: BatchClient, *, prefix: str, app: str) -> list[AccountJob]:

@@ -1,3 +1,4 @@
+import asyncio
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -22,8 +23,7 @@ async def storage_app(environment: dict[str, str]) -> AsyncIterator[App]:
     app = open_app(Settings.from_env(environment))
     try:
         *containers_and_table, _ = provision.resources(app)
-        for resource in containers_and_table:
-            await provision.make(resource)
+        await asyncio.gather(*map(provision.make, containers_and_table))
         yield app
     finally:
         await app.clients.close()
@@ -34,8 +34,7 @@ async def app(environment: dict[str, str], batch_endpoint: str) -> AsyncIterator
     """An app with everything: containers, table and a pool of two nodes."""
     app = open_app(Settings.from_env(environment | {"BATCH_ENDPOINT": batch_endpoint}))
     try:
-        for resource in provision.resources(app):
-            await provision.make(resource)
+        await asyncio.gather(*map(provision.make, provision.resources(app)))
         yield app
         await app.clients.batch.begin_delete_pool(app.settings.pool.id)
     finally:

@@ -1,5 +1,6 @@
 """An app whose services are reached through relays, so that tests can spoil their answers."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -33,8 +34,7 @@ async def relayed_app(environment: dict[str, str], batch_endpoint: str) -> Async
         storage = ";".join(f"{name}={value}" for name, value in parts.items())
         app = open_app(Settings.from_env(environment | {"BATCH_ENDPOINT": batch.endpoint, "DATA_STORAGE": storage}))
         try:
-            for resource in provision.resources(app):
-                await provision.make(resource)
+            await asyncio.gather(*map(provision.make, provision.resources(app)))
             yield Relayed(app, batch, blobs, tables)
             for relay in (batch, blobs, tables):
                 relay.spoil = pass_all

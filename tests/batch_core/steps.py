@@ -8,6 +8,7 @@ from pathlib import Path
 
 from azure.batch.models import BatchTaskState
 from azure.batch.models._models import BatchJobTerminateOptions
+from azure.core.exceptions import ResourceNotFoundError
 
 from batch_core import submit as submission
 from batch_core.app import App, utc_now
@@ -144,14 +145,23 @@ async def running(app: App, task_id: str) -> None:
 
 
 async def collected(app: App, task_id: str) -> TaskRecord:
-    """Collect until the task has its final state."""
+    """Collect until the task has its final state; while Batch has not completed it, there is nothing to collect."""
     async with asyncio.timeout(60):
         while True:
-            await collect(app)
+            if not await _is_under_way(app, await record_of(app, task_id)):
+                await collect(app)
             record = await record_of(app, task_id)
             if record.state.is_final:
                 return record
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.02)
+
+
+async def _is_under_way(app: App, record: TaskRecord) -> bool:
+    try:
+        task = await app.clients.batch.get_task(record.job_id, record.task_id, select=["id", "state"])
+    except ResourceNotFoundError:
+        return False
+    return task.state != BatchTaskState.COMPLETED
 
 
 async def closed(app: App, job_id: str) -> None:

@@ -7,11 +7,12 @@ import pytest
 
 from batch_core import jobs
 from batch_core import tidy as tidying
+from batch_core.collect import collect
 from batch_core.jobs import MANY_JOBS
 from batch_core.state.record import TaskState
 from batch_core.submit import submit
 from batch_core.tidy import tidy
-from tests.batch_core.steps import TRIGGER, collected, dropped, later, submitted, with_routes
+from tests.batch_core.steps import TRIGGER, collected, completed, dropped, later, submitted, with_routes
 from tests.batch_emulator.control_client import control
 
 _ROUTES = 20
@@ -62,8 +63,8 @@ async def submitted_on(app, day, folder):
 async def test_twenty_routes_have_twenty_jobs_a_day_and_those_of_the_day_before_are_ended(routed):
     for day in range(3):
         records = await submitted_on(routed, day, "quick")
-        for record in records:
-            await collected(routed, record.task_id)
+        await completed(routed, [record.task_id for record in records])
+        await collect(routed)
         await tidy(later(routed, days=day))
         assert await active_jobs(routed) == Counter(range(_ROUTES))
 

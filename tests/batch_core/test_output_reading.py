@@ -398,7 +398,7 @@ async def test_many_files_are_listed_in_pages(app, tmp_path, monkeypatch):
     assert output_values.MOST_FILES == 1000
 
 
-async def test_a_continuation_never_leads_out_of_the_folder(app, tmp_path):
+async def test_a_continuation_never_leads_out_of_the_folder(app, tmp_path, pauses):
     record = await with_files(app, tmp_path, ["a.csv"])
     await plant(app, "zzz.txt", SECRET)
     await plant(app, "0.txt", SECRET)

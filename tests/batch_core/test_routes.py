@@ -12,7 +12,7 @@ from batch_core.cancel import cancel
 from batch_core.cli import provision
 from batch_core.config.pools import settings_pool
 from batch_core.config.route_book import RouteBook
-from batch_core.errors import InvalidRequest, NotNow, RoutesError, Unavailable
+from batch_core.errors import AccessDenied, InvalidRequest, NotNow, RoutesError, Unavailable
 from batch_core.hand_over import hand_over
 from batch_core.http.health import check_health
 from batch_core.in_flight import IN_FLIGHT
@@ -38,7 +38,7 @@ from tests.batch_core.steps import (
     tasks_of,
     with_routes,
 )
-from tests.batch_emulator.control_client import control
+from tests.batch_emulator.control_client import control, faults
 
 TEXTS = """
 [[routes]]
@@ -424,6 +424,22 @@ async def test_setup_makes_the_pools_of_the_file_and_teardown_removes_them(app, 
     )
     assert pool.enable_inter_node_communication
     assert await provision.remove(resources[-1])
+    assert await pool_ids(app) >= {other_pool}
+    assert pool_id not in await pool_ids(app)
+
+
+async def pool_ids(app):
+    return {pool.id async for pool in app.clients.batch.list_pools()}
+
+
+async def test_a_pool_whose_end_cannot_be_seen_is_not_said_to_be_gone(app, tmp_path):
+    text = f"[pools.{app.settings.pool.id}-unseen]\nnodes = 0\n"
+    pool = provision.resources(with_routes(app, tmp_path / "routes.toml", text))[-1]
+    await provision.make(pool)
+    refusal = {"operation": "get_pool", "answer": {"status": 403, "code": "AuthenticationFailed"}}
+    async with faults(app.settings.batch.endpoint, refusal):
+        with pytest.raises(AccessDenied, match="deleting pool"):
+            await provision.remove(pool)
 
 
 async def test_a_pool_with_a_formula_is_scaled_by_batch(app, tmp_path):

@@ -3,8 +3,8 @@
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import pytest
@@ -58,6 +58,15 @@ def new_id(prefix: str) -> str:
     return f"{prefix}-{next(_numbers)}"
 
 
+@contextmanager
+def prompt_boots() -> Iterator[None]:
+    """Let nodes take tasks at once: nobody looks at how they boot."""
+    with pytest.MonkeyPatch.context() as patch:
+        for pause in ("allocation._SEARCH", "allocation._SETTLE", "nodes._BOOT_STEP"):
+            patch.setattr(f"batch_emulator.scheduling.{pause}", 0)
+        yield
+
+
 class Batch:
     """The SDK's client with the few steps that most tests begin with."""
 
@@ -75,8 +84,9 @@ class Batch:
         return (await self.client.get_pool(pool_id)).allocation_state == "steady"
 
     async def ready_pool(self, nodes: int = 1, **options: Any) -> str:
-        pool_id = await self.pool(nodes, **options)
-        await until(lambda: self._is_ready(pool_id, nodes))
+        with prompt_boots():
+            pool_id = await self.pool(nodes, **options)
+            await until(lambda: self._is_ready(pool_id, nodes))
         return pool_id
 
     async def _is_ready(self, pool_id: str, nodes: int) -> bool:
@@ -160,14 +170,27 @@ async def batch(url):
         yield Batch(client)
 
 
+#: No test waits for so long: a pause of this length, in seconds, is one that is held.
+_HELD = 3600.0
+
+
 @pytest.fixture
-def slowly(monkeypatch):
-    """Make a passing state of pools last long enough to be looked at, however busy the machine is."""
+def held(monkeypatch):
+    """Make a passing state of pools last until it is let pass: it can be looked at, however busy the machine is."""
+    passing = asyncio.Event()
+    sleep = asyncio.sleep
 
-    def slow(what: str) -> None:
-        monkeypatch.setattr(f"batch_emulator.scheduling.{what}", 2)
+    async def pause(seconds: float, result: Any = None) -> Any:
+        return await (passing.wait() if seconds == _HELD else sleep(seconds, result))
 
-    return slow
+    def hold(what: str) -> Callable[[], None]:
+        """Hold the pauses of one kind; gives what lets these and all later ones pass at once."""
+        monkeypatch.setattr(f"batch_emulator.scheduling.{what}", _HELD)
+        return passing.set
+
+    monkeypatch.setattr(asyncio, "sleep", pause)
+    yield hold
+    passing.set()
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import re
 
 import pytest
 
@@ -28,8 +29,15 @@ def state(tmp_path):
 
 @pytest.mark.parametrize("link", ["symlink_to", "hardlink_to"])
 @pytest.mark.parametrize("name", FILES)
-async def test_a_link_in_place_of_an_own_file_is_refused_and_its_target_untouched(victim, state, name, link):
+def test_a_link_in_place_of_an_own_file_is_refused_and_its_target_untouched(victim, state, name, link):
     getattr(state / name, link)(victim)
+    with pytest.raises(StoreError, match=f"^{re.escape(str(state / name))} is no file of its own"):
+        Location.claim(state)
+    assert (victim.read_text(), victim.stat().st_mode & 0o777) == ("mine", 0o644)
+
+
+async def test_an_emulator_does_not_start_on_a_link_in_place_of_its_database(victim, state):
+    (state / "batch.db").symlink_to(victim)
     process = await start("--location", str(state))
     try:
         async with asyncio.timeout(20):
@@ -40,7 +48,7 @@ async def test_a_link_in_place_of_an_own_file_is_refused_and_its_target_untouche
             await process.wait()
     assert process.returncode == 1
     [line] = err.decode().splitlines()
-    assert line.startswith(f"The emulator cannot start: {state / name} is no file of its own")
+    assert line.startswith(f"The emulator cannot start: {state}/batch.db is no file of its own")
     assert (victim.read_text(), victim.stat().st_mode & 0o777) == ("mine", 0o644)
 
 

@@ -163,9 +163,9 @@ async def test_ending_and_reactivating_a_task_make_new_versions_of_it(url, batch
     assert (await ask(url, "GET", path)).body["eTag"] in versions
 
 
-async def test_deleting_makes_a_new_version_of_a_pool(url, batch, slowly):
+async def test_deleting_makes_a_new_version_of_a_pool(url, batch, held):
     pool_id = await batch.ready_pool(1)
-    slowly("pools._LEAVING")
+    held("pools._LEAVING")
     before = await ask(url, "GET", f"/pools/{pool_id}")
     await ask(url, "DELETE", f"/pools/{pool_id}")
     after = await ask(url, "GET", f"/pools/{pool_id}")

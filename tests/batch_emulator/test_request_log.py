@@ -77,15 +77,6 @@ async def test_without_being_asked_the_emulator_writes_nothing_about_requests(tm
     assert len(process.log.read_text().splitlines()) == 1
 
 
-@pytest.mark.parametrize("port", ["99999", "-1", "x", "1.5"])
-async def test_a_port_that_there_is_not_is_reported_in_a_sentence(tmp_path, port):
-    command = [sys.executable, "-m", "batch_emulator", "--port", port, "--in-memory"]
-    async with await ChildProcess.start("emulator", command, log=tmp_path / "log") as process:
-        await process.ended()
-    assert process.exit_code == 2
-    assert process.tail(1).endswith(f"argument --port: {port!r} is no port: there are 0 to 65535")
-
-
 async def test_a_location_that_cannot_be_used_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     command = [sys.executable, "-m", "batch_emulator", "--port", "0", "--location", str(tmp_path / "file" / "x")]

@@ -134,6 +134,7 @@ async def test_a_connection_that_waits_for_its_client_ends(monkeypatch, sent):
 
 async def test_a_body_that_does_not_arrive_is_answered(monkeypatch):
     monkeypatch.setattr(http_server, "BODY_SECONDS", 0.2)
+    monkeypatch.setattr(http_server, "LINGER_SECONDS", 0.2)
     head = b"POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 9\r\n\r\nabc"
     async with small_server() as port:
         assert (await raw(port, head)).startswith(b"HTTP/1.1 408 ")

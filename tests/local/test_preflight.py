@@ -57,6 +57,16 @@ async def test_a_second_stack_on_a_folder_in_use_says_whose_it_is(tmp_path):
         pass
 
 
+async def test_up_without_a_node(tmp_path):
+    file, _ = own_settings(tmp_path)
+    (tools := tmp_path / "bin").mkdir()
+    text = await ended_at_once(
+        tmp_path, file, "--state", str(tmp_path / "state"), env={**os.environ, "PATH": str(tools)}
+    )
+    assert "Azurite needs Node.js 20 or newer" in text
+    assert "there is no `node` on PATH" in text
+
+
 @pytest.mark.parametrize(
     ("stub", "words"),
     [
@@ -65,18 +75,18 @@ async def test_a_second_stack_on_a_folder_in_use_says_whose_it_is(tmp_path):
         ("exit 1", "none that reports its version"),
     ],
 )
-async def test_a_node_that_is_absent_too_old_or_broken(tmp_path, stub, words):
-    file, _ = own_settings(tmp_path)
+async def test_a_node_that_is_absent_too_old_or_broken(tmp_path, monkeypatch, stub, words):
+    _, ports = own_settings(tmp_path)
+    settings = AppSettings.read(tmp_path / "own.settings.json")
     tools = tmp_path / "bin"
     tools.mkdir()
     if stub:
         (tools / "node").write_text(f"#!/bin/sh\n{stub}\n")
         (tools / "node").chmod(0o755)
-    text = await ended_at_once(
-        tmp_path, file, "--state", str(tmp_path / "state"), env={**os.environ, "PATH": str(tools)}
-    )
-    assert "Azurite needs Node.js 20 or newer" in text
-    assert words in text
+    monkeypatch.setenv("PATH", str(tools))
+    with pytest.raises(NotInstalledError, match=r"Azurite needs Node\.js 20 or newer") as caught:
+        await preflight.check(settings, ports)
+    assert words in str(caught.value)
 
 
 def test_a_port_that_there_is_not_and_one_that_is_named_twice(tmp_path):

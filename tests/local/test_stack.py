@@ -61,7 +61,8 @@ async def left_of(pids: dict[str, int], ports: dict[str, int]) -> list[str]:
 
 async def test_up_names_every_address_brings_a_file_through_and_ends_with_a_process_that_dies(tmp_path):
     shell = """/bin/bash -c 'cat "$INPUT_FILE"'"""
-    file, ports = own_settings(tmp_path, TASK_COMMAND_LINE=shell, **{"AzureWebJobs.retry_task.Disabled": "true"})
+    more = {"COLLECT_SCHEDULE": "* * * * * *", "AzureWebJobs.retry_task.Disabled": "true"}
+    file, ports = own_settings(tmp_path, TASK_COMMAND_LINE=shell, **more)
     async with up(tmp_path, file) as process:
         pids = children(process.pid)
         assert len(pids) == 3

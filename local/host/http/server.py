@@ -17,6 +17,8 @@ from local.ports import ADDRESS
 # How long a connection may wait for a whole head of a request, and a request for its whole body.
 IDLE_SECONDS: Final = 75.0
 BODY_SECONDS: Final = 60.0
+# How long more of such a body is still taken after the answer, which a client that sends would not see else.
+LINGER_SECONDS: Final = 10.0
 
 # Below the 1,024 files that a process may have open by default.
 MOST_CONNECTIONS: Final = 500
@@ -40,6 +42,7 @@ async def serving(app: web.Application, access: Access, port: int, *, grace_seco
         shutdown_timeout=grace_seconds,
         auto_decompress=False,
         keepalive_timeout=IDLE_SECONDS,
+        lingering_time=LINGER_SECONDS,
         max_line_size=LONGEST_LINE,
         max_field_size=LONGEST_LINE,
         max_headers=MOST_FIELDS,

@@ -5,7 +5,7 @@ import getpass
 
 import pytest
 
-from batch_core.cli import printing
+from batch_core.cli import awaiting, printing
 from batch_core.collect import collect
 from batch_core.intake import take
 from batch_core.state.listing import Place, RecordFilter
@@ -16,7 +16,8 @@ UNKNOWN = "20261123T080102-nobody-0123456789abcdef"
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch):
-    monkeypatch.setattr(printing, "POLL_SECONDS", 0.1)
+    for module in (awaiting, printing):
+        monkeypatch.setattr(module, "POLL_SECONDS", 0.1)
 
 
 async def test_a_file_is_submitted_once_unless_it_is_forced(app, batchdrop):

@@ -51,8 +51,11 @@ def run(monkeypatch, capsys):
             patch.setattr(sys, "argv", ["batch_core", *arguments])
             patch.setattr(sys, "stdin", io.StringIO() if answers is None else Terminal(answers))
             patch.chdir(cwd)
-            # It brings an event loop of its own.
-            code = await asyncio.to_thread(main)
+            try:
+                # It brings an event loop of its own.
+                code = await asyncio.to_thread(main)
+            except SystemExit as exc:
+                code = exc.code
         return code, *capsys.readouterr()
 
     return run
@@ -78,7 +81,7 @@ async def process(arguments, environment, cwd, written=b""):
     return process.returncode, output.decode(), complaints.decode()
 
 
-async def test_setup_makes_what_is_missing_and_can_be_repeated(environment, tmp_path):
+async def test_setup_makes_what_is_missing_and_can_be_repeated(run, environment, tmp_path):
     names = [environment[name] for name in ("INPUT_CONTAINER", "OUTPUT_CONTAINER", "TABLE_NAME", "BATCH_POOL_ID")]
     code, output, _ = await process(["setup"], environment, tmp_path)
     assert code == 0
@@ -88,7 +91,7 @@ async def test_setup_makes_what_is_missing_and_can_be_repeated(environment, tmp_
         [f"table {names[2]}", "created"],
         [f"pool {names[3]}", "created"],
     ]
-    code, output, _ = await process(["setup"], environment, tmp_path)
+    code, output, _ = await run(["setup"], environment, tmp_path)
     assert (code, output.count("is there")) == (0, 4)
 
 
@@ -386,22 +389,22 @@ async def test_a_key_in_the_wrong_place_is_not_shown(run, environment, tmp_path)
         ([], "the following arguments are required: COMMAND"),
     ],
 )
-async def test_what_is_no_command_is_reported_in_a_sentence(tmp_path, arguments, words):
-    code, output, complaints = await process(arguments, {}, tmp_path)
+async def test_what_is_no_command_is_reported_in_a_sentence(run, tmp_path, arguments, words):
+    code, output, complaints = await run(arguments, {}, tmp_path)
     assert (code, output) == (2, "")
     assert complaints.splitlines()[-1] == f"python -m batch_core: error: {words}"
 
 
-async def test_each_command_has_its_own_line_and_its_own_options(tmp_path):
-    _, every, _ = await process(["--help"], {}, tmp_path)
-    helps = {name: (await process([name, "--help"], {}, tmp_path))[1] for name in ("setup", "teardown", "tidy")}
+async def test_each_command_has_its_own_line_and_its_own_options(run, tmp_path):
+    _, every, _ = await run(["--help"], {}, tmp_path)
+    helps = {name: (await run([name, "--help"], {}, tmp_path))[1] for name in ("setup", "teardown", "tidy")}
     assert all(re.search(rf"^    {name} +\w+", every, re.MULTILINE) for name in helps)
     assert [name for name, text in helps.items() if "--yes" in text] == ["teardown"]
     assert all("--dry-run" in text and "--settings FILE" in text for text in helps.values())
 
 
-async def test_a_wrong_key_is_said_to_be_one(environment, tmp_path):
-    code, _, complaints = await process(["setup"], environment | {"BATCH_ACCOUNT_KEY": "d3Jvbmc="}, tmp_path)
+async def test_a_wrong_key_is_said_to_be_one(run, environment, tmp_path):
+    code, _, complaints = await run(["setup"], environment | {"BATCH_ACCOUNT_KEY": "d3Jvbmc="}, tmp_path)
     assert code == 1
     assert complaints.splitlines()[2].startswith(
         f"creating pool {environment['BATCH_POOL_ID']} failed (HTTP 403, AuthenticationFailed)"

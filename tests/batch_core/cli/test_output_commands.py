@@ -8,6 +8,7 @@ import pytest
 from batch_core.cli import printing
 from batch_core.cli.saving import saved_as
 from batch_core.collect import collect
+from batch_core.services.call_limits import TRIES
 from batch_core.state.changes import Closing
 from batch_core.state.record import Outcome, TaskState
 from tests.batch_core.steps import collected, completed, running, submitted, with_command, with_routes
@@ -86,15 +87,18 @@ def closing(record):
     return Closing(task_id=record.task_id, outcome=Outcome(state=TaskState.CANCELLED, reason="a test"))
 
 
-async def test_a_service_that_is_out_of_reach_for_a_while_is_waited_for(app, batchdrop, batch_endpoint, tmp_path):
+async def test_a_service_that_is_out_of_reach_for_a_while_is_waited_for(
+    app, batchdrop, batch_endpoint, tmp_path, pauses
+):
     command = SLOW.replace("FILE", str(tmp_path / "go")).replace("CODE", "0")
     record = await submitted(with_command(app, command))
     await running(app, record.task_id)
     rule = {"operation": "download_task_file", "answer": {"status": 503, "code": "ServerBusy"}}
-    async with faults(batch_endpoint, rule):
+    async with faults(batch_endpoint, rule) as struck, asyncio.timeout(60):
         following = asyncio.create_task(batchdrop("logs", "-f", "a.txt"))
-        # Longer than the SDK tries again by itself.
-        await asyncio.sleep(8)
+        # More often than the SDK tries by itself.
+        while (await struck())[0] <= TRIES:
+            await asyncio.sleep(0.05)
     (tmp_path / "go").touch()
     await completed(app, [record.task_id])
     await collected(app, record.task_id)

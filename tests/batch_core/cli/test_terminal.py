@@ -91,12 +91,11 @@ async def test_a_terminal_gets_colours_and_no_orders_of_others(app, on_terminal)
 
 
 @pytest.mark.parametrize("command", [["list"], ["summary"], ["pools"], ["doctor"]])
-async def test_no_color_and_what_is_no_terminal_get_no_colours(app, on_terminal, started, command):
+async def test_no_color_and_what_is_no_terminal_get_no_colours(app, on_terminal, batchdrop, command):
     await submitted(with_command(app, "/bin/true"))
     assert ESCAPE not in (await on_terminal(*command, NO_COLOR="1"))[1]
-    process = await started(*command, FORCE_COLOR="1")
-    out, err = await process.communicate()
-    assert (ESCAPE.encode() in out + err, process.returncode) == (False, int(command == ["doctor"]))
+    done = await batchdrop(*command, FORCE_COLOR="1")
+    assert (ESCAPE in done.text + done.err, done.code) == (False, int(command == ["doctor"]))
 
 
 async def test_watch_draws_until_ctrl_c_which_is_how_it_is_meant_to_end(app, on_terminal):

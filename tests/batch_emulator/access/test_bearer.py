@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import re
 import ssl
 import time
 from types import SimpleNamespace
@@ -215,10 +216,19 @@ async def test_the_command_line_serves_https_and_warns_that_tokens_keep_nobody_o
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no certificate"])
-async def test_a_certificate_that_cannot_be_read_is_said(tmp_path, cert, content):
+async def test_no_emulator_starts_with_a_certificate_that_cannot_be_read(tmp_path, cert, content):
     path = tmp_path / "cert.pem"
     if content is not None:
         path.write_bytes(content)
+    said = f"{path} and {cert[1]}: no certificate and private key can be read"
+    with pytest.raises(ValueError, match=re.escape(said)) as refused:
+        async with running(Settings(port=0, cert=path, key_file=cert[1])):
+            pass
+    assert "\n" not in str(refused.value)
+
+
+async def test_a_certificate_that_cannot_be_read_is_said(tmp_path, cert):
+    path = tmp_path / "cert.pem"
     process = await start("--in-memory", "--cert", str(path), "--key-file", str(cert[1]))
     out, err = await process.communicate()
     assert (process.returncode, out, len(err.splitlines())) == (1, b"", 1)

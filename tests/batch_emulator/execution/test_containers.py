@@ -20,10 +20,17 @@ from azure.batch.models import (
 
 from batch_emulator.server import running
 from batch_emulator.settings import Settings
-from tests.batch_emulator.conftest import CREDENTIAL, Batch, pool_options, until
+from tests.batch_emulator.conftest import CREDENTIAL, Batch, pool_options, prompt_boots, until
 from tests.batch_emulator.execution.container_engines import StandIn, own_image
 
+HOUR = timedelta(hours=1)
 SECRET = "a secret, 'quoted'\nand of two lines"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _prompt_boots():
+    with prompt_boots():
+        yield
 
 
 @pytest.fixture
@@ -178,9 +185,24 @@ async def test_the_exit_code_is_the_commands_own(stand_in):
     assert (info.exit_code, info.failure_info.code) == (127, "FailureExitCode")
 
 
+@pytest.fixture
+def limits(monkeypatch):
+    """The time limits that are running, of an hour each: a test lets one strike when its container has started."""
+    running, timeout = [], asyncio.timeout
+
+    def noted(seconds):
+        made = timeout(seconds)
+        if seconds == HOUR.total_seconds():
+            running.append(made)
+        return made
+
+    monkeypatch.setattr(asyncio, "timeout", noted)
+    return running
+
+
 @pytest.mark.parametrize("end", ["terminate", "time limit", "emulator's end"])
-async def test_however_it_ends_its_container_is_removed(stand_in, end):
-    limit = BatchTaskConstraints(max_wall_clock_time=timedelta(seconds=1)) if end == "time limit" else None
+async def test_however_it_ends_its_container_is_removed(stand_in, limits, end):
+    limit = BatchTaskConstraints(max_wall_clock_time=HOUR)
     async with emulator(stand_in.program) as batch:
         job = await container_job(batch)
         command = "/bin/sh -c 'echo begun; exec sleep 600'"
@@ -189,6 +211,8 @@ async def test_however_it_ends_its_container_is_removed(stand_in, end):
         await until(lambda: asyncio.to_thread(stand_in.of, "start"))
         if end == "terminate":
             await batch.client.terminate_task(job, "task")
+        if end == "time limit":
+            limits[0].reschedule(0)
         if end != "emulator's end":
             await batch.state(job, "completed")
     (options,) = stand_in.of("create")

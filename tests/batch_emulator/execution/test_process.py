@@ -14,6 +14,7 @@ import pytest
 from azure.batch.aio import BatchClient
 from azure.core.credentials import AzureNamedKeyCredential
 
+from batch_emulator.__main__ import main
 from batch_emulator.settings import DEFAULT_KEY
 from tests.batch_emulator.conftest import CREDENTIAL, Batch, until
 from tests.batch_emulator.execution.test_execution import directory_of, ended, is_alive, pids_of
@@ -75,6 +76,14 @@ async def test_a_key_of_ones_own_is_used_and_never_shown(tmp_path, place):
     assert process.returncode == 0
 
 
+def refused(capsys, *arguments):
+    """Begin with arguments that cannot be; returns what was said. No process of its own: nothing is started yet."""
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    return capsys.readouterr()
+
+
 OWN_STORAGE = "DefaultEndpointsProtocol=https;AccountName=mine;AccountKey=c2VjcmV0;EndpointSuffix=core.windows.net"
 
 
@@ -87,20 +96,21 @@ OWN_STORAGE = "DefaultEndpointsProtocol=https;AccountName=mine;AccountKey=c2Vjcm
         (("--storage", "BlobEndpoint=http://h;SharedAccessSignature=sig=c2VjcmV0"), "BATCH_EMULATOR_STORAGE"),
     ],
 )
-async def test_a_secret_among_the_arguments_is_refused_and_not_repeated(arguments, instead):
-    process = await start("--in-memory", *arguments)
-    out, err = await process.communicate()
-    assert (process.returncode, out) == (2, b"")
-    assert instead in err.decode()
-    assert "c2VjcmV0" not in err.decode()
+def test_a_secret_among_the_arguments_is_refused_and_not_repeated(capsys, arguments, instead):
+    out, err = refused(capsys, "--in-memory", *arguments)
+    assert (out, instead in err, "c2VjcmV0" in err) == ("", True, False)
 
 
 @pytest.mark.parametrize("name", ["http://a.example", "a.example:80", "*", "a b"])
-async def test_an_allowed_host_that_is_no_name_is_refused(name):
-    process = await start("--in-memory", "--allow-host", name)
-    _, err = await process.communicate()
-    assert process.returncode == 2
-    assert "cannot be an allowed host" in err.decode()
+def test_an_allowed_host_that_is_no_name_is_refused(capsys, name):
+    _, err = refused(capsys, "--in-memory", "--allow-host", name)
+    assert "cannot be an allowed host" in err
+
+
+@pytest.mark.parametrize("port", ["99999", "-1", "x", "1.5"])
+def test_a_port_that_there_is_not_is_reported_in_a_sentence(capsys, port):
+    _, err = refused(capsys, "--in-memory", "--port", port)
+    assert err.endswith(f"argument --port: {port!r} is no port: there are 0 to 65535\n")
 
 
 async def test_a_taken_port_is_said_in_one_line():

@@ -1,4 +1,5 @@
 import json
+import re
 import time
 
 import aiohttp
@@ -232,14 +233,21 @@ async def test_a_file_of_rules_is_in_force_from_the_start(tmp_path):
         (None, "No such file"),
     ],
 )
-async def test_a_file_that_cannot_be_used_is_said_at_the_start(tmp_path, content, said):
+async def test_no_emulator_starts_with_a_file_of_rules_that_cannot_be_used(tmp_path, content, said):
     path = tmp_path / "faults.json"
     if content is not None:
         path.write_text(content)
-    process = await start("--in-memory", "--faults", str(path))
+    with pytest.raises(ValueError, match=re.escape(said)) as refused:
+        async with running(Settings(port=0, faults=path)):
+            pass
+    assert "\n" not in str(refused.value)
+
+
+async def test_a_file_that_cannot_be_used_is_said_at_the_start(tmp_path):
+    process = await start("--in-memory", "--faults", str(tmp_path / "faults.json"))
     out, err = await process.communicate()
     assert (process.returncode, out, len(err.splitlines())) == (1, b"", 1)
-    assert said in err.decode()
+    assert "No such file" in err.decode()
 
 
 @pytest.mark.parametrize("headers", [{"Origin": "https://example.com"}, {"Host": "example.com"}, {"Host": "1.2.3.4"}])

@@ -96,15 +96,16 @@ async def test_secrets_of_a_pool_are_not_kept(batch):
     assert "very secret" not in str((await batch.client.get_pool(options.id)).as_dict())
 
 
-async def test_a_pool_grows_and_shrinks_to_its_targets(url, batch, slowly):
+async def test_a_pool_grows_and_shrinks_to_its_targets(url, batch, held):
     pool = await batch.ready_pool(1)
-    slowly("allocation._SEARCH")
+    let_pass = held("allocation._SEARCH")
     answer = await send(url, "POST", f"/pools/{pool}/resize", body={"targetDedicatedNodes": 2})
     assert answer.status == 202
     seen = await batch.client.get_pool(pool)
     assert (seen.allocation_state, seen.target_dedicated_nodes, seen.resize_errors) == ("resizing", 2, None)
     again = await send(url, "POST", f"/pools/{pool}/resize", body={"targetDedicatedNodes": 3})
     assert (again.status, again.body["code"]) == (409, "PoolBeingResized")
+    let_pass()
     await steady(batch, pool)
     await resize(batch, pool, target_dedicated_nodes=1, target_low_priority_nodes=2)
     assert sorted(node.is_dedicated for node in await nodes_of(batch, pool)) == [False, False, True]
@@ -159,10 +160,10 @@ async def test_leaving_nodes_wait_for_their_tasks(batch, tmp_path, option):
     assert await nodes_of(batch, pool) == []
 
 
-async def test_a_stopped_resize_leaves_the_pool_as_it_is(url, batch, slowly):
+async def test_a_stopped_resize_leaves_the_pool_as_it_is(url, batch, held):
     pool = await batch.ready_pool(1)
     await steady(batch, pool)
-    slowly("pools._STOPPING")
+    let_pass = held("pools._STOPPING")
     job = await batch.job(pool)
     await batch.task(job, "/bin/sleep 60")
     await batch.state(job, "running")
@@ -170,6 +171,7 @@ async def test_a_stopped_resize_leaves_the_pool_as_it_is(url, batch, slowly):
     assert (await send(url, "POST", f"/pools/{pool}/resize", body=body)).status == 202
     assert (await send(url, "POST", f"/pools/{pool}/stopresize")).status == 202
     assert (await batch.client.get_pool(pool)).allocation_state == "stopping"
+    let_pass()
     await steady(batch, pool)
     assert [error.code for error in (await batch.client.get_pool(pool)).resize_errors] == ["ResizeStopped"]
     (node,) = await nodes_of(batch, pool)

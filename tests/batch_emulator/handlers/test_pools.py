@@ -138,12 +138,13 @@ async def test_a_start_task_that_is_not_waited_for_does_not_hold_the_node(batch)
     await poller.result()
 
 
-async def test_a_deleted_pool_is_deleting_before_the_answer_and_then_gone(url, batch, slowly):
+async def test_a_deleted_pool_is_deleting_before_the_answer_and_then_gone(url, batch, held):
     pool_id = await batch.ready_pool(1)
-    slowly("pools._LEAVING")
+    let_pass = held("pools._LEAVING")
     assert (await send(url, "DELETE", f"/pools/{pool_id}")).status == 202
     again = await send(url, "DELETE", f"/pools/{pool_id}")
     assert again.body["code"] == "PoolBeingDeleted"
+    let_pass()
     poller = await batch.client.begin_delete_pool(await batch.pool(1), polling_interval=0.05)
     await poller.result()
 

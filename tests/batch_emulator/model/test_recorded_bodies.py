@@ -39,29 +39,30 @@ async def test_a_job_has_its_reason_when_it_begins_to_end_and_its_end_time_when_
     assert seen[-1].execution_info.end_time == seen[-1].state_transition_time
 
 
-async def test_a_pool_that_scales_itself_resizes_and_shows_its_first_run_at_once(url, slowly):
+async def test_a_pool_that_scales_itself_resizes_and_shows_its_first_run_at_once(url, held):
     """`AutoScale`."""
-    slowly("allocation._SEARCH")
+    held("allocation._SEARCH")
     pool = await shown(url, enableAutoScale=True, autoScaleFormula="$TargetDedicated = 0;")
     assert pool["allocationState"] == "resizing"
     results = "$TargetDedicatedNodes=0;$TargetLowPriorityNodes=0;$NodeDeallocationOption=requeue"
     assert pool["autoScaleRun"]["results"] == results
 
 
-async def test_a_new_pool_without_nodes_resizes_for_a_moment(url, batch, slowly):
+async def test_a_new_pool_without_nodes_resizes_for_a_moment(url, batch, held):
     """`should_add_a_pool_with_a_data_disk` and every other pool without nodes."""
-    slowly("allocation._SEARCH")
+    let_pass = held("allocation._SEARCH")
     pool = await shown(url, targetDedicatedNodes=0)
     assert (pool["allocationState"], pool["currentDedicatedNodes"]) == ("resizing", 0)
+    let_pass()
     await steady(batch, pool["id"])
     after = (await ask(url, "GET", f"/pools/{pool['id']}")).body
     assert (after["eTag"], after.get("resizeErrors")) == (pool["eTag"], None)
 
 
-async def test_a_pool_that_is_being_deleted_resizes_to_nothing(url, batch, slowly):
+async def test_a_pool_that_is_being_deleted_resizes_to_nothing(url, batch, held):
     """`should_create_a_pool_with_confidential_vm_and_metadata_security_protocol`, `TaskReactive`."""
     path = f"/pools/{await batch.ready_pool(1)}"
-    slowly("pools._LEAVING")
+    held("pools._LEAVING")
     await ask(url, "DELETE", path)
     pool = (await ask(url, "GET", path)).body
     assert (pool["state"], pool["allocationState"], pool["targetDedicatedNodes"]) == ("deleting", "resizing", 0)

@@ -45,13 +45,14 @@ async def test_a_new_pool_takes_the_size_of_its_formula(batch):
     )
 
 
-async def test_enabling_evaluates_at_once_and_disabling_keeps_the_size(batch, slowly):
+async def test_enabling_evaluates_at_once_and_disabling_keeps_the_size(batch, held):
     pool = await batch.pool(0)
-    slowly("allocation._SEARCH")
+    let_pass = held("allocation._SEARCH")
     await batch.client.enable_pool_auto_scale(pool, enabling("$TargetDedicatedNodes = 2", 6))
     seen = await batch.client.get_pool(pool)
     assert (seen.allocation_state, seen.target_dedicated_nodes) == ("resizing", 2)
     assert seen.auto_scale_evaluation_interval == timedelta(minutes=6)
+    let_pass()
     await steady(batch, pool)
     await batch.client.disable_pool_auto_scale(pool)
     seen = await batch.client.get_pool(pool)
