@@ -13,6 +13,7 @@ from typing import Any, Final
 from batch_core import metrics
 from batch_core.app import App
 from batch_core.errors import Missing, RoutesError, ServiceError
+from batch_core.log_text import figures
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +76,7 @@ async def _count_nodes(app: App) -> None:
     if seconds and elapsed < 3 * _SAMPLE.total_seconds():
         for pool_id, of_pool in seconds.items():
             metrics.count("nodes.time", of_pool, "s", pool=pool_id)
+            logger.info("Nodes of pool %s: %s", pool_id, figures({"nodes": nodes[pool_id], "seconds": round(of_pool)}))
         await app.statistics.add_node_seconds(seconds, now)
 
 
@@ -87,12 +89,12 @@ async def _nodes_of(app: App, pool_id: str) -> int:
 
 def _did(report: Mapping[str, Any]) -> dict[str, int]:
     """Return what is not zero among the figures of a report, but for what was only looked at."""
-    figures: dict[str, int] = {}
+    found: dict[str, int] = {}
     for name, value in report.items():
         if isinstance(value, Counter):
-            figures |= {key: number for key, number in value.items() if number}
+            found |= {key: number for key, number in value.items() if number}
         elif isinstance(value, list) and value:
-            figures[name] = len(value)
+            found[name] = len(value)
         elif type(value) is int and value and name not in _LOOKS:
-            figures[name] = value
-    return figures
+            found[name] = value
+    return found

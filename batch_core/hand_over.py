@@ -283,6 +283,9 @@ async def _accept(app: App, accepted: Sequence[Stored]) -> Done:
             for one in accepted
         ],
     )
+    if done:
+        # By their ids, which hold the files' names as far as these are letters and digits.
+        logger.info("Batch has %d tasks: %s", len(done), ", ".join(done))
     for record in done.values():
         # Cancelled while Batch took it: nothing else knows yet that there is a task to terminate.
         if record.cancel_requested_at:

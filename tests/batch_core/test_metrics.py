@@ -1,6 +1,8 @@
 """Metrics: what is measured, and that nothing is where OpenTelemetry is not at work."""
 
 import asyncio
+import logging
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -87,3 +89,17 @@ def test_without_it_a_measurement_is_nothing(monkeypatch):
     metrics.count("tasks.ended", 1, "{task}")
     metrics.measure("tasks.open", 1, "{task}")
     metrics.record("tick.duration", 1.0, "s")
+
+
+async def test_the_log_says_which_tasks_batch_has_and_what_nodes_took(app, caplog):
+    caplog.set_level(logging.INFO, logger="batch_core")
+    record = await submitted(app)
+    async with asyncio.timeout(30):
+        while (await app.batch.pool_status(app.settings.pool.id)).nodes < 2:
+            await asyncio.sleep(0.05)
+    idle = vars(await collect(app))
+    await after_tick(app, "collect_outputs", idle, 0.25)
+    await after_tick(later(app, minutes=6), "collect_outputs", idle, 0.5)
+    said = [one.getMessage() for one in caplog.records]
+    assert f"Batch has 1 tasks: {record.task_id}" in said
+    assert any(re.fullmatch(rf"Nodes of pool {app.settings.pool.id}: nodes=2 seconds=7[23]\d", one) for one in said)
