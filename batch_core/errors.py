@@ -50,7 +50,16 @@ class SettingsError(ProblemsError):
 
 
 class RoutesError(ProblemsError):
-    """The file of routes is wrong or cannot be read: each problem says where, with which value, and what is right."""
+    """The file of routes is wrong or cannot be read: each problem says where, with which value, and what is right.
+
+    The text is the reason of every file that waits for it: so it has the first problem, and how many there are.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        first, *others = problems
+        more = f", and {len(others)} more problem{'' if len(others) == 1 else 's'}" if others else ""
+        super().__init__([f"{first}{more}: `batchdrop routes check` lists all" if others else first])
+        self.problems = tuple(problems)
 
 
 class InvalidRequest(ProblemsError):

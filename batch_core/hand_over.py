@@ -29,7 +29,6 @@ from batch_core.services.batch import MAX_TASKS_PER_CALL
 from batch_core.services.batch_errors import is_never_accepted, takes_no_tasks
 from batch_core.services.batch_values import NewTask
 from batch_core.state.changes import Change, Closing, Stored
-from batch_core.state.pauses import Pause
 from batch_core.state.record import Outcome, TaskRecord, TaskState
 from batch_core.task import batch_task
 
@@ -53,10 +52,13 @@ async def hand_over(app: App, records: Sequence[Stored], moves: int = 0) -> Done
     readable, done = await readable_among(app, [one for one in records if _is_wanted(one.record)])
     try:
         assignment = await assigned(app, readable)
-    except (RoutesError, ServiceError) as exc:
+    except RoutesError as exc:
+        logger.warning("%d tasks wait for the routes, %s", len(readable), exc)
+        return done | await _hold(app, [(one, str(exc)) for one in readable])
+    except ServiceError as exc:
         return done | await _still_queued(app, readable, exc)
     paused = await app.pauses.current()
-    held = [(one, pause) for one in assignment.ready if (pause := paused.of(one.record.route)) is not None]
+    held = [(one, pause.sentence) for one in assignment.ready if (pause := paused.of(one.record.route)) is not None]
     by_job: defaultdict[str, list[Stored]] = defaultdict(list)
     for one in assignment.ready:
         if paused.of(one.record.route) is None:
@@ -302,15 +304,18 @@ async def _still_queued(app: App, chunk: Sequence[Stored], error: AppError) -> D
     return await _update(app, [Change(one, _postponed(one.record, error, now)) for one in chunk])
 
 
-async def _hold(app: App, held: Sequence[tuple[Stored, Pause]]) -> Done:
-    """Write why the records are not handed over now: once, since the reason stays the same for as long as the pause."""
+async def _hold(app: App, held: Sequence[tuple[Stored, str]]) -> Done:
+    """Write why the records are not handed over: once, since what a person has to do stays the same until it is done.
+
+    They are due all the while: with the first tick after that they go on.
+    """
     now = app.now()
     changed = [
-        Change(one, replace(one.record, reason=pause.sentence, next_attempt_at=now))
-        for one, pause in held
-        if one.record.reason != pause.sentence
+        Change(one, replace(one.record, reason=reason, next_attempt_at=now))
+        for one, reason in held
+        if one.record.reason != reason
     ]
-    unchanged = {one.record.task_id: one.record for one, pause in held if one.record.reason == pause.sentence}
+    unchanged = {one.record.task_id: one.record for one, reason in held if one.record.reason == reason}
     return unchanged | await _update(app, changed)
 
 

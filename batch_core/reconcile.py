@@ -25,7 +25,7 @@ from batch_core import metrics
 from batch_core.app import App
 from batch_core.bookkeeping import count_day
 from batch_core.cancel import cancelled_without_task
-from batch_core.errors import Missing, NotNow, OutOfTime, RecordNotFound, ServiceError
+from batch_core.errors import Missing, NotNow, OutOfTime, RecordNotFound, RoutesError, ServiceError
 from batch_core.hand_over import hand_over, send_on
 from batch_core.retry import run_again
 from batch_core.selections import carry_out_all
@@ -240,9 +240,13 @@ class _Tick:
         queued: list[Stored] = []
         # Those that wait to be handed over first: to look for the others takes a call for each.
         paused = await self._app.pauses.current()
+        has_routes = self._has_routes()
         for task in sorted(tasks, key=lambda task: task.is_verified):
-            if task.is_queued and not task.is_obstructed and paused.of(task.route) is not None:
+            is_held = task.is_queued and not task.is_obstructed
+            if is_held and paused.of(task.route) is not None:
                 self.report.done["paused"] += 1
+            elif is_held and not has_routes:
+                self.report.done["without_routes"] += 1
             elif task.next_attempt_at is not None and task.next_attempt_at > now:
                 self.report.done["not_due"] += 1
             elif (found := await self._or_leave(self._queued_or_looked_for(task))) is not None:
@@ -252,6 +256,13 @@ class _Tick:
                 break
         done = await self._or_leave(hand_over(self._app, queued)) or {}
         self.report.done.update(f"handed_over_{record.state}" for record in done.values())
+
+    def _has_routes(self) -> bool:
+        try:
+            self._app.routes()
+        except RoutesError:
+            return False
+        return True
 
     async def _queued_or_looked_for(self, task: OpenTask) -> Stored | None:
         """Return the record if it is to be handed over; look for the task in Batch if that has accepted it."""

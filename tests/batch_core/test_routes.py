@@ -207,9 +207,24 @@ async def test_files_wait_while_the_routes_are_wrong_and_go_on_when_they_are_men
     assert check.detail.endswith("files wait until it is mended")
     await reconcile(later(routed, hours=1))
     assert (await record_of(app, record.task_id)).state is TaskState.QUEUED
+    before = await record_of(app, record.task_id)
+    await reconcile(later(routed, hours=2))
+    # It is written once, and nobody is asked again and again.
+    assert await record_of(app, record.task_id) == before
     (tmp_path / "routes.toml").write_text(TEXTS)
-    await reconcile(later(routed, hours=9))
+    await reconcile(routed)
     assert (await collected(routed, record.task_id)).route == "texts"
+
+
+async def test_the_reason_of_many_problems_is_the_first_and_how_many_there_are(app, tmp_path):
+    wrong = TEXTS.replace("command", "comand")
+    routed = with_routes(app, tmp_path / "routes.toml", wrong + wrong.replace('"texts"', '"others"'))
+    record = await submitted(routed)
+    with pytest.raises(RoutesError) as caught:
+        routed.routes()
+    first, *others = caught.value.problems
+    assert record.reason == f"{first}, and {len(others)} more problems: `batchdrop routes check` lists all"
+    assert len(others) > 1
 
 
 async def test_a_file_that_waits_for_its_route_is_cancelled_at_once(app, tmp_path):
@@ -372,7 +387,7 @@ async def test_a_chosen_route_that_is_gone_is_said(app, tmp_path, monkeypatch):
 
 async def test_naming_a_route_while_they_are_wrong_is_answered_with_what_is_wrong(app, tmp_path):
     routed = with_routes(app, tmp_path / "routes.toml", "[[routes]]")
-    with pytest.raises(RoutesError, match=r"routes\.toml, route 1 has no command"):
+    with pytest.raises(RoutesError, match=r"routes\.toml, route 1 has no name"):
         await take_by_hand(routed, "a.csv", is_forced=False, route="texts")
 
 
