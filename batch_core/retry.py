@@ -1,7 +1,8 @@
 """Another attempt at a task: the operator's, when it has ended, or the app's own, when its output is lost.
 
-The old record names its successor before that is made, by a change on its ETag (optimistic concurrency): so two
-requests at the same time make one new attempt, and an interrupted one is finished by the next.
+The old record names its successor by a change on its ETag (optimistic concurrency): so two requests at the same time
+make one new attempt. A person's request makes both in one transaction, so that none is named that is never made. Where
+output is lost the open record names it first, and an interrupted call is finished by the next tick.
 """
 
 from dataclasses import replace
@@ -13,7 +14,7 @@ from batch_core.naming import BlobVersion, task_id
 from batch_core.state.changes import Change, Stored
 from batch_core.state.record import DetectedBy, Outcome, TaskRecord
 from batch_core.submission import Submission
-from batch_core.submit import next_attempt, submit_attempt
+from batch_core.submit import next_attempt, submit_after, submit_attempt
 
 _TRIES: Final = 5
 
@@ -30,7 +31,17 @@ async def retry(app: App, old_task_id: str, asked_by: str | None = None) -> Subm
     if not stored.record.state.is_final:
         raise NotNow(f"task {old_task_id} is {stored.record.state}: it can be retried when it has ended")
     version = await _same_version(app, stored.record)
-    return await _submit_next(app, version, await _claimed(app, stored), DetectedBy.HTTP, asked_by)
+    for _ in range(_TRIES):
+        record = stored.record
+        if record.retried_as is not None:
+            return await _submit_next(app, version, record, DetectedBy.HTTP, asked_by)
+        attempt = await next_attempt(app, record.version)
+        claim = Change(stored, replace(record, retried_as=task_id(record.version, attempt)))
+        made = await submit_after(app, version, attempt, claim, detected_by=DetectedBy.HTTP, asked_by=asked_by)
+        if made is not None:
+            return made
+        stored = await app.table.get(old_task_id)
+    raise NotNow(f"task {old_task_id} was modified concurrently: try again")
 
 
 async def run_again(app: App, task: str, lost: Outcome) -> Outcome:
@@ -70,14 +81,14 @@ async def _same_version(app: App, record: TaskRecord) -> BlobVersion:
     return version
 
 
-async def _claimed(app: App, stored: Stored, reason: str | None = None) -> TaskRecord:
-    """Return the record with the name of the attempt that follows written into it, and perhaps a reason."""
+async def _claimed(app: App, stored: Stored, reason: str | None) -> TaskRecord:
+    """Return the record with the name of the attempt that follows written into it, and the reason."""
     for _ in range(_TRIES):
         record = stored.record
         if record.retried_as is not None:
             return record
         attempt = await next_attempt(app, record.version)
-        claimed = replace(record, retried_as=task_id(record.version, attempt), reason=reason or record.reason)
+        claimed = replace(record, retried_as=task_id(record.version, attempt), reason=reason)
         (changed,) = await app.table.update([Change(stored, claimed)])
         if changed is not None:
             return claimed

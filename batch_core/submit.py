@@ -14,10 +14,10 @@ from uuid import uuid4
 from batch_core.app import App
 from batch_core.assignment import pinned, route_of
 from batch_core.config.routes import Route
-from batch_core.errors import RoutesError, TooManyAttempts
+from batch_core.errors import RecordNotFound, RoutesError, TooManyAttempts
 from batch_core.hand_over import hand_over
 from batch_core.naming import MAX_ATTEMPT, BlobVersion, task_id
-from batch_core.state.changes import Stored
+from batch_core.state.changes import Change, Stored
 from batch_core.state.record import DetectedBy, TaskRecord, TaskState
 from batch_core.submission import Submission
 
@@ -102,6 +102,33 @@ async def submit_attempt(
     if retry_of is not None:
         record = _retry_record(record, retry_of)
     (one,), (is_new,) = await _record(app, [record], chosen)
+    return await _handed_over(app, one, is_new=is_new)
+
+
+async def submit_after(
+    app: App, version: BlobVersion, attempt: int, claim: Change, *, detected_by: DetectedBy, asked_by: str | None
+) -> Submission | None:
+    """Make this attempt, and with it the change by which an earlier one names it: both are written, or neither.
+
+    None if the attempt exists, or the earlier one was modified since it was read. Raises `ServiceError` when the table
+    itself fails.
+    """
+    record = _retry_record(new_record(app, version, detected_by, attempt, asked_by), claim.record)
+    record = replace(await _routed(app, record, None), submission=uuid4().hex)
+    stored = await app.table.insert_after(record, claim) or await _own(app, record)
+    return await _handed_over(app, stored, is_new=True) if stored else None
+
+
+async def _own(app: App, record: TaskRecord) -> Stored | None:
+    """Return a record if it is there and this very submission has made it: the reply to that may have been lost."""
+    try:
+        stored = await app.table.get(record.task_id)
+    except RecordNotFound:
+        return None
+    return stored if stored.record.submission == record.submission else None
+
+
+async def _handed_over(app: App, one: Stored, *, is_new: bool) -> Submission:
     done = await hand_over(app, [one])
     return Submission(record=done.get(one.record.task_id, one.record), is_new=is_new)
 

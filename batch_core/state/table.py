@@ -73,6 +73,15 @@ class StateTable:
             for record, etag in zip(records, etags, strict=True)
         ]
 
+    async def insert_after(self, record: TaskRecord, change: Change) -> Stored | None:
+        """Create a record and change an earlier one of the same day with it, both or neither.
+
+        None if the record was there already, or the earlier one was modified since it was read.
+        """
+        unit: Unit = [("create", record_entity(record)), ("create", open_entity(record)), *_change_unit(change)]
+        (etag,) = await apply_units(self._client, [unit], self._noted)
+        return None if etag is None else Stored(record=record, etag=etag)
+
     async def get(self, task_id: str) -> Stored:
         """Return the record of this task; raises `RecordNotFound`."""
         if not is_task_id(task_id):

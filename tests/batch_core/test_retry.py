@@ -65,19 +65,28 @@ async def test_an_attempt_that_was_made_by_force_after_the_request_was_noted_is_
     assert (await record_of(app, forced.record.task_id)).retry_of == old.task_id
 
 
-async def test_a_request_that_stopped_after_it_was_noted_is_finished_by_the_next(app, monkeypatch):
+async def test_no_attempt_is_named_that_is_not_made(app, monkeypatch):
     old = await failed(app)
+    transactions = []
 
-    async def stops(records):
+    async def stops(client, operations):
+        transactions.append([name for name, *_ in operations])
         raise asyncio.CancelledError
 
     with monkeypatch.context() as patch:
-        patch.setattr(app.table, "insert", stops)
+        patch.setattr("batch_core.state.transactions._send", stops)
         with pytest.raises(asyncio.CancelledError):
             await retry(app, old.task_id)
-    claimed = (await record_of(app, old.task_id)).retried_as
-    assert claimed.endswith("-r2")
-    assert len(await tasks_of(app)) == 1
+    # The day's guard, the new record with its index entity, and the old record's change.
+    assert transactions == [["update", "create", "create", "update"]]
+    assert (await record_of(app, old.task_id)).retried_as is None
+
+
+async def test_a_request_of_an_older_version_that_stopped_after_it_was_noted_is_finished_by_the_next(app):
+    old = await failed(app)
+    stored = await app.table.get(old.task_id)
+    claimed = task_id(old.version, 2)
+    await app.table.update([Change(stored, replace(stored.record, retried_as=claimed))])
     submission = await retry(app, old.task_id)
     assert (submission.is_new, submission.record.task_id) == (True, claimed)
     assert submission.record.state is TaskState.SUBMITTED
