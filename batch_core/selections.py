@@ -17,10 +17,12 @@ from batch_core.app import App
 from batch_core.cancel import cancel
 from batch_core.errors import (
     BlobNotFound,
+    Conflict,
     InvalidRequest,
     NotAFile,
     NotNow,
     RecordNotFound,
+    Refused,
     ServiceError,
     TooManyAttempts,
 )
@@ -40,7 +42,11 @@ _AT_ONCE: Final = 8
 _AT_FIRST: Final = timedelta(seconds=10)
 #: For how long others leave it to an instance that has said nothing more: longer than a page takes.
 _HOLD: Final = timedelta(seconds=30)
-#: Tasks that a count looks at.
+#: Replies name whole seconds: clocks that differ by less than two show the same.
+_CLOCK_READING: Final = timedelta(seconds=2)
+#: What concerns one task alone: it holds up none of the others.
+_ITS_OWN: Final = (BlobNotFound, NotAFile, NotNow, RecordNotFound, TooManyAttempts, Refused, Conflict)
+#: Tasks that a count looks at; of open work, 4,000 are reached.
 _MOST_COUNTED: Final = 5000
 KEPT: Final = timedelta(days=30)
 
@@ -87,16 +93,19 @@ async def note(app: App, wanted: Wanted, asked_by: str | None = None) -> Selecti
     Raises `InvalidRequest`, `NotNow` while too many are under way, and the `ServiceError` that fits.
     """
     wanted.check()
-    under_way = [one for one in await app.selections.newest() if one.finished_at is None]
+    under_way = await app.selections.under_way()
     if len(under_way) >= MOST // 2:
         raise NotNow(f"{len(under_way)} selections are under way: wait until some have been carried out")
     now = app.now()
+    # By the service's clock where this one is wrong: it may be a person's machine, and records are the app's.
+    ahead = app.clients.storage_clock.ahead(now) or timedelta(0)
+    asked_at = now - ahead if abs(ahead) > _CLOCK_READING else now
     selection = Selection(
-        selection_id=new_selection_id(now),
+        selection_id=new_selection_id(asked_at),
         action=wanted.action,
         wanted=wanted.filter,
         day=wanted.day,
-        asked_at=now,
+        asked_at=asked_at,
         asked_by=asked_by,
         held_until=now + _HOLD,
     )
@@ -109,9 +118,9 @@ async def carry_out_all(app: App, budget: TimeBudget) -> int:
     Raises the `ServiceError` that fits, and `OutOfTime`.
     """
     done = 0
-    for selection in reversed(await app.selections.newest()):
+    for selection in reversed(await app.selections.under_way()):
         is_free = selection.held_until is None or selection.held_until <= app.now()
-        if selection.finished_at is None and is_free and (held := await _held(app, selection)) is not None:
+        if is_free and (held := await _held(app, selection)) is not None:
             done += (await _carry_out(app, held, budget)).done - held.done
             budget.check()
     return done
@@ -130,6 +139,7 @@ async def _carry_out(app: App, selection: Selection, budget: TimeBudget) -> Sele
             selection = further
     except ServiceError as exc:
         logger.warning("Selection %s goes on later: %s", selection.selection_id, exc)
+        selection = replace(selection, refusal=f"it goes on later: {exc}")
     if selection.finished_at is None:
         # The next tick need not wait.
         with suppress(ServiceError):
@@ -143,18 +153,19 @@ async def carried_out(app: App, selection: Selection) -> AsyncIterator[Selection
     Raises the `ServiceError` that fits: what was given is done all the same.
     """
     query = TaskQuery(wanted=selection.wanted, day=selection.day, limit=_PER_PAGE)
+    is_first = True
     while selection.finished_at is None:
         records, following = await _page(app, query, selection.place)
-        meant = [
-            record
-            for record in records
-            if _is_meant(selection.action, record) and record.recorded_at < selection.asked_at
-        ]
+        records = [record for record in records if record.recorded_at < selection.asked_at]
+        # An earlier try may have stopped within this page, before it noted what it had done.
+        before = await _done_since(app, selection, records) if is_first else 0
+        is_first = False
+        meant = [record for record in records if _is_meant(selection.action, record)]
         refusals = await _do(app, selection, meant)
         further = replace(
             selection,
             place=following,
-            done=selection.done + len(meant) - len(refusals),
+            done=selection.done + before + len(meant) - len(refusals),
             refused=selection.refused + len(refusals),
             refusal=refusals[-1] if refusals else selection.refusal,
             finished_at=app.now() if following is None else None,
@@ -176,6 +187,16 @@ async def _page(app: App, query: TaskQuery, place: Place | None) -> tuple[list[T
     return found, further
 
 
+async def _done_since(app: App, selection: Selection, records: Sequence[TaskRecord]) -> int:
+    """Count the records that have been cancelled or retried since it was asked for."""
+    if selection.action is Action.CANCEL:
+        moments = [record.cancel_requested_at for record in records]
+    else:
+        attempts = await app.table.records_among(record.retried_as for record in records if record.retried_as)
+        moments = [one.record.recorded_at for one in attempts.values()]
+    return sum(moment >= selection.asked_at for moment in moments if moment is not None)
+
+
 def _is_meant(action: Action, record: TaskRecord) -> bool:
     """Return whether there is something to do: it has not been asked for already."""
     return (record.cancel_requested_at if action is Action.CANCEL else record.retried_as) is None
@@ -192,11 +213,11 @@ async def _do(app: App, selection: Selection, records: Sequence[TaskRecord]) -> 
                     await cancel(app, record.task_id, selection.asked_by)
                 else:
                     await retry(app, record.task_id, selection.asked_by)
-            except (BlobNotFound, NotAFile, NotNow, RecordNotFound, TooManyAttempts) as exc:
+            except _ITS_OWN as exc:
                 return f"{record.task_id}: {exc}"
         return None
 
-    # All of them are tried: what was done stays done, and is passed over the next time.
+    # All of them are tried: what was done stays done, and is counted and passed over the next time.
     results = await asyncio.gather(*map(do, records), return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException):

@@ -78,7 +78,11 @@ async def select(process_app: ProcessApp, req: func.HttpRequest) -> Reply:
 
 
 async def selections(process_app: ProcessApp, _: func.HttpRequest) -> Reply:
-    return selections_reply(await process_app().selections.newest())
+    found = process_app().selections
+    under_way, newest = await found.under_way(), await found.newest()
+    # One that is under way is shown, however many came after it.
+    known = {one.selection_id for one in newest}
+    return selections_reply([*newest, *(one for one in under_way if one.selection_id not in known)])
 
 
 async def selection(process_app: ProcessApp, req: func.HttpRequest) -> Reply:

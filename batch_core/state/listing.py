@@ -101,13 +101,18 @@ class Listing:
         expression, values = wanted.expression()
         query = _all_of("RowKey ge @first and RowKey le @last", expression)
         values |= {"first": keys[0].row, "last": keys[-1].row}
-        entities, further = await self._page(Place(day=keys[0].partition), query, values, len(keys))
         ids = {task.task_id for task in page.found}
-        records = [record for stored in readable(entities, to_record) if (record := stored.record).task_id in ids]
-        if further is None or not records:
-            return records, page.next
-        # The next page begins after the last that was reached.
-        return records, Place(day=keys[0].partition, after=table_keys(records[-1].task_id).open_row)
+        place = Place(day=keys[0].partition)
+        records: list[TaskRecord] = []
+        while True:
+            entities, further = await self._page(place, query, values, len(keys))
+            records += [one.record for one in readable(entities, to_record) if one.record.task_id in ids]
+            if further is None:
+                return records, page.next
+            # The service may stop anywhere, also before the first: then it goes on.
+            if reached := [key for key in keys if key.row < further.row_key]:
+                return records, Place(day=keys[0].partition, after=reached[-1].open_row)
+            place = further
 
     async def final_states(self, day: str) -> dict[str, Counter[str]]:
         """Count the final records of a day by route and state; one call for 1,000 records."""

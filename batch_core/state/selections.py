@@ -30,6 +30,7 @@ _LAST: Final = 99_999_999_999_999
 #: More selections than this are not shown.
 MOST: Final = 50
 _MOST_REMOVED: Final = 100
+_DAY: Final = re.compile(r"\d{8}", re.ASCII)
 _ID: Final = re.compile(r"\d{14}-[0-9a-f]{12}", re.ASCII)
 
 
@@ -103,6 +104,14 @@ class Selections:
                 raise
             raise SelectionNotFound(f"there is no selection {selection_id!r}") from exc
 
+    async def under_way(self) -> list[Selection]:
+        """Return those that have not been carried out, the newest first, up to 50 of them."""
+        query, values = "PartitionKey eq @selections and is_under_way eq true", {"selections": _PARTITION}
+        with translating("listing selections that are under way"):
+            listed = self._client.query_entities(query, parameters=values)
+            found = [entity async for entity in each_item(listed)]
+        return readable(found, _selection)[:MOST]
+
     async def newest(self) -> list[Selection]:
         """Return the newest selections, up to 50 of them; one call."""
         found: list[TableEntity] = []
@@ -147,6 +156,8 @@ def _entity(selection: Selection) -> Entity:
             "refusal": selection.refusal,
             "finished_at": selection.finished_at,
             "held_until": selection.held_until,
+            # What is absent cannot be asked for.
+            "is_under_way": selection.finished_at is None,
         }
     )
 
@@ -161,7 +172,7 @@ def _selection(entity: TableEntity) -> Selection:
         "day": found.get("day"),
         "asked_at": found["asked_at"],
         "asked_by": found.get("asked_by"),
-        "place": checked(Place, json.loads(found["place"])) if found.get("place") else None,
+        "place": _place(found["place"]) if found.get("place") else None,
         "done": found["done"],
         "refused": found["refused"],
         "refusal": found.get("refusal"),
@@ -170,3 +181,10 @@ def _selection(entity: TableEntity) -> Selection:
         "etag": str(entity.metadata["etag"]),
     }
     return checked(Selection, values)
+
+
+def _place(text: str) -> Place:
+    place = checked(Place, json.loads(text))
+    if not _DAY.fullmatch(place.day):
+        raise ValueError(f"a selection goes on at the day {place.day[:100]!r}, which is none")
+    return place

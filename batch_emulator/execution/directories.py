@@ -50,6 +50,13 @@ class RunDirectory:
         self.root.mkdir(parents=True, exist_ok=True)
         self.working.mkdir(mode=0o770)
 
+    def prepare_unless_there(self) -> None:
+        """Make what a command has at its start, for one that was ended before it had that: empty output."""
+        if not self.root.is_dir():
+            self.prepare()
+            self.stdout.touch()
+            self.stderr.touch()
+
     def detach(self) -> "RunDirectory":
         """Move it out of the way at once, so that its removal can take its time."""
         aside = RunDirectory(root=self.root.with_name(f".{self.root.name}.{uuid4().hex}"))

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -190,6 +191,9 @@ class Runs:
         by_user = run.ending is Ending.TERMINATE or outcome is None
         if by_user or outcome is None:
             outcome = Outcome(exit_code=KILLED, failure=ended_by_user())
+            # A task that is ended as it starts is seen running, and so its files can be read.
+            with suppress(OSError):
+                self._directory(run).prepare_unless_there()
         self.store.nodes.count_run(run.node.no, succeeded=outcome.failure is None)
         if outcome.may_retry and self._has_retries(run.task):
             self.store.tasks.retry(run.task.no, now)

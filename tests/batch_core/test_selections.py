@@ -2,14 +2,18 @@
 
 import asyncio
 import json
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from batch_core import selections as module
-from batch_core.errors import InvalidRequest, NotNow, SelectionNotFound, Unavailable
+from batch_core.errors import InvalidRequest, NotNow, Refused, SelectionNotFound, Unavailable
 from batch_core.http.selections import SelectionRequest
+from batch_core.naming import task_id
 from batch_core.reconcile import reconcile
 from batch_core.selections import Wanted, ask, carried_out, carry_out_all, count, note
+from batch_core.state.changes import Change
 from batch_core.state.listing import RecordFilter
 from batch_core.state.record import TaskState
 from batch_core.state.selections import Action
@@ -223,3 +227,81 @@ def test_a_request_that_makes_no_sense_is_answered_with_what_does(body, problem)
     with pytest.raises(InvalidRequest) as caught:
         SelectionRequest.parse(body)
     assert problem in " ".join(caught.value.problems)
+
+
+async def test_what_an_interrupted_page_had_done_is_counted_by_the_next_try(storage_app, monkeypatch):
+    """Of a page whose try stopped after some of its tasks, all are counted in the end, each once."""
+    records = await recorded(storage_app, 6, state=TaskState.FAILED)
+    done = []
+
+    async def retry(app, identity, *_):
+        if len(done) == 4:
+            raise Unavailable("retrying")
+        done.append(identity)
+        stored = await app.table.get(identity)
+        again = replace(
+            stored.record, task_id=task_id(stored.record.version, 2), attempt=2, recorded_at=app.now(), reason="new"
+        )
+        again = replace(again, state=TaskState.QUEUED, closed_at=None)
+        named = Change(stored, replace(stored.record, retried_as=again.task_id))
+        assert await app.table.insert_after(again, named)
+
+    monkeypatch.setattr(module, "_AT_ONCE", 1)
+    monkeypatch.setattr(module, "retry", retry)
+    selection = await ask(storage_app, FAILED)
+    assert (selection.done, selection.finished_at) == (0, None)
+    assert selection.refusal == "it goes on later: retrying failed"
+    done.clear()
+    found = await finished(storage_app, selection)
+    assert (found.done, found.refused) == (6, 0)
+    assert len(done) == 2
+    assert len({record.task_id for record in records}) == 6
+
+
+async def test_one_that_a_service_refuses_for_good_does_not_hold_up_the_others(storage_app, monkeypatch):
+    records = await recorded(storage_app, 5, state=TaskState.FAILED)
+
+    async def retry(_, identity, *__):
+        if identity == records[2].task_id:
+            raise Refused("looking at the file", status=400, code="InvalidUri")
+
+    monkeypatch.setattr(module, "_PER_PAGE", 2)
+    monkeypatch.setattr(module, "retry", retry)
+    selection = await ask(storage_app, FAILED)
+    assert (selection.done, selection.refused, selection.finished_at is not None) == (4, 1, True)
+    assert "InvalidUri" in selection.refusal
+
+
+async def test_one_that_many_others_came_after_is_carried_out(storage_app, monkeypatch):
+    await recorded(storage_app, 2, state=TaskState.FAILED)
+
+    async def retry(*_):
+        pass
+
+    monkeypatch.setattr(module, "retry", retry)
+    # It was asked for by a process that has ended since, a second before the others.
+    monkeypatch.setattr(module, "_CLOCK_READING", timedelta(days=1))
+    noted = await note(later(storage_app, seconds=-1), FAILED)
+    others = Wanted(action=Action.RETRY, filter=RecordFilter(states=FAILED.filter.states, prefix="none"))
+    for _ in range(module.MOST + 1):
+        await ask(storage_app, others)
+    assert noted.selection_id not in {one.selection_id for one in await storage_app.selections.newest()}
+    await carry_out_all(later(storage_app, seconds=60), TimeBudget(TICK))
+    found = await storage_app.selections.get(noted.selection_id)
+    assert (found.done, found.finished_at is not None) == (2, True)
+
+
+@pytest.mark.parametrize("seconds", [-3600, 300])
+async def test_a_machine_whose_clock_is_wrong_means_the_same_tasks(app, monkeypatch, seconds):
+    """What was recorded before is meant, and nothing that the selection itself makes."""
+    await failed(app, 2)
+    bad = with_command(app, "/bin/false")
+    wrong = later(bad, seconds=seconds)
+    # The service's clock is read in whole seconds: a task of this very second is not meant.
+    await asyncio.sleep(1.1)
+    selection = await ask(wrong, FAILED)
+    assert selection.done == 2
+    for _, task in await tasks_of(app):
+        await collected(bad, task)
+    assert await carry_out_all(later(wrong, seconds=60), TimeBudget(TICK)) == 0
+    assert abs((selection.asked_at - app.now()).total_seconds()) < 30
