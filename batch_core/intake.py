@@ -8,7 +8,7 @@ from batch_core.assignment import why_ignored
 from batch_core.bookkeeping import write_counts
 from batch_core.config.routes import Route
 from batch_core.errors import BlobNotFound, InvalidRequest, NotAFile, NotNow, Unavailable
-from batch_core.naming import BlobVersion
+from batch_core.naming import BlobVersion, is_blob_name
 from batch_core.problems import instead
 from batch_core.redaction import shown
 from batch_core.state.record import DetectedBy, TaskRecord, TaskState
@@ -75,6 +75,8 @@ async def take_by_hand(
     route that does not exist or takes folders and no such file, `RoutesError` if one is named while they cannot be
     read, and `ServiceError`.
     """
+    if not is_blob_name(name):
+        raise BlobNotFound(f"{name[:100]!r} is no name of a blob")
     chosen = _chosen(app, name, route) if route is not None else None
     version = await app.inputs.version_of(name)
     if chosen is None and (why := why_ignored(app, name)):

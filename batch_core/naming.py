@@ -198,6 +198,11 @@ def is_ambiguous(blob_name: str) -> bool:
     return "\\" in blob_name or any(part.endswith(".") for part in blob_name.split("/"))
 
 
+def storable(text: str) -> str:
+    """Return a text that every service stores and every reply can hold: halves of surrogate pairs become a mark."""
+    return text.encode(errors="replace").decode().replace("\0", "?")
+
+
 def is_blob_name(text: str) -> bool:
     """Return whether a blob can have this name: as long as allowed, without U+0000 and halves of surrogate pairs."""
     is_text = text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text)

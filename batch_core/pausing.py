@@ -19,10 +19,8 @@ async def pause(app: App, route: str | None, asked_by: str | None = None) -> Pau
     """
     if route is not None:
         _check(app, route)
-    paused = await app.pauses.current()
-    if (paused.intake if route is None else paused.routes.get(route)) is None:
-        await app.pauses.begin(Pause(route=route, since=app.now(), asked_by=asked_by))
-    return await app.pauses.current()
+    await app.pauses.begin(Pause(route=route, since=app.now(), asked_by=asked_by))
+    return await app.pauses.read()
 
 
 async def resume(app: App, route: str | None) -> Paused:
@@ -30,12 +28,12 @@ async def resume(app: App, route: str | None) -> Paused:
 
     Raises `InvalidRequest` for what is neither a route nor paused, and `ServiceError`.
     """
-    if route is not None and route not in (await app.pauses.current()).routes:
+    if route is not None and route not in (await app.pauses.read()).routes:
         # While the routes cannot be read, any name may be one.
         with suppress(NotNow):
             _check(app, route)
     await app.pauses.end(route)
-    return await app.pauses.current()
+    return await app.pauses.read()
 
 
 def _check(app: App, route: str) -> None:

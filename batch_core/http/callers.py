@@ -7,10 +7,12 @@ App Service Authentication names the person or program that it has let in; with 
 from collections.abc import Mapping
 from typing import Final
 
+from batch_core.naming import storable
+
 _NAME: Final = "x-ms-client-principal-name"
 _LONGEST: Final = 200
 
 
 def asked_by(headers: Mapping[str, str]) -> str | None:
     """Return the name of the caller; None if the host does not say. Without authentication anybody can send any."""
-    return headers.get(_NAME, "")[:_LONGEST] or None
+    return storable(headers.get(_NAME, "")[:_LONGEST]) or None

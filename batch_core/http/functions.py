@@ -4,14 +4,20 @@ What is polled costs little where nothing has changed: a document that was read 
 does not change any more, and a request that names it is answered with 304.
 """
 
+import logging
 from collections.abc import Awaitable, Callable
 from hashlib import sha256
 from http import HTTPStatus
+from typing import Final
 
 import azure.functions as func
 
 from batch_core.errors import AppError
 from batch_core.http.replies import Content, Reply, error_reply
+
+logger = logging.getLogger(__name__)
+
+_FAULT: Final = "a fault of the app: its log says which; please report it"
 
 type Replying = Callable[[func.HttpRequest], Awaitable[Reply | Content]]
 type Responding = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
@@ -25,6 +31,10 @@ def responding(function: Replying) -> Responding:
             reply = await function(req)
         except AppError as exc:
             reply = error_reply(exc)
+        except Exception:
+            # A fault of the app: its log has it, and the caller learns that much.
+            logger.exception("%s has failed for a reason that is not known.", function.__name__)
+            reply = Reply(status=HTTPStatus.INTERNAL_SERVER_ERROR, document={"error": _FAULT})
         return _response(req, reply)
 
     # Not `functools.wraps`: the worker reads the annotations, and must see these.

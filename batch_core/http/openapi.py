@@ -249,8 +249,7 @@ def _select() -> Schema:
         "action": _of_class(Action),
         "state": {"anyOf": [_of_class(TaskState), _list(_of_class(TaskState)) | {"minItems": 1}]},
         "day": {"type": ["string", "null"], "description": "Such as 2026-11-30."},
-        "route": {"type": ["string", "null"]},
-        "prefix": {"type": ["string", "null"], "maxLength": MAX_BLOB_NAME_LENGTH},
+        **dict.fromkeys(("route", "prefix"), _NAME | {"type": ["string", "null"]}),
         "dry_run": _FLAG | {"description": "Only count."},
     }
     return _object(properties, required=("action", "state")) | {"additionalProperties": False}

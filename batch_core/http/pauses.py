@@ -1,11 +1,17 @@
 """Pauses by HTTP: which is meant, and what is paused."""
 
-import json
 from dataclasses import dataclass
+from typing import Final
 
 from batch_core.errors import InvalidRequest
+from batch_core.http.bodies import document_of, unknown_words
 from batch_core.http.replies import Reply
+from batch_core.naming import is_blob_name
 from batch_core.state.pauses import Pause, Paused
+
+_EXAMPLE: Final = '{"route": "NAME"}, or nothing for the intake as a whole'
+#: Of a route's name, in characters.
+_LONGEST: Final = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,14 +23,11 @@ class PauseRequest:
     @classmethod
     def parse(cls, body: bytes) -> "PauseRequest":
         """Read the JSON body, which may be empty; raises `InvalidRequest`."""
-        try:
-            document = json.loads(body or b"{}")
-        except (ValueError, RecursionError) as exc:
-            raise InvalidRequest(['the body is not JSON: send {"route": "NAME"}, or nothing for the intake']) from exc
-        if not isinstance(document, dict) or document.keys() - {"route"}:
-            raise InvalidRequest(['the body must be {"route": "NAME"}, or nothing for the intake as a whole'])
+        document = document_of(body or b"{}", _EXAMPLE)
+        if problems := unknown_words(document, ["route"]):
+            raise InvalidRequest(problems)
         route = document.get("route")
-        if route is not None and (not isinstance(route, str) or not 1 <= len(route) <= 100):
+        if route is not None and (not isinstance(route, str) or not is_blob_name(route) or len(route) > _LONGEST):
             raise InvalidRequest(["'route' must be the name of a route"])
         return cls(route=route)
 

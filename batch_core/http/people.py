@@ -90,7 +90,7 @@ async def selection(process_app: ProcessApp, req: func.HttpRequest) -> Reply:
 
 
 async def paused(process_app: ProcessApp, _: func.HttpRequest) -> Reply:
-    return paused_reply(await process_app().pauses.current())
+    return paused_reply(await process_app().pauses.read())
 
 
 async def begin_pause(process_app: ProcessApp, req: func.HttpRequest) -> Reply:

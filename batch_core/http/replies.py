@@ -50,7 +50,9 @@ class Reply:
     @property
     def body(self) -> bytes:
         """The document, and a line end: a shell's prompt does not stick to it."""
-        return json.dumps(self.document, default=_json_value, ensure_ascii=False).encode() + b"\n"
+        text = json.dumps(self.document, default=_json_value, ensure_ascii=False)
+        # Half of a surrogate pair, which UTF-8 does not have, becomes JSON's own escape.
+        return text.encode(errors="backslashreplace") + b"\n"
 
 
 @dataclass(frozen=True, kw_only=True)

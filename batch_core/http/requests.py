@@ -1,11 +1,11 @@
 """What HTTP requests ask for, read from their JSON bodies."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from batch_core.errors import InvalidRequest
+from batch_core.http.bodies import document_of, kind_of, unknown_words
 from batch_core.naming import MAX_BLOB_NAME_LENGTH, is_blob_name, name_length
 from batch_core.problems import Problems
 
@@ -28,17 +28,15 @@ class SubmitRequest:
         """Read the JSON body; raises `InvalidRequest` with every problem at once."""
         if not body:
             raise InvalidRequest([_NO_BODY])
-        try:
-            document = json.loads(body)
-        except (ValueError, RecursionError) as exc:
-            raise InvalidRequest([f'the body is not JSON ({exc}): send {{"blob": "NAME"}}']) from exc
-        if not isinstance(document, dict):
-            raise InvalidRequest([f'the body is {_kind(document)}: send an object such as {{"blob": "NAME"}}'])
+        document = document_of(body, '{"blob": "NAME"}')
         problems = Problems()
         problems.note_all(_blob_problems(document))
         problems.note_all(_other_problems(document))
         problems.raise_as(InvalidRequest)
-        return cls(blob=document["blob"], force=document.get("force", False), route=document.get("route"))
+        route = document.get("route")
+        return cls(
+            blob=str(document["blob"]), force=document.get("force") is True, route=None if route is None else str(route)
+        )
 
 
 def _blob_problems(document: Mapping[str, object]) -> list[str]:
@@ -46,7 +44,7 @@ def _blob_problems(document: Mapping[str, object]) -> list[str]:
         return ["'blob' is missing: it names a blob of the input container"]
     blob = document["blob"]
     if not isinstance(blob, str):
-        return [f"'blob' is {_kind(blob)}: it must be a string"]
+        return [f"'blob' is {kind_of(blob)}: it must be a string"]
     if not 1 <= name_length(blob) <= MAX_BLOB_NAME_LENGTH:
         return [f"'blob' has {name_length(blob)} characters: a blob's name has 1 to {MAX_BLOB_NAME_LENGTH}"]
     if not is_blob_name(blob):
@@ -55,15 +53,9 @@ def _blob_problems(document: Mapping[str, object]) -> list[str]:
 
 
 def _other_problems(document: Mapping[str, object]) -> list[str]:
-    unknown = document.keys() - {"blob", "force", "route"}
-    problems = [f"{name!r} is not known: there are 'blob', 'force' and 'route'" for name in unknown]
+    problems = unknown_words(document, ("blob", "force", "route"))
     if not isinstance(document.get("force", False), bool):
-        problems.append(f"'force' is {_kind(document['force'])}: it must be true or false")
+        problems.append(f"'force' is {kind_of(document['force'])}: it must be true or false")
     if not isinstance(document.get("route"), str | None):
-        problems.append(f"'route' is {_kind(document['route'])}: it must be the name of a route")
-    return sorted(problems)
-
-
-def _kind(value: object) -> str:
-    kinds = {dict: "an object", list: "a list", str: "a string", bool: "true or false", type(None): "null"}
-    return kinds.get(type(value), "a number")
+        problems.append(f"'route' is {kind_of(document['route'])}: it must be the name of a route")
+    return problems

@@ -1,15 +1,15 @@
 """Selections by HTTP: what a request asks for of many tasks at once, and what it is answered."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from batch_core.errors import InvalidRequest
+from batch_core.http.bodies import document_of, unknown_words
 from batch_core.http.replies import Reply
 from batch_core.http.task_lists import DAY_RULE, day_of
-from batch_core.naming import MAX_BLOB_NAME_LENGTH, is_blob_name, name_length
-from batch_core.problems import Problems, instead
+from batch_core.naming import MAX_BLOB_NAME_LENGTH, is_blob_name
+from batch_core.problems import Problems
 from batch_core.selections import Wanted
 from batch_core.state.listing import RecordFilter
 from batch_core.state.record import TaskState
@@ -29,10 +29,9 @@ class SelectionRequest:
     @classmethod
     def parse(cls, body: bytes) -> "SelectionRequest":
         """Read the JSON body; raises `InvalidRequest` with every problem at once."""
-        document = _document(body)
+        document = document_of(body, _EXAMPLE)
         problems = Problems()
-        for name in sorted(document.keys() - set(_WORDS)):
-            problems.note(f"{name!r} is not known: {instead(name, _WORDS)}")
+        problems.note_all(unknown_words(document, _WORDS))
         action = document.get("action")
         if action not in list(Action):
             problems.note(f"'action' must be {' or '.join(Action)}")
@@ -85,16 +84,6 @@ def _shown(selection: Selection) -> dict[str, object]:
     }
 
 
-def _document(body: bytes) -> Mapping[str, object]:
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError) as exc:
-        raise InvalidRequest([f"the body is not JSON: send {_EXAMPLE}, with a Content-Length"]) from exc
-    if not isinstance(document, dict):
-        raise InvalidRequest([f"the body is no object: send {_EXAMPLE}"])
-    return document
-
-
 def _states(value: object, problems: Problems) -> frozenset[TaskState]:
     names = [value] if isinstance(value, str) else value
     if isinstance(names, list) and all(isinstance(name, str) and name in set(TaskState) for name in names):
@@ -107,9 +96,10 @@ def _states(value: object, problems: Problems) -> frozenset[TaskState]:
 def _text(name: str, value: object, problems: Problems) -> str:
     if value is None:
         return ""
-    if isinstance(value, str) and name_length(value) <= MAX_BLOB_NAME_LENGTH and is_blob_name(value or "x"):
+    if isinstance(value, str) and is_blob_name(value):
         return value
-    problems.note(f"{name!r} must be a text of up to {MAX_BLOB_NAME_LENGTH} characters")
+    # An empty one would mean every task, which nobody means who sends one.
+    problems.note(f"{name!r} must be a text of 1 to {MAX_BLOB_NAME_LENGTH} characters: leave it out to mean all")
     return ""
 
 

@@ -27,6 +27,8 @@ _DEFAULT_LIMIT: Final = 50
 _PARAMETERS: Final = ("state", "day", "route", "prefix", "waiting", "limit", "continuation", "blob")
 DAY_RULE: Final = "a day such as 2026-11-30"
 _DAY: Final = re.compile(r"\d{4}-?\d{2}-?\d{2}", re.ASCII)
+_WHOLE: Final = re.compile(r"\d{1,9}", re.ASCII)
+_LONGEST_WAIT: Final = timedelta(days=3653)
 #: A day as task ids have it.
 _IN_ID: Final = re.compile(r"\d{8}", re.ASCII)
 #: What is not shown of a record in a list: the whole is one request away.
@@ -63,11 +65,12 @@ class ListRequest:
                 return None
 
         states = read("state", _states, f"one of {', '.join(TaskState)}, or several with commas")
-        waiting = read("waiting", _duration, "an ISO 8601 duration such as PT10M")
+        waiting = read("waiting", _duration, "an ISO 8601 duration such as PT10M, of ten years at most")
         limit = read("limit", _limit, f"a whole number from 1 to {MAX_LIMIT}")
         day = read("day", day_of, DAY_RULE)
         place = read("continuation", _place, "what an earlier page was answered with")
         prefix = read("prefix", _name, "the beginning of a blob's name")
+        route = read("route", _name, "the name of a route")
         blob = read("blob", _name, "the name of a blob")
         if waiting is not None and states and not states <= OPEN_STATES:
             problems.note("'waiting' goes with the states queued and submitted alone: no other waits")
@@ -76,7 +79,7 @@ class ListRequest:
                 f"'blob' is the exact name of a file, and goes with nothing else: leave out {', '.join(others)}"
             )
         problems.raise_as(InvalidRequest)
-        wanted = RecordFilter(states=states or frozenset(), route=parameters.get("route") or None, prefix=prefix or "")
+        wanted = RecordFilter(states=states or frozenset(), route=route, prefix=prefix or "")
         query = TaskQuery(wanted=wanted, day=day, waiting=waiting, limit=limit or _DEFAULT_LIMIT)
         return cls(query=query, place=place, blob=blob)
 
@@ -113,14 +116,17 @@ def _states(text: str) -> frozenset[TaskState]:
 
 
 def _duration(text: str) -> timedelta:
-    found = isodate.parse_duration(text)
-    if not isinstance(found, timedelta) or found < timedelta(0):
+    try:
+        found = isodate.parse_duration(text)
+    except OverflowError as exc:
+        raise ValueError(text) from exc
+    if not isinstance(found, timedelta) or not timedelta(0) <= found <= _LONGEST_WAIT:
         raise ValueError(text)
     return found
 
 
 def _limit(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= MAX_LIMIT:
+    if not _WHOLE.fullmatch(text) or not 1 <= int(text) <= MAX_LIMIT:
         raise ValueError(text)
     return int(text)
 
@@ -151,6 +157,8 @@ def _place(token: str) -> Place:
     except (binascii.Error, UnicodeError, RecursionError) as exc:
         raise ValueError(token) from exc
     match found:
-        case [str() as day, str() as after, str() as partition, str() as row] if _IN_ID.fullmatch(day):
+        case [str() as day, str() as after, str() as partition, str() as row] if (
+            _IN_ID.fullmatch(day) and after.isascii() and partition.isascii() and row.isascii()
+        ):
             return Place(day=day, after=after, partition_key=partition, row_key=row)
     raise ValueError(token)

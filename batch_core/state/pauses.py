@@ -15,13 +15,14 @@ from types import MappingProxyType
 from typing import Final
 from urllib.parse import quote, unquote
 
-from azure.data.tables import TableEntity, UpdateMode
+from azure.data.tables import TableEntity
 from azure.data.tables.aio import TableClient
 
 from batch_core.checked import checked
 from batch_core.sdk.paging import each_item
 from batch_core.sdk.translation import translating
 from batch_core.state.entities import field_value, property_values, readable
+from batch_core.state.transactions import create_unless_exists
 
 _PARTITION: Final = "pauses"
 _INTAKE: Final = "intake"
@@ -68,20 +69,24 @@ class Pauses:
         """Return all pauses, as they were a few seconds ago at most; one call, or none."""
         if self._known is not None and time.monotonic() - self._known[0] < FRESH_FOR:
             return self._known[1]
+        return await self.read()
+
+    async def read(self) -> Paused:
+        """Return all pauses as they are now; one call."""
         with translating("reading what is paused"):
             listed = self._client.query_entities("PartitionKey eq @pauses", parameters={"pauses": _PARTITION})
             pauses = readable([entity async for entity in each_item(listed)], _pause)
         intake = next((pause for pause in pauses if pause.route is None), None)
         routes = {pause.route: pause for pause in pauses if pause.route is not None}
-        self._known = time.monotonic(), Paused(intake=intake, routes=routes)
-        return self._known[1]
+        paused = Paused(intake=intake, routes=routes)
+        self._known = time.monotonic(), paused
+        return paused
 
     async def begin(self, pause: Pause) -> None:
-        """Pause the intake or a route; one that is paused already stays so, as this says."""
+        """Pause the intake or a route; one that is paused already stays so, since when and by whom it was."""
         entity = {"PartitionKey": _PARTITION, "RowKey": _row(pause.route)}
-        with translating("pausing"):
-            values = property_values({"since": pause.since, "asked_by": pause.asked_by})
-            await self._client.upsert_entity(entity | values, mode=UpdateMode.REPLACE)
+        values = property_values({"since": pause.since, "asked_by": pause.asked_by})
+        await create_unless_exists(self._client, entity | values, "pausing")
         self._known = None
 
     async def end(self, route: str | None) -> None:

@@ -85,7 +85,7 @@ class StateTable:
     async def get(self, task_id: str) -> Stored:
         """Return the record of this task; raises `RecordNotFound`."""
         if not is_task_id(task_id):
-            raise RecordNotFound(f"{task_id!r} is not a task id of this app")
+            raise RecordNotFound(f"{task_id[:100]!r} is not a task id of this app")
         keys = table_keys(task_id)
         try:
             with translating(f"reading the record of task {task_id}"):

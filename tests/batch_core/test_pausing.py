@@ -112,6 +112,17 @@ async def test_a_pause_of_long_ago_stays_as_it_was_and_both_end_on_their_own(app
     assert await resume(routed, "a") == pauses.Paused()
 
 
+async def test_a_pause_is_made_and_told_whatever_this_process_remembers(app, monkeypatch):
+    monkeypatch.setattr(pauses, "FRESH_FOR", 60.0)
+    await pause(app, None, "ann")
+    other = later(app)
+    assert (await app.pauses.current()).intake
+    # Another process, here another client of the table, ends it.
+    await pauses.Pauses(app.clients.tables.get_table_client(app.settings.table_name)).end(None)
+    assert (await pause(other, None, "bob")).intake.asked_by == "bob"
+    assert (await pauses.Pauses(app.clients.tables.get_table_client(app.settings.table_name)).read()).intake
+
+
 async def test_only_a_route_that_there_is_can_be_paused(app, tmp_path):
     routed = with_routes(app, tmp_path / "routes.toml", TWO.replace('"a"', '"thumbs"'))
     for change in (pause, resume):

@@ -211,7 +211,7 @@ def test_a_request_is_read():
     ("body", "problem"),
     [
         (b"", "the body is not JSON"),
-        (b"[1]", "the body is no object"),
+        (b"[1]", "the body is a list"),
         (b"{}", "'action' must be cancel or retry"),
         (b'{"action": {}, "state": ["failed"]}', "'action' must be cancel or retry"),
         (b'{"action": "retry", "state": ["done"]}', "'state' must be a list of queued"),
@@ -221,6 +221,8 @@ def test_a_request_is_read():
         (b'{"action": "retry", "state": ["failed"], "prefix": "a\\u0000"}', "'prefix' must be a text"),
         (b'{"action": "retry", "state": ["failed"], "dry_run": 1}', "'dry_run' must be true or false"),
         (b'{"action": "retry", "sate": ["failed"]}', "did you mean state?"),
+        (b'{"action": "retry", "state": ["failed"], "route": ""}', "leave it out to mean all"),
+        (b'{"action": "retry", "state": ["failed"], "prefix": ""}', "leave it out to mean all"),
     ],
 )
 def test_a_request_that_makes_no_sense_is_answered_with_what_does(body, problem):
