@@ -27,6 +27,7 @@ from batch_core.bookkeeping import count_day
 from batch_core.cancel import cancelled_without_task
 from batch_core.errors import Missing, NotNow, OutOfTime, RecordNotFound, RoutesError, ServiceError
 from batch_core.hand_over import hand_over, send_on
+from batch_core.in_flight import IN_FLIGHT
 from batch_core.retry import run_again
 from batch_core.selections import carry_out_all
 from batch_core.services.batch_values import LiveTask
@@ -55,10 +56,11 @@ async def reconcile(app: App, budget: timedelta = TICK) -> ReconcileReport:
     """Finish interrupted work; idempotent, reentrant and crash-safe."""
     tick = _Tick(app, TimeBudget(budget))
     try:
+        # First, and for half of the time: however much is open, what people ask for goes on.
+        await tick.carry_out_selections(TimeBudget(budget / 2))
         for day in app.turns.next("reconcile", await app.table.days()):
             await tick.reconcile_day(day)
             tick.budget.check()
-        await tick.carry_out_selections()
     except OutOfTime:
         tick.report.is_complete = False
     if tick.report.is_complete:
@@ -76,10 +78,13 @@ class _Tick:
         self._registered_jobs: set[str] = set()
         self.report = ReconcileReport()
 
-    async def carry_out_selections(self) -> None:
+    async def carry_out_selections(self, budget: TimeBudget) -> None:
         """Go on with what people have asked for of many tasks at once."""
-        if done := await self._or_leave(carry_out_all(self._app, self.budget)):
-            self.report.done["selected"] += done
+        try:
+            if done := await self._or_leave(carry_out_all(self._app, budget)):
+                self.report.done["selected"] += done
+        except OutOfTime:
+            self.report.is_complete = False
 
     async def reconcile_day(self, day: str) -> None:
         """Reconcile the open tasks of a day; what a service's trouble prevents is left for the next tick."""
@@ -117,8 +122,9 @@ class _Tick:
         }
         self._note_waiting(page, states)
         for task in tasks:
-            if task.cancel_requested:
+            if task.cancel_requested and not self._is_unsettled(task, states):
                 await self._or_leave(self._cancel(task, is_live=bool(states.get(task.task_id))))
+                self.budget.check()
         kept = [task for task in tasks if not task.cancel_requested and task.task_id in states]
         found = {task.task_id: one for task in kept if (one := states[task.task_id]) is not None}
         await self._or_leave(self._explain([task for task in kept if task.task_id in found], found))
@@ -130,6 +136,15 @@ class _Tick:
         waiting = [task for task in page if (live := states.get(task.task_id)) is None or live.state not in AT_WORK]
         ages = [int((self._app.now() - task.since).total_seconds()) for task in waiting]
         self.report.oldest_waiting_seconds = max([self.report.oldest_waiting_seconds, *ages])
+
+    def _is_unsettled(self, task: OpenTask, states: Mapping[str, LiveTask | None]) -> bool:
+        """Return whether a cancelled task that waits, and that Batch does not have, might still be handed to Batch.
+
+        There is nothing to do before that is settled, or Batch has it: so nobody is asked for each of them.
+        """
+        asked_at = task.cancel_requested_at
+        is_waiting = task.is_queued and bool(task.job_id) and task.task_id in states and not states[task.task_id]
+        return is_waiting and asked_at is not None and asked_at > self._app.now() - IN_FLIGHT
 
     def _is_due(self, task: OpenTask) -> bool:
         """Return whether it is not brand-new, which its submission still has in hand, or that has let go of it."""

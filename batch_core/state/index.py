@@ -28,6 +28,8 @@ class OpenTask:
     next_attempt_at: datetime | None = None
     #: The operator asked to stop it.
     cancel_requested: bool = False
+    #: When; None where an older version of the app wrote it.
+    cancel_requested_at: datetime | None = None
     #: Its record is known to say that Batch has it.
     is_verified: bool = False
     #: Its file cannot be read: it was never handed to Batch, and is in no job yet.
@@ -71,6 +73,7 @@ def open_task(record: TaskRecord) -> OpenTask:
         and (record.next_attempt_at is not None or record.obstacle is not None),
         next_attempt_at=record.next_attempt_at,
         cancel_requested=record.cancel_requested_at is not None,
+        cancel_requested_at=record.cancel_requested_at,
         is_obstructed=record.obstacle is not None,
         is_uploaded=record.is_uploaded,
         has_files=record.files is not None,

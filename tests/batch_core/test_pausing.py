@@ -100,6 +100,20 @@ async def test_a_task_that_waits_in_a_pause_can_be_cancelled(app):
     assert (await record_of(app, record.task_id)).state is TaskState.CANCELLED
 
 
+async def test_many_cancelled_tasks_that_wait_cost_the_ticks_no_call_for_each(app, calls):
+    await pause(app, None)
+    versions = [await dropped(app, f"{number}.txt") for number in range(12)]
+    records = [one.record for one in await submit(app, versions, detected_by=TRIGGER)]
+    for record in records:
+        await cancel(app, record.task_id)
+    calls.clear()
+    await reconcile(later(app, minutes=5))
+    assert len(calls) <= 12
+    assert {(await record_of(app, record.task_id)).state for record in records} == {TaskState.QUEUED}
+    await reconcile(later(app, seconds=IN_FLIGHT.total_seconds() + 60))
+    assert {(await record_of(app, record.task_id)).state for record in records} == {TaskState.CANCELLED}
+
+
 async def test_a_pause_of_long_ago_stays_as_it_was_and_both_end_on_their_own(app, tmp_path):
     routed = with_routes(app, tmp_path / "routes.toml", TWO)
     first = (await pause(routed, None, "ann")).intake

@@ -40,7 +40,7 @@ def stored(state: TaskState = TaskState.QUEUED) -> Stored:
         ({"retried_as": "x"}, {"is_lost": True}),
         ({"requeues": 2}, {"requeues": 2}),
         ({"job_id": "job-2"}, {"job_id": "job-2"}),
-        ({"cancel_requested_at": NOW}, {"cancel_requested": True}),
+        ({"cancel_requested_at": NOW}, {"cancel_requested": True, "cancel_requested_at": NOW}),
         ({"route": "r"}, {"route": "r"}),
         ({"obstacle": Obstacle.ARCHIVED}, {"is_obstructed": True, "is_queued": True}),
         ({"next_attempt_at": NOW}, {"next_attempt_at": NOW, "is_queued": True}),
