@@ -14,6 +14,9 @@ import pytest
 
 from tests.batch_core.conftest import app  # noqa: F401 - a fixture
 
+#: The packages come from a registry each time.
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 SITE_PACKAGES = ".python_packages/lib/site-packages/"
 
