@@ -6,7 +6,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.13 --genera
   --no-config --no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up example test test-all chaos clients az-tour pictures check lint format types lock clean
+.PHONY: help setup demo up example test test-all chaos clients az-tour pictures package azure-smoke check lint format types lock clean
 
 help:
 	@echo "Run it"
@@ -21,6 +21,10 @@ help:
 	@echo "  make format    let ruff format the code, and mdformat the documents"
 	@echo "  make pictures  the docs' pictures of the dashboard; needs a Chromium"
 	@echo "  make lock      requirements*.txt from requirements*.in, with hashes"
+	@echo
+	@echo "On Azure: docs/azure.md"
+	@echo "  make package   what is deployed, for Linux and Python 3.13: build/app and build/app.zip"
+	@echo "  make azure-smoke  three files through the deployed app, after azd up"
 	@echo
 	@echo "Try it hard"
 	@echo "  make chaos     files dropped while everything fails at random, three minutes; SEED=7 for the same again"
@@ -73,6 +77,12 @@ clients: setup
 
 az-tour: setup
 	$(BIN)/python -m tests.batch_emulator.az_tour
+
+package:
+	@$(PYTHON) infra/scripts/package.py
+
+azure-smoke: setup
+	@$(BIN)/python infra/scripts/smoke.py
 
 pictures: setup
 	$(BIN)/python -m tests.page.pictures

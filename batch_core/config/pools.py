@@ -75,6 +75,12 @@ def settings_pool(settings: PoolSettings) -> Pool:
         node_agent_sku=settings.node_agent_sku,
         slots_per_node=settings.task_slots_per_node,
         nodes=settings.node_count,
+        is_existing=settings.is_existing,
+        scale=(
+            Scale(min=settings.min_nodes, max=settings.max_nodes, spot=settings.spot_percent / 100)
+            if settings.max_nodes
+            else None
+        ),
     )
 
 

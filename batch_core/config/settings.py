@@ -117,6 +117,13 @@ class PoolSettings:
     image: str
     node_agent_sku: str
     task_slots_per_node: int
+    #: Somebody else makes, changes and removes it.
+    is_existing: bool
+    #: Bounds within which the app sets the number of nodes; 0 as the upper one: it leaves the number alone.
+    min_nodes: int
+    max_nodes: int
+    #: How many of a hundred nodes that the app asks for are Spot nodes.
+    spot_percent: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,7 +236,7 @@ def _is_identity(reader: SettingReader) -> bool:
 
 
 def _pool(reader: SettingReader) -> PoolSettings:
-    return PoolSettings(
+    pool = PoolSettings(
         id=reader.text(
             "BATCH_POOL_ID",
             _BATCH_ID,
@@ -240,7 +247,16 @@ def _pool(reader: SettingReader) -> PoolSettings:
         image=reader.text("POOL_IMAGE", re.compile(IMAGE_PATTERN), AN_IMAGE, _UBUNTU),
         node_agent_sku=reader.text("POOL_NODE_AGENT_SKU", _AGENT_SKU, "a node agent SKU", "batch.node.ubuntu 24.04"),
         task_slots_per_node=reader.number("POOL_TASK_SLOTS_PER_NODE", 1, 1, 256),
+        is_existing=reader.flag("POOL_EXISTING"),
+        min_nodes=reader.number("POOL_MIN_NODES", 0, 0, 1000),
+        max_nodes=reader.number("POOL_MAX_NODES", 0, 0, 1000),
+        spot_percent=reader.number("POOL_SPOT_PERCENT", 0, 0, 100),
     )
+    if pool.min_nodes > pool.max_nodes:
+        reader.problems.note(
+            f"POOL_MIN_NODES is {pool.min_nodes}, which is more than POOL_MAX_NODES: that is {pool.max_nodes}"
+        )
+    return pool
 
 
 def _routes(reader: SettingReader) -> RoutesSettings:

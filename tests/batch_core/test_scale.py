@@ -1,12 +1,14 @@
 """Pools that the app scales: up at once, down to zero, and never with a result on a node that goes."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from azure.batch.models import BatchJobCreateOptions, BatchPoolInfo
 
 from batch_core import backoff
 from batch_core.app import app_on
+from batch_core.cli import provision
 from batch_core.collect import collect
 from batch_core.errors import Unavailable
 from batch_core.http.health import check_health
@@ -47,6 +49,25 @@ async def test_a_pool_gets_the_nodes_that_a_burst_needs_and_goes_down_to_zero_wh
     # One resize up, one removal: no flapping.
     changes = [call.path.rpartition("/")[2] for call in calls if call.method == "POST" and "/pools/" in call.path]
     assert (changes.count("resize"), changes.count("removenodes")) == (1, 1)
+
+
+async def test_an_existing_pool_is_scaled_by_settings_alone_and_not_made_by_setup(app):
+    assert (await scale(app)).pools == 0
+    pool = replace(app.settings.pool, is_existing=True, min_nodes=3, max_nodes=3, spot_percent=100)
+    routed = replace(app, settings=replace(app.settings, pool=pool))
+    await status_when_steady(routed)
+    assert (await scale(routed)).asked_for == 1
+    # The two dedicated nodes stay: results may be on them.
+    status = await status_when_steady(routed)
+    assert (status.target, status.spot_target) == (3, 1)
+    assert all("pool" not in one.description for one in provision.resources(routed))
+
+
+async def status_when_steady(app):
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not (status := await app.batch.pool_status(app.settings.pool.id)).is_steady:
+            await asyncio.sleep(0.05)
+    return status
 
 
 async def test_no_node_goes_while_a_result_is_on_it(scaled, tmp_path):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from batch_core.config.bindings import BindingExpressions
 from batch_core.config.names import SETTING_NAMES
+from batch_core.config.pools import Scale, settings_pool
 from batch_core.config.settings import SCHEDULES, Settings
 from batch_core.errors import SettingsError
 
@@ -113,6 +114,9 @@ def test_nothing_set_names_everything_that_is_missing():
         ("POOL_NODE_COUNT", "-1", "whole number"),
         ("POOL_TASK_SLOTS_PER_NODE", "257", "1 to 256"),
         ("POOL_IMAGE", "ubuntu", "publisher:offer:sku:version"),
+        ("POOL_EXISTING", "maybe", "true or false"),
+        ("POOL_MAX_NODES", "1001", "0 to 1000"),
+        ("POOL_SPOT_PERCENT", "101", "0 to 100"),
         ("BLOB_TRIGGER_SOURCE", "eventgrid", "EventGrid"),
         ("COLLECT_SCHEDULE", "0 0 0 ? * FRI", "'?' is no day of the month"),
         ("TIDY_SCHEDULE", "00:00:30", "App Service plan"),
@@ -131,6 +135,19 @@ def test_a_wrong_value_is_named_with_what_would_be_right(name, value, words):
 def test_input_and_output_must_differ():
     (problem,) = problems_of(NEEDED | {"OUTPUT_CONTAINER": "input"})
     assert "must differ" in problem
+
+
+def test_a_pool_of_the_settings_can_be_somebody_elses_and_scaled():
+    env = NEEDED | {"POOL_EXISTING": "true", "POOL_MIN_NODES": "1", "POOL_MAX_NODES": "8", "POOL_SPOT_PERCENT": "50"}
+    pool = settings_pool(Settings.from_env(env).pool)
+    assert (pool.is_existing, pool.scale) == (True, Scale(min=1, max=8, spot=0.5))
+    pool = settings_pool(Settings.from_env(NEEDED).pool)
+    assert (pool.is_existing, pool.scale) == (False, None)
+
+
+def test_the_fewest_nodes_are_not_more_than_the_most():
+    (problem,) = problems_of(NEEDED | {"POOL_MIN_NODES": "2"})
+    assert problem == "POOL_MIN_NODES is 2, which is more than POOL_MAX_NODES: that is 0"
 
 
 def test_all_problems_are_reported_at_once():

@@ -1,0 +1,119 @@
+// The Function App, on Flex Consumption: the plan of Python 3.13 that costs nothing while nothing runs.
+
+param location string
+param tags object
+param token string
+param storageName string
+param packageContainer string
+param insightsName string
+param identityId string
+param identityClientId string
+param instanceMemoryMB int
+param inputContainer string
+param outputContainer string
+param tableName string
+param batchEndpoint string
+param poolName string
+param nodesIdentityId string
+param taskSlotsPerNode int
+param maxNodes int
+param spotPercent int
+param settings object
+
+resource storage 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
+  name: storageName
+}
+
+resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
+  name: insightsName
+}
+
+resource plan 'Microsoft.Web/serverfarms@2025-05-01' = {
+  name: 'plan-${token}'
+  location: location
+  tags: tags
+  kind: 'functionapp'
+  sku: {
+    name: 'FC1'
+    tier: 'FlexConsumption'
+  }
+  properties: { reserved: true }
+}
+
+resource app 'Microsoft.Web/sites@2025-05-01' = {
+  name: 'func-${token}'
+  location: location
+  // azd finds the app of a service by this tag.
+  tags: union(tags, { 'azd-service-name': 'app' })
+  kind: 'functionapp,linux'
+  identity: {
+    type: 'UserAssigned'
+    userAssignedIdentities: { '${identityId}': {} }
+  }
+  properties: {
+    serverFarmId: plan.id
+    httpsOnly: true
+    functionAppConfig: {
+      deployment: {
+        storage: {
+          type: 'blobContainer'
+          value: '${storage.properties.primaryEndpoints.blob}${packageContainer}'
+          authentication: {
+            type: 'UserAssignedIdentity'
+            userAssignedIdentityResourceId: identityId
+          }
+        }
+      }
+      runtime: {
+        name: 'python'
+        version: '3.13'
+      }
+      scaleAndConcurrency: {
+        instanceMemoryMB: instanceMemoryMB
+        maximumInstanceCount: 40
+      }
+    }
+    siteConfig: { minTlsVersion: '1.2' }
+  }
+}
+
+// The runtime and its version are in functionAppConfig: Flex Consumption refuses the settings that say so elsewhere
+// (https://learn.microsoft.com/azure/azure-functions/functions-app-settings#flex-consumption-plan-deprecations).
+resource appSettings 'Microsoft.Web/sites/config@2025-05-01' = {
+  parent: app
+  name: 'appsettings'
+  properties: union({
+    AzureWebJobsStorage__blobServiceUri: storage.properties.primaryEndpoints.blob
+    AzureWebJobsStorage__queueServiceUri: storage.properties.primaryEndpoints.queue
+    AzureWebJobsStorage__tableServiceUri: storage.properties.primaryEndpoints.table
+    AzureWebJobsStorage__credential: 'managedidentity'
+    AzureWebJobsStorage__clientId: identityClientId
+    APPLICATIONINSIGHTS_CONNECTION_STRING: insights.properties.ConnectionString
+    APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'Authorization=AAD;ClientId=${identityClientId}'
+    DATA_STORAGE__blobServiceUri: storage.properties.primaryEndpoints.blob
+    DATA_STORAGE__queueServiceUri: storage.properties.primaryEndpoints.queue
+    DATA_STORAGE__tableServiceUri: storage.properties.primaryEndpoints.table
+    DATA_STORAGE__credential: 'managedidentity'
+    DATA_STORAGE__clientId: identityClientId
+    INPUT_CONTAINER: inputContainer
+    OUTPUT_CONTAINER: outputContainer
+    TABLE_NAME: tableName
+    BLOB_TRIGGER_SOURCE: 'EventGrid'
+    BATCH_ENDPOINT: batchEndpoint
+    BATCH_POOL_ID: poolName
+    // The pool is Bicep's to make, and the app's to scale.
+    POOL_EXISTING: 'true'
+    POOL_MAX_NODES: string(maxNodes)
+    POOL_SPOT_PERCENT: string(spotPercent)
+    POOL_TASK_SLOTS_PER_NODE: string(taskSlotsPerNode)
+    POOL_IDENTITY_RESOURCE_ID: nodesIdentityId
+    // Timers run whether or not there is work, and each run is billed for a second at least: docs/azure.md#cost.
+    COLLECT_SCHEDULE: '0 * * * * *'
+    SCALE_SCHEDULE: '30 * * * * *'
+    SWEEP_SCHEDULE: '0 */10 * * * *'
+    TIDY_SCHEDULE: '0 30 * * * *'
+  }, settings)
+}
+
+output name string = app.name
+output url string = 'https://${app.properties.defaultHostName}'

@@ -1,0 +1,142 @@
+"""azure.yaml, the templates, the scripts and the docs say the same."""
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from itertools import takewhile
+from pathlib import Path
+
+import yaml
+from croniter import croniter
+
+from batch_core.config.settings import SCHEDULES
+from infra.scripts import package
+from tests.infra.bicep import FILES, INFRA, properties, source, template, walk
+from tests.infra.management_models import ROLES
+from tests.infra.test_app_settings import app_settings
+
+ROOT = Path(__file__).parents[2]
+AZURE = yaml.safe_load((ROOT / "azure.yaml").read_text())
+DOCS = (ROOT / "docs/azure.md").read_text()
+SERVICE = AZURE["services"]["app"]
+
+
+def test_azd_deploys_the_folder_that_the_script_builds_and_lets_azure_build_nothing():
+    assert ROOT / SERVICE["dist"] == package.FOLDER
+    assert (SERVICE["remoteBuild"], SERVICE["language"], SERVICE["host"]) == (False, "python", "function")
+    text = template("app.bicep").path.read_text()
+    assert "'azd-service-name': 'app'" in text
+
+
+def test_every_hook_runs_a_script_that_exists_on_every_system():
+    hooks = AZURE["hooks"] | SERVICE["hooks"]
+    assert set(hooks) == {"prepackage", "postprovision", "postdeploy", "predown"}
+    for hook in hooks.values():
+        assert (hook["posix"]["shell"], hook["windows"]["shell"]) == ("sh", "pwsh")
+        program, *words = hook["posix"]["run"].split()
+        assert (program, hook["windows"]["run"].split()) == ("python3", ["python", *words])
+        assert (ROOT / words[0]).is_file()
+
+
+def test_every_variable_that_a_person_sets_is_explained():
+    file = (INFRA / "main.parameters.json").read_text() + (INFRA / "scripts/deploy.py").read_text()
+    variables = set(re.findall(r"BATCHDROP_\w+", file)) - {"BATCHDROP_PAUSE_SECONDS"}
+    rows = dict(re.findall(r"^\| `(BATCHDROP_\w+)` \| ([^|]*) \|", DOCS, re.MULTILINE))
+    assert set(rows) == variables
+    given = json.loads((INFRA / "main.parameters.json").read_text())["parameters"]
+    for name, one in given.items():
+        variable = one["value"].strip("${}")
+        default = template("main.bicep").of("parameter")[name]
+        if variable in rows and default.has_default:
+            said = rows[variable].strip("` ")
+            assert said == (source(default.value).strip("'{}") or said), variable
+
+
+def test_every_variable_that_a_hook_reads_is_one_that_azd_has():
+    read = set(re.findall(r'needed\("(\w+)"\)', (INFRA / "scripts/deploy.py").read_text()))
+    set_by_a_person = {name for name in read if name.startswith("BATCHDROP_")}
+    assert read - set_by_a_person <= set(template("main.bicep").of("output"))
+
+
+def test_the_docs_list_every_role_and_no_other():
+    rows = set(re.findall(r"^\| (app|nodes|person) \| ([^|]+?) \| ([^|]+?) \|", DOCS, re.MULTILINE))
+    assert {(who, role.strip(), where.strip()) for who, role, where in rows} == {
+        ("app", "Storage Blob Data Owner", "storage account"),
+        ("app", "Storage Queue Data Contributor", "storage account"),
+        ("app", "Storage Table Data Contributor", "storage account"),
+        ("app", "Azure Batch Data Contributor", "Batch account"),
+        ("app", "Monitoring Metrics Publisher", "Application Insights"),
+        ("nodes", "Storage Blob Data Reader", "input container"),
+        ("nodes", "Storage Blob Data Contributor", "output container"),
+        ("person", "Storage Blob Data Contributor", "storage account"),
+        ("person", "Storage Table Data Contributor", "storage account"),
+        ("person", "Azure Batch Data Contributor", "Batch account"),
+    }
+    assert rows == ASSIGNED
+
+
+def runs_a_month(schedule):
+    """Count the times of a schedule, which is the same every day, in 30 days."""
+    times = croniter(schedule, datetime(2026, 11, 1, tzinfo=UTC) - timedelta(seconds=1), second_at_beginning=True)
+    end = datetime(2026, 11, 2, tzinfo=UTC)
+    return 30 * sum(1 for _ in takewhile(lambda moment: moment < end, times.all_next(datetime)))
+
+
+def test_the_price_of_idle_timers_follows_from_their_schedules():
+    rows = re.findall(
+        r"^\| `(\w+_SCHEDULE)`[^|]* \| `([^`]+)` \| ([\d,]+) \| `([^`]+)` \| ([\d,]+) \|", DOCS, re.MULTILINE
+    )
+    assert {name: (here, default) for name, here, _, default, _ in rows} == {
+        name: (app_settings()[name], SCHEDULES[name]) for name in SCHEDULES
+    }
+    together = [0, 0]
+    for name, here, said, default, said_default in rows:
+        functions = 2 if name == "SWEEP_SCHEDULE" else 1
+        counted = [functions * runs_a_month(schedule) for schedule in (here, default)]
+        assert counted == [int(number.replace(",", "")) for number in (said, said_default)], name
+        together = [one + other for one, other in zip(together, counted, strict=True)]
+    assert f"| together |  | {together[0]:,} |  | {together[1]:,} |" in DOCS
+    for memory in (2048, 512):
+        seconds = [runs * memory / 1024 for runs in together]
+        prices = [max(0, one - 100_000) * 0.000026 for one in seconds]
+        assert f"| a month with {memory} MB |  | ${prices[0]:.2f} |  | ${prices[1]:.2f} |" in DOCS
+
+
+def test_no_key_is_asked_for_or_given_away():
+    for file in FILES:
+        text = "\n".join(line for line in file.read_text().splitlines() if not line.strip().startswith("//"))
+        calls = re.findall(r"\b(list\w+|getSecret)\(", text)
+        # The one that Event Grid has to know, which Azure Resource Manager puts in.
+        assert calls == (["listKeys"] if file.name == "subscription.bicep" else []), file.name
+        outputs = [source(one.value) for one in template(file.name).of("output").values()]
+        assert [one for one in outputs if re.search(r"(?i)key|connectionstring|secret|sas", one)] == []
+    text = template("storage.bicep").path.read_text()
+    assert "allowSharedKeyAccess: false" in text
+    assert "allowedAuthenticationModes: ['AAD']" in template("batch.bicep").path.read_text()
+    assert "DisableLocalAuth: true" in template("monitoring.bicep").path.read_text()
+
+
+def _assigned():
+    """Return who has which role where, as the templates say."""
+    who = {"app": "appPrincipalId", "nodes": "nodesPrincipalId", "person": "principalId"}
+    where = {
+        "storage": "storage account",
+        "account": "Batch account",
+        "insights": "Application Insights",
+        "inputFiles": "input container",
+        "outputFiles": "output container",
+    }
+    for file in FILES:
+        roles = {name: source(one.value).strip("'") for name, one in template(file.name).of("variable").items()}
+        for one in template(file.name).resources.values():
+            if one.resource_type != "Microsoft.Authorization/roleAssignments":
+                continue
+            words = [source(node) for node in walk(one.node) if node.type == "identifier"]
+            to = source(properties(properties(one.body)["properties"])["principalId"])
+            (principal,) = [key for key, word in who.items() if word == to]
+            (scope,) = [value for key, value in where.items() if f"scope: {key}\n" in one.text]
+            for role in {roles[word] for word in words if word in roles}:
+                yield principal, ROLES[role], scope
+
+
+ASSIGNED = set(_assigned())
