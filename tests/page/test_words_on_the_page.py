@@ -93,7 +93,7 @@ async def test_a_timer_says_when_it_last_did_something(dashboard, tab):
     await expect(lines.nth(0)).to_contain_text("Collect outputdid something 1 min ago4 succeeded")
     await expect(lines.nth(0)).to_contain_text("took <\u00a00.1\u00a0s")
     await expect(lines.nth(1)).to_contain_text("was idle 4 min agonothing to do")
-    await expect(lines.nth(2)).to_contain_text("is it still running?")
+    await expect(lines.nth(2)).to_contain_text("last noted 21 min ago: is it still running?")
     await expect(tab.page.locator("#ticks .late")).to_have_count(1)
     await expect(tab.page.locator("#ticks")).to_contain_text("every five minutes only")
 

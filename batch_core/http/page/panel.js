@@ -108,8 +108,8 @@ export class Panel {
     if (poller !== this.#poller) {
       return;
     }
-    const isMissing = poller.failure?.status === 404;
-    if (isMissing) {
+    // A host that is just starting says 404, too, but not why.
+    if (poller.failure?.status === 404 && poller.failure.hasReason) {
       poller.stop();
       this.#sayMissing();
     } else {

@@ -30,10 +30,10 @@ function row(title, tick) {
   const ago = el(
     "span",
     { class: isLate ? "ago late" : "ago" },
-    done.length ? "did something " : "was idle ",
+    isLate ? "last noted " : done.length ? "did something " : "was idle ",
     since(tick.at),
     " ago",
-    isLate && " – is it still running?",
+    isLate && ": is it still running?",
   );
   return el("li", {}, el("b", {}, title), ago, el("span", { class: "did" }, did(tick, done)));
 }
