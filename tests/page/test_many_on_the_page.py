@@ -48,7 +48,7 @@ async def test_a_route_is_paused_its_files_say_so_and_go_on_when_it_is_resumed(d
     async with resumed_at_last(dashboard, route="held"):
         await page.get_by_role("button", name="Pause route held").click()
         await expect(page.locator("#question")).to_contain_text("route held")
-        await page.locator("#question").get_by_role("button", name="Let it go on").click()
+        await page.locator("#question").get_by_role("button", name="Not now").click()
         await expect(page.locator("#paused")).to_be_hidden()
         await page.get_by_role("button", name="Pause route held").click()
         await answered(page, "Pause")
@@ -68,7 +68,7 @@ async def test_the_intake_is_paused_and_resumed(dashboard, page):
         await page.get_by_role("button", name="Pause all").click()
         await answered(page, "Pause")
         await expect(page.locator("#paused")).to_contain_text("The intake is paused since")
-        await expect(page.locator("#intake")).to_contain_text("Waits: all is paused")
+        await expect(page.locator("#intake").get_by_text("All is paused")).to_have_count(1)
         line = await dropped(dashboard, page, "quick/while-all-is-paused.txt")
         await expect(line).to_contain_text("Queued: the intake has been paused since")
         await expect(page.locator("#count-queued")).to_have_text(re.compile("Queued1paused"))
@@ -99,22 +99,32 @@ async def test_all_that_fit_are_counted_and_tried_again(dashboard, page):
     await page.get_by_role("button", name="All of these…").click()
     dialog = page.locator("#many")
     await expect(dialog).to_contain_text("Files with a name that begins with broken/many-")
+    # Nothing is chosen yet, and nothing is counted.
+    await expect(dialog.get_by_label("What to do")).to_have_value("")
+    await expect(dialog.locator("#many-count")).to_have_text("")
+    await expect(dialog.locator("#many-yes")).to_be_disabled()
     # Nothing runs: there is nothing to cancel.
-    await expect(dialog.locator("#many-count")).to_have_text("There is no such task.")
+    await dialog.get_by_label("What to do").select_option("Cancel what has not ended")
+    await expect(dialog.locator("#many-count")).to_contain_text("No task;")
+    await expect(dialog.locator("#many-yes")).to_have_text("Cancel them")
     await expect(dialog.locator("#many-yes")).to_be_disabled()
     await dialog.get_by_label("What to do").select_option("Try what failed again")
-    await expect(dialog.locator("#many-count")).to_have_text("3 tasks")
+    await expect(dialog.locator("#many-count")).to_have_text(
+        "3 tasks; those that were tried again already are left out."
+    )
     await page.keyboard.press("Escape")
     await expect(page.locator("#rows tr")).to_have_count(3)
     await page.locator("#state").select_option("failed")
     await page.get_by_role("button", name="All of these…").click()
+    await expect(dialog).to_contain_text("Files in the state Failed, with a name that begins with broken/many-")
     await expect(dialog.get_by_label("What to do").locator("option")).to_have_text(["Try what failed again"])
     await dialog.get_by_role("button", name="Try 3 tasks again").click()
     await expect(dialog).to_be_hidden()
     await expect(page.locator("#selections")).to_contain_text("3 tasks tried again")
     await page.locator("#state").select_option("")
     await expect(page.locator("#rows tr")).to_have_count(6)
-    await page.get_by_role("button", name="Close this message").click()
+    await expect(page.locator("#rows").get_by_text("tried again", exact=True)).to_have_count(3)
+    # What has been carried out is said for a while only.
     await expect(page.locator("#selections")).to_be_hidden()
 
 
@@ -124,6 +134,7 @@ async def test_all_that_have_not_ended_are_cancelled(dashboard, page):
         await expect(line).to_contain_text(re.compile("Running|Waiting"))
     await found(page, "endless/many-")
     await page.get_by_role("button", name="All of these…").click()
+    await page.get_by_label("What to do").select_option("Cancel what has not ended")
     await page.get_by_role("button", name="Cancel 2 tasks").click()
     await expect(page.locator("#selections")).to_contain_text("2 tasks cancelled")
     for number in range(2):
@@ -158,6 +169,7 @@ async def test_a_count_that_fails_says_why(dashboard, page):
     await dropped(dashboard, page, "quick/not-counted.txt")
     await page.route(re.compile("/api/selections$"), unavailable)
     await page.get_by_role("button", name="All of these…").click()
+    await page.get_by_label("What to do").select_option("Cancel what has not ended")
     await expect(page.locator("#many .problem")).to_have_text("The table does not answer.")
     await expect(page.locator("#many-yes")).to_be_disabled()
 

@@ -73,7 +73,7 @@ async def test_the_table_is_filtered_and_searched(dashboard, page):
 async def test_details_have_the_errors_the_files_and_the_whole_record(dashboard, page):
     await (await dropped(dashboard, page, "broken/details.txt")).click()
     await expect(page.locator("#panel-state")).to_contain_text("Failed")
-    await page.get_by_role("tab", name="Errors").click()
+    await page.get_by_role("tab", name="Error output").click()
     await expect(page.locator("pre.output")).to_have_text("cannot read the header\n")
     await page.get_by_role("tab", name="Record").click()
     _, record = await dashboard.system.get(f"tasks/{await page.locator('#panel-id').text_content()}")

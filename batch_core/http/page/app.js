@@ -11,7 +11,7 @@ import { manyAtOnce } from "./many.js";
 import { makeNotices, showNotices } from "./notices.js";
 import { Panel } from "./panel.js";
 import { Poller } from "./polling.js";
-import { showPools } from "./pools.js";
+import { makePools, showPools } from "./pools.js";
 import { Selections } from "./selections.js";
 import { stateOptions, Tasks } from "./tasks.js";
 import { showTicks } from "./ticks.js";
@@ -35,6 +35,7 @@ function begin() {
   document.body.classList.toggle("local", ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname));
   makeDialogs();
   makeCounters(filterBy);
+  makePools();
   makeIntake(changePause, (route) => filterBy({ route }));
   makeNotices((route) => changePause("resume", route));
   byId("state").append(...stateOptions().map(([value, words]) => el("option", { value }, words)));
@@ -59,6 +60,8 @@ function listen() {
   byId("more").addEventListener("click", () => (tasks.more(), tasksPoller.restart()));
   byId("submit-open").addEventListener("click", submit);
   byId("many-open").addEventListener("click", actOnMany);
+  byId("keys-open").addEventListener("click", () => byId("keys").showModal());
+  byId("search").addEventListener("keydown", searchKey);
   byId("again").addEventListener("click", tryAgain);
   document.addEventListener("keydown", shortcut);
   window.addEventListener("hashchange", fromAddress);
@@ -74,7 +77,7 @@ async function refreshSummary(signal) {
   noteBatch(summary.pools !== null);
   showCounters(summary);
   if (found.isNew) {
-    showPools(summary.pools);
+    showPools(summary);
     showChart(summary.minutes);
     showIntake(summary);
     showNotices(summary);
@@ -140,6 +143,7 @@ function tryAgain() {
 function readFilters() {
   clearTimeout(typing);
   const filter = { text: byId("search").value };
+  showKind();
   ["state", "route", "day", "kind"].forEach((id) => (filter[id] = byId(id).value));
   setFilter(filter);
 }
@@ -157,7 +161,13 @@ function showFilters() {
     byId("route").hidden = false;
   }
   byId("search").value = filter.text;
+  showKind();
   ["state", "route", "day", "kind"].forEach((id) => (byId(id).value = filter[id]));
+}
+
+/** How a name is compared matters where there is one. */
+function showKind() {
+  byId("kind").hidden = !byId("search").value;
 }
 
 function setFilter(filter) {
@@ -206,6 +216,7 @@ async function act(what, task) {
   if (!reply) {
     return;
   }
+  selections.tidy();
   announce(what === "cancel" ? "The task is being stopped" : "A new attempt is on its way");
   if (what === "retry") {
     open(reply.task_id);
@@ -227,6 +238,7 @@ async function actOnMany() {
 
 async function changePause(what, route) {
   if (await pauseQuestion(what, route)) {
+    selections.tidy();
     announce(what === "pause" ? "Files wait from now on" : "Files go on");
     pokeAll();
   }
@@ -237,6 +249,7 @@ async function submit() {
   if (!reply) {
     return;
   }
+  selections.tidy();
   announce(reply.is_new ? "The file is submitted" : "The file was submitted before: this is its task");
   open(reply.task_id);
   pokeAll();
@@ -245,6 +258,21 @@ async function submit() {
 function pokeAll() {
   summaryPoller.poke();
   tasksPoller.poke();
+}
+
+/** From the search, the arrow goes on to what was found; Escape clears it first, and then closes the details. */
+function searchKey(event) {
+  if (event.key === "ArrowDown") {
+    event.preventDefault();
+    tasks.focusFirst();
+  } else if (event.key === "Escape" && byId("search").value) {
+    event.preventDefault();
+    byId("search").value = "";
+    readFilters();
+  } else if (event.key === "Escape" && panel.isOpen) {
+    event.preventDefault();
+    panel.close();
+  }
 }
 
 function shortcut(event) {
@@ -256,6 +284,9 @@ function shortcut(event) {
     event.preventDefault();
     byId("search").focus();
     byId("search").select();
+  } else if (event.key === "?" && !isTyping) {
+    event.preventDefault();
+    byId("keys").showModal();
   } else if (event.key === "Escape" && panel.isOpen && !isTyping) {
     panel.close();
   }

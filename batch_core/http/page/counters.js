@@ -38,7 +38,7 @@ const COUNTERS = [
     id: "stopped",
     title: "Rejected, cancelled",
     count: (s) => (s.today ? ended(s, "rejected") + ended(s, "cancelled") : undefined),
-    note: (s) => (s.today ? `${number(ended(s, "rejected"))} and ${number(ended(s, "cancelled"))} today` : ""),
+    note: stopped,
     filter: { state: "rejected,cancelled", day: "today" },
   },
 ];
@@ -118,6 +118,14 @@ function running({ open, pools }) {
 
 function today() {
   return "today";
+}
+
+/** Of the two states that are counted together, say which. */
+function stopped(summary) {
+  const parts = ["rejected", "cancelled"].flatMap((state) =>
+    ended(summary, state) ? [`${number(ended(summary, state))} ${state}`] : [],
+  );
+  return parts.length === 1 ? `${parts[0]} today` : parts.join(", ") || "today";
 }
 
 function lastHour(state) {

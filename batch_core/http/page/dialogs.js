@@ -9,26 +9,26 @@ const QUESTIONS = {
     title: "Cancel this task?",
     words: "It is stopped where it is. What it has printed until then is kept.",
     yes: "Cancel the task",
-    no: "Let it run",
+    no: "Keep running",
     isDanger: true,
   },
   retry: {
     title: "Try again?",
     words: "A new attempt is made at the same version of the file. This one stays as it is.",
     yes: "Try again",
-    no: "Leave it",
+    no: "Not now",
   },
   pause: {
     title: "Pause",
     words: "Files that come meanwhile are recorded, and wait. What Batch has already runs on.",
     yes: "Pause",
-    no: "Let it go on",
+    no: "Not now",
   },
   resume: {
     title: "Resume",
     words: "Files that wait are handed to Batch, beginning with the next tick.",
     yes: "Resume",
-    no: "Leave it paused",
+    no: "Keep paused",
   },
 };
 

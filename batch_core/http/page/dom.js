@@ -1,6 +1,6 @@
 // Elements are made of text: nothing that is data is ever parsed as HTML.
 
-import { age } from "./words.js";
+import { age, clock } from "./words.js";
 
 /** Make an element; `attributes.on` holds its listeners, a child that is null or false is left out. */
 export function el(tag, attributes = {}, ...children) {
@@ -19,19 +19,13 @@ export function name(text) {
 
 /** Return how long ago a moment was, as text that `refreshAges` keeps current. */
 export function since(moment) {
-  return el("time", { datetime: moment, "data-since": moment, title: new Date(moment).toLocaleString() }, age(moment));
+  return el("time", { datetime: moment, "data-since": moment, title: clock(moment) }, age(moment));
 }
 
 export function refreshAges(element = document) {
   for (const one of element.querySelectorAll("time[data-since]")) {
     write(one, age(one.dataset.since));
   }
-}
-
-/** Return the time of day of a moment here, with its date unless that is today. */
-export function localTime(moment) {
-  const date = new Date(moment);
-  return date.toDateString() === new Date().toDateString() ? date.toLocaleTimeString() : date.toLocaleString();
 }
 
 /** Replace an element's children only if that changes something: what is focused or selected in it stays so. */

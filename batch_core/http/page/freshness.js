@@ -1,7 +1,7 @@
 // Whether what is shown is up to date: if not, since when, why, and when it is tried again.
 
 import { byId, write } from "./dom.js";
-import { sentence } from "./words.js";
+import { clock, sentence, theirTime } from "./words.js";
 
 /** A reply that is older than this, though nothing has failed, is said to be: the machine may have slept. */
 const OLD = 20_000;
@@ -19,7 +19,7 @@ export function showFreshness(pollers) {
 function showMark(isFailing, last) {
   const isFresh = !isFailing && Date.now() - last < OLD;
   byId("freshness").className = isFailing ? "stale" : isFresh ? "fresh" : "";
-  const otherwise = last ? `As of ${clock(last)}` : "Loading…";
+  const otherwise = last ? `As of ${clock(theirTime(last))}` : "Loading…";
   write(byId("freshness-words"), isFailing ? "Not up to date" : isFresh ? "Up to date" : otherwise);
 }
 
@@ -29,10 +29,8 @@ function showTrouble(failing, last) {
   const seconds = Math.ceil((Math.min(...failing.map((poller) => poller.nextAt)) - Date.now()) / 1000);
   write(
     byId("trouble-words"),
-    `${last ? `Not up to date since ${clock(last)}` : "Nothing to show yet"}: ${sentence(failure.message)}`,
+    `${last ? `Not up to date since ${clock(theirTime(last))}` : "Nothing to show yet"}: ${sentence(failure.message)}`,
   );
   write(byId("trouble-next"), needsKey || seconds < 1 ? "" : `Next try in ${seconds} s.`);
   write(byId("again"), needsKey ? "Enter a key" : "Try now");
 }
-
-const clock = (moment) => new Date(moment).toLocaleTimeString();

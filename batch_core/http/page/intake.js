@@ -35,6 +35,7 @@ export function showIntake(summary) {
   const routes = routesOf(summary);
   show(
     byId("intake"),
+    routes.length > 1 && paused?.intake && el("p", { class: "paused" }, words(summary)),
     routes.length > 1
       ? el("ul", { class: "routes" }, routes.slice(0, isWhole ? routes.length : MOST).map(row))
       : el("p", { class: "dim" }, words(summary)),
@@ -47,21 +48,24 @@ export function showIntake(summary) {
   );
 }
 
-/** Return the routes that there are, in their order, and those that have work though they are gone. */
+/** Return the routes that there are, and those that have work though they are gone: the busy ones first. */
 function routesOf({ routes, open, today, paused }) {
   const busy = [open?.by_route, today?.by_route, paused?.routes].flatMap((part) => Object.keys(part ?? {}));
   const names = new Set([...(routes ?? []), ...busy.filter(Boolean).sort()]);
-  return [...names].map((route) => ({
+  const found = [...names].map((route) => ({
     route,
-    isIntakePaused: Boolean(paused?.intake),
     isKnown: Boolean(paused),
     pause: paused?.routes[route],
     open: open?.by_route[route],
     ended: today?.by_route[route] ?? {},
   }));
+  // Within a rank they keep their order: figures that change move nothing.
+  return found.sort((one, other) => rank(one) - rank(other));
 }
 
-function row({ route, isIntakePaused, isKnown, pause, open, ended }) {
+const rank = ({ open, ended }) => (under(open) ? 0 : done(ended) ? 1 : 2);
+
+function row({ route, isKnown, pause, open, ended }) {
   const what = pause ? "resume" : "pause";
   return el(
     "li",
@@ -72,7 +76,7 @@ function row({ route, isIntakePaused, isKnown, pause, open, ended }) {
         "button",
         {
           type: "button",
-          class: "quiet small",
+          class: "small",
           "data-what": what,
           "data-route": route,
           "aria-label": `${pause ? "Resume" : "Pause"} route ${route}`,
@@ -82,8 +86,7 @@ function row({ route, isIntakePaused, isKnown, pause, open, ended }) {
     el(
       "p",
       { class: "did" },
-      (pause || isIntakePaused) && el("b", { class: "paused" }, pause ? "Paused" : "Waits: all is paused"),
-      (pause || isIntakePaused) && " · ",
+      pause && [el("b", { class: "paused" }, "Paused"), " · "],
       [under(open), done(ended)].filter(Boolean).join(" · ") || "nothing today",
     ),
   );
@@ -108,5 +111,5 @@ function words({ routes, paused }) {
   if (!paused) {
     return "Whether it is paused is not known right now.";
   }
-  return paused.intake ? "Files that come wait until it is resumed." : "Files are handed to Batch as they come.";
+  return paused.intake ? "All is paused: files wait until it is resumed." : "Files are handed to Batch as they come.";
 }

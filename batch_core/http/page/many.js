@@ -20,8 +20,12 @@ let counting = null;
 export async function manyAtOnce(filter) {
   const choices = choicesOf(filter);
   const choice = byId("many-what");
-  choice.replaceChildren(...choices.map(({ words }, at) => el("option", { value: at }, words)));
-  show(byId("many-which"), which(filter));
+  // Nothing is chosen for somebody: only where there is one thing to do, it is that.
+  choice.replaceChildren(
+    ...(choices.length > 1 ? [el("option", { value: "" }, "Choose…")] : []),
+    ...choices.map(({ words }, at) => el("option", { value: at }, words)),
+  );
+  show(byId("many-which"), which(filter, (filter.state ?? "").split(",").filter(Boolean)));
   const count = () => countOf(choices[choice.value], filter);
   choice.addEventListener("change", count);
   count();
@@ -47,17 +51,25 @@ async function countOf(choice, filter) {
   const { signal } = (counting = new AbortController());
   const yes = byId("many-yes");
   const problem = byId("many").querySelector(".problem");
+  const isCancel = choice?.action === "cancel";
   yes.disabled = true;
-  yes.textContent = choice.action === "cancel" ? "Cancel them" : "Try them again";
-  byId("many").classList.toggle("danger", choice.action === "cancel");
-  byId("many-count").textContent = "Counting…";
+  yes.textContent = choice ? (isCancel ? "Cancel them" : "Try them again") : "Go on";
+  byId("many").classList.toggle("danger", isCancel);
+  byId("many-count").textContent = choice ? "Counting…" : "";
   show(problem);
+  if (!choice) {
+    return;
+  }
   try {
     const { count, is_all: isAll } = await post("selections", { ...request(choice, filter), dry_run: true }, signal);
     const words = `${times(count, "task")}${isAll ? "" : " or more"}`;
-    byId("many-count").textContent = count || !isAll ? words : "There is no such task.";
-    yes.disabled = !count && isAll;
-    yes.textContent = choice.action === "cancel" ? `Cancel ${words}` : `Try ${words} again`;
+    const isSome = count > 0 || !isAll;
+    const leftOut = isCancel ? "those that are being cancelled" : "those that were tried again";
+    byId("many-count").textContent = `${isSome ? words : "No task"}; ${leftOut} already are left out.`;
+    yes.disabled = !isSome;
+    if (isSome) {
+      yes.textContent = isCancel ? `Cancel ${words}` : `Try ${words} again`;
+    }
   } catch (error) {
     if (!signal.aborted) {
       byId("many-count").textContent = "";
@@ -66,9 +78,10 @@ async function countOf(choice, filter) {
   }
 }
 
-/** Return in words which tasks a filter fits. */
-export function which({ day, route, prefix }) {
+/** Return in words which tasks a filter fits, and of which states if they are to be said. */
+export function which({ day, route, prefix }, states = []) {
   const parts = [
+    states.length > 0 && `in the state ${states.map((state) => STATES[state] ?? state).join(" or ")}`,
     prefix && ["with a name that begins with ", name(prefix)],
     route && ["of route ", name(route)],
     day && `of ${day}`,

@@ -27,6 +27,8 @@ export class OutputView {
   #read = 0;
   #decoder = new TextDecoder();
   #isFinal = false;
+  /** What is shown does not begin where the output does. */
+  #isCut = false;
   /** There was nothing to read, and it does not ask again: another state of the task may have something. */
   hasGivenUp = false;
 
@@ -103,8 +105,10 @@ export class OutputView {
     this.#read = start + content.length;
     let added = this.#decoder.decode(isCut ? content.subarray(firstLetter(content)) : content, { stream: true });
     added = added.replace(CONTROL, "");
+    this.#isCut ||= isCut;
     if (added || isCut) {
       const all = text.textContent + added;
+      this.#isCut ||= all.length > MOST_SHOWN;
       text.textContent = all.length > MOST_SHOWN ? all.slice(-MOST_SHOWN) : all;
     }
     text.hidden = !text.textContent;
@@ -116,17 +120,14 @@ export class OutputView {
 
   #showStatus(size) {
     this.#parts.follow.hidden = this.#isFinal;
-    const isShort = size > this.#parts.text.textContent.length * 3 || size > MOST_SHOWN;
-    const amount = size
-      ? `${isShort ? "the end of " : ""}${bytes(size)}`
-      : this.#isFinal
-        ? "Nothing was printed."
-        : "Nothing printed yet.";
+    const part = this.#isCut ? `the last ${bytes(new Blob([this.#parts.text.textContent]).size)} of ` : "";
+    const amount = size ? `${part}${bytes(size)}` : this.#isFinal ? "Nothing was printed." : "Nothing printed yet.";
     this.#parts.status.textContent = this.#isFinal || !size ? amount : `${amount}, following`;
   }
 
   #begin() {
     this.#read = 0;
+    this.#isCut = false;
     this.#decoder = new TextDecoder();
     this.#parts.text.textContent = "";
     this.#parts.status.textContent = "It began again.";

@@ -1,10 +1,10 @@
 // The side panel: one task, where it is and why, what it printed and made, and its whole record.
 
 import { read, taskPath } from "./api.js";
-import { announce, byId, copy, el, localTime, name, show, since } from "./dom.js";
+import { announce, byId, copy, el, name, show, since } from "./dom.js";
 import { OutputView, showFiles } from "./outputs.js";
 import { Poller } from "./polling.js";
-import { bytes, FINAL, phase, sentence, shortNode, tone, took, why } from "./words.js";
+import { bytes, clock, FINAL, phase, sentence, tone, took, whyAtLength } from "./words.js";
 
 const TABS = ["stdout", "stderr", "files", "record"];
 const NARROW = matchMedia("(max-width: 940px)");
@@ -15,6 +15,8 @@ export class Panel {
   #id = null;
   #poller = null;
   #tab = null;
+  /** Whether somebody has chosen the tab: then it stays. */
+  #isChosen = false;
   #view = null;
   #hooks;
 
@@ -26,8 +28,12 @@ export class Panel {
     byId("panel-cancel").addEventListener("click", () => hooks.act("cancel", this.task));
     byId("panel-retry").addEventListener("click", () => hooks.act("retry", this.task));
     for (const tab of TABS) {
-      byId(`tab-${tab}`).addEventListener("click", () => this.#choose(tab));
+      byId(`tab-${tab}`).addEventListener("click", () => this.#pick(tab));
     }
+    byId("panel-facts").addEventListener("click", ({ target }) => {
+      const button = target.closest("[data-copies]");
+      button && copy(button.dataset.copies, button);
+    });
     byId("panel-tabs").addEventListener("keydown", (event) => this.#move(event));
     NARROW.addEventListener("change", () => this.#cover());
   }
@@ -87,6 +93,7 @@ export class Panel {
     this.#poller?.stop();
     this.#view?.stop();
     this.#id = this.task = this.#poller = this.#view = this.#tab = null;
+    this.#isChosen = false;
   }
 
   async #refresh(signal) {
@@ -98,8 +105,25 @@ export class Panel {
   }
 
   #polled(poller) {
-    if (poller === this.#poller) {
+    if (poller !== this.#poller) {
+      return;
+    }
+    // A host that is just starting says 404, too, but not why.
+    if (poller.failure?.status === 404 && poller.failure.hasReason) {
+      poller.stop();
+      this.#sayMissing();
+    } else {
       show(byId("panel-problem"), poller.failure ? `Not up to date: ${sentence(poller.failure.message)}` : null);
+    }
+  }
+
+  #sayMissing() {
+    const words = this.task
+      ? "There is no such task any more: its record has been deleted."
+      : "There is no task with this id. The address may be cut off, or the record has been deleted.";
+    show(byId("panel-problem"), words);
+    if (!this.task) {
+      show(byId("panel-title"), "No such task");
     }
   }
 
@@ -111,7 +135,7 @@ export class Panel {
       byId("panel-state"),
       el("i", { class: `dot ${tone(task)}`, "aria-hidden": "true" }),
       el("b", {}, phase(task)),
-      el("bdi", {}, why(task)),
+      el("bdi", {}, whyAtLength(task)),
     );
     show(byId("panel-facts"), facts(task, this.#hooks.open));
     show(byId("panel-record"), record(task));
@@ -119,15 +143,27 @@ export class Panel {
     byId("panel-cancel").hidden = isFinal;
     byId("panel-cancel").disabled = Boolean(task.cancel_requested_at);
     byId("panel-retry").hidden = !isFinal;
+    byId("panel-retry").classList.toggle("main", ["failed", "output_lost"].includes(task.state) && !task.retried_as);
     byId("panel-body").hidden = false;
     if (before && before.state !== task.state) {
       announce(`${task.blob}: ${phase(task)}`);
     }
-    if (!before) {
+    if (!before || this.#hasBetter(before, task)) {
       this.#choose(firstTab(task));
     } else if (before.state !== task.state && (this.#tab === "files" || this.#view?.hasGivenUp)) {
       this.#fill();
     }
+  }
+
+  /** Another state may have something else to look at: nobody is torn away from what they chose, or are reading. */
+  #hasBetter(before, task) {
+    const isIdle = !this.#isChosen && !byId("panel-tab").contains(document.activeElement);
+    return isIdle && before.state !== task.state && firstTab(task) !== this.#tab;
+  }
+
+  #pick(tab, hasFocus) {
+    this.#isChosen = true;
+    this.#choose(tab, hasFocus);
   }
 
   #choose(tab, hasFocus = false) {
@@ -166,7 +202,7 @@ export class Panel {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (step) {
       event.preventDefault();
-      this.#choose(TABS[(TABS.indexOf(this.#tab) + step + TABS.length) % TABS.length], true);
+      this.#pick(TABS[(TABS.indexOf(this.#tab) + step + TABS.length) % TABS.length], true);
     }
   }
 }
@@ -184,12 +220,23 @@ function facts(task, open) {
   const node = task.node_id ?? task.live?.node_id;
   const rows = [
     ["Recorded", el("span", {}, since(task.recorded_at), ` ago, by ${detector(task)}`)],
-    started ? ["Started", el("span", {}, localTime(started), ran(task, started))] : null,
-    ["Route", el("span", {}, task.route ?? "none", `; the file has ${bytes(task.blob_size)}`)],
+    started ? ["Started", el("span", {}, clock(started), ran(task, started))] : null,
+    ["Route", task.route ?? "none"],
+    ["Size", bytes(task.blob_size)],
     ["Attempt", attempts(task, open)],
-    node ? ["Node", el("span", { class: "mono", title: node }, shortNode(node))] : null,
+    node ? ["Node", copied(node)] : null,
   ];
   return rows.filter(Boolean).flatMap(([term, what]) => [el("dt", {}, term), el("dd", {}, what)]);
+}
+
+/** Return a text that is wanted elsewhere, with a button that copies it. */
+function copied(text) {
+  const button = el(
+    "button",
+    { type: "button", class: "link", "data-copies": text, "aria-label": `Copy ${text}` },
+    "Copy",
+  );
+  return el("span", {}, el("span", { class: "mono" }, text), " ", button);
 }
 
 function detector(task) {

@@ -1,7 +1,7 @@
 // Pools as a picture: each box a node, each square in it a task slot.
 
 import { byId, el, name, show } from "./dom.js";
-import { number, sentence, shortNode, times } from "./words.js";
+import { number, sentence, times } from "./words.js";
 
 /** A node with more slots than this is drawn as one bar. */
 const MOST_SQUARES = 16;
@@ -29,15 +29,39 @@ const LEGEND = {
   leaving: "leaving",
 };
 
-export function showPools(pools) {
+export function showPools({ pools, routes_problem: problem }) {
+  if (problem && !pools?.length) {
+    show(
+      byId("pools"),
+      el("p", { class: "dim" }, "Which pools there are is not known while the routes cannot be read."),
+    );
+    return;
+  }
   if (!pools) {
     show(byId("pools"), el("p", { class: "dim" }, "Batch has not answered: what its pools do is not known right now."));
     return;
   }
+  const focused = document.activeElement.closest?.(".node")?.dataset.id;
   const seen = new Set();
   const drawn = pools.map((pool) => drawnPool(pool, seen));
   const empty = el("p", { class: "dim" }, "No pool is described: see BATCH_POOL_ID in docs/settings.md.");
   show(byId("pools"), drawn.length ? drawn : empty, seen.size ? legend(seen) : null);
+  if (focused !== undefined && !document.activeElement.closest?.(".node")) {
+    [...byId("pools").querySelectorAll(".node")].find((node) => node.dataset.id === focused)?.focus();
+  }
+}
+
+/** The arrow keys go from node to node: Tab stops at a pool's first alone. */
+export function makePools() {
+  byId("pools").addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    const node = event.target.closest(".node");
+    if (node && step) {
+      event.preventDefault();
+      const all = [...node.parentElement.querySelectorAll(".node")];
+      all[Math.max(0, Math.min(all.length - 1, all.indexOf(node) + step))].focus();
+    }
+  });
 }
 
 function drawnPool(pool, seen) {
@@ -84,6 +108,7 @@ function nodes(pool, seen) {
     seen.add("starting");
   }
   const more = pool.nodes - drawn.length;
+  [...drawn, ...coming].forEach((node, at) => node.setAttribute("tabindex", at ? "-1" : "0"));
   const all = [...drawn, ...coming, more > 0 ? el("li", { class: "dim" }, `and ${number(more)} more`) : null];
   return drawn.length || awaited ? el("ul", { class: "nodes" }, all) : null;
 }
@@ -100,28 +125,23 @@ function drawnNode(node, perNode, seen) {
   const words = description(node, kind, isClosed, perNode);
   return el(
     "li",
-    { class: `node ${shownAs}`, title: `${node.id} ${words}` },
-    el("span", { class: "unseen" }, `${shortNode(node.id)} ${words}`),
+    { class: `node ${shownAs}`, "data-id": node.id },
+    el("span", { class: "tip" }, el("bdi", { class: "mono" }, node.id), ` ${words}`),
     squares(node.slots, perNode),
   );
 }
 
 function awaitedNode(perNode) {
   const words = "A node that is asked for and has not come yet";
-  return el(
-    "li",
-    { class: "node starting", title: words },
-    el("span", { class: "unseen" }, words),
-    squares(0, perNode),
-  );
+  return el("li", { class: "node starting", "data-id": "" }, el("span", { class: "tip" }, words), squares(0, perNode));
 }
 
 function description(node, kind, isClosed, perNode) {
   const spot = node.is_dedicated ? "" : "(Spot) ";
-  const taken =
-    kind === "able" || node.slots
-      ? `, ${node.slots} of ${times(perNode, "slot")} taken by ${times(node.tasks, "task")}`
-      : "";
+  const idle = kind === "able" ? ", nothing runs on it" : "";
+  const taken = node.slots
+    ? `, ${node.slots} of ${times(perNode, "slot")} taken by ${times(node.tasks, "task")}`
+    : idle;
   return `${spot}${isClosed ? "is closed to new tasks" : KINDS[kind].words} (${node.state})${taken}`;
 }
 

@@ -7,6 +7,8 @@ import { Poller } from "./polling.js";
 import { STATES, times } from "./words.js";
 
 const DOING = { cancel: "Cancelling", retry: "Trying again" };
+/** How long it is said that one has been carried out. */
+const SAID = 30_000;
 const DONE = { cancel: "cancelled", retry: "tried again" };
 
 export class Selections {
@@ -20,8 +22,7 @@ export class Selections {
     byId("selections").addEventListener("click", ({ target }) => {
       const button = target.closest("button");
       if (button) {
-        this.#shown.delete(button.dataset.id);
-        this.#show();
+        this.#close((one) => one.selection_id === button.dataset.id);
       }
     });
   }
@@ -32,13 +33,39 @@ export class Selections {
     this.#poller.poke();
   }
 
-  /** Show one until it is closed. */
+  /** Show one until it is closed, something else is done, or a while after it was carried out. */
   add(selection) {
+    this.tidy();
     this.#note(selection);
     this.#show();
     if (!selection.finished_at) {
       this.look();
     }
+  }
+
+  /** Close what has been carried out: who does something else has seen it. */
+  tidy() {
+    this.#close((one) => one.finished_at);
+  }
+
+  #close(isOver) {
+    for (const [id, one] of this.#shown) {
+      if (isOver(one)) {
+        this.#shown.delete(id);
+      }
+    }
+    this.#show();
+  }
+
+  #closeLater(id) {
+    setTimeout(() => {
+      // Nobody loses the focus by this.
+      if (byId("selections").contains(document.activeElement)) {
+        this.#closeLater(id);
+      } else {
+        this.#close((one) => one.selection_id === id);
+      }
+    }, SAID);
   }
 
   async #refresh(signal) {
@@ -58,6 +85,7 @@ export class Selections {
     this.#shown.set(selection.selection_id, selection);
     if (selection.finished_at && !before?.finished_at) {
       announce(`${times(selection.done, "task")} ${DONE[selection.action]}`);
+      this.#closeLater(selection.selection_id);
       this.#finished();
     }
   }

@@ -2,7 +2,7 @@
 
 import { read, taskPath } from "./api.js";
 import { announce, byId, el, name, show, since } from "./dom.js";
-import { now, phase, STATES, times, tone, took, why } from "./words.js";
+import { FINAL, phase, STATES, times, today, tone, took, why, whyAtLength } from "./words.js";
 
 const PAGE = 50;
 /** What the API gives at once at most. */
@@ -79,6 +79,11 @@ export class Tasks {
     }
   }
 
+  /** Put the focus on the first row, if there is one. */
+  focusFirst() {
+    byId("rows").querySelector("button.open")?.focus();
+  }
+
   /** Put the focus on a task's row, or on the search where it has none. */
   focus(id) {
     (this.#rows.get(id)?.button ?? byId("search")).focus();
@@ -152,12 +157,12 @@ export class Tasks {
           "div",
           { class: "file" },
           dot(task),
-          el("div", {}, el("span", { class: "slot" }), attempt(task), reason(task)),
+          el("div", {}, el("span", { class: "slot" }), marks(task), reason(task)),
         ),
       ),
       el(
         "td",
-        { class: "wide" },
+        { class: "wide route", title: task.route },
         task.route === "settings" || !task.route ? el("span", { class: "dim" }, task.route ?? "–") : task.route,
       ),
       el("td", { class: "right" }, since(task.recorded_at)),
@@ -219,7 +224,7 @@ async function oneTask(id, signal) {
 
 /** Return what a filter says, without what it leaves open. */
 function wanted({ state, route, day }, prefix) {
-  const all = { state, route, prefix, day: day && new Date(now()).toISOString().slice(0, 10) };
+  const all = { state, route, prefix, day: day && today() };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value));
 }
 
@@ -231,8 +236,12 @@ function dot(task) {
   return el("i", { class: `dot ${tone(task)}`, "aria-hidden": "true" });
 }
 
-function attempt(task) {
-  return task.attempt > 1 ? el("span", { class: "attempt" }, `attempt ${task.attempt}`) : null;
+/** Which attempt it is, and whether another one came after it. */
+function marks(task) {
+  return [
+    task.attempt > 1 && el("span", { class: "attempt" }, `attempt ${task.attempt}`),
+    FINAL.has(task.state) && task.retried_as && el("span", { class: "attempt" }, "tried again"),
+  ];
 }
 
 function reason(task) {
@@ -243,7 +252,7 @@ function reason(task) {
     { class: `why ${tone(task)}` },
     el("span", { class: "phase" }, phase(task)),
     joint,
-    el("bdi", {}, words),
+    el("bdi", { title: whyAtLength(task) || null }, words),
   );
 }
 

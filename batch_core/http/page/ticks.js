@@ -20,30 +20,33 @@ export function showTicks(ticks) {
     { class: "dim" },
     ticks ? "No timer has run yet: the first does within a minute of the app's start." : "Not known right now.",
   );
-  show(byId("ticks"), rows.length ? el("ul", { class: "ticks" }, rows) : empty);
+  const hint = el("p", { class: "dim small" }, "A run that finds nothing to do is noted every five minutes only.");
+  show(byId("ticks"), rows.length ? [el("ul", { class: "ticks" }, rows), hint] : empty);
 }
 
 function row(title, tick) {
   const isLate = now() - Date.parse(tick.at) > LATE;
+  const done = counted(tick.did ?? {});
   const ago = el(
     "span",
     { class: isLate ? "ago late" : "ago" },
+    isLate ? "last noted " : done.length ? "did something " : "was idle ",
     since(tick.at),
     " ago",
-    isLate && " – is it still running?",
+    isLate && ": is it still running?",
   );
-  return el("li", {}, el("b", {}, title), ago, el("span", { class: "did" }, did(tick)));
+  return el("li", {}, el("b", {}, title), ago, el("span", { class: "did" }, did(tick, done)));
 }
 
-function did(tick) {
-  const done = Object.entries(tick.did ?? {}).flatMap(([what, count]) => counted(what, count));
+function did(tick, done) {
   const words = done.length ? done.join(", ") : "nothing to do";
   return `${words}${tick.is_complete === false ? ", not done yet" : ""} · took ${duration(tick.seconds)}`;
 }
 
-function counted(what, count) {
-  if (count && typeof count === "object") {
-    return Object.entries(count).flatMap(([kind, some]) => counted(kind, some));
-  }
-  return [`${typeof count === "number" ? number(count) : count} ${what.replaceAll("_", " ")}`];
+function counted(figures) {
+  return Object.entries(figures).flatMap(([what, count]) =>
+    count && typeof count === "object"
+      ? counted(count)
+      : [`${typeof count === "number" ? number(count) : count} ${what.replaceAll("_", " ")}`],
+  );
 }

@@ -28,11 +28,26 @@ export function noteBatch(answers) {
   batchAnswers = answers;
 }
 
+/** Return a moment as the app's own sentences have it: in UTC, with its day unless that is today. */
+export function clock(moment) {
+  const [day, time] = new Date(moment).toISOString().slice(0, 19).split("T");
+  return `${day === today() ? "" : `${day} `}${time} UTC`;
+}
+
+/** Return the day that it is, in UTC. */
+export const today = () => new Date(now()).toISOString().slice(0, 10);
+
+/** Return a moment of this machine's clock by the service's. */
+export const theirTime = (moment) => moment + skew;
+
 export const now = () => Date.now() + skew;
 
 export const number = (value) => value.toLocaleString("en");
 
 export function duration(seconds) {
+  if (seconds > 0 && seconds < 0.05) {
+    return "<\u00a00.1\u00a0s";
+  }
   if (seconds < 10 && seconds % 1) {
     return `${seconds.toFixed(1)} s`;
   }
@@ -50,9 +65,9 @@ export function duration(seconds) {
 /** Return how long ago a moment was, in whole seconds and more. */
 export const age = (moment) => duration(Math.max(0, Math.floor((now() - Date.parse(moment)) / 1000)));
 
-/** Return how long something took, or null where it has not begun or not ended. */
+/** Return how long something took, or null where it has not begun or not ended. What ran took some time. */
 export function took(begin, end) {
-  return begin && end ? duration(Math.max(0, Math.round(Date.parse(end) - Date.parse(begin)) / 1000)) : null;
+  return begin && end ? duration(Math.max(1, Date.parse(end) - Date.parse(begin)) / 1000) : null;
 }
 
 export function bytes(size) {
@@ -88,6 +103,11 @@ export function tone(task) {
 export function why(task) {
   const rest = because(task).replace(/^it (is )?/, "");
   return rest.replace(phase(task) === "Waiting" ? /^waits (?=for )/ : new RegExp(`^${phase(task)} (?=on )`, "i"), "");
+}
+
+/** Return why a task is where it is with the whole id of its node, for where there is room. */
+export function whyAtLength(task) {
+  return task.state === "submitted" && task.live?.state === "running" ? `on node ${task.live.node_id}` : why(task);
 }
 
 function because(task) {
