@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 _GROUPS: Final = {
-    "Look": ("list", "show", "logs", "get", "pools", "summary", "watch"),
+    "Look": ("list", "show", "logs", "get", "pools", "summary", "watch", "pauses"),
     "Act": ("drop", "submit", "cancel", "retry", "pause", "resume"),
-    "Keep": ("doctor", "setup", "teardown", "tidy", "sweep", "routes", "completion"),
+    "Maintain": ("doctor", "setup", "teardown", "tidy", "sweep", "routes", "completion"),
 }
 _EXAMPLES: Final = {
     "drop --wait recipe.txt": "drop a file, wait for its task, print what it printed",

@@ -33,6 +33,7 @@ COMMANDS: Final[dict[str, Callable[..., int]]] = {
     "pools": glance.pools,
     "summary": glance.summary,
     "watch": glance.watch,
+    "pauses": pausing.pauses,
     "drop": drop,
     "submit": acting.submit,
     "cancel": acting.cancel,

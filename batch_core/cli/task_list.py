@@ -9,9 +9,9 @@ from typing import Annotated, Any, Final
 from cyclopts import Parameter
 
 from batch_core.cli.ages import age
+from batch_core.cli.columns import Table
 from batch_core.cli.filters import Filters, option
 from batch_core.cli.session import DEFAULTS, Options, Session, run
-from batch_core.cli.terminal import Table
 from batch_core.http.task_lists import MAX_LIMIT, task_page_reply
 from batch_core.listing import TaskPage, TaskQuery, list_tasks
 
@@ -75,7 +75,14 @@ async def _list(session: Session, query: TaskQuery, *, is_all: bool) -> int:
 
 def table_of(rows: list[list[str]]) -> Table:
     """Return the table of `row_of`'s rows."""
-    return Table(columns=["STATE", "AGE", "TASK", "FILE", "WHY"], rows=rows, whole=frozenset({"STATE", "AGE", "TASK"}))
+    return Table(
+        columns=["STATE", "AGE", "TASK", "FILE", "WHY"],
+        rows=rows,
+        whole=frozenset({"STATE", "AGE"}),
+        # A part of an id is nobody's id; the file's name finds the task as well.
+        whole_or_left_out=frozenset({"TASK"}),
+        middle=frozenset({"FILE"}),
+    )
 
 
 def row_of(task: Mapping[str, Any], now: datetime) -> list[str]:
