@@ -112,8 +112,8 @@ def _report(session: Session, submission: Submission) -> int:
         terminal.document({**about, "is_new": submission.is_new})
     else:
         terminal.line(record.task_id)
-        known = "" if submission.is_new else ", as it was already"
-        terminal.say(f"{in_line(record.blob)} is {record.state}{known}" + _why(record))
+        verb = "is" if submission.is_new else "already has a task:"
+        terminal.say(f"{in_line(record.blob)} {verb} {record.state}" + _why(record))
     return 1 if record.state is TaskState.REJECTED else 0
 
 

@@ -126,6 +126,27 @@ async def test_ctrl_c_ends_what_follows_without_a_traceback(app, started):
     await app.batch.terminate_task(record.job_id, record.task_id)
 
 
+@pytest.mark.parametrize("names", [["a.txt"], ["a.txt", "b.txt"]])
+async def test_ctrl_c_while_tasks_are_awaited_says_that_they_run_on_and_how_to_follow_them(
+    app, started, tmp_path, names
+):
+    for name in names:
+        (tmp_path / name).write_text("text\n")
+    process = await started("drop", "--wait", *names)
+    said = [await process.stderr.readline() for _ in names]
+    # What is waited for.
+    await process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    _, err = await process.communicate()
+    *_, advice, _, last = err.decode().splitlines()
+    assert (process.returncode, last) == (130, "stopped by Ctrl-C")
+    if len(names) == 1:
+        identity = said[0].decode().rpartition(" ")[2].strip()
+        assert advice.startswith(f"the task runs on: `batchdrop logs -f {identity}` follows it")
+    else:
+        assert advice.startswith("the tasks run on: `batchdrop list` shows them")
+
+
 async def test_a_reader_that_stops_reading_sees_no_traceback(app, started, tmp_path):
     record = await submitted(with_command(app, "/bin/bash -c 'yes | head -c 3000000'"))
     await collected(app, record.task_id)
