@@ -47,7 +47,12 @@ def drop(
         batchdrop drop --wait recipe.txt
         batchdrop drop --prefix letters/ inbox more.txt
     """
-    planned = plan(paths, prefix)
+    try:
+        planned = plan(paths, prefix)
+    except NotDropped as exc:
+        # Nothing was asked of a service: the arguments are wrong.
+        Terminal(is_json=options.json).say(str(exc))
+        return 2
     return run(options, partial(drop_files, planned=planned, is_awaited=wait))
 
 

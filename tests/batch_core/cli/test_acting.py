@@ -100,7 +100,7 @@ async def test_a_file_of_any_name_is_dropped_found_and_submitted(app, batchdrop,
 async def test_what_cannot_be_dropped_is_reported_and_nothing_is(app, batchdrop, tmp_path):
     (tmp_path / "a.txt").touch()
     done = await batchdrop("drop", "a.txt", "nosuch.txt")
-    assert (done.code, done.out, done.err) == (1, b"", "cannot drop nosuch.txt: there is no such file\n")
+    assert (done.code, done.out, done.err) == (2, b"", "cannot drop nosuch.txt: there is no such file\n")
     assert [
         blob async for blob in app.clients.blobs.get_container_client(app.settings.input_container).list_blobs()
     ] == []
