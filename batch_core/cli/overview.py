@@ -11,7 +11,7 @@ _GROUPS: Final = {
 }
 _EXAMPLES: Final = {
     "drop --wait recipe.txt": "drop a file, wait for its task, print what it printed",
-    "list --state failed": "what failed, the newest first",
+    "list --state failed": "what failed, of the newest files first",
     "logs -f recipe.txt": "follow what a file's newest task prints",
     "doctor": "what is wrong, and what to do",
 }

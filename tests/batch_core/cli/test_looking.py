@@ -2,11 +2,13 @@
 
 import json
 import re
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from batch_core.cli import task_list, timers
+from batch_core.cli.times_said import day_said, duration_said
 from batch_core.pausing import pause
 from tests.batch_core.steps import cancel_all, collected, dropped, submitted, with_command
 from tests.hostile_names import LISTED
@@ -35,6 +37,9 @@ async def test_a_list_has_the_newest_first_and_takes_the_filters_of_the_http_api
         ("--route", "nosuch"): set(),
         ("--day", "2020-01-01"): set(),
         ("--waiting", "PT1S"): set(),
+        ("--waiting", "1s"): set(),
+        ("--day", "today"): {first.task_id, second.task_id},
+        ("--day", "yesterday"): set(),
     }.items():
         done = await batchdrop("list", "--json", *filters)
         assert (done.code, {one["task_id"] for one in done.documents}) == (0, expected), filters
@@ -45,13 +50,49 @@ async def test_nothing_listed_is_said_and_is_no_failure(app, batchdrop):
     assert (done.code, done.out, done.err) == (0, b"", "no such task\n")
 
 
+async def test_a_route_that_does_not_exist_is_named_where_nothing_is_found(app, batchdrop, tmp_path):
+    (tmp_path / "routes.toml").write_text('[[routes]]\nname = "strict"\nmatch = "*.odd"\ncommand = "/bin/true"\n')
+    routes = {"ROUTES_FILE": str(tmp_path / "routes.toml")}
+    done = await batchdrop("list", "--route", "strct", **routes)
+    assert (done.code, done.err) == (0, "no such task; there is no route 'strct': did you mean strict?\n")
+    assert (await batchdrop("list", "--route", "strict", **routes)).err == "no such task\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "iso"),
+    [
+        ("10m", "PT10M"),
+        ("10 min", "PT10M"),
+        ("2h", "PT2H"),
+        ("1d", "P1D"),
+        ("30s", "PT30S"),
+        ("PT5M", "PT5M"),
+        ("1w", "1w"),
+    ],
+)
+def test_durations_are_short_or_iso(text, iso):
+    assert duration_said(text) == iso
+
+
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [("today", "2026-12-01"), ("yesterday", "2026-11-30"), ("2026-11-30", "2026-11-30"), ("", "")],
+)
+def test_days_are_named_or_dates(text, day):
+    assert day_said(text, date(2026, 12, 1)) == day
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["--state", "done"], "--state is 'done': it must be one of queued,"),
         (["--limit", "0"], "--limit is '0': it must be a whole number from 1 to 200"),
-        (["--waiting", "soon"], "--waiting is 'soon': it must be an ISO 8601 duration"),
+        (
+            ["--waiting", "soon"],
+            "--waiting is 'soon': it must be a duration such as 10m, 2h or 1d, or one of ISO 8601 such as PT10M",
+        ),
         (["--state", "failed", "--waiting", "PT1M"], "--waiting goes with the states queued and submitted"),
+        (["--day", "tomorrow"], "--day is 'tomorrow': it must be a day such as 2026-11-30, or today or yesterday"),
         (["--colour"], "unrecognized arguments: --colour"),
         (["a.txt"], "unrecognized arguments: a.txt"),
     ],

@@ -120,7 +120,10 @@ async def test_a_service_that_is_away_for_a_while_is_waited_for(app, batchdrop, 
         (["cancel", "--state", "failed"], "only queued and submitted tasks can be cancelled"),
         (["retry", "--state", "submitted"], "queued and submitted tasks have not ended"),
         (["retry", "--state", "broken"], "--state is 'broken': it must be one of queued"),
-        (["retry", "--state", "failed", "--day", "today"], "--day is 'today': it must be a day such as 2026-11-30"),
+        (
+            ["retry", "--state", "failed", "--day", "tomorrow"],
+            "--day is 'tomorrow': it must be a day such as 2026-11-30",
+        ),
     ],
 )
 async def test_what_does_not_say_which_tasks_are_meant_is_refused(batchdrop, arguments, problem):
