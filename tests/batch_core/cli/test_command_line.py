@@ -92,7 +92,7 @@ async def test_setup_makes_what_is_missing_and_can_be_repeated(run, environment,
         [f"pool {names[3]}", "created"],
     ]
     code, output, _ = await run(["setup"], environment, tmp_path)
-    assert (code, output.count("is there")) == (0, 4)
+    assert (code, output.count(": exists")) == (0, 4)
 
 
 async def test_the_pool_is_made_as_the_settings_say(run, environment, tmp_path):
@@ -257,7 +257,7 @@ async def test_a_dry_run_of_setup_only_says(run, environment, tmp_path):
     assert (code, output.count(": would be created")) == (0, 4)
     await run(["setup"], environment, tmp_path)
     code, output, _ = await run(["setup", "--dry-run"], environment, tmp_path)
-    assert (code, output.count(": is there")) == (0, 4)
+    assert (code, output.count(": exists")) == (0, 4)
 
 
 async def test_what_is_slow_says_what_it_waits_for(run, environment, batch_endpoint, tmp_path, monkeypatch):

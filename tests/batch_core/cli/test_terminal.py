@@ -98,6 +98,19 @@ async def test_no_color_and_what_is_no_terminal_get_no_colours(app, on_terminal,
     assert (ESCAPE in done.text + done.err, done.code) == (False, int(command == ["doctor"]))
 
 
+@pytest.mark.parametrize("no_color", ["", "1"])
+async def test_a_long_name_leaves_state_age_and_why_whatever_is_said_of_colours(app, on_terminal, no_color):
+    bad = with_command(app, "/bin/false")
+    await collected(bad, (await submitted(bad, f"letters/{'very-' * 40}long.txt")).task_id)
+    code, text = await on_terminal("list", COLUMNS="80", NO_COLOR=no_color)
+    head, row, *_ = re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines()
+    assert (code, head.split()) == (0, ["STATE", "AGE", "FILE", "WHY"])
+    assert row.startswith("failed ")
+    assert row.endswith("the command ended with exit code 1")
+    assert len(row) <= 80
+    assert "there is no room for TASK: " in text
+
+
 async def test_watch_draws_until_ctrl_c_which_is_how_it_is_meant_to_end(app, on_terminal):
     await submitted(with_command(app, "/bin/true"), "watched.txt")
     code, text = await on_terminal("watch", "--interval", "0.2", until="watched.txt")
@@ -164,7 +177,7 @@ async def test_files_are_dropped_and_saved_with_progress_on_a_terminal(app, on_t
     assert (code, "a [red].txt -> input-" in text) == (0, True)
     record = await collected(app, (await submitted(app, "b [red].txt")).task_id)
     code, text = await on_terminal("get", record.task_id, "saved")
-    assert (code, "saved/stdout.txt\r\n" in text, "2 file(s) saved in saved" in text) == (0, True, True)
+    assert (code, "saved/stdout.txt\r\n" in text, "2 files saved in saved" in text) == (0, True, True)
 
 
 async def test_a_wait_is_drawn_on_a_terminal_and_its_results_stay(app, on_terminal, tmp_path):
