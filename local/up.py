@@ -70,17 +70,23 @@ def _batchdrop() -> str:
 
 def _addresses(running: Stack) -> list[str]:
     settings = running.plan.settings
-    urls = {name: url for name, url in running.host.functions.items() if url}
-    rows = [("Dashboard", running.dashboard)]
-    rows += [("Functions", f"{running.host.url} ({running.plan.host})")]
-    rows += [("", f"{name}: {url}") for name, url in urls.items()]
-    rows += [("", f"{name} does not run: {reason}") for name, reason in running.host.not_running.items()]
+    rows = [("Dashboard", running.dashboard), ("Functions", _functions(running))]
     if storage := settings.storage_ports:
         rows.append(("Blob service", storage.blob_endpoint))
         rows.append(("Queue service", storage.queue_endpoint))
         rows.append(("Table service", storage.table_endpoint))
     rows.append(("Batch", settings.values.get("BATCH_ENDPOINT", "")))
     return [f"  {title:<14} {address}" for title, address in rows]
+
+
+def _functions(running: Stack) -> str:
+    """Say where the functions are, how many, and which of them do not run, and why."""
+    host = running.host
+    idle = "; ".join(f"{name}, {reason}" for name, reason in host.not_running.items())
+    verb = "does" if len(host.not_running) == 1 else "do"
+    trouble = f", {len(host.not_running)} {verb} not run: {idle}" if idle else ""
+    number = len(host.functions.keys() | host.not_running.keys())
+    return f"{host.url} ({running.plan.host}, {number} functions{trouble})"
 
 
 def _shown(path: Path) -> str:

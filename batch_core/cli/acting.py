@@ -55,8 +55,8 @@ def cancel(
 ) -> int:
     """Stop tasks; what they printed until then is kept.
 
-    Without ids, all tasks that the filters fit are meant; of these, --state is needed: queued, submitted or both. They
-    are counted first, and nothing is done without a yes.
+    Without ids, all tasks that match the filters are meant; of these, --state is needed: queued, submitted or both.
+    They are counted first, and nothing is done without a yes.
 
     For example:
         batchdrop cancel 20261127T082020-recipe-txt-42fb6f2cf3b1d15d
@@ -76,10 +76,10 @@ def retry(
     care: Care = CAREFUL,
     options: Options = DEFAULTS,
 ) -> int:
-    """Make new attempts at tasks that have ended, and print their ids.
+    """Retry tasks that have ended, and print the ids of the new attempts.
 
-    Without ids, all tasks that the filters fit are meant; of these, --state is needed, such as failed. They are counted
-    first, and nothing is done without a yes. To retry a task twice makes one attempt.
+    Without ids, all tasks that match the filters are meant; of these, --state is needed, such as failed. They are
+    counted first, and nothing is done without a yes. Retrying a task twice makes one attempt.
 
     For example:
         batchdrop retry 20261127T082020-recipe-txt-42fb6f2cf3b1d15d
@@ -112,8 +112,8 @@ def _report(session: Session, submission: Submission) -> int:
         terminal.document({**about, "is_new": submission.is_new})
     else:
         terminal.line(record.task_id)
-        known = "" if submission.is_new else ", as it was already"
-        terminal.say(f"{in_line(record.blob)} is {record.state}{known}" + _why(record))
+        verb = "is" if submission.is_new else "already has a task:"
+        terminal.say(f"{in_line(record.blob)} {verb} {record.state}" + _why(record))
     return 1 if record.state is TaskState.REJECTED else 0
 
 

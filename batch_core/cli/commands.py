@@ -1,6 +1,7 @@
 """Commands of a command line, and where those are that people look for in the wrong one."""
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import NoReturn, Protocol
 
 
@@ -24,4 +25,6 @@ def check_command(parser: Parser, arguments: Sequence[str], own: Sequence[str], 
         parser.error(f"the command comes first, its options after it: {parser.prog} COMMAND {first}")
     if program := elsewhere.get(first):
         parser.error(f"{first} is a command of {program}: {program} {first}")
-    parser.error(f"there is no command {first!r}: there are {', '.join(own[:-1])} and {own[-1]}")
+    near = get_close_matches(first, own, n=1, cutoff=0.7)
+    known = f"did you mean {near[0]}?" if near else f"there are {', '.join(own[:-1])} and {own[-1]}"
+    parser.error(f"there is no command {first!r}: {known}")

@@ -9,14 +9,13 @@ import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from batch_core.app import App
 from batch_core.cli.remedies import Finding, with_remedy
 from batch_core.errors import AppError, Missing
-from batch_core.http.health import check_health
+from batch_core.http.health import Check, check_health
 from batch_core.listing import TaskQuery, list_tasks
 from batch_core.pool_images import image_notes
 from batch_core.sdk.translation import translating
@@ -51,9 +50,17 @@ async def examine(app: App) -> list[Finding]:
     health, permissions, summary, source = await asyncio.gather(
         check_health(app), _permissions(app), summarize(app), _event_source(app)
     )
-    found = [Finding(name=check.name, is_ok=check.is_ok, detail=check.detail) for check in health]
+    found = [_of_health(app, check) for check in health]
     pools = await _pools(app, summary.pools or ())
     return [with_remedy(one) for one in [*found, *permissions, *pools, _timers(summary, app.now()), *source]]
+
+
+def _of_health(app: App, check: Check) -> Finding:
+    """Return what health has found; it knows right and wrong alone."""
+    if check.name == "pauses":
+        return Finding.note("paused", check.detail)
+    is_unknown = check.name == "clock" and all(clock.ahead(app.now()) is None for clock in app.clients.clocks)
+    return Finding(name=check.name, is_ok=None if is_unknown else check.is_ok, detail=check.detail)
 
 
 async def _permissions(app: App) -> list[Finding]:
@@ -105,7 +112,7 @@ async def _machine(app: App, pool_id: str, machine: PoolMachine) -> Finding:
         async with asyncio.timeout(_PATIENCE_SECONDS):
             notes = image_notes(machine, await app.images.all(), app.now())
     except (AppError, TimeoutError) as exc:
-        return Finding(name=name, is_ok=True, detail=f"{detail}; Batch does not say which images it supports: {exc}")
+        return Finding(name=name, is_ok=None, detail=f"{detail}; Batch does not say which images it supports: {exc}")
     is_ok = not any(note.is_trouble for note in notes)
     return Finding(name=name, is_ok=is_ok, detail="; ".join([detail, *(note.text for note in notes)]))
 
@@ -122,7 +129,7 @@ def _timers(summary: Summary, now: datetime) -> Finding:
     """Judge by what the timers noted last whether the app runs at all."""
     name = "functions"
     if summary.statistics is None:
-        return Finding(name=name, is_ok=False, detail="whether they run is not known: the table does not answer")
+        return Finding(name=name, is_ok=None, detail="whether they run is not known: the table does not answer")
     ticks = {name: datetime.fromisoformat(tick["at"]) for name, tick in summary.statistics.ticks.items()}
     if not ticks:
         return Finding(name=name, is_ok=False, detail="no timer has ever run")
@@ -141,7 +148,8 @@ async def _event_source(app: App) -> list[Finding]:
     by = Counter(record.detected_by for record in page.records)
     source = "LogsAndContainerScan" if app.settings.intake.is_scanned else "EventGrid"
     events, swept = by[DetectedBy.TRIGGER], by[DetectedBy.SWEEP]
+    if not events and swept < _FEW:
+        return [Finding(name="event source", is_ok=None, detail=f"{source}: too few files have come to judge by")]
     found = f"{events} of the newest files were found by the trigger, {swept} by the sweep"
-    finding = Finding(name="event source", is_ok=True, detail=f"{source}: {found}")
-    is_silent = swept >= _FEW and not events
-    return [replace(finding, is_ok=False, detail=f"{finding.detail}: no event comes")] if is_silent else [finding]
+    silence = "" if events else ": no event comes"
+    return [Finding(name="event source", is_ok=bool(events), detail=f"{source}: {found}{silence}")]

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 
 from batch_core.cli.diagnosis import examine, python_finding
-from batch_core.cli.escaping import in_line
 from batch_core.cli.origin import Origin
 from batch_core.cli.remedies import Finding, with_remedy
 from batch_core.cli.session import DEFAULTS, Options, Session, run
-from batch_core.cli.terminal import Terminal
+from batch_core.cli.terminal import Entry, Terminal
 from batch_core.errors import SettingsError
 
 
@@ -23,17 +22,26 @@ def doctor(*, options: Options = DEFAULTS) -> int:
     terminal = Terminal(is_json=options.json)
     python = python_finding()
     try:
-        accounts = Origin.of(options.settings).accounts()
+        origin = Origin.of(options.settings)
+    except SettingsError as exc:
+        _print(terminal, [python, *_wrong_settings(exc.problems)])
+        return 2
+    named = zip(("storage account", "batch account"), origin.accounts(), strict=True)
+    where = [Finding.note(name, account) for name, account in named]
+    try:
+        origin.settings()
         found = run(options, _examine, terminal)
     except SettingsError as exc:
-        wrong = [Finding(name="settings", is_ok=False, detail=problem) for problem in exc.problems]
-        _print(terminal, [python, *wrong[:-1], *map(with_remedy, wrong[-1:])])
+        wrong = [problem for problem in exc.problems if problem != origin.where]
+        _print(terminal, [python, *where, *_wrong_settings(wrong), Finding.note("settings", origin.where)])
         return 2
-    named = zip(("storage account", "batch account"), accounts, strict=True)
-    where = [Finding(name=name, is_ok=True, detail=account) for name, account in named]
     findings = [python, *where, *found]
     _print(terminal, findings)
-    return 0 if all(finding.is_ok for finding in findings) else 1
+    return 1 if any(finding.is_wrong for finding in findings) else 0
+
+
+def _wrong_settings(problems: Sequence[str]) -> list[Finding]:
+    return [with_remedy(Finding(name="settings", is_ok=False, detail=problem)) for problem in problems]
 
 
 async def _examine(session: Session) -> list[Finding]:
@@ -43,13 +51,30 @@ async def _examine(session: Session) -> list[Finding]:
 def _print(terminal: Terminal, findings: Sequence[Finding]) -> None:
     if terminal.is_json:
         checks = [{"name": one.name, "ok": one.is_ok, "detail": one.detail, "remedy": one.remedy} for one in findings]
-        terminal.document({"is_ok": all(one.is_ok for one in findings), "checks": checks})
+        terminal.document({"is_ok": not any(one.is_wrong for one in findings), "checks": checks})
         return
+    terminal.show(*_entries(findings))
+    terminal.say(_in_all(findings))
+
+
+def _entries(findings: Sequence[Finding]) -> list[Entry]:
+    """Return a line for each, and below the last that has it, what to do."""
+    marks = max(len(one.mark) for one in findings)
     widest = max(len(one.name) for one in findings)
-    for one in findings:
-        mark = "ok   " if one.is_ok else "WRONG"
-        terminal.line(f"{mark}  {in_line(one.name):<{widest}}  {in_line(one.detail)}")
-        if one.remedy:
-            terminal.line(f"{'':7}{'':<{widest}}  to do: {one.remedy}")
-    wrong = sum(not one.is_ok for one in findings)
-    terminal.say("all is well" if not wrong else f"{wrong} of {len(findings)} are wrong")
+    margin = marks + widest + 4
+    last = {one.remedy: number for number, one in enumerate(findings)}
+    entries: list[Entry] = []
+    for number, one in enumerate(findings):
+        entries.append(Entry(about=f"{one.mark:<{marks}}  {one.name}", text=one.detail, margin=margin))
+        if one.remedy and last[one.remedy] == number:
+            entries.append(Entry(about="", text=f"to do: {one.remedy}", margin=margin))
+    return entries
+
+
+def _in_all(findings: Sequence[Finding]) -> str:
+    wrong = sum(one.is_wrong for one in findings)
+    unknown = sum(one.is_unknown for one in findings)
+    if not wrong and not unknown:
+        return "all is well"
+    said = {0: "nothing is wrong", 1: "1 thing is wrong"}.get(wrong, f"{wrong} things are wrong")
+    return said + (f", {unknown} {'is' if unknown == 1 else 'are'} not known" if unknown else "")

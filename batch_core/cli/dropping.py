@@ -1,7 +1,7 @@
 """`batchdrop drop`: files of this machine become blobs of the input container, and so tasks."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -47,7 +47,12 @@ def drop(
         batchdrop drop --wait recipe.txt
         batchdrop drop --prefix letters/ inbox more.txt
     """
-    planned = plan(paths, prefix)
+    try:
+        planned = plan(paths, prefix)
+    except NotDropped as exc:
+        # Nothing was asked of a service: the arguments are wrong.
+        Terminal(is_json=options.json).say(str(exc))
+        return 2
     return run(options, partial(drop_files, planned=planned, is_awaited=wait))
 
 
@@ -82,7 +87,23 @@ async def drop_files(session: Session, planned: Sequence[Dropping], *, is_awaite
     if error is not None:
         raise error
     with_tasks = {one.task_id: one.version.name for one in dropped if one.why_no_task is None}
-    return await await_all(session, with_tasks) if is_awaited else 0
+    return await _awaited(session, with_tasks) if is_awaited else 0
+
+
+async def _awaited(session: Session, names: Mapping[str, str]) -> int:
+    try:
+        return await await_all(session, names)
+    except asyncio.CancelledError:
+        # By Ctrl-C, which ends this command and nothing else.
+        session.terminal.say(f"\n{_run_on(list(names))}")
+        raise
+
+
+def _run_on(task_ids: Sequence[str]) -> str:
+    if len(task_ids) == 1:
+        (one,) = task_ids
+        return f"the task runs on: `batchdrop logs -f {one}` follows it, `batchdrop cancel {one}` stops it"
+    return "the tasks run on: `batchdrop list` shows them, `batchdrop logs -f TASK_ID` follows one"
 
 
 def _report(terminal: Terminal, one: _Dropped, *, is_awaited: bool) -> None:
@@ -95,7 +116,8 @@ def _report(terminal: Terminal, one: _Dropped, *, is_awaited: bool) -> None:
     elif one.why_no_task:
         terminal.say(f"{name} -> {one.version.container}, no task of its own: {in_line(one.why_no_task)}")
     else:
-        terminal.say(f"{name} -> {one.version.container}")
+        # The result of a wait is what the command printed.
+        terminal.say(f"{name} -> {one.version.container}" + (f", task {one.task_id}" if is_awaited else ""))
         if not is_awaited:
             terminal.line(one.task_id)
 

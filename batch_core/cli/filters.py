@@ -2,13 +2,15 @@
 
 import re
 from dataclasses import asdict, dataclass
-from typing import Annotated
+from datetime import UTC, datetime
+from typing import Annotated, Final
 
 from cyclopts import Parameter
 
+from batch_core.cli.times_said import day_said, duration_said
 from batch_core.cli.usage import UsageError
 from batch_core.errors import InvalidRequest
-from batch_core.http.task_lists import ListRequest
+from batch_core.http.task_lists import DAY_RULE, ListRequest
 from batch_core.listing import TaskQuery
 
 
@@ -20,10 +22,10 @@ def option(words: str, metavar: str) -> Parameter:
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class Filters:
-    """Which tasks are meant: those that all of these fit."""
+    """Which tasks are meant: those that match all of these."""
 
     state: Annotated[str, option("Such as failed, or several: queued,submitted.", "STATES")] = ""
-    day: Annotated[str, option("When files were modified, in UTC, such as 2026-11-30.", "DAY")] = ""
+    day: Annotated[str, option("When files were modified, in UTC: 2026-11-30, today or yesterday.", "DAY")] = ""
     route: Annotated[str, option("The route that took the file.", "NAME")] = ""
     prefix: Annotated[str, option("How the file's name begins.", "TEXT")] = ""
 
@@ -35,14 +37,33 @@ class Filters:
     def query(self) -> TaskQuery:
         """Return what they ask for; raises `UsageError`, which names the options."""
         try:
-            return ListRequest.parse(asdict(self)).query
+            return ListRequest.parse(self._asked()).query
         except InvalidRequest as exc:
             raise UsageError(as_options(exc)) from exc
 
+    def _asked(self) -> dict[str, str]:
+        """Return them as the HTTP API takes them."""
+        said = asdict(self)
+        said["day"] = day_said(self.day, datetime.now(UTC).date())
+        if "waiting" in said:
+            said["waiting"] = duration_said(said["waiting"])
+        return said
+
 
 ALL = Filters()
+#: What the command line takes beside what the HTTP API does.
+_RULES: Final = {
+    DAY_RULE: f"{DAY_RULE}, or today or yesterday",
+    "an ISO 8601 duration such as PT10M": "a duration such as 10m, 2h or 1d, or one of ISO 8601 such as PT10M",
+}
 
 
 def as_options(error: InvalidRequest) -> str:
     """Return what is wrong with a request as what is wrong with a command: its words are options here."""
-    return "; ".join(re.sub(r"'(\w+)'", r"--\1", problem, count=1) for problem in error.problems)
+    return "; ".join(re.sub(r"'(\w+)'", r"--\1", _with_rules(problem), count=1) for problem in error.problems)
+
+
+def _with_rules(problem: str) -> str:
+    for rule, ours in _RULES.items():
+        problem = problem.replace(f"must be {rule}", f"must be {ours}")
+    return problem

@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from batch_core.app import App
+from batch_core.cli.counting import counted
 from batch_core.cli.escaping import in_line
 from batch_core.cli.finding import newest_task
 from batch_core.cli.saving import saved_as
@@ -76,7 +77,7 @@ async def _get(session: Session, name: str, folder: Path | None) -> int:
     if saved + problems == 0:
         terminal.say(f"task {record.task_id} has no output" + (f": {record.reason}" if record.reason else ""))
         return 1
-    terminal.say(f"{saved} file(s) saved in {place}" + (f", {problems} not" if problems else ""))
+    terminal.say(f"{counted(saved, 'file')} saved in {place}" + (f", {problems} not" if problems else ""))
     return 1 if problems else 0
 
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from batch_core.app import App
 from batch_core.cli import provision
+from batch_core.cli.counting import counted
 from batch_core.cli.provision import Resource
 from batch_core.errors import Missing
 from batch_core.sdk.translation import translating
@@ -99,4 +100,4 @@ async def _unless_missing[T](action: str, look: Callable[[], Awaitable[T]]) -> T
 def _counted(number: int, noun: str) -> str:
     if number >= MOST_COUNTED:
         return f"{MOST_COUNTED:,} {noun}s or more"
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return counted(number, noun)

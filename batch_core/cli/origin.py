@@ -1,10 +1,12 @@
 """Where a command's settings came from, and which accounts they lead to: said before anything is done."""
 
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import batch_core
 from batch_core.config.access_key import is_account_name
 from batch_core.config.accounts import BatchAccount, StorageConnection, read_batch_account, read_storage
 from batch_core.config.local_settings import EXAMPLE_SETTINGS, LOCAL_SETTINGS, LocalSettings
@@ -52,7 +54,7 @@ class Origin:
         try:
             return Settings.from_env(self.values)
         except SettingsError as exc:
-            raise SettingsError([*exc.problems, self._where]) from exc
+            raise SettingsError([*exc.problems, self.where]) from exc
 
     def accounts(self) -> list[str]:
         """Return a line on the Storage account and one on the Batch account, as far as the settings say."""
@@ -85,17 +87,24 @@ class Origin:
         return f"{name} of {self.file.file}"
 
     @property
-    def _where(self) -> str:
+    def where(self) -> str:
         """Say where the settings were looked for, and what to do."""
         if self.file:
             return f"they are read from {self.file.file} and the environment, which wins"
         if self.is_file_wanted:
             return (
-                f"there is no {LOCAL_SETTINGS} in {Path.cwd()}: copy {EXAMPLE_SETTINGS} to it,"
-                " pass --settings FILE, or set them in the environment; for the local stack that `make up` started:"
-                f" --settings {EXAMPLE_SETTINGS}"
+                f"there is no {LOCAL_SETTINGS} in {Path.cwd()}: pass --settings FILE, set them in the environment, or"
+                f" copy {_example()} to it; for the local stack that `make up` started: --settings {_example()}"
             )
         return "they are read from the environment alone, as --settings - says"
+
+
+def _example() -> str:
+    """Return the path of the example, which only a checkout has, from here; elsewhere, where it is."""
+    here, beside = Path(EXAMPLE_SETTINGS), Path(batch_core.__file__).parents[1] / EXAMPLE_SETTINGS
+    if here.is_file():
+        return str(here)
+    return shlex.quote(str(beside)) if beside.is_file() else f"CHECKOUT/{EXAMPLE_SETTINGS}"
 
 
 def _read(path: Path) -> LocalSettings | None:

@@ -1,16 +1,17 @@
 """What `batchdrop --help` prints: the commands by what they are for, and how one begins."""
 
 from collections.abc import Callable, Mapping
+from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 _GROUPS: Final = {
-    "Look": ("list", "show", "logs", "get", "pools", "summary", "watch"),
+    "Look": ("list", "show", "logs", "get", "pools", "summary", "watch", "pauses"),
     "Act": ("drop", "submit", "cancel", "retry", "pause", "resume"),
-    "Keep": ("doctor", "setup", "teardown", "tidy", "sweep", "routes", "completion"),
+    "Maintain": ("doctor", "setup", "teardown", "tidy", "sweep", "routes", "completion"),
 }
 _EXAMPLES: Final = {
     "drop --wait recipe.txt": "drop a file, wait for its task, print what it printed",
-    "list --state failed": "what failed, the newest first",
+    "list --state failed": "what failed, of the newest files first",
     "logs -f recipe.txt": "follow what a file's newest task prints",
     "doctor": "what is wrong, and what to do",
 }
@@ -27,10 +28,21 @@ def show(name: str, commands: Mapping[str, Callable[..., int]]) -> int:
     for example, purpose in _EXAMPLES.items():
         print(f"    {f'{name} {example}':<40} {purpose}")
     print(
-        f"\n{name} COMMAND --help explains a command and its options. Every command reads the settings of the app:\n"
+        f"\n{name} help COMMAND explains a command and its options, as does COMMAND --help;\n"
+        f"{name} --version says which version this is. Every command reads the settings of the app:\n"
         "local.settings.json of this folder, else --settings FILE; what is set in the environment wins. --json prints\n"
         "documents for programs. Exit codes: 0 done, 1 a task failed or something is wrong, 2 usage or settings."
     )
+    return 0
+
+
+def show_version(name: str) -> int:
+    """Print which version this is."""
+    try:
+        number = version("batchdrop")
+    except PackageNotFoundError:
+        number = "of a checkout that is not installed"
+    print(f"{name} {number}")
     return 0
 
 

@@ -26,7 +26,7 @@ type _Follow = Annotated[
 ]
 type _Stderr = Annotated[bool, Parameter(negative="", help="Standard error in place of output.", show_default=False)]
 _TAIL: Final = f"Begin with the last N lines, of at most the last {MOST_BYTES // 1024 // 1024} MiB."
-type _Tail = Annotated[int | None, Parameter(help=_TAIL, metavar="N")]
+type _Tail = Annotated[int | None, Parameter(name=["--tail", "-n"], help=_TAIL, metavar="N")]
 
 
 def logs(
@@ -44,7 +44,7 @@ def logs(
 
     For example:
         batchdrop logs -f recipe.txt
-        batchdrop logs --stderr --tail 20 recipe.txt
+        batchdrop logs --stderr -n 20 recipe.txt
 
     """
     if tail is not None and tail < 0:

@@ -185,7 +185,7 @@ def _pool(app: App, pool: Pool) -> Resource:
 def _made_pool(app: App, pool_id: str) -> Resource:
     return Resource(
         description=f"pool {pool_id}",
-        create=lambda: _never(f"creating pool {pool_id}", "it is there to be removed"),
+        create=lambda: _never(f"creating pool {pool_id}", "it exists already"),
         delete=lambda: delete_pool(app.clients.batch, pool_id),
     )
 

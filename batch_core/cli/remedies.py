@@ -7,12 +7,36 @@ from typing import Final
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing that was looked at: whether it is right, what was seen, and what to do if it is wrong."""
+    """One thing that was looked at: whether it is right, what was seen, and what to do if it is wrong.
+
+    `is_ok` is None of what is not judged: `is_note`, it is only named; else it is not known.
+    """
 
     name: str
-    is_ok: bool
+    is_ok: bool | None
     detail: str
     remedy: str | None = None
+    is_note: bool = False
+
+    @classmethod
+    def note(cls, name: str, detail: str) -> "Finding":
+        """Return what is named and not judged."""
+        return cls(name=name, is_ok=None, detail=detail, is_note=True)
+
+    @property
+    def is_wrong(self) -> bool:
+        return self.is_ok is False
+
+    @property
+    def is_unknown(self) -> bool:
+        return self.is_ok is None and not self.is_note
+
+    @property
+    def mark(self) -> str:
+        """The word for it in a list."""
+        if self.is_ok is None:
+            return "-" if self.is_note else "unknown"
+        return "ok" if self.is_ok else "WRONG"
 
 
 _STORAGE_ACCESS: Final = (
@@ -65,7 +89,7 @@ _REMEDIES: Final = (
 
 def with_remedy(finding: Finding) -> Finding:
     """Return the finding with what to do about it, if it is wrong and that is known."""
-    if finding.is_ok or finding.remedy:
+    if not finding.is_wrong or finding.remedy:
         return finding
     fitting = (
         remedy

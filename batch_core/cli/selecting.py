@@ -7,6 +7,7 @@ from typing import Annotated, Final
 
 from cyclopts import Parameter
 
+from batch_core.cli.counting import counted
 from batch_core.cli.escaping import in_line
 from batch_core.cli.filters import Filters, as_options
 from batch_core.cli.person import person
@@ -30,9 +31,9 @@ _DONE: Final = {Action.CANCEL: "cancelled", Action.RETRY: "retried"}
 class Care:
     """How careful a command on many tasks is."""
 
-    dry_run: Annotated[
-        bool, Parameter(negative="", help="Only count the tasks that the filters fit.", show_default=False)
-    ] = False
+    dry_run: Annotated[bool, Parameter(negative="", help="Only count the tasks that match.", show_default=False)] = (
+        False
+    )
     yes: Annotated[bool, Parameter(negative="", help="Do it to all of them without asking.", show_default=False)] = (
         False
     )
@@ -42,7 +43,7 @@ CAREFUL = Care()
 
 
 def select(action: Action, filters: Filters, care: Care, options: Options) -> int:
-    """Do it to all tasks that the filters fit, once somebody has said yes; raises `UsageError`."""
+    """Do it to all tasks that match the filters, once somebody has said yes; raises `UsageError`."""
     query = filters.query()
     wanted = Wanted(action=action, filter=query.wanted, day=query.day)
     try:
@@ -83,7 +84,7 @@ def _report_count(terminal: Terminal, number: int, *, is_all: bool) -> None:
 
 
 def _tasks(number: int, *, is_all: bool) -> str:
-    return f"{number} task{'' if number == 1 else 's'}{'' if is_all else ' or more'}"
+    return counted(number, "task") + ("" if is_all else " or more")
 
 
 async def _carry_out(session: Session, wanted: Wanted) -> int:

@@ -1,22 +1,23 @@
 """What the commands print: results on standard output, talk on standard error.
 
 Whatever is printed here is escaped here: no name and no message gives a terminal orders, and markup of rich is text.
-Colours and live views are for terminals whose user has not set NO_COLOR (https://no-color.org); elsewhere columns are
-padded and nothing is cut.
+On a terminal, views fit its width: columns are cut, lines wrap between words; elsewhere nothing is cut. Colours are for
+terminals whose user has not set NO_COLOR (https://no-color.org), which is about nothing else.
 """
 
 import codecs
 import os
 import sys
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol, TextIO
 
-from rich import table as rich_tables
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
+from batch_core.cli.columns import Table, lines_of
 from batch_core.cli.escaping import in_line, printable
 from batch_core.http.replies import Reply
 
@@ -27,19 +28,30 @@ _STYLES: Final = {
     "cancelled": "yellow",
     "submitted": "cyan",
 }
+#: The fewest cells that text is wrapped to.
+_LEAST: Final = 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Table:
-    """Rows of a view; `whole` columns, by their names, are never cut on a terminal that is too narrow."""
+class Entry:
+    """A line of a view that begins with what it is about; what is too long goes on below, beside that."""
 
-    columns: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    whole: frozenset[str] = frozenset()
+    about: str
+    text: str
+    margin: int = 12
+
+    def lines(self, width: int | None = None) -> list[str]:
+        """Return it in lines of a width; in one without a width, or where hardly anything would be in one."""
+        about, text = f"{in_line(self.about):<{self.margin}}", in_line(self.text)
+        if width is None or width - self.margin < _LEAST:
+            return [about + text]
+        wrapper = textwrap.TextWrapper(width=width, break_on_hyphens=False, break_long_words=False)
+        wrapper.initial_indent, wrapper.subsequent_indent = about, " " * self.margin
+        return wrapper.wrap(text) or [about.rstrip()]
 
 
 #: A part of a view: a line, or a table.
-type Block = str | Table
+type Block = str | Entry | Table
 
 
 class _Decoder(Protocol):
@@ -51,11 +63,12 @@ def _decoder() -> _Decoder:
 
 
 def _console(stream: TextIO) -> Console:
-    is_plain = not stream.isatty() or bool(os.environ.get("NO_COLOR"))
+    is_terminal = stream.isatty()
+    has_colours = is_terminal and not os.environ.get("NO_COLOR")
     return Console(
         file=stream,
-        force_terminal=stream.isatty() and not is_plain,
-        color_system=None if is_plain else "auto",
+        force_terminal=is_terminal,
+        color_system="auto" if has_colours else None,
         markup=False,
         highlight=False,
         emoji=False,
@@ -122,11 +135,13 @@ class Terminal:
     def show(self, *blocks: Block) -> None:
         """Print a view."""
         if self.is_live:
-            self.console.print(drawn(blocks))
+            console = self.console
+            console.print(drawn(blocks, console.width))
+            if left_out := _left_out(blocks, console.width):
+                self.say(f"there is no room for {left_out}: a wider terminal shows it, as does --json")
             return
         for block in blocks:
-            lines = [printable(block)] if isinstance(block, str) else _padded(block)
-            print(*lines, sep="\n", file=self._out, flush=True)
+            print(*_plain(block), sep="\n", file=self._out, flush=True)
 
     @contextmanager
     def waiting(self) -> Iterator["Waiting"]:
@@ -158,25 +173,48 @@ class Waiting:
             self.update(in_line(text))
 
 
-def drawn(blocks: Sequence[Block]) -> RenderableType:
-    """Return what draws the blocks on a terminal."""
-    return Group(*(Text(printable(block)) if isinstance(block, str) else _drawn_table(block) for block in blocks))
+def drawn(blocks: Sequence[Block], width: int) -> RenderableType:
+    """Return what draws the blocks on a terminal of a width."""
+    return Group(*(text for block in blocks for text in _drawn(block, width)))
 
 
-def _drawn_table(table: Table) -> rich_tables.Table:
-    found = rich_tables.Table(box=None, pad_edge=False, header_style="bold")
-    for number, name in enumerate(table.columns):
-        widest = max((len(row[number]) for row in table.rows), default=0) if name in table.whole else None
-        found.add_column(name, no_wrap=True, overflow="ellipsis", min_width=widest)
-    for row in table.rows:
-        found.add_row(*(Text(in_line(cell), style=_STYLES.get(cell, "")) for cell in row))
-    return found
+def _drawn(block: Block, width: int) -> list[Text]:
+    if isinstance(block, str):
+        return [Text(printable(block))]
+    if isinstance(block, Entry):
+        return [Text(line) for line in block.lines(width)]
+    head, *rows = lines_of(_escaped(block).fitted(width))
+    texts = [_row(head, "bold"), *map(_row, rows)]
+    for text in texts:
+        text.no_wrap, text.overflow = True, "ellipsis"
+    return texts
 
 
-def _padded(table: Table) -> list[str]:
-    rows = [list(table.columns), *([in_line(cell) for cell in row] for row in table.rows)]
-    widths = [max(len(row[number]) for row in rows) for number in range(len(table.columns))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+def _row(cells: Sequence[str], style: str = "") -> Text:
+    text = Text()
+    for cell in cells:
+        word = cell.rstrip()
+        text.append(word, style or _STYLES.get(word, "")).append(cell[len(word) :])
+    return text
+
+
+def _left_out(blocks: Sequence[Block], width: int) -> str:
+    """Return the columns that a terminal of this width has no room for."""
+    tables = [block for block in blocks if isinstance(block, Table)]
+    kept = {name for table in tables for name in _escaped(table).fitted(width).columns}
+    return ", ".join(name for table in tables for name in table.columns if name not in kept)
+
+
+def _plain(block: Block) -> list[str]:
+    if isinstance(block, str):
+        return [printable(block)]
+    if isinstance(block, Entry):
+        return block.lines()
+    return ["".join(cells) for cells in lines_of(_escaped(block))]
+
+
+def _escaped(table: Table) -> Table:
+    return replace(table, rows=[[in_line(cell) for cell in row] for row in table.rows])
 
 
 def _json_escape(char: str) -> str:

@@ -8,6 +8,7 @@ from cyclopts import Parameter
 
 from batch_core.app import App
 from batch_core.cli import provision
+from batch_core.cli.counting import counted
 from batch_core.cli.escaping import in_line
 from batch_core.cli.inventory import Found, take_inventory
 from batch_core.cli.progress import announcing
@@ -24,7 +25,7 @@ type _DryRun = Annotated[bool, Parameter(negative="", help="Only say what would 
 
 
 def setup(*, dry_run: _DryRun = False, options: Options = DEFAULTS) -> int:
-    """Make the containers, the table and the pool that are missing.
+    """Create the containers, the table and the pools that are missing.
 
     For example:
         batchdrop setup --dry-run
@@ -42,7 +43,7 @@ def teardown(
     yes: Annotated[bool, Parameter(negative="", help=_YES, show_default=False)] = False,
     options: Options = DEFAULTS,
 ) -> int:
-    """Count what there is, ask for each, and delete jobs, pool, containers and table.
+    """Count what exists, ask about each, and delete jobs, pools, containers and table.
 
     For example:
         batchdrop teardown --dry-run
@@ -108,7 +109,7 @@ async def set_up(session: Session) -> int:
     for resource in provision.resources(app):
         async with announcing(f"creating {resource.description}"):
             is_new = await provision.make(resource)
-        _report(terminal, resource.description, *(("created",) if is_new else ("exists", "is there")))
+        _report(terminal, resource.description, *("created" if is_new else "exists",))
     await list_all_days(app)
     for day in await app.table.unnoted_days():
         await app.table.note_day(day)
@@ -127,7 +128,7 @@ async def _would_set_up(session: Session) -> int:
     there = {found.resource.description for found in await _inventory(session.app)}
     for resource in provision.resources(session.app):
         is_there = resource.description in there
-        outcome = ("exists", "is there") if is_there else ("missing", "would be created")
+        outcome = ("exists",) if is_there else ("missing", "would be created")
         _report(session.terminal, resource.description, *outcome)
     return 0
 
@@ -139,7 +140,7 @@ async def _list_what_exists(session: Session) -> list[Found]:
             counted = {"contents": one.contents, "open_tasks": one.open_tasks}
             session.terminal.document({"resource": one.resource.description, "outcome": "exists", **counted})
         return found
-    for line in ["This is there to be deleted:", *(f"  {one}" for one in found)] if found else [_NOTHING]:
+    for line in ["This can be deleted:", *(f"  {one}" for one in found)] if found else [_NOTHING]:
         session.terminal.line(line)
     for pool_id in await provision.foreign_pools(session.app):
         session.terminal.line(f"Pool {pool_id} is left alone: setup has not made it.")
@@ -154,7 +155,7 @@ _NOTHING = "There is nothing to delete."
 
 
 async def _inventory(app: App) -> list[Found]:
-    async with announcing("looking at what is there"):
+    async with announcing("looking at what exists"):
         return await take_inventory(app)
 
 
@@ -169,7 +170,7 @@ async def _remove(session: Session, wanted: Sequence[Found]) -> int:
             async with announcing(f"deleting {resource.description}"):
                 was_there = await provision.remove(resource)
             _report(
-                session.terminal, resource.description, *(("deleted",) if was_there else ("missing", "was not there"))
+                session.terminal, resource.description, *(("deleted",) if was_there else ("missing", "did not exist"))
             )
     if not wanted and not session.terminal.is_json:
         session.terminal.line("Nothing was deleted.")
@@ -201,7 +202,7 @@ async def _would_sweep(session: Session, *, is_all: bool) -> int:
                     terminal.document({"blob": version.name, "task_id": task_id(version)})
                 else:
                     terminal.line(in_line(version.name))
-    terminal.say(f"{number} file(s) would be submitted")
+    terminal.say(f"{counted(number, 'file')} would be submitted")
     return 0
 
 

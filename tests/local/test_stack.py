@@ -71,7 +71,11 @@ async def test_up_names_every_address_brings_a_file_through_and_ends_with_a_proc
         assert "AccountKey" not in text
         (first,) = re.findall(r"http://\S+", text.partition("Ctrl-C ends it.")[2])[:1]
         assert first == f"http://127.0.0.1:{ports['host']}/api/dashboard"
-        assert "retry_task does not run: disabled by the app settings" in text
+        (functions,) = re.findall(r"^  Functions +(.*)$", text, re.MULTILINE)
+        idle = "1 does not run: retry_task, disabled by the app settings"
+        assert re.fullmatch(rf"http://127\.0\.0\.1:{ports['host']} \(embedded, \d+ functions, {idle}\)", functions)
+        # What is useful, and not an address for each function.
+        assert "/api/tasks" not in text
         await drop(tmp_path, file)
         await output_is(AppSettings.read(file), "dropped file.txt", b"hello from up\n")
         await the_first_step_is_taken_as_it_is_advised(text)

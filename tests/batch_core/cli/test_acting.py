@@ -25,7 +25,7 @@ async def test_a_file_is_submitted_once_unless_it_is_forced(app, batchdrop):
     first = await batchdrop("submit", "a.txt")
     assert (first.code, first.err) == (0, "a.txt is submitted\n")
     again = await batchdrop("submit", "a.txt")
-    assert (again.out, again.err) == (first.out, "a.txt is submitted, as it was already\n")
+    assert (again.out, again.err) == (first.out, "a.txt already has a task: submitted\n")
     forced = await batchdrop("submit", "a.txt", "--force", "--json")
     (document,) = forced.documents
     assert (document["attempt"], document["is_new"]) == (2, True)
@@ -100,7 +100,7 @@ async def test_a_file_of_any_name_is_dropped_found_and_submitted(app, batchdrop,
 async def test_what_cannot_be_dropped_is_reported_and_nothing_is(app, batchdrop, tmp_path):
     (tmp_path / "a.txt").touch()
     done = await batchdrop("drop", "a.txt", "nosuch.txt")
-    assert (done.code, done.out, done.err) == (1, b"", "cannot drop nosuch.txt: there is no such file\n")
+    assert (done.code, done.out, done.err) == (2, b"", "cannot drop nosuch.txt: there is no such file\n")
     assert [
         blob async for blob in app.clients.blobs.get_container_client(app.settings.input_container).list_blobs()
     ] == []
@@ -134,6 +134,9 @@ async def test_a_file_is_followed_to_its_end_and_what_it_printed_is_the_result(a
     await taken_and_collected(app, 1)
     done = await waiting
     assert (done.code, done.text) == (0, "hello\n")
+    # At once, for who cannot wait.
+    identity = done.err.splitlines()[-1].split()[1]
+    assert done.err.splitlines()[0] == f"a.txt -> {app.settings.input_container}, task {identity}"
     assert " succeeded, exit code 0" in done.err.splitlines()[-1]
 
 

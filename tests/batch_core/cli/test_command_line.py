@@ -92,7 +92,7 @@ async def test_setup_makes_what_is_missing_and_can_be_repeated(run, environment,
         [f"pool {names[3]}", "created"],
     ]
     code, output, _ = await run(["setup"], environment, tmp_path)
-    assert (code, output.count("is there")) == (0, 4)
+    assert (code, output.count(": exists")) == (0, 4)
 
 
 async def test_the_pool_is_made_as_the_settings_say(run, environment, tmp_path):
@@ -257,7 +257,7 @@ async def test_a_dry_run_of_setup_only_says(run, environment, tmp_path):
     assert (code, output.count(": would be created")) == (0, 4)
     await run(["setup"], environment, tmp_path)
     code, output, _ = await run(["setup", "--dry-run"], environment, tmp_path)
-    assert (code, output.count(": is there")) == (0, 4)
+    assert (code, output.count(": exists")) == (0, 4)
 
 
 async def test_what_is_slow_says_what_it_waits_for(run, environment, batch_endpoint, tmp_path, monkeypatch):
@@ -345,11 +345,15 @@ async def test_wrong_settings_are_listed_after_the_accounts_as_far_as_known(tmp_
 
 
 @pytest.mark.parametrize("command", ["setup", "teardown", "tidy"])
-async def test_who_has_no_settings_file_learns_where_it_was_looked_for(run, tmp_path, command):
+async def test_who_has_no_settings_file_learns_where_it_was_looked_for_and_what_to_copy(run, tmp_path, command):
+    example = Path.cwd() / "local.settings.json.example"
     code, output, complaints = await run([command], {}, tmp_path)
     assert (code, output) == (2, "")
-    assert f"\n  there is no local.settings.json in {tmp_path}: copy local.settings.json.example to it," in complaints
-    assert "--settings FILE" in complaints
+    assert f"\n  there is no local.settings.json in {tmp_path}: pass --settings FILE, set them" in complaints
+    assert complaints.endswith(
+        f"copy {example} to it; for the local stack that `make up` started: --settings {example}\n"
+    )
+    assert example.is_file()
 
 
 async def test_incomplete_settings_say_first_where_they_lead_and_whence_they_are(run, environment, tmp_path):
@@ -419,3 +423,12 @@ async def test_in_a_checkout_without_settings_those_of_the_local_stack_count(run
     # One setting of one's own, and nothing of the example is mixed with it.
     code, _, complaints = await run(["tidy", "--dry-run"], {"BATCH_POOL_ID": "mine"}, tmp_path)
     assert (code, "DATA_STORAGE is not set" in complaints) == (2, True)
+
+
+async def test_settings_of_a_deployment_which_hold_keys_are_not_committed_by_mistake():
+    checkout = Path(__file__).parents[3]
+    if not (checkout / ".git").exists():
+        pytest.skip("this is no git checkout")
+    command = ["git", "check-ignore", "production.settings.json", "local.settings.json.example"]
+    ignored = await asyncio.create_subprocess_exec(*command, cwd=checkout, stdout=asyncio.subprocess.PIPE)
+    assert (await ignored.communicate())[0] == b"production.settings.json\n"

@@ -6,6 +6,7 @@ import pytest
 
 from batch_core.cli.diagnosis import python_finding
 from batch_core.cli.remedies import Finding, with_remedy
+from batch_core.pausing import pause
 from batch_core.state.record import DetectedBy
 from batch_core.submit import submit
 from tests.batch_core.steps import dropped, with_command
@@ -20,7 +21,10 @@ async def test_a_stack_that_works_is_well_but_for_the_functions_that_nobody_runs
     done = await batchdrop("doctor", "--json")
     checks = found(done)
     assert done.code == 1
-    assert [name for name, check in checks.items() if not check["ok"]] == ["functions"]
+    assert [name for name, check in checks.items() if check["ok"] is False] == ["functions"]
+    assert {name for name, check in checks.items() if check["ok"] is None} == {
+        *("storage account", "batch account", "event source")
+    }
     assert checks["functions"]["remedy"].startswith("start the app: `make up` on this machine")
     pool = app.settings.pool.id
     expected = {"python", "settings", "input container", "output container", "table", "batch", "pool", "clock"}
@@ -29,8 +33,17 @@ async def test_a_stack_that_works_is_well_but_for_the_functions_that_nobody_runs
     assert checks.keys() == expected
     await app.statistics.note_tick("collect_outputs", {"at": app.now().isoformat(), "did": {}})
     done = await batchdrop("doctor")
-    assert (done.code, done.err) == (0, "all is well\n")
-    assert all(line.startswith("ok ") for line in done.lines)
+    assert (done.code, done.err) == (0, "nothing is wrong, 1 is not known\n")
+    marks = {line[9:].split("  ")[0]: line.split()[0] for line in done.lines}
+    assert {name for name, mark in marks.items() if mark != "ok"} == {
+        "storage account",
+        "batch account",
+        "event source",
+    }
+    assert marks["storage account"] == "-"
+    assert marks["event source"] == "unknown"
+    await submit(with_command(app, "/bin/true"), [await dropped(app, "a.txt")], detected_by=DetectedBy.TRIGGER)
+    assert (await batchdrop("doctor")).err == "all is well\n"
 
 
 async def test_nothing_is_changed_by_it(app, batchdrop):
@@ -60,9 +73,34 @@ async def test_a_service_out_of_reach_is_named(app, batchdrop):
     assert checks["batch"]["remedy"].startswith("start the local stack (`make up`)")
 
 
+async def test_with_nothing_listening_the_same_is_said_to_do_once_and_no_clock_is_called_right(batchdrop):
+    service = "http://127.0.0.1:9/a"
+    endpoints = f"BlobEndpoint={service};QueueEndpoint={service};TableEndpoint={service};"
+    storage = f"DefaultEndpointsProtocol=http;AccountName=a;AccountKey=a2V5;{endpoints}"
+    done = await batchdrop("doctor", DATA_STORAGE=storage, BATCH_ENDPOINT="http://127.0.0.1:9")
+    assert done.code == 1
+    assert done.text.count("to do: ") == done.text.count("to do: start the local stack (`make up`)") == 1
+    marks = {line[9:].split("  ")[0]: line.split()[0] for line in done.lines}
+    assert (marks["clock"], marks["functions"], marks["table"]) == ("unknown", "unknown", "WRONG")
+    assert done.err.endswith(" things are wrong, 2 are not known\n")
+    checks = found(await batchdrop("doctor", "--json", DATA_STORAGE=storage, BATCH_ENDPOINT="http://127.0.0.1:9"))
+    assert checks["clock"] | {"ok": None} == checks["clock"]
+
+
+async def test_a_pause_is_shown_and_is_nothing_wrong(app, batchdrop):
+    await pause(app, None, "ann")
+    done = await batchdrop("doctor")
+    (line,) = [line for line in done.lines if line[9:].startswith("paused ")]
+    assert line.startswith("-    ")
+    assert "the intake has been paused by ann since " in line
+
+
 async def test_wrong_settings_are_listed_with_what_to_do(batchdrop):
     done = await batchdrop("doctor", POOL_NODE_COUNT="many")
     assert done.code == 2
+    # Where they came from is no problem.
+    assert done.lines[-1].startswith("-      settings         there is no local.settings.json in ")
+    assert (done.err, done.text.count("WRONG")) == ("1 thing is wrong\n", 1)
     assert [line for line in done.lines if line.startswith("WRONG") and "POOL_NODE_COUNT is 'many'" in line]
     assert "to do: correct them where they were read from" in done.text
 

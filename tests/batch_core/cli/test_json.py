@@ -70,7 +70,7 @@ async def test_tidy_and_sweep(app, batchdrop):
             await asyncio.sleep(0.2)
     assert done.documents == [{"blob": "missed.txt", "task_id": task_id(version)}]
     done = await batchdrop("sweep", "--dry-run", **young)
-    assert (done.text, done.err.splitlines()[-1]) == ("missed.txt\n", "1 file(s) would be submitted")
+    assert (done.text, done.err.splitlines()[-1]) == ("missed.txt\n", "1 file would be submitted")
     assert await app.table.recorded_among([task_id(version)]) == set()
     done = await batchdrop("sweep", "--json")
     assert done.documents == [{"listed": 1, "looked_up": 0, "submitted": 0, "is_complete": True}]

@@ -1,10 +1,14 @@
 """`batchdrop list`, `show`, `pools`, `summary` and `watch`."""
 
 import json
+import re
+from datetime import date
+from pathlib import Path
 
 import pytest
 
-from batch_core.cli import task_list
+from batch_core.cli import task_list, timers
+from batch_core.cli.times_said import day_said, duration_said
 from batch_core.pausing import pause
 from tests.batch_core.steps import cancel_all, collected, dropped, submitted, with_command
 from tests.hostile_names import LISTED
@@ -33,6 +37,9 @@ async def test_a_list_has_the_newest_first_and_takes_the_filters_of_the_http_api
         ("--route", "nosuch"): set(),
         ("--day", "2020-01-01"): set(),
         ("--waiting", "PT1S"): set(),
+        ("--waiting", "1s"): set(),
+        ("--day", "today"): {first.task_id, second.task_id},
+        ("--day", "yesterday"): set(),
     }.items():
         done = await batchdrop("list", "--json", *filters)
         assert (done.code, {one["task_id"] for one in done.documents}) == (0, expected), filters
@@ -43,13 +50,49 @@ async def test_nothing_listed_is_said_and_is_no_failure(app, batchdrop):
     assert (done.code, done.out, done.err) == (0, b"", "no such task\n")
 
 
+async def test_a_route_that_does_not_exist_is_named_where_nothing_is_found(app, batchdrop, tmp_path):
+    (tmp_path / "routes.toml").write_text('[[routes]]\nname = "strict"\nmatch = "*.odd"\ncommand = "/bin/true"\n')
+    routes = {"ROUTES_FILE": str(tmp_path / "routes.toml")}
+    done = await batchdrop("list", "--route", "strct", **routes)
+    assert (done.code, done.err) == (0, "no such task; there is no route 'strct': did you mean strict?\n")
+    assert (await batchdrop("list", "--route", "strict", **routes)).err == "no such task\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "iso"),
+    [
+        ("10m", "PT10M"),
+        ("10 min", "PT10M"),
+        ("2h", "PT2H"),
+        ("1d", "P1D"),
+        ("30s", "PT30S"),
+        ("PT5M", "PT5M"),
+        ("1w", "1w"),
+    ],
+)
+def test_durations_are_short_or_iso(text, iso):
+    assert duration_said(text) == iso
+
+
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [("today", "2026-12-01"), ("yesterday", "2026-11-30"), ("2026-11-30", "2026-11-30"), ("", "")],
+)
+def test_days_are_named_or_dates(text, day):
+    assert day_said(text, date(2026, 12, 1)) == day
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["--state", "done"], "--state is 'done': it must be one of queued,"),
         (["--limit", "0"], "--limit is '0': it must be a whole number from 1 to 200"),
-        (["--waiting", "soon"], "--waiting is 'soon': it must be an ISO 8601 duration"),
+        (
+            ["--waiting", "soon"],
+            "--waiting is 'soon': it must be a duration such as 10m, 2h or 1d, or one of ISO 8601 such as PT10M",
+        ),
         (["--state", "failed", "--waiting", "PT1M"], "--waiting goes with the states queued and submitted"),
+        (["--day", "tomorrow"], "--day is 'tomorrow': it must be a day such as 2026-11-30, or today or yesterday"),
         (["--colour"], "unrecognized arguments: --colour"),
         (["a.txt"], "unrecognized arguments: a.txt"),
     ],
@@ -179,19 +222,54 @@ async def test_what_is_paused_is_said(app, batchdrop):
     assert first.endswith(r", by Ann\x1b[31m")
 
 
-async def test_a_summary_without_any_answer_says_what_is_not_known(batchdrop):
+async def test_a_summary_without_any_answer_says_what_is_not_known_and_is_a_failure(batchdrop):
     nowhere = {"DATA_STORAGE": storage_nowhere(), "BATCH_ENDPOINT": "http://127.0.0.1:9"}
     done = await batchdrop("summary", **nowhere)
-    assert done.code == 0
-    assert done.lines[:2] == ["open        unknown: no answer in time", "today       unknown: no answer in time"]
-    assert "it is not known: " in done.lines[-1]
+    assert done.code == 1
+    unknown = "unknown: the table does not answer"
+    assert done.lines[:3] == [f"{about:<12}{unknown}" for about in ("paused", "open", "today")]
+    assert done.lines[-2].split()[1:] == ["-"] * 5
+    assert ": its state is unknown: looking at pool" in done.lines[-1]
+    assert "nothing listens on 127.0.0.1:9" in done.lines[-1]
+    assert "in time" not in done.text
+    assert (await batchdrop("summary", "--json", **nowhere)).code == 1
+
+
+@pytest.mark.parametrize("silent", [{"BATCH_ENDPOINT": "http://127.0.0.1:9"}, {"DATA_STORAGE": ""}])
+async def test_one_service_that_does_not_answer_makes_a_summary_a_failure(app, batchdrop, silent):
+    nowhere = {name: value or storage_nowhere() for name, value in silent.items()}
+    done = await batchdrop("summary", **nowhere)
+    assert (done.code, "unknown: " in done.text) == (1, True)
+    # Batch alone knows pools.
+    assert (await batchdrop("pools", **nowhere)).code == int("BATCH_ENDPOINT" in silent)
+
+
+async def test_timers_are_named_as_on_the_page_and_say_what_they_did_in_words(app, batchdrop):
+    at = app.now().isoformat()
+    done = {"handed_over_submitted": 2, "sent_back": 1}
+    await app.statistics.note_tick("reconcile_tasks", {"at": at, "did": done, "is_complete": False})
+    await app.statistics.note_tick("tidy_jobs", {"at": at, "did": {"deleted": 1}})
+    await app.statistics.note_tick("collect_outputs", {"at": at, "did": {}})
+    lines = [re.split("  +", line) for line in (await batchdrop("summary")).lines[-4:]]
+    assert lines[0] == ["TIMER", "LAST SEEN", "DID"]
+    assert {line[0]: line[2] for line in lines[1:]} == {
+        "Collect output": "nothing to do",
+        "Finish interrupted work": "2 handed to Batch, 1 put back into the queue, not done yet",
+        "Tidy jobs": "1 job deleted",
+    }
+
+
+def test_timers_have_the_names_of_the_page():
+    page = (Path(__file__).parents[3] / "batch_core/http/page/ticks.js").read_text()
+    named = dict(re.findall(r'^  (\w+): "([^"]+)",$', page, re.MULTILINE))
+    assert named == timers._TITLES
 
 
 async def test_services_that_do_not_answer_make_no_traceback(batchdrop, environment):
     nowhere = {"DATA_STORAGE": storage_nowhere(), "BATCH_ENDPOINT": "http://127.0.0.1:9"}
     for command in (["list"], ["show", "a.txt"], ["logs", "a.txt"], ["submit", "a.txt"], ["cancel", "a"], ["pools"]):
         done = await batchdrop(*command, **nowhere)
-        assert done.code == (0 if command == ["pools"] else 1), command
+        assert done.code == 1, command
         assert "Traceback" not in done.err
     done = await batchdrop("list", **nowhere)
     assert "nothing listens on 127.0.0.1:9: is the local stack up? `make up` starts it" in done.err
@@ -217,7 +295,7 @@ async def test_without_settings_every_command_says_how_to_reach_the_local_stack(
             code = main()
         out, err = capsys.readouterr()
         assert code == 2, command
-        assert "for the local stack that `make up` started: --settings local.settings.json.example" in out + err
+        assert "for the local stack that `make up` started: --settings " in out + err
 
 
 async def test_json_is_written_for_a_terminal_too(app, batchdrop):

@@ -120,7 +120,10 @@ async def test_a_service_that_is_away_for_a_while_is_waited_for(app, batchdrop, 
         (["cancel", "--state", "failed"], "only queued and submitted tasks can be cancelled"),
         (["retry", "--state", "submitted"], "queued and submitted tasks have not ended"),
         (["retry", "--state", "broken"], "--state is 'broken': it must be one of queued"),
-        (["retry", "--state", "failed", "--day", "today"], "--day is 'today': it must be a day such as 2026-11-30"),
+        (
+            ["retry", "--state", "failed", "--day", "tomorrow"],
+            "--day is 'tomorrow': it must be a day such as 2026-11-30",
+        ),
     ],
 )
 async def test_what_does_not_say_which_tasks_are_meant_is_refused(batchdrop, arguments, problem):
@@ -141,7 +144,8 @@ async def test_the_intake_is_paused_and_resumed(app, batchdrop):
     (document,) = (await batchdrop("pause", "--json")).documents
     assert (document["intake"]["asked_by"], document["routes"]) == (who, {})
     done = await batchdrop("resume")
-    assert (done.code, done.out, done.err) == (0, b"", "nothing is paused\n")
+    assert (done.code, done.text, done.err) == (0, "resumed: the intake\n", "")
+    assert (await batchdrop("resume")).text == "nothing was paused\n"
     assert (await batchdrop("resume", "--json")).documents == [{"intake": None, "routes": {}}]
 
 
@@ -156,3 +160,27 @@ async def test_a_route_is_paused_and_one_that_does_not_exist_is_not(app, batchdr
     assert (await batchdrop("resume", "settings")).code == 0
     # Once more changes nothing.
     assert (await batchdrop("resume", "settings")).code == 0
+
+
+async def test_pauses_are_listed_and_a_resume_says_what_goes_on_and_what_does_not(app, batchdrop):
+    none = await batchdrop("pauses")
+    assert (none.code, none.out, none.err) == (0, b"", "nothing is paused\n")
+    for route in ([], ["settings"]):
+        await batchdrop("pause", *route)
+    done = await batchdrop("pauses")
+    assert [line.partition(", since 20")[0] for line in done.lines] == [
+        "paused      the intake",
+        "paused      route settings",
+    ]
+    (document,) = (await batchdrop("pauses", "--json")).documents
+    assert (document["intake"]["asked_by"], document["routes"].keys()) == (getpass.getuser(), {"settings"})
+    assert (await batchdrop("resume")).text == "resumed: the intake; still paused: route settings\n"
+    assert (await batchdrop("resume")).text == "the intake was not paused; still paused: route settings\n"
+    await batchdrop("pause")
+    assert (await batchdrop("resume", "--all")).text == "resumed: the intake, route settings\n"
+    assert (await batchdrop("resume", "--all")).text == "nothing was paused\n"
+    wrong = await batchdrop("resume", "settings", "--all")
+    assert (wrong.code, wrong.err.splitlines()[-1]) == (
+        2,
+        "batchdrop: error: --all ends every pause: leave out 'settings'",
+    )

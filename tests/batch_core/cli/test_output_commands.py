@@ -43,7 +43,7 @@ async def test_what_a_task_printed_goes_to_standard_output_as_it_is(app, batchdr
 async def test_standard_error_and_the_last_lines_can_be_asked_for(app, batchdrop):
     await ended(app, LINES.replace("CODE", "0"))
     assert (await batchdrop("logs", "--stderr", "a.txt")).text == "bad 1\nbad 2\nbad 3\n"
-    assert (await batchdrop("logs", "--tail", "2", "a.txt")).text == "line 2\nline 3\n"
+    assert (await batchdrop("logs", "-n", "2", "a.txt")).text == "line 2\nline 3\n"
     assert (await batchdrop("logs", "--tail", "0", "a.txt")).text == ""
     wrong = await batchdrop("logs", "--tail=-1", "a.txt")
     assert (wrong.code, "--tail is -1: it must be a whole number, 0 or more" in wrong.err) == (2, True)
@@ -137,7 +137,7 @@ async def test_what_a_task_printed_and_made_is_saved_in_a_folder_over_older_file
     await collected(routed, record.task_id)
     everything = {"stdout.txt": b"said\n", "stderr.txt": b"", "files/a.csv": b"1\n", "files/deep/er/b.csv": b"2\n"}
     done = await batchdrop("get", "a.txt", "saved")
-    assert (done.code, done.err) == (0, "4 file(s) saved in saved\n")
+    assert (done.code, done.err) == (0, "4 files saved in saved\n")
     assert done.lines == [f"saved/{name}" for name in everything]
     assert tree(tmp_path / "saved") == everything
     (tmp_path / "saved/stdout.txt").write_text("old")

@@ -98,6 +98,19 @@ async def test_no_color_and_what_is_no_terminal_get_no_colours(app, on_terminal,
     assert (ESCAPE in done.text + done.err, done.code) == (False, int(command == ["doctor"]))
 
 
+@pytest.mark.parametrize("no_color", ["", "1"])
+async def test_a_long_name_leaves_state_age_and_why_whatever_is_said_of_colours(app, on_terminal, no_color):
+    bad = with_command(app, "/bin/false")
+    await collected(bad, (await submitted(bad, f"letters/{'very-' * 40}long.txt")).task_id)
+    code, text = await on_terminal("list", COLUMNS="80", NO_COLOR=no_color)
+    head, row, *_ = re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines()
+    assert (code, head.split()) == (0, ["STATE", "AGE", "FILE", "WHY"])
+    assert row.startswith("failed ")
+    assert row.endswith("the command ended with exit code 1")
+    assert len(row) <= 80
+    assert "there is no room for TASK: " in text
+
+
 async def test_watch_draws_until_ctrl_c_which_is_how_it_is_meant_to_end(app, on_terminal):
     await submitted(with_command(app, "/bin/true"), "watched.txt")
     code, text = await on_terminal("watch", "--interval", "0.2", until="watched.txt")
@@ -126,6 +139,27 @@ async def test_ctrl_c_ends_what_follows_without_a_traceback(app, started):
     await app.batch.terminate_task(record.job_id, record.task_id)
 
 
+@pytest.mark.parametrize("names", [["a.txt"], ["a.txt", "b.txt"]])
+async def test_ctrl_c_while_tasks_are_awaited_says_that_they_run_on_and_how_to_follow_them(
+    app, started, tmp_path, names
+):
+    for name in names:
+        (tmp_path / name).write_text("text\n")
+    process = await started("drop", "--wait", *names)
+    said = [await process.stderr.readline() for _ in names]
+    # What is waited for.
+    await process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    _, err = await process.communicate()
+    *_, advice, _, last = err.decode().splitlines()
+    assert (process.returncode, last) == (130, "stopped by Ctrl-C")
+    if len(names) == 1:
+        identity = said[0].decode().rpartition(" ")[2].strip()
+        assert advice.startswith(f"the task runs on: `batchdrop logs -f {identity}` follows it")
+    else:
+        assert advice.startswith("the tasks run on: `batchdrop list` shows them")
+
+
 async def test_a_reader_that_stops_reading_sees_no_traceback(app, started, tmp_path):
     record = await submitted(with_command(app, "/bin/bash -c 'yes | head -c 3000000'"))
     await collected(app, record.task_id)
@@ -143,7 +177,7 @@ async def test_files_are_dropped_and_saved_with_progress_on_a_terminal(app, on_t
     assert (code, "a [red].txt -> input-" in text) == (0, True)
     record = await collected(app, (await submitted(app, "b [red].txt")).task_id)
     code, text = await on_terminal("get", record.task_id, "saved")
-    assert (code, "saved/stdout.txt\r\n" in text, "2 file(s) saved in saved" in text) == (0, True, True)
+    assert (code, "saved/stdout.txt\r\n" in text, "2 files saved in saved" in text) == (0, True, True)
 
 
 async def test_a_wait_is_drawn_on_a_terminal_and_its_results_stay(app, on_terminal, tmp_path):
