@@ -24,15 +24,22 @@ def option(words: str, metavar: str) -> Parameter:
 class Filters:
     """Which tasks are meant: those that match all of these."""
 
-    state: Annotated[str, option("Such as failed, or several: queued,submitted.", "STATES")] = ""
-    day: Annotated[str, option("When files were modified, in UTC: 2026-11-30, today or yesterday.", "DAY")] = ""
-    route: Annotated[str, option("The route that took the file.", "NAME")] = ""
-    prefix: Annotated[str, option("How the file's name begins.", "TEXT")] = ""
+    state: Annotated[str | None, option("Such as failed, or several: queued,submitted.", "STATES")] = None
+    day: Annotated[str | None, option("When files were modified, in UTC: 2026-11-30, today or yesterday.", "DAY")] = (
+        None
+    )
+    route: Annotated[str | None, option("The route that took the file.", "NAME")] = None
+    prefix: Annotated[str | None, option("How the file's name begins.", "TEXT")] = None
 
     @property
     def are_given(self) -> bool:
         """Whether any of them is."""
-        return any(vars(self).values())
+        return any(value is not None for value in vars(self).values())
+
+    @property
+    def empty(self) -> list[str]:
+        """Those that are given and say nothing."""
+        return [name for name, value in vars(self).items() if value == ""]
 
     def query(self) -> TaskQuery:
         """Return what they ask for; raises `UsageError`, which names the options."""
@@ -43,8 +50,9 @@ class Filters:
 
     def _asked(self) -> dict[str, str]:
         """Return them as the HTTP API takes them."""
-        said = asdict(self)
-        said["day"] = day_said(self.day, datetime.now(UTC).date())
+        said = {name: value for name, value in asdict(self).items() if value is not None}
+        if self.day:
+            said["day"] = day_said(self.day, datetime.now(UTC).date())
         if "waiting" in said:
             said["waiting"] = duration_said(said["waiting"])
         return said

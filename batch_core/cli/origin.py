@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import batch_core
 from batch_core.config.access_key import is_account_name
@@ -16,6 +17,9 @@ from batch_core.config.service_url import url_problem
 from batch_core.config.settings import Settings
 from batch_core.config.storage_connection import account_of
 from batch_core.errors import SettingsError
+
+#: What the folder of a Functions app has.
+_HOST_FILE: Final = Path("host.json")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,19 +35,21 @@ class Origin:
     is_file_wanted: bool = True
 
     @classmethod
-    def of(cls, path: Path = LOCAL_SETTINGS) -> "Origin":
+    def of(cls, path: Path | None = None) -> "Origin":
         """Read a file, unless it is `-`, beside this process's environment; raise SettingsError.
 
-        The file of this folder need not exist; another that is named must. Without any settings, those of the example
-        count if this is a checkout: they lead to its local stack.
+        A file that is named must exist. Where none is, that of this folder counts, if there is one; without any
+        settings, those of the example if this is a checkout: they lead to its local stack.
         """
         environment = dict(os.environ)
-        file = None if path == Path("-") else _read(path)
-        if file is None and path == LOCAL_SETTINGS and not SETTING_NAMES & environment.keys():
-            file = _read(EXAMPLE_SETTINGS)
-        if file is None and path not in {LOCAL_SETTINGS, Path("-")}:
+        if path == Path("-"):
+            return cls(file=None, environment=environment, is_file_wanted=False)
+        file = _read(path or LOCAL_SETTINGS)
+        if file is None and path is not None:
             raise SettingsError([f"there is no file {path}"])
-        return cls(file=file, environment=environment, is_file_wanted=path != Path("-"))
+        if file is None and _HOST_FILE.exists() and not SETTING_NAMES & environment.keys():
+            file = _read(EXAMPLE_SETTINGS)
+        return cls(file=file, environment=environment)
 
     @property
     def values(self) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import sys
 
-from batch_core.cli.terminal import Terminal
+from batch_core.cli.escaping import printable
 from batch_core.errors import AppError
 
 
@@ -12,16 +12,16 @@ class NoAnswer(AppError):
 
 def can_be_asked() -> bool:
     """Return whether somebody is there to answer."""
-    return sys.stdin.isatty()
+    return sys.stdin is not None and sys.stdin.isatty()
 
 
-def is_wanted(question: str, terminal: Terminal, otherwise: str) -> bool:
+def is_wanted(question: str, otherwise: str) -> bool:
     """Ask; only a written yes counts. Raises `NoAnswer`, with what comes `otherwise`, where it is closed (Ctrl-D)."""
-    if terminal.is_json:
-        terminal.say(f"{question} [y/N]")
-        question = ""
+    # Not on standard output, which may go into a file.
+    sys.stderr.write(f"{printable(question)} [y/N] ")
+    sys.stderr.flush()
     try:
-        answer = input(f"{question} [y/N] " if question else "")
+        answer = input()
     except EOFError as exc:
         raise NoAnswer(f"\n{otherwise}: there was no answer.") from exc
     return answer.strip().lower() in {"y", "yes"}

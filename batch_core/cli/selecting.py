@@ -44,6 +44,9 @@ CAREFUL = Care()
 
 def select(action: Action, filters: Filters, care: Care, options: Options) -> int:
     """Do it to all tasks that match the filters, once somebody has said yes; raises `UsageError`."""
+    if empty := filters.empty:
+        # A script whose variable is not set has not meant all tasks.
+        raise UsageError(f"--{empty[0]} is empty: leave it out to mean all")
     query = filters.query()
     wanted = Wanted(action=action, filter=query.wanted, day=query.day)
     try:
@@ -66,7 +69,7 @@ def select(action: Action, filters: Filters, care: Care, options: Options) -> in
             " count only."
         )
         return 2
-    if not care.yes and not is_wanted(f"{_DOING[action]} {tasks}?", terminal, nothing):
+    if not care.yes and not is_wanted(f"{_DOING[action]} {tasks}?", nothing):
         terminal.say(f"{nothing}.")
         return 0
     return run(options, partial(_carry_out, wanted=wanted), terminal)
@@ -103,11 +106,13 @@ async def _further(session: Session, selection: Selection, waiting: Waiting) -> 
             selection = further
             if selection.finished_at is None:
                 waiting.show(f"{selection.done} {_DONE[selection.action]} so far; Ctrl-C leaves the rest to the app")
+        if selection.finished_at is None:
+            # Another process is at it.
+            await asyncio.sleep(POLL_SECONDS)
+            return await session.app.selections.get(selection.selection_id)
     except Unavailable as exc:
         waiting.show(f"{exc}; waiting...")
-    if selection.finished_at is None:
         await asyncio.sleep(POLL_SECONDS)
-        selection = await session.app.selections.get(selection.selection_id)
     return selection
 
 

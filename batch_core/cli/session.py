@@ -23,9 +23,9 @@ class Options:
     """The options that every command has."""
 
     # '-' is a value.
-    settings: Annotated[Path, Parameter(help=_FILE, metavar="FILE", allow_leading_hyphen=True, show_default=False)] = (
-        LOCAL_SETTINGS
-    )
+    settings: Annotated[
+        Path | None, Parameter(help=_FILE, metavar="FILE", allow_leading_hyphen=True, show_default=False)
+    ] = None
     json: Annotated[bool, Parameter(negative="", help=_JSON, show_default=False)] = False
 
 

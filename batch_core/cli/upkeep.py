@@ -60,7 +60,7 @@ def teardown(
             " Say --yes to delete all of it, or --dry-run to see it only."
         )
         return 2
-    wanted = found if yes else [one for one in found if is_wanted(f"Delete {one}?", terminal, "Nothing was deleted")]
+    wanted = found if yes else [one for one in found if is_wanted(f"Delete {one}?", "Nothing was deleted")]
     return run(options, partial(_remove, wanted=wanted), terminal)
 
 

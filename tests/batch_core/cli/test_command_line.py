@@ -3,7 +3,9 @@ import io
 import json
 import os
 import re
+import shlex
 import signal
+import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -200,8 +202,8 @@ async def test_a_dry_run_of_teardown_deletes_nothing_whatever_else_is_said(
 
 @pytest.mark.parametrize("answers", ["\n" * 5, "n\nno\nnope\nyeah\n \n"])
 async def test_no_is_the_default_of_every_question(run, environment, tmp_path, filled, answers):
-    code, output, _ = await run(["teardown"], environment, tmp_path, answers=answers)
-    assert (code, output.count("[y/N]")) == (0, 5)
+    code, output, complaints = await run(["teardown"], environment, tmp_path, answers=answers)
+    assert (code, complaints.count("[y/N]")) == (0, 5)
     assert output.endswith("Nothing was deleted.\n")
     assert await left(filled.app) == EVERYTHING
 
@@ -215,7 +217,7 @@ async def test_teardown_removes_what_is_answered_with_yes(run, environment, tmp_
 async def test_no_answer_deletes_nothing_not_even_what_was_answered_with_yes(run, environment, tmp_path, filled):
     code, _, complaints = await run(["teardown"], environment, tmp_path, answers="y\ny\n")
     assert code == 1
-    assert complaints.endswith("\n\nNothing was deleted: there was no answer.\n")
+    assert complaints.endswith("[y/N] \nNothing was deleted: there was no answer.\n")
     assert await left(filled.app) == EVERYTHING
 
 
@@ -235,7 +237,7 @@ async def test_ctrl_c_at_a_question_deletes_nothing_and_shows_no_traceback(envir
         heeding = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
         options = {"stdin": follower, "start_new_session": True, "preexec_fn": heeding}
         process = await started(["teardown"], environment, tmp_path, **options)
-        output = await process.stdout.readuntil(b"[y/N] ")
+        question = await process.stderr.readuntil(b"[y/N] ")
         ending = asyncio.create_task(process.stderr.readuntil(b"stopped by Ctrl-C\n"))
         while not ending.done():
             # One that comes between the prompt and the wait for an answer is only seen with the answer.
@@ -246,9 +248,9 @@ async def test_ctrl_c_at_a_question_deletes_nothing_and_shows_no_traceback(envir
     finally:
         os.close(leader)
         os.close(follower)
-    assert b"Delete job" in output
+    assert b"Delete job" in question
     assert process.returncode == 130
-    assert complaints.endswith(b")\n\nstopped by Ctrl-C\n")
+    assert complaints == b"\nstopped by Ctrl-C\n"
     assert await left(filled.app) == EVERYTHING
 
 
@@ -417,9 +419,18 @@ async def test_a_wrong_key_is_said_to_be_one(run, environment, tmp_path):
 
 
 async def test_in_a_checkout_without_settings_those_of_the_local_stack_count(run, storage_app, environment, tmp_path):
-    (tmp_path / "local.settings.json.example").write_text(json.dumps({"Values": environment}))
+    (tmp_path / "elsewhere").mkdir()
+    for folder in (tmp_path, tmp_path / "elsewhere"):
+        (folder / "local.settings.json.example").write_text(json.dumps({"Values": environment}))
+    (tmp_path / "host.json").write_text("{}")
     code, _, complaints = await run(["tidy", "--dry-run"], {}, tmp_path)
     assert (code, complaints.splitlines()[0].endswith("(DATA_STORAGE of local.settings.json.example)")) == (0, True)
+    # A folder with such a file alone is no checkout.
+    code, _, complaints = await run(["tidy", "--dry-run"], {}, tmp_path / "elsewhere")
+    assert (code, "DATA_STORAGE is not set" in complaints) == (2, True)
+    # What is named must exist.
+    code, _, complaints = await run(["list", "--settings", "local.settings.json"], {}, tmp_path)
+    assert (code, "there is no file local.settings.json" in complaints) == (2, True)
     # One setting of one's own, and nothing of the example is mixed with it.
     code, _, complaints = await run(["tidy", "--dry-run"], {"BATCH_POOL_ID": "mine"}, tmp_path)
     assert (code, "DATA_STORAGE is not set" in complaints) == (2, True)
@@ -432,3 +443,28 @@ async def test_settings_of_a_deployment_which_hold_keys_are_not_committed_by_mis
     command = ["git", "check-ignore", "production.settings.json", "local.settings.json.example"]
     ignored = await asyncio.create_subprocess_exec(*command, cwd=checkout, stdout=asyncio.subprocess.PIPE)
     assert (await ignored.communicate())[0] == b"production.settings.json\n"
+
+
+@pytest.mark.parametrize("closed", [">&-", "<&-", "2>&-", ">&- 2>&- <&-"])
+def test_a_closed_stream_is_no_fault(closed, tmp_path):
+    line = f"{shlex.quote(sys.executable)} -m batch_core --help {closed}"
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path.cwd())}
+    done = subprocess.run(["bash", "-c", line], cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, "Traceback" in done.stdout + done.stderr) == (0, False)
+
+
+def test_ctrl_c_before_the_command_begins_is_ctrl_c(monkeypatch, capsys):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("batch_core.cli.program.parse", interrupted)
+    assert main() == 130
+    assert capsys.readouterr().err == "\nstopped by Ctrl-C\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_where_results_cannot_be_written_is_said(tmp_path):
+    line = f"{shlex.quote(sys.executable)} -m batch_core --help > /dev/full"
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path.cwd())}
+    done = subprocess.run(["bash", "-c", line], cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.splitlines()[0]) == (1, "cannot go on: No space left on device")

@@ -25,10 +25,8 @@ def answer(monkeypatch):
     def give(text):
         monkeypatch.setattr(questions, "can_be_asked", lambda: True)
         monkeypatch.setattr(selecting, "can_be_asked", lambda: True)
-        monkeypatch.setattr("builtins.input", lambda question: asked.append(question) or text)
-        return asked
+        monkeypatch.setattr("builtins.input", lambda: text)
 
-    asked = []
     return give
 
 
@@ -43,10 +41,9 @@ async def test_all_that_fit_are_counted_then_asked_about_then_retried(app, batch
     counted = await batchdrop(*fitting, "--dry-run")
     assert (counted.code, counted.text, counted.err) == (0, "2 tasks\n", "")
     assert (await batchdrop(*fitting, "--dry-run", "--json")).documents == [{"count": 2, "is_all": True}]
-    asked = answer("no")
+    answer("no")
     refused = await batchdrop(*fitting)
-    assert (refused.code, refused.out, refused.err) == (0, b"", "Nothing was retried.\n")
-    assert asked == ["Retry 2 tasks? [y/N] "]
+    assert (refused.code, refused.out, refused.err) == (0, b"", "Retry 2 tasks? [y/N] Nothing was retried.\n")
     answer("y")
     done = await batchdrop(*fitting)
     assert (done.code, done.text) == (0, "2 tasks retried\n")
@@ -74,12 +71,13 @@ async def test_nobody_answers(app, batchdrop, answer, monkeypatch):
     await failed(app, "a")
     answer("")
 
-    def closed(_):
+    def closed():
         raise EOFError
 
     monkeypatch.setattr("builtins.input", closed)
     done = await batchdrop("retry", "--state", "failed")
-    assert (done.code, done.err) == (1, "\nNothing was retried: there was no answer.\n")
+    assert done.code == 1
+    assert done.err == "Retry 1 task? [y/N] \nNothing was retried: there was no answer.\n"
     assert len(await tasks_of(app)) == 1
 
 
@@ -108,6 +106,28 @@ async def test_a_service_that_is_away_for_a_while_is_waited_for(app, batchdrop, 
     assert done.err == "reading the table failed; waiting...\n"
 
 
+async def test_while_nothing_answers_it_waits_and_asks_again(app, batchdrop, monkeypatch):
+    """A table that is away when another process is at it, too."""
+    await failed(app, "a")
+    carried_out, calls = selecting.carried_out, []
+
+    async def away(*arguments):
+        calls.append(arguments)
+        if len(calls) < 3:
+            return
+        async for selection in carried_out(*arguments):
+            yield selection
+
+    async def gone(self, selection_id):
+        raise Unavailable("reading a selection")
+
+    monkeypatch.setattr(selecting, "carried_out", away)
+    monkeypatch.setattr(type(app.selections), "get", gone)
+    done = await batchdrop("retry", "--state", "failed", "--yes")
+    assert (done.code, done.text, len(calls)) == (0, "1 task retried\n", 3)
+    assert "reading a selection failed; waiting...\n" in done.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
@@ -119,6 +139,8 @@ async def test_a_service_that_is_away_for_a_while_is_waited_for(app, batchdrop, 
         (["cancel", "--route", "r"], "--state is missing: say which tasks are meant, such as queued,submitted"),
         (["cancel", "--state", "failed"], "only queued and submitted tasks can be cancelled"),
         (["retry", "--state", "submitted"], "queued and submitted tasks have not ended"),
+        (["retry", "--state", "failed", "--route", ""], "--route is empty: leave it out to mean all"),
+        (["cancel", "--state", "queued", "--prefix", ""], "--prefix is empty: leave it out to mean all"),
         (["retry", "--state", "broken"], "--state is 'broken': it must be one of queued"),
         (
             ["retry", "--state", "failed", "--day", "tomorrow"],
