@@ -423,12 +423,3 @@ async def test_in_a_checkout_without_settings_those_of_the_local_stack_count(run
     # One setting of one's own, and nothing of the example is mixed with it.
     code, _, complaints = await run(["tidy", "--dry-run"], {"BATCH_POOL_ID": "mine"}, tmp_path)
     assert (code, "DATA_STORAGE is not set" in complaints) == (2, True)
-
-
-async def test_settings_of_a_deployment_which_hold_keys_are_not_committed_by_mistake():
-    checkout = Path(__file__).parents[3]
-    if not (checkout / ".git").exists():
-        pytest.skip("this is no git checkout")
-    command = ["git", "check-ignore", "production.settings.json", "local.settings.json.example"]
-    ignored = await asyncio.create_subprocess_exec(*command, cwd=checkout, stdout=asyncio.subprocess.PIPE)
-    assert (await ignored.communicate())[0] == b"production.settings.json\n"
