@@ -11,7 +11,14 @@ import pytest
 CHECKOUT = Path(__file__).parents[1]
 #: Where the commands of Makefile and READMEs keep state, keys and settings.
 FOLDERS = [".venv", "node_modules", ".stack", ".batch-emulator", "certificates"]
-FILES = ["local.settings.json", "certificates/key.pem", "key.pem", "__azurite_db_blob__.json", "__blobstorage__/x"]
+FILES = [
+    "local.settings.json",
+    "production.settings.json",
+    "certificates/key.pem",
+    "key.pem",
+    "__azurite_db_blob__.json",
+    "__blobstorage__/x",
+]
 
 
 @pytest.mark.parametrize("name", [*(f"{folder}/file" for folder in FOLDERS if folder != ".venv"), *FILES])
@@ -24,7 +31,7 @@ def test_git_ignores_what_commands_make(name):
 
 def test_no_key_is_published():
     lines = set((CHECKOUT / ".funcignore").read_text().splitlines())
-    assert {".*", "certificates/", "*.pem", "local.settings.json"} <= lines
+    assert {".*", "certificates/", "*.pem", "local.settings.json", "*.settings.json"} <= lines
 
 
 def test_the_functions_load_without_what_is_not_published(tmp_path):

@@ -3,7 +3,7 @@
 import re
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from cyclopts import Parameter
 
@@ -19,12 +19,20 @@ def option(words: str, metavar: str) -> Parameter:
     return Parameter(help=words, metavar=metavar, show_default=False)
 
 
+#: What shells complete; several, with commas, are text.
+type State = Literal["queued", "submitted", "succeeded", "failed", "output_lost", "cancelled", "rejected"]
+type _States = State | str
+_STATE: Final = Parameter(
+    help="Such as failed, or several: queued,submitted.", metavar="STATES", show_default=False, show_choices=False
+)
+
+
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class Filters:
     """Which tasks are meant: those that match all of these."""
 
-    state: Annotated[str | None, option("Such as failed, or several: queued,submitted.", "STATES")] = None
+    state: Annotated[_States | None, _STATE] = None
     day: Annotated[str | None, option("When files were modified, in UTC: 2026-11-30, today or yesterday.", "DAY")] = (
         None
     )

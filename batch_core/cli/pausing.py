@@ -17,6 +17,7 @@ from batch_core.pausing import resume as end_pause
 from batch_core.state.pauses import Paused
 
 type _Route = Annotated[str | None, Parameter(help="A route; without one, all files are meant.", name="ROUTE")]
+_RESUMED = "A route; without one, the intake is meant, and routes that are paused stay so."
 _ALL = "End every pause, of the intake and of all routes."
 
 
@@ -46,15 +47,15 @@ def pauses(*, options: Options = DEFAULTS) -> int:
 
 
 def resume(
-    route: _Route = None,
+    route: Annotated[str | None, Parameter(help=_RESUMED, name="ROUTE")] = None,
     /,
     *,
     is_all: Annotated[bool, Parameter(name="--all", negative="", help=_ALL, show_default=False)] = False,
     options: Options = DEFAULTS,
 ) -> int:
-    """Go on after a pause: of the intake, or of a route; say what is resumed and what is still paused.
+    """Resume the intake or a route; say what is resumed, and what is still paused.
 
-    Those that wait are handed to Batch by the app's next tick (SWEEP_SCHEDULE).
+    Files that wait are handed to Batch by the app's next tick (SWEEP_SCHEDULE).
 
     For example:
         batchdrop resume letters

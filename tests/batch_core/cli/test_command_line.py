@@ -436,15 +436,6 @@ async def test_in_a_checkout_without_settings_those_of_the_local_stack_count(run
     assert (code, "DATA_STORAGE is not set" in complaints) == (2, True)
 
 
-async def test_settings_of_a_deployment_which_hold_keys_are_not_committed_by_mistake():
-    checkout = Path(__file__).parents[3]
-    if not (checkout / ".git").exists():
-        pytest.skip("this is no git checkout")
-    command = ["git", "check-ignore", "production.settings.json", "local.settings.json.example"]
-    ignored = await asyncio.create_subprocess_exec(*command, cwd=checkout, stdout=asyncio.subprocess.PIPE)
-    assert (await ignored.communicate())[0] == b"production.settings.json\n"
-
-
 @pytest.mark.parametrize("closed", [">&-", "<&-", "2>&-", ">&- 2>&- <&-"])
 def test_a_closed_stream_is_no_fault(closed, tmp_path):
     line = f"{shlex.quote(sys.executable)} -m batch_core --help {closed}"

@@ -9,12 +9,15 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from batch_core.cli.filters import State
 from batch_core.cli.program import COMMANDS
 from batch_core.collect import collect
 from batch_core.intake import take
+from batch_core.state.record import TaskState
 from tests.batch_core.steps import collected, submitted, with_command
 
 #: An escape sequence.
@@ -218,6 +221,11 @@ async def test_shells_are_given_completion(batchdrop, shell):
     done = await batchdrop("completion", shell)
     assert done.code == 0
     assert all(name in done.text for name in COMMANDS)
+    assert all(state in done.text for state in TaskState)
+
+
+def test_the_states_that_shells_complete_are_those_that_there_are():
+    assert list(get_args(State.__value__)) == list(TaskState)
 
 
 async def test_the_completion_of_bash_is_a_script_that_bash_takes(batchdrop, tmp_path):
