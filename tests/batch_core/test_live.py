@@ -58,7 +58,7 @@ async def test_a_task_on_a_missing_pool_says_that_at_once(environment, batch_end
         task_id = (await submitted(app)).task_id
         document = await reply(app, task_id)
     assert document["live"]["state"] == "active"
-    assert document["reason"].startswith(f"it waits for a pool; there is no pool {app.settings.pool.id!r}: `python -m")
+    assert document["reason"].startswith(f"it waits for a pool; there is no pool {app.settings.pool.id!r}: `batch")
 
 
 async def test_a_task_on_a_pool_without_nodes_says_why_it_waits(environment, batch_endpoint):

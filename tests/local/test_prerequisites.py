@@ -8,12 +8,13 @@ import pytest
 
 from tests.local.hosts import CHECKOUT
 
+PACKAGE = ("package.json", "package-lock.json")
 GOOD = {"python3.13": f'exec {sys.executable} "$@"', "node": "echo v20.1.0", "npm": "exit 0"}
 
 
 def make(tmp_path, **stubs):
     """Run `make setup` of a fresh checkout with these tools on PATH; what is None is absent."""
-    for name in ("Makefile", "requirements.txt", "requirements-dev.txt", "package.json", "package-lock.json"):
+    for name in ("Makefile", "pyproject.toml", "requirements.txt", "requirements-dev.txt", *PACKAGE):
         shutil.copy(CHECKOUT / name, tmp_path)
     (tmp_path / "local").mkdir()
     shutil.copy(CHECKOUT / "local" / "prerequisites.sh", tmp_path / "local")

@@ -2,11 +2,13 @@
 
 import asyncio
 import os
+import threading
 
 import pytest
 
 from batch_core.cli import printing
 from batch_core.cli.saving import saved_as
+from batch_core.cli.terminal import Waiting
 from batch_core.collect import collect
 from batch_core.services.call_limits import TRIES
 from batch_core.state.changes import Closing
@@ -67,14 +69,16 @@ async def test_a_task_that_runs_is_followed_to_its_end_and_the_exit_code_is_how_
     assert done.err.splitlines()[-1].startswith(f"task {record.task_id} {state}")
 
 
-async def test_a_task_that_waits_is_waited_for_with_the_reason(app, batchdrop, tmp_path):
+async def test_a_task_that_waits_is_waited_for_with_the_reason(app, batchdrop, tmp_path, monkeypatch):
+    said, show = threading.Event(), Waiting.show
+    monkeypatch.setattr(Waiting, "show", lambda waiting, text: (show(waiting, text), said.set()))
     text = '[[routes]]\nname = "all"\nmatch = "**"\ncommand = "/bin/true"\nslots = 1\npool = "nosuch"\n[pools.nosuch]\n'
     record = await submitted(with_routes(app, tmp_path / "routes.toml", text + "existing = true\n"))
     done = await batchdrop("logs", record.task_id)
     assert (done.code, done.out) == (1, b"")
     assert done.err.startswith(f"task {record.task_id} has no standard output yet: ")
     following = asyncio.create_task(batchdrop("logs", "-f", record.task_id))
-    await asyncio.sleep(0.5)
+    assert await asyncio.to_thread(said.wait, 30)
     await app.table.close([closing(record)], app.now())
     done = await following
     assert (done.code, done.out) == (1, b"")
