@@ -1,5 +1,6 @@
 """What a person does on the dashboard to many files at once: pauses, and what is asked for of all that fit a filter."""
 
+import asyncio
 import json
 import re
 from contextlib import asynccontextmanager
@@ -233,3 +234,113 @@ async def test_many_routes_are_shown_when_somebody_asks(dashboard, tab):
     await expect(rows).to_have_count(8)
     await page.get_by_role("button", name="route-3", exact=True).click()
     await expect(page.locator("#route")).to_have_value("route-3")
+
+
+@asynccontextmanager
+async def held(page, path, document=None, status=200):
+    """Keep what is posted there waiting until this ends, and answer it then; yields what was posted, dry runs aside."""
+    waiting, posted = asyncio.Event(), []
+
+    async def answer(route):
+        content = route.request.post_data_json if route.request.post_data else {}
+        if route.request.method != "POST":
+            await route.fulfill(json={"selections": []})
+        elif content.get("dry_run"):
+            await route.fulfill(json={"count": 7 if content["state"] == ["failed"] else 0, "is_all": True})
+        else:
+            posted.append(content)
+            await waiting.wait()
+            await route.fulfill(status=status, json=document)
+
+    await page.route(re.compile(f"/api/{path}$"), answer)
+    try:
+        yield posted
+    finally:
+        waiting.set()
+
+
+async def test_a_dialog_stays_while_its_request_is_under_way(dashboard, page):
+    await dropped(dashboard, page, "quick/held.txt")
+    dialog = page.locator("#many")
+    async with held(page, "selections", SELECTION, status=202) as posted:
+        await page.get_by_role("button", name="All of these…").click()
+        await dialog.get_by_label("What to do").select_option("Try what failed again")
+        await dialog.get_by_role("button", name="Try 7 tasks again").click()
+        await expect(dialog.locator(".waiting")).to_contain_text("it goes on by itself")
+        for control in ("#many-yes", "#many-what", "[data-close]"):
+            await expect(dialog.locator(control)).to_be_disabled()
+        await expect(page.locator("#many-title")).to_be_focused()
+        for _ in range(3):
+            await page.keyboard.press("Escape")
+        await expect(dialog).to_be_visible()
+        assert await serious_violations(page) == []
+    await expect(dialog).to_be_hidden()
+    await expect(page.locator("#selections")).to_contain_text("Trying again")
+    assert [one["state"] for one in posted] == [["failed"]]
+    # Another time it is as it was.
+    await page.get_by_role("button", name="All of these…").click()
+    await expect(dialog.get_by_label("What to do")).to_be_enabled()
+    await expect(dialog.locator(".waiting")).to_be_hidden()
+    await dialog.get_by_role("button", name="Close").click()
+    await expect(dialog).to_be_hidden()
+
+
+async def test_a_dialog_whose_request_fails_can_be_used_again(dashboard, page):
+    async with held(page, "pause", {"error": "the table does not answer"}, status=503):
+        await page.get_by_role("button", name="Pause all").click()
+        dialog = page.locator("#question")
+        yes = dialog.get_by_role("button", name="Pause", exact=True)
+        await yes.click()
+        await expect(dialog.get_by_role("button", name="Not now")).to_be_disabled()
+    await expect(dialog.locator(".problem")).to_have_text("The table does not answer.")
+    await expect(yes).to_be_focused()
+    await expect(yes).to_be_enabled()
+    await page.keyboard.press("Escape")
+    await expect(dialog).to_be_hidden()
+
+
+@pytest.mark.parametrize("status", [202, 503])
+async def test_a_late_reply_leaves_another_opening_alone(dashboard, page, status):
+    """A browser may close a dialog though the page does not want that."""
+    await dropped(dashboard, page, "quick/late.txt")
+    dialog = page.locator("#many")
+    reply = SELECTION if status == 202 else {"error": "too late"}
+    async with held(page, "selections", reply, status=status):
+        await page.get_by_role("button", name="All of these…").click()
+        await dialog.get_by_label("What to do").select_option("Try what failed again")
+        await dialog.get_by_role("button", name="Try 7 tasks again").click()
+        await expect(dialog.locator("#many-yes")).to_be_disabled()
+        await dialog.evaluate("dialog => dialog.close()")
+        await page.get_by_role("button", name="All of these…").click()
+        await dialog.get_by_label("What to do").select_option("Cancel what has not ended")
+        await expect(dialog.locator("#many-count")).to_contain_text("No task;")
+    if status == 202:
+        await expect(page.locator("#selections")).to_contain_text("Trying again")
+    else:
+        await expect(page.locator("#announcements")).to_have_text("Too late.")
+    await expect(dialog).to_be_visible()
+    await expect(dialog.locator(".problem")).to_be_hidden()
+    await expect(dialog.locator("#many-count")).to_contain_text("No task;")
+    await expect(dialog.locator("#many-yes")).to_be_disabled()
+    # The choice that is open is the one that counts.
+    await dialog.get_by_label("What to do").select_option("Try what failed again")
+    await expect(dialog.get_by_role("button", name="Try 7 tasks again")).to_be_enabled()
+
+
+async def test_a_selection_whose_reply_does_not_come_is_looked_for(dashboard, tab):
+    page = tab.page
+    await page.add_init_script(
+        "AbortSignal.timeout = wait => {"
+        " const late = new AbortController();"
+        " setTimeout(() => late.abort(new DOMException('late', 'TimeoutError')), wait / 60);"
+        " return late.signal; };"
+    )
+    await page.goto(dashboard.url)
+    await dropped(dashboard, page, "quick/no-reply.txt")
+    dialog = page.locator("#many")
+    async with held(page, "selections", SELECTION):
+        await page.get_by_role("button", name="All of these…").click()
+        await dialog.get_by_label("What to do").select_option("Try what failed again")
+        async with page.expect_request(lambda one: one.url.endswith("/api/selections") and one.method == "GET"):
+            await dialog.get_by_role("button", name="Try 7 tasks again").click()
+        await expect(dialog.locator(".problem")).to_contain_text("what has begun goes on by itself")

@@ -229,7 +229,7 @@ async function act(what, task) {
 async function actOnMany() {
   // What was typed a moment ago counts.
   readFilters();
-  const selection = tasks.selection && (await manyAtOnce(tasks.selection));
+  const selection = tasks.selection && (await manyAtOnce(tasks.selection, () => selections.look()));
   if (selection) {
     selections.add(selection);
     pokeAll();
