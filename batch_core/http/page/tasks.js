@@ -43,8 +43,8 @@ export class Tasks {
 
   /** What the filter says, as the API takes it; null where it means single tasks. */
   get selection() {
-    const text = this.filter.text.trim();
-    return text && (this.filter.kind === "exact" || TASK_ID.test(text)) ? null : wanted(this.filter, text);
+    const { text, kind } = this.filter;
+    return text && (kind === "exact" || TASK_ID.test(text.trim())) ? null : wanted(this.filter, text);
   }
 
   more() {
@@ -90,9 +90,10 @@ export class Tasks {
   }
 
   async #found(filter, signal) {
-    const text = filter.text.trim();
-    if (TASK_ID.test(text)) {
-      return oneTask(text, signal);
+    const { text } = filter;
+    // Blanks belong to a name; around an id they come from copying it.
+    if (TASK_ID.test(text.trim())) {
+      return oneTask(text.trim(), signal);
     }
     if (text && filter.kind === "exact") {
       const { document } = await read(`tasks?${new URLSearchParams({ blob: text })}`, signal);
