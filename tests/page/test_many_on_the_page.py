@@ -344,3 +344,61 @@ async def test_a_selection_whose_reply_does_not_come_is_looked_for(dashboard, ta
         async with page.expect_request(lambda one: one.url.endswith("/api/selections") and one.method == "GET"):
             await dialog.get_by_role("button", name="Try 7 tasks again").click()
         await expect(dialog.locator(".problem")).to_contain_text("what has begun goes on by itself")
+
+
+async def test_the_focus_stays_where_a_message_was_closed(dashboard, tab):
+    page, both = tab.page, [{**SELECTION, "selection_id": f"{number}-0123456789ab"} for number in (1, 2)]
+    await page.clock.install()
+    document = {"selections": both}
+    await answering(page, "selections", document)
+    await page.goto(dashboard.url)
+    shown = page.locator("#selections")
+    await expect(shown.locator(".line")).to_have_count(2)
+    await page.unroute(re.compile(r"/api/selections(\?|$)"))
+    ended = [{**one, "finished_at": "2026-11-30T17:01:00Z"} for one in both]
+    await answering(page, "selections", {"selections": ended})
+    await page.clock.run_for(4_000)
+    close = shown.get_by_role("button", name="Close this message")
+    await expect(close).to_have_count(2)
+    await close.first.press("Enter")
+    await expect(close).to_have_count(1)
+    await expect(close).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(shown).to_be_hidden()
+    await expect(page.locator("#search")).to_be_focused()
+
+
+async def test_the_focus_stays_where_something_is_paused_and_resumed(dashboard, page):
+    async with resumed_at_last(dashboard, route="held"):
+        await page.get_by_role("button", name="Pause route held").press("Enter")
+        await answered(page, "Pause")
+        await expect(page.locator("#paused")).to_contain_text("Route held is paused")
+        again = page.locator("#intake").get_by_role("button", name="Resume route held")
+        await expect(again).to_be_focused()
+        # A question that is left leads back, too.
+        await again.press("Enter")
+        await page.locator("#question").get_by_role("button", name="Keep paused").click()
+        await expect(again).to_be_focused()
+        await page.locator("#paused").get_by_role("button", name="Resume route held").press("Enter")
+        await answered(page, "Resume")
+        await expect(page.locator("#paused")).to_be_hidden()
+        await expect(page.get_by_role("button", name="Pause route held")).to_be_focused()
+        await page.get_by_role("button", name="Pause all").press("Enter")
+        await answered(page, "Pause")
+        await page.locator("#paused").get_by_role("button", name="Resume the intake").press("Enter")
+        await answered(page, "Resume")
+        await expect(page.locator("#paused")).to_be_hidden()
+        await expect(page.get_by_role("button", name="Pause all")).to_be_focused()
+    async with dashboard.system.http.post(f"{dashboard.system.url}/api/resume", json={}) as reply:
+        assert reply.status == 200
+
+
+async def test_a_question_leads_back_to_what_opened_it_though_figures_changed_meanwhile(dashboard, page):
+    button = page.get_by_role("button", name="Pause route quick")
+    await button.press("Enter")
+    await button.evaluate("button => button.classList.add('old')")
+    await dashboard.system.drop("quick/meanwhile.txt", b"a")
+    await expect(page.locator("#intake .old")).to_have_count(0)
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#question")).to_be_hidden()
+    await expect(button).to_be_focused()

@@ -1,7 +1,7 @@
 // What is asked before something is done: which file, whether really, and the key.
 
 import { post, taskPath } from "./api.js";
-import { announce, byId, el, name, show } from "./dom.js";
+import { announce, byId, el, name, refocus, show } from "./dom.js";
 import { sentence } from "./words.js";
 
 /** A reply that comes within this time needs no words. */
@@ -95,6 +95,7 @@ export function answered(id, act) {
   const problem = dialog.querySelector(".problem");
   show(problem);
   return new Promise((resolve) => {
+    const opener = document.activeElement;
     let isOpen = true;
     let release = null;
     let result = null;
@@ -127,6 +128,11 @@ export function answered(id, act) {
     const closed = () => {
       isOpen = false;
       form.removeEventListener("submit", submit);
+      // What opened it may have been made again meanwhile.
+      const active = document.activeElement;
+      if (!opener.isConnected && (active === document.body || dialog.contains(active))) {
+        refocus(opener, "search");
+      }
       if (release) {
         release();
       } else {

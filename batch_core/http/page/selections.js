@@ -22,7 +22,10 @@ export class Selections {
     byId("selections").addEventListener("click", ({ target }) => {
       const button = target.closest("button");
       if (button) {
+        const at = [...byId("selections").querySelectorAll("button")].indexOf(button);
         this.#close((one) => one.selection_id === button.dataset.id);
+        const others = [...byId("selections").querySelectorAll("button")];
+        (others[Math.min(at, others.length - 1)] ?? byId("search")).focus({ preventScroll: true });
       }
     });
   }
@@ -109,7 +112,13 @@ function line(selection) {
     isFinished &&
       el(
         "button",
-        { type: "button", class: "quiet small", "data-id": selection.selection_id, "aria-label": "Close this message" },
+        {
+          type: "button",
+          class: "quiet small",
+          "data-id": selection.selection_id,
+          "data-key": `close ${selection.selection_id}`,
+          "aria-label": "Close this message",
+        },
         "✕",
       ),
   );
