@@ -20,6 +20,10 @@ export class Tasks {
   selected = null;
   #rows = new Map();
   #pages = 1;
+  /** How many requests it took to get as far as what is shown. */
+  #reached = 0;
+  /** Where it was when more was asked for: after how many requests, and how many tasks. */
+  #from = { asked: 0, tasks: 0 };
   #isNewFilter = true;
   #open;
 
@@ -33,6 +37,8 @@ export class Tasks {
   setFilter(filter) {
     this.filter = { ...EVERYTHING, ...filter };
     this.#pages = 1;
+    this.#reached = 0;
+    this.#from = { asked: 0, tasks: 0 };
     this.#isNewFilter = true;
     byId("tasks").classList.add("loading");
   }
@@ -49,6 +55,7 @@ export class Tasks {
 
   more() {
     this.#pages += 1;
+    this.#from = { asked: this.#reached, tasks: this.#rows.size };
   }
 
   /** Ask for the tasks and show them: one request after another, as many as there are pages to be shown. */
@@ -58,6 +65,7 @@ export class Tasks {
     if (filter !== this.filter) {
       return;
     }
+    this.#reached = Math.max(this.#reached, found.asked ?? 0);
     this.#showRows(found.tasks);
     this.#showEnd(found);
     byId("tasks").classList.remove("loading");
@@ -107,17 +115,25 @@ export class Tasks {
     const most = this.#pages * PAGE;
     const tasks = new Map();
     let continuation = null;
-    for (let asked = 0; asked < this.#pages || (!tasks.size && asked < EMPTY_PAGES); asked += 1) {
+    let asked = 0;
+    while (this.#goesOn(asked, tasks.size)) {
       query.set("limit", Math.min(most - tasks.size, MOST_ASKED));
       const { document } = await read(`tasks?${query}`, signal);
       document.tasks.forEach((task) => tasks.set(task.task_id, task));
       continuation = document.continuation;
+      asked += 1;
       if (!continuation || tasks.size >= most) {
         break;
       }
       query.set("continuation", continuation);
     }
-    return { tasks: [...tasks.values()], continuation };
+    return { tasks: [...tasks.values()], continuation, asked };
+  }
+
+  /** As far as before, one request further where more was asked for, and over a few that bring nothing. */
+  #goesOn(asked, count) {
+    const { asked: before, tasks } = this.#from;
+    return asked < Math.max(before + 1, this.#reached) || (count <= tasks && asked < before + EMPTY_PAGES);
   }
 
   #showRows(tasks) {
@@ -174,7 +190,7 @@ export class Tasks {
   }
 
   #showEnd({ tasks, continuation, problem }) {
-    const canGoOn = continuation && this.#pages < MOST_PAGES;
+    const canGoOn = continuation && Math.max(this.#pages, this.#reached) < MOST_PAGES;
     byId("more").hidden = !canGoOn;
     byId("more").textContent = tasks.length < PAGE * this.#pages ? "Look further back" : "Show more";
     byId("too-many").hidden = !continuation || canGoOn;
