@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.page.test_tasks_on_the_page import dropped, found, row
-from tests.page.test_the_page_itself import RICH, answering, serious_violations
+from tests.page.test_the_page_itself import RICH, TASK, answering, serious_violations
 
 SELECTION = {
     "selection_id": "79738869827410-0123456789ab",
@@ -402,3 +402,58 @@ async def test_a_question_leads_back_to_what_opened_it_though_figures_changed_me
     await page.keyboard.press("Escape")
     await expect(page.locator("#question")).to_be_hidden()
     await expect(button).to_be_focused()
+
+
+async def test_what_was_begun_elsewhere_is_shown_after_a_while(dashboard, page):
+    asked = []
+    page.on("request", lambda request: asked.append(request.url.rpartition("/api/")[2].partition("?")[0]))
+    await answering(page, "selections", {"selections": [SELECTION]})
+    await expect(page.locator("#selections")).to_contain_text("Trying again")
+    # It looks seldom.
+    before = asked[: asked.index("selections")]
+    assert before.count("summary") >= 5
+
+
+@pytest.mark.parametrize("status", [200, 404])
+async def test_what_is_no_longer_listed_is_not_asked_for_without_end(dashboard, tab, status):
+    page, reply, asked = tab.page, {"selections": [SELECTION]}, []
+
+    async def answer(route):
+        asked.append(route.request.url)
+        await route.fulfill(json=reply)
+
+    async def one(route):
+        ended = {**SELECTION, "done": 200, "finished_at": "2026-11-30T17:01:00Z"}
+        await route.fulfill(status=status, json=ended if status == 200 else {"error": "there is no such selection"})
+
+    await page.route(re.compile("/api/selections$"), answer)
+    await page.route(re.compile("/api/selections/"), one)
+    await page.clock.install()
+    await page.goto(dashboard.url)
+    shown = page.locator("#selections")
+    await expect(shown).to_contain_text("Trying again")
+    reply["selections"] = []
+    await page.clock.run_for(4_000)
+    if status == 200:
+        await expect(shown).to_contain_text("200 tasks tried again")
+    else:
+        await expect(shown).to_be_hidden()
+        await expect(page.locator("#announcements")).to_contain_text("no longer listed")
+    count = len(asked)
+    await page.clock.run_for(9_000)
+    assert len(asked) == count
+
+
+async def test_states_that_are_not_offered_together_are_kept(dashboard, tab):
+    page = tab.page
+    await answering(page, "tasks", {"tasks": [{**TASK, "task_id": "a", "blob": "a.txt"}], "continuation": None})
+    await page.goto(f"{dashboard.url}#state=failed,output_lost")
+    await expect(page.locator("#state")).to_have_value("failed,output_lost")
+    await expect(page.locator("#state option:checked")).to_have_text("Failed or output lost")
+    await page.get_by_role("button", name="All of these…").click()
+    await expect(page.locator("#many-which")).to_have_text("Files in the state Failed or Output lost")
+    await expect(page.locator("#many-what option")).to_have_text(
+        ["Choose…", "Try what failed again", "Try again where the output was lost"]
+    )
+    await page.keyboard.press("Escape")
+    assert "failed%2Coutput_lost" in page.url

@@ -86,6 +86,9 @@ export async function errorOf(response) {
   });
 }
 
+/** What the app gives tasks as ids. */
+export const TASK_ID = /^\d{8}T\d{6}-([a-z0-9-]+-)?[0-9a-f]{16}(-r\d{1,4})?$/;
+
 export const taskPath = (id, rest = "") => `tasks/${encodeURIComponent(id)}${rest}`;
 
 async function sent(path, { patience, ...options }) {

@@ -1,6 +1,6 @@
 // The table of tasks: what is asked for, and its rows, which are kept while they stay the same.
 
-import { read, taskPath } from "./api.js";
+import { read, TASK_ID, taskPath } from "./api.js";
 import { announce, byId, el, name, show, since } from "./dom.js";
 import { FINAL, phase, STATES, times, today, tone, took, why, whyAtLength } from "./words.js";
 
@@ -11,7 +11,6 @@ const MOST_ASKED = 200;
 const MOST_PAGES = 20;
 /** A filtered page may be empty and go on; so many are looked through before somebody is asked. */
 const EMPTY_PAGES = 3;
-const TASK_ID = /^\d{8}T\d{6}-.*[0-9a-f]{16}(-r\d+)?$/;
 
 const EVERYTHING = { state: "", route: "", day: "", text: "", kind: "prefix" };
 
@@ -226,6 +225,12 @@ export const stateOptions = () => [
   ...Object.entries(STATES),
   ["rejected,cancelled", "Rejected or cancelled"],
 ];
+
+/** Return in words which states a list of them names. */
+export function stateWords(states) {
+  const [first, ...others] = states.split(",").map((state) => STATES[state] ?? state);
+  return [first, ...others.map((words) => words.toLowerCase())].join(" or ");
+}
 
 async function oneTask(id, signal) {
   try {
