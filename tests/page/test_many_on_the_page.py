@@ -1,5 +1,6 @@
 """What a person does on the dashboard to many files at once: pauses, and what is asked for of all that fit a filter."""
 
+import asyncio
 import json
 import re
 from contextlib import asynccontextmanager
@@ -8,7 +9,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.page.test_tasks_on_the_page import dropped, found, row
-from tests.page.test_the_page_itself import RICH, answering, serious_violations
+from tests.page.test_the_page_itself import RICH, TASK, answering, serious_violations
 
 SELECTION = {
     "selection_id": "79738869827410-0123456789ab",
@@ -233,3 +234,226 @@ async def test_many_routes_are_shown_when_somebody_asks(dashboard, tab):
     await expect(rows).to_have_count(8)
     await page.get_by_role("button", name="route-3", exact=True).click()
     await expect(page.locator("#route")).to_have_value("route-3")
+
+
+@asynccontextmanager
+async def held(page, path, document=None, status=200):
+    """Keep what is posted there waiting until this ends, and answer it then; yields what was posted, dry runs aside."""
+    waiting, posted = asyncio.Event(), []
+
+    async def answer(route):
+        content = route.request.post_data_json if route.request.post_data else {}
+        if route.request.method != "POST":
+            await route.fulfill(json={"selections": []})
+        elif content.get("dry_run"):
+            await route.fulfill(json={"count": 7 if content["state"] == ["failed"] else 0, "is_all": True})
+        else:
+            posted.append(content)
+            await waiting.wait()
+            await route.fulfill(status=status, json=document)
+
+    await page.route(re.compile(f"/api/{path}$"), answer)
+    try:
+        yield posted
+    finally:
+        waiting.set()
+
+
+async def test_a_dialog_stays_while_its_request_is_under_way(dashboard, page):
+    await dropped(dashboard, page, "quick/held.txt")
+    dialog = page.locator("#many")
+    async with held(page, "selections", SELECTION, status=202) as posted:
+        await page.get_by_role("button", name="All of these…").click()
+        await dialog.get_by_label("What to do").select_option("Try what failed again")
+        await dialog.get_by_role("button", name="Try 7 tasks again").click()
+        await expect(dialog.locator(".waiting")).to_contain_text("it goes on by itself")
+        for control in ("#many-yes", "#many-what", "[data-close]"):
+            await expect(dialog.locator(control)).to_be_disabled()
+        await expect(page.locator("#many-title")).to_be_focused()
+        for _ in range(3):
+            await page.keyboard.press("Escape")
+        await expect(dialog).to_be_visible()
+        assert await serious_violations(page) == []
+    await expect(dialog).to_be_hidden()
+    await expect(page.locator("#selections")).to_contain_text("Trying again")
+    assert [one["state"] for one in posted] == [["failed"]]
+    # Another time it is as it was.
+    await page.get_by_role("button", name="All of these…").click()
+    await expect(dialog.get_by_label("What to do")).to_be_enabled()
+    await expect(dialog.locator(".waiting")).to_be_hidden()
+    await dialog.get_by_role("button", name="Close").click()
+    await expect(dialog).to_be_hidden()
+
+
+async def test_a_dialog_whose_request_fails_can_be_used_again(dashboard, page):
+    async with held(page, "pause", {"error": "the table does not answer"}, status=503):
+        await page.get_by_role("button", name="Pause all").click()
+        dialog = page.locator("#question")
+        yes = dialog.get_by_role("button", name="Pause", exact=True)
+        await yes.click()
+        await expect(dialog.get_by_role("button", name="Not now")).to_be_disabled()
+    await expect(dialog.locator(".problem")).to_have_text("The table does not answer.")
+    await expect(yes).to_be_focused()
+    await expect(yes).to_be_enabled()
+    await page.keyboard.press("Escape")
+    await expect(dialog).to_be_hidden()
+
+
+@pytest.mark.parametrize("status", [202, 503])
+async def test_a_late_reply_leaves_another_opening_alone(dashboard, page, status):
+    """A browser may close a dialog though the page does not want that."""
+    await dropped(dashboard, page, "quick/late.txt")
+    dialog = page.locator("#many")
+    reply = SELECTION if status == 202 else {"error": "too late"}
+    async with held(page, "selections", reply, status=status):
+        await page.get_by_role("button", name="All of these…").click()
+        await dialog.get_by_label("What to do").select_option("Try what failed again")
+        await dialog.get_by_role("button", name="Try 7 tasks again").click()
+        await expect(dialog.locator("#many-yes")).to_be_disabled()
+        await dialog.evaluate("dialog => dialog.close()")
+        await page.get_by_role("button", name="All of these…").click()
+        await dialog.get_by_label("What to do").select_option("Cancel what has not ended")
+        await expect(dialog.locator("#many-count")).to_contain_text("No task;")
+    if status == 202:
+        await expect(page.locator("#selections")).to_contain_text("Trying again")
+    else:
+        await expect(page.locator("#announcements")).to_have_text("Too late.")
+    await expect(dialog).to_be_visible()
+    await expect(dialog.locator(".problem")).to_be_hidden()
+    await expect(dialog.locator("#many-count")).to_contain_text("No task;")
+    await expect(dialog.locator("#many-yes")).to_be_disabled()
+    # The choice that is open is the one that counts.
+    await dialog.get_by_label("What to do").select_option("Try what failed again")
+    await expect(dialog.get_by_role("button", name="Try 7 tasks again")).to_be_enabled()
+
+
+async def test_a_selection_whose_reply_does_not_come_is_looked_for(dashboard, tab):
+    page = tab.page
+    await page.add_init_script(
+        "AbortSignal.timeout = wait => {"
+        " const late = new AbortController();"
+        " setTimeout(() => late.abort(new DOMException('late', 'TimeoutError')), wait / 60);"
+        " return late.signal; };"
+    )
+    await page.goto(dashboard.url)
+    await dropped(dashboard, page, "quick/no-reply.txt")
+    dialog = page.locator("#many")
+    async with held(page, "selections", SELECTION):
+        await page.get_by_role("button", name="All of these…").click()
+        await dialog.get_by_label("What to do").select_option("Try what failed again")
+        async with page.expect_request(lambda one: one.url.endswith("/api/selections") and one.method == "GET"):
+            await dialog.get_by_role("button", name="Try 7 tasks again").click()
+        await expect(dialog.locator(".problem")).to_contain_text("what has begun goes on by itself")
+
+
+async def test_the_focus_stays_where_a_message_was_closed(dashboard, tab):
+    page, both = tab.page, [{**SELECTION, "selection_id": f"{number}-0123456789ab"} for number in (1, 2)]
+    await page.clock.install()
+    document = {"selections": both}
+    await answering(page, "selections", document)
+    await page.goto(dashboard.url)
+    shown = page.locator("#selections")
+    await expect(shown.locator(".line")).to_have_count(2)
+    await page.unroute(re.compile(r"/api/selections(\?|$)"))
+    ended = [{**one, "finished_at": "2026-11-30T17:01:00Z"} for one in both]
+    await answering(page, "selections", {"selections": ended})
+    await page.clock.run_for(4_000)
+    close = shown.get_by_role("button", name="Close this message")
+    await expect(close).to_have_count(2)
+    await close.first.press("Enter")
+    await expect(close).to_have_count(1)
+    await expect(close).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(shown).to_be_hidden()
+    await expect(page.locator("#search")).to_be_focused()
+
+
+async def test_the_focus_stays_where_something_is_paused_and_resumed(dashboard, page):
+    async with resumed_at_last(dashboard, route="held"):
+        await page.get_by_role("button", name="Pause route held").press("Enter")
+        await answered(page, "Pause")
+        await expect(page.locator("#paused")).to_contain_text("Route held is paused")
+        again = page.locator("#intake").get_by_role("button", name="Resume route held")
+        await expect(again).to_be_focused()
+        # A question that is left leads back, too.
+        await again.press("Enter")
+        await page.locator("#question").get_by_role("button", name="Keep paused").click()
+        await expect(again).to_be_focused()
+        await page.locator("#paused").get_by_role("button", name="Resume route held").press("Enter")
+        await answered(page, "Resume")
+        await expect(page.locator("#paused")).to_be_hidden()
+        await expect(page.get_by_role("button", name="Pause route held")).to_be_focused()
+        await page.get_by_role("button", name="Pause all").press("Enter")
+        await answered(page, "Pause")
+        await page.locator("#paused").get_by_role("button", name="Resume the intake").press("Enter")
+        await answered(page, "Resume")
+        await expect(page.locator("#paused")).to_be_hidden()
+        await expect(page.get_by_role("button", name="Pause all")).to_be_focused()
+    async with dashboard.system.http.post(f"{dashboard.system.url}/api/resume", json={}) as reply:
+        assert reply.status == 200
+
+
+async def test_a_question_leads_back_to_what_opened_it_though_figures_changed_meanwhile(dashboard, page):
+    button = page.get_by_role("button", name="Pause route quick")
+    await button.press("Enter")
+    await button.evaluate("button => button.classList.add('old')")
+    await dashboard.system.drop("quick/meanwhile.txt", b"a")
+    await expect(page.locator("#intake .old")).to_have_count(0)
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#question")).to_be_hidden()
+    await expect(button).to_be_focused()
+
+
+async def test_what_was_begun_elsewhere_is_shown_after_a_while(dashboard, page):
+    asked = []
+    page.on("request", lambda request: asked.append(request.url.rpartition("/api/")[2].partition("?")[0]))
+    await answering(page, "selections", {"selections": [SELECTION]})
+    await expect(page.locator("#selections")).to_contain_text("Trying again")
+    # It looks seldom.
+    before = asked[: asked.index("selections")]
+    assert before.count("summary") >= 5
+
+
+@pytest.mark.parametrize("status", [200, 404])
+async def test_what_is_no_longer_listed_is_not_asked_for_without_end(dashboard, tab, status):
+    page, reply, asked = tab.page, {"selections": [SELECTION]}, []
+
+    async def answer(route):
+        asked.append(route.request.url)
+        await route.fulfill(json=reply)
+
+    async def one(route):
+        ended = {**SELECTION, "done": 200, "finished_at": "2026-11-30T17:01:00Z"}
+        await route.fulfill(status=status, json=ended if status == 200 else {"error": "there is no such selection"})
+
+    await page.route(re.compile("/api/selections$"), answer)
+    await page.route(re.compile("/api/selections/"), one)
+    await page.clock.install()
+    await page.goto(dashboard.url)
+    shown = page.locator("#selections")
+    await expect(shown).to_contain_text("Trying again")
+    reply["selections"] = []
+    await page.clock.run_for(4_000)
+    if status == 200:
+        await expect(shown).to_contain_text("200 tasks tried again")
+    else:
+        await expect(shown).to_be_hidden()
+        await expect(page.locator("#announcements")).to_contain_text("no longer listed")
+    count = len(asked)
+    await page.clock.run_for(9_000)
+    assert len(asked) == count
+
+
+async def test_states_that_are_not_offered_together_are_kept(dashboard, tab):
+    page = tab.page
+    await answering(page, "tasks", {"tasks": [{**TASK, "task_id": "a", "blob": "a.txt"}], "continuation": None})
+    await page.goto(f"{dashboard.url}#state=failed,output_lost")
+    await expect(page.locator("#state")).to_have_value("failed,output_lost")
+    await expect(page.locator("#state option:checked")).to_have_text("Failed or output lost")
+    await page.get_by_role("button", name="All of these…").click()
+    await expect(page.locator("#many-which")).to_have_text("Files in the state Failed or Output lost")
+    await expect(page.locator("#many-what option")).to_have_text(
+        ["Choose…", "Try what failed again", "Try again where the output was lost"]
+    )
+    await page.keyboard.press("Escape")
+    assert "failed%2Coutput_lost" in page.url

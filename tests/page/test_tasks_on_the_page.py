@@ -163,3 +163,27 @@ async def test_names_and_output_are_text_whatever_they_hold(dashboard, page, nam
     await page.get_by_role("tab", name="Record").click()
     await expect(page.locator("#panel-record")).to_contain_text(name)
     assert await page.locator("main img, main script").count() == 0
+
+
+async def test_blanks_belong_to_a_name_and_not_to_a_task_id(dashboard, page):
+    for name in ("quick/b /a.txt", "quick/b/c.txt", "quick/ends in a blank "):
+        await dashboard.system.drop(name, b"a")
+    await expect(page.locator("#rows tr").filter(has_text=re.compile("quick/b|quick/ends"))).to_have_count(3)
+    await found(page, "quick/b ")
+    await expect(page.locator("#rows tr")).to_have_count(1)
+    await expect(page.locator("#rows")).to_contain_text("quick/b /a.txt")
+    await page.get_by_role("button", name="All of these…").click()
+    assert await page.locator("#many-which .name").text_content() == "quick/b "
+    async with page.expect_request(lambda one: one.url.endswith("/api/selections") and one.method == "POST") as asked:
+        await page.get_by_label("What to do").select_option("Run what succeeded again")
+    assert (await asked.value).post_data_json["prefix"] == "quick/b "
+    await page.keyboard.press("Escape")
+    await found(page, "quick/ends in a blank ")
+    await page.locator("#kind").select_option("exact")
+    await expect(page.locator("#rows tr")).to_have_count(1)
+    await page.reload()
+    await expect(page.locator("#rows tr")).to_have_count(1)
+    await expect(page.locator("#search")).to_have_value("quick/ends in a blank ")
+    task_id = await page.locator("#rows tr").get_attribute("data-id")
+    await found(page, f" {task_id} ")
+    await expect(page.locator("#rows tr")).to_have_count(1)

@@ -10,6 +10,8 @@ import pytest
 from playwright.async_api import expect
 from yarl import URL
 
+from tests.page.conftest import HASTE
+
 AXE = Path(__file__).parents[2] / "node_modules/axe-core/axe.min.js"
 SERIOUS = ("serious", "critical")
 
@@ -340,12 +342,42 @@ async def test_pages_that_are_empty_go_on_and_more_is_shown_when_it_is_asked_for
     await page.goto(dashboard.url)
     await expect(page.locator("#rows tr")).to_have_count(1)
     more = page.get_by_role("button", name="Look further back")
-    # One page is wanted: three were asked for, since the first two had nothing.
-    for _ in range(3):
-        await more.click()
+    # Three were asked for, since the first two had nothing: it goes on from there.
+    await more.click()
     await expect(page.locator("#rows tr")).to_have_count(2)
     await expect(page.locator("button.open").last).to_have_text("page-3.txt")
     await expect(more).to_be_hidden()
+
+
+async def test_empty_pages_are_counted_from_where_it_stopped(dashboard, tab):
+    """Two of ten pages have a task: each click looks through three more at most, and what is shown stays."""
+    page, asked = tab.page, []
+
+    async def answer(route):
+        number = int(parse_qs(urlsplit(route.request.url).query).get("continuation", ["0"])[0])
+        asked.append(number)
+        tasks = [{**TASK, "task_id": f"task-{number}", "blob": f"page-{number}.txt"}] if number in {5, 9} else []
+        await route.fulfill(json={"tasks": tasks, "continuation": str(number + 1) if number < 9 else None})
+
+    await page.route(re.compile(r"/api/tasks\?"), answer)
+    await page.add_init_script(HASTE)
+    await page.goto(dashboard.url)
+    more = page.get_by_role("button", name="Look further back")
+    await more.wait_for()
+    assert max(asked) == 2
+    await more.click()
+    await expect(page.locator("button.open")).to_have_text(["page-5.txt"])
+    assert max(asked) == 5
+    async with page.expect_response(lambda reply: "continuation=8" in reply.url):
+        await more.click()
+    assert max(asked) == 8
+    await more.click()
+    await expect(page.locator("button.open")).to_have_text(["page-5.txt", "page-9.txt"])
+    await expect(more).to_be_hidden()
+    # The next look at it goes as far.
+    async with page.expect_response(lambda reply: "continuation=9" in reply.url):
+        pass
+    await expect(page.locator("#rows tr")).to_have_count(2)
 
 
 @pytest.mark.parametrize("path", ["/..%2f..%2ffunction_app.py", "/%2e%2e/dashboard.py", "//etc/passwd", "/index.html"])

@@ -209,8 +209,9 @@ async def test_a_new_attempt_that_fails_shows_what_it_wrote_unless_a_tab_was_cho
         await expect(page.get_by_role("tab", selected=True)).to_have_text(selected)
 
 
-async def test_an_address_of_no_task_says_so(dashboard, tab):
-    await tab.page.goto(f"{dashboard.url}#task=20200101T000000-a-txt-0123456789abcdef")
+@pytest.mark.parametrize("task", ["20200101T000000-a-txt-0123456789abcdef", ".", "..", "a%2Fb", "20200101T000000"])
+async def test_an_address_of_no_task_says_so(dashboard, tab, task):
+    await tab.page.goto(f"{dashboard.url}#task={task}")
     await expect(tab.page.locator("#panel-title")).to_have_text("No such task")
     await expect(tab.page.locator("#panel-problem")).to_contain_text("There is no task with this id.")
 

@@ -5,6 +5,8 @@ import { noteTime } from "./words.js";
 const ROOT = new URL("./", location.href.split(/[?#]/)[0]);
 const STORED = "batchdrop.key";
 const PATIENCE = 30_000;
+/** What is asked of many tasks may take the app longer. */
+export const LONG_PATIENCE = 90_000;
 const MOST_KEPT = 60;
 
 let key = sessionStorage.getItem(STORED);
@@ -15,9 +17,9 @@ const kept = new Map();
 
 /** A request that did not succeed: the message says why, and what to do about it where that is known. */
 export class ApiError extends Error {
-  constructor(message, { status = 0, retryAfter = 0, hasReason = false } = {}) {
+  constructor(message, { status = 0, retryAfter = 0, hasReason = false, isLate = false } = {}) {
     super(message);
-    Object.assign(this, { status, retryAfter, hasReason });
+    Object.assign(this, { status, retryAfter, hasReason, isLate });
   }
 }
 
@@ -32,13 +34,14 @@ export function allowAsking() {
 }
 
 /** Return the reply to a request, whatever its status but 401; raises `ApiError` where there is none. */
-export async function send(path, { method = "GET", headers = {}, body, signal } = {}) {
+export async function send(path, { method = "GET", headers = {}, body, signal, patience = PATIENCE } = {}) {
   for (;;) {
     const used = key;
     const response = await sent(path, {
       method,
       body,
       signal,
+      patience,
       headers: { ...headers, ...(used ? { "x-functions-key": used } : {}) },
     });
     noteTime(response.headers.get("date"));
@@ -62,10 +65,10 @@ export async function read(path, signal) {
 }
 
 /** Ask for something to be done; returns the reply's document. */
-export async function post(path, content, signal) {
+export async function post(path, content, { signal, patience } = {}) {
   const body = content === undefined ? "" : JSON.stringify(content);
   return documentOf(
-    await send(path, { method: "POST", body, signal, headers: { "Content-Type": "application/json" } }),
+    await send(path, { method: "POST", body, signal, patience, headers: { "Content-Type": "application/json" } }),
   );
 }
 
@@ -83,10 +86,13 @@ export async function errorOf(response) {
   });
 }
 
+/** What the app gives tasks as ids. */
+export const TASK_ID = /^\d{8}T\d{6}-([a-z0-9-]+-)?[0-9a-f]{16}(-r\d{1,4})?$/;
+
 export const taskPath = (id, rest = "") => `tasks/${encodeURIComponent(id)}${rest}`;
 
-async function sent(path, options) {
-  const signals = [AbortSignal.timeout(PATIENCE), ...(options.signal ? [options.signal] : [])];
+async function sent(path, { patience, ...options }) {
+  const signals = [AbortSignal.timeout(patience), ...(options.signal ? [options.signal] : [])];
   try {
     return await fetch(new URL(path, ROOT), {
       ...options,
@@ -100,7 +106,8 @@ async function sent(path, options) {
     }
     const isLate = error.name === "TimeoutError";
     throw new ApiError(
-      isLate ? `the app has not answered within ${PATIENCE / 1000} seconds` : "the app does not answer; is it running?",
+      isLate ? `the app has not answered within ${patience / 1000} seconds` : "the app does not answer; is it running?",
+      { isLate },
     );
   }
 }

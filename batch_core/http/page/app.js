@@ -13,14 +13,17 @@ import { Panel } from "./panel.js";
 import { Poller } from "./polling.js";
 import { makePools, showPools } from "./pools.js";
 import { Selections } from "./selections.js";
-import { stateOptions, Tasks } from "./tasks.js";
+import { stateOptions, stateWords, Tasks } from "./tasks.js";
 import { showTicks } from "./ticks.js";
 import { noteBatch, STATES, times } from "./words.js";
 
 const TYPING = 250;
+/** With every so many summaries it is looked for what was begun elsewhere. */
+const LOOK = 10;
 
 let summary = null;
 let typing = null;
+let summaries = 0;
 const routes = new Set();
 const tasks = new Tasks(open);
 const panel = new Panel({ act, open, closed });
@@ -86,6 +89,10 @@ async function refreshSummary(signal) {
     document.title = title();
   }
   showTicks(summary.ticks);
+  summaries += 1;
+  if (summaries % LOOK === 0) {
+    selections.look();
+  }
 }
 
 function title() {
@@ -160,6 +167,10 @@ function showFilters() {
     byId("route").append(el("option", { value: filter.route }, filter.route));
     byId("route").hidden = false;
   }
+  // An address may name states that are not offered together.
+  if (![...byId("state").options].some(({ value }) => value === filter.state)) {
+    byId("state").append(el("option", { value: filter.state }, stateWords(filter.state)));
+  }
   byId("search").value = filter.text;
   showKind();
   ["state", "route", "day", "kind"].forEach((id) => (byId(id).value = filter[id]));
@@ -229,7 +240,7 @@ async function act(what, task) {
 async function actOnMany() {
   // What was typed a moment ago counts.
   readFilters();
-  const selection = tasks.selection && (await manyAtOnce(tasks.selection));
+  const selection = tasks.selection && (await manyAtOnce(tasks.selection, () => selections.look()));
   if (selection) {
     selections.add(selection);
     pokeAll();

@@ -1,8 +1,11 @@
 // What is asked before something is done: which file, whether really, and the key.
 
 import { post, taskPath } from "./api.js";
-import { byId, el, name, show } from "./dom.js";
+import { announce, byId, el, name, refocus, show } from "./dom.js";
 import { sentence } from "./words.js";
+
+/** A reply that comes within this time needs no words. */
+const SOON = 1_000;
 
 const QUESTIONS = {
   cancel: {
@@ -80,34 +83,96 @@ export function keyNeeded(isWrong) {
   return answered("key", async () => byId("key-value").value.trim() || null);
 }
 
-/** Show a dialog until it is closed, or what it asks for is done; what goes wrong is said in it. */
+/**
+ * Show a dialog until it is closed, or what it asks for is done; what goes wrong is said in it.
+ *
+ * While the request is under way the dialog stays as it is. A browser may close it nevertheless: then the reply still
+ * counts, and whatever the dialog shows by then is left alone.
+ */
 export function answered(id, act) {
   const dialog = byId(id);
   const form = dialog.querySelector("form");
   const problem = dialog.querySelector(".problem");
-  const yes = form.querySelector("[type=submit]");
   show(problem);
   return new Promise((resolve) => {
+    const opener = document.activeElement;
+    let isOpen = true;
+    let release = null;
     let result = null;
     const submit = async (event) => {
       event.preventDefault();
-      yes.disabled = true;
+      if (release) {
+        return;
+      }
+      release = hold(dialog);
+      show(problem);
+      let failure = null;
       try {
         result = await act();
-        dialog.close();
       } catch (error) {
-        show(problem, sentence(error.message));
+        failure = sentence(error.message);
       }
-      yes.disabled = false;
+      if (!isOpen) {
+        announce(failure ?? "");
+        resolve(result);
+        return;
+      }
+      release();
+      release = null;
+      if (failure === null) {
+        dialog.close();
+      } else {
+        show(problem, failure);
+      }
     };
     const closed = () => {
+      isOpen = false;
       form.removeEventListener("submit", submit);
-      resolve(result);
+      // What opened it may have been made again meanwhile.
+      const active = document.activeElement;
+      if (!opener.isConnected && (active === document.body || dialog.contains(active))) {
+        refocus(opener, "search");
+      }
+      if (release) {
+        release();
+      } else {
+        resolve(result);
+      }
     };
     form.addEventListener("submit", submit);
     dialog.addEventListener("close", closed, { once: true });
     dialog.showModal();
   });
+}
+
+/** Keep a dialog open and unchanged, and say so if that takes a while; returns a function that ends this. */
+function hold(dialog) {
+  const active = document.activeElement;
+  const controls = [...dialog.querySelectorAll("button, input, select")].filter((control) => !control.disabled);
+  const waiting = dialog.querySelector(".waiting");
+  const stay = (event) => {
+    // The one that asks for the key may lie above: it comes last in the page.
+    const above = [...document.querySelectorAll("dialog[open]")].at(-1);
+    if (above === dialog && (event.type === "cancel" || event.key === "Escape")) {
+      event.preventDefault();
+    }
+  };
+  // What is disabled has no focus: the title keeps it in the dialog.
+  dialog.querySelector("h2").focus();
+  controls.forEach((control) => (control.disabled = true));
+  dialog.addEventListener("cancel", stay);
+  document.addEventListener("keydown", stay, true);
+  const timer = setTimeout(() => show(waiting, waiting.dataset.words), SOON);
+  return () => {
+    clearTimeout(timer);
+    show(waiting);
+    dialog.removeEventListener("cancel", stay);
+    document.removeEventListener("keydown", stay, true);
+    controls.forEach((control) => (control.disabled = false));
+    if (dialog.open) {
+      active.focus();
+    }
+  };
 }
 
 export function makeDialogs() {

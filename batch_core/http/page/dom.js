@@ -28,13 +28,33 @@ export function refreshAges(element = document) {
   }
 }
 
-/** Replace an element's children only if that changes something: what is focused or selected in it stays so. */
+/**
+ * Replace an element's children only if that changes something: what is focused or selected in it stays so.
+ *
+ * What has a `data-key` keeps the focus when it is made again.
+ */
 export function show(element, ...children) {
   refreshAges(element);
   const made = [...el("div", {}, ...children).childNodes];
   if (made.length !== element.childNodes.length || made.some((node, at) => !node.isEqualNode(element.childNodes[at]))) {
+    const active = document.activeElement;
+    const hadFocus = element !== active && element.contains(active);
     element.replaceChildren(...made);
+    if (hadFocus) {
+      refocus(active);
+    }
   }
+}
+
+/** Put the focus on an element or, where it is gone, on the one that has its `data-key` now, or one of these keys. */
+export function refocus(element, ...keys) {
+  const all = element.isConnected ? [element] : [];
+  for (const key of [element.dataset.key, ...keys].filter(Boolean)) {
+    all.push(...document.querySelectorAll(`[data-key="${CSS.escape(key)}"]`));
+  }
+  const found = all.find((one) => !one.closest("[hidden]"));
+  found?.focus({ preventScroll: true });
+  return Boolean(found);
 }
 
 export const byId = (id) => document.getElementById(id);

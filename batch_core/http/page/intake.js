@@ -42,7 +42,7 @@ export function showIntake(summary) {
     routes.length > MOST &&
       el(
         "button",
-        { type: "button", class: "link" },
+        { type: "button", class: "link", "data-key": "routes" },
         isWhole ? "Show fewer" : `Show all ${number(routes.length)} routes`,
       ),
   );
@@ -70,7 +70,11 @@ function row({ route, isKnown, pause, open, ended }) {
   return el(
     "li",
     {},
-    el("button", { type: "button", class: "link", "data-route": route, title: "Show its tasks" }, name(route)),
+    el(
+      "button",
+      { type: "button", class: "link", "data-route": route, "data-key": `filter ${route}`, title: "Show its tasks" },
+      name(route),
+    ),
     isKnown &&
       el(
         "button",
@@ -79,6 +83,7 @@ function row({ route, isKnown, pause, open, ended }) {
           class: "small",
           "data-what": what,
           "data-route": route,
+          "data-key": `change ${route}`,
           "aria-label": `${pause ? "Resume" : "Pause"} route ${route}`,
         },
         pause ? "Resume" : "Pause",

@@ -1,6 +1,6 @@
 // Many tasks at once: those that the table's filter fits are counted, and then cancelled or tried again.
 
-import { post } from "./api.js";
+import { ApiError, LONG_PATIENCE, post } from "./api.js";
 import { answered } from "./dialogs.js";
 import { byId, el, name, show } from "./dom.js";
 import { sentence, STATES, times } from "./words.js";
@@ -14,10 +14,8 @@ const CHOICES = [
   { action: "retry", state: ["succeeded"], words: "Run what succeeded again" },
 ];
 
-let counting = null;
-
-/** Ask what to do to all tasks that a filter fits, have it begun, and return the selection; null if it was not wanted. */
-export async function manyAtOnce(filter) {
+/** Ask what to do to all tasks that a filter fits, have it begun, and return it; null if it was not wanted. */
+export function manyAtOnce(filter, late) {
   const choices = choicesOf(filter);
   const choice = byId("many-what");
   // Nothing is chosen for somebody: only where there is one thing to do, it is that.
@@ -26,13 +24,35 @@ export async function manyAtOnce(filter) {
     ...choices.map(({ words }, at) => el("option", { value: at }, words)),
   );
   show(byId("many-which"), which(filter, (filter.state ?? "").split(",").filter(Boolean)));
-  const count = () => countOf(choices[choice.value], filter);
+  let counting = null;
+  const count = () => {
+    counting?.abort();
+    counting = new AbortController();
+    countOf(choices[choice.value], filter, counting.signal);
+  };
+  const closed = () => {
+    choice.removeEventListener("change", count);
+    counting.abort();
+  };
   choice.addEventListener("change", count);
+  byId("many").addEventListener("close", closed, { once: true });
   count();
-  const reply = await answered("many", () => post("selections", request(choices[choice.value], filter)));
-  choice.removeEventListener("change", count);
-  counting?.abort();
-  return reply;
+  return answered("many", () => begun(request(choices[choice.value], filter), late));
+}
+
+/** Have a selection begun; one whose reply does not come may have been, nevertheless: then `late()` is called. */
+async function begun(selection, late) {
+  try {
+    return await post("selections", selection, { patience: LONG_PATIENCE });
+  } catch (error) {
+    if (!error.isLate) {
+      throw error;
+    }
+    late();
+    throw new ApiError(
+      "the app has not answered yet; what has begun goes on by itself, and is shown above the tasks: look there first",
+    );
+  }
 }
 
 /** Return what can be done to tasks of the states that the filter names, or to those of any state. */
@@ -46,9 +66,7 @@ function choicesOf({ state }) {
 const request = ({ action, state }, { day, route, prefix }) => ({ action, state, day, route, prefix });
 
 /** Count the tasks; the button that does it is off until that is known, and where there are none. */
-async function countOf(choice, filter) {
-  counting?.abort();
-  const { signal } = (counting = new AbortController());
+async function countOf(choice, filter, signal) {
   const yes = byId("many-yes");
   const problem = byId("many").querySelector(".problem");
   const isCancel = choice?.action === "cancel";
@@ -61,7 +79,14 @@ async function countOf(choice, filter) {
     return;
   }
   try {
-    const { count, is_all: isAll } = await post("selections", { ...request(choice, filter), dry_run: true }, signal);
+    const { count, is_all: isAll } = await post(
+      "selections",
+      { ...request(choice, filter), dry_run: true },
+      { signal },
+    );
+    if (signal.aborted) {
+      return;
+    }
     const words = `${times(count, "task")}${isAll ? "" : " or more"}`;
     const isSome = count > 0 || !isAll;
     const leftOut = isCancel ? "those that are being cancelled" : "those that were tried again";

@@ -1,6 +1,6 @@
 // What keeps files waiting that no counter shows: routes that cannot be read, and what people have paused.
 
-import { byId, el, name, show } from "./dom.js";
+import { byId, el, name, refocus, show } from "./dom.js";
 import { clock, number } from "./words.js";
 
 /** What shows all that is wrong with the routes. */
@@ -15,8 +15,16 @@ export function showNotices({ routes_problem: problem, paused }) {
     paused?.intake && line("The intake is paused", paused.intake, "the intake", null),
     ...routes.map(([route, pause]) => line(["Route ", name(route), " is paused"], pause, `route ${route}`, route)),
   ].filter(Boolean);
-  byId("paused").hidden = !lines.length;
-  show(byId("paused"), lines);
+  const banner = byId("paused");
+  const active = document.activeElement;
+  const hadFocus = banner.contains(active);
+  banner.hidden = !lines.length;
+  show(banner, lines);
+  // Who has resumed something goes on with the next notice, or where it can be paused again.
+  if (hadFocus && (banner.hidden || !banner.contains(document.activeElement))) {
+    const next = banner.querySelector("button")?.dataset.key;
+    refocus(active, next, `change${active.dataset.route === undefined ? "" : ` ${active.dataset.route}`}`, "search");
+  }
 }
 
 /** `resume(route)` lets a route go on, or everything where it is null. */
@@ -71,6 +79,10 @@ function line(words, pause, what, route) {
     "div",
     { class: "line" },
     el("span", {}, el("b", {}, words), ` since ${clock(pause.since)}`, by, ": its files wait."),
-    el("button", { type: "button", "data-route": route, "aria-label": `Resume ${what}` }, "Resume"),
+    el(
+      "button",
+      { type: "button", "data-route": route, "data-key": `notice ${what}`, "aria-label": `Resume ${what}` },
+      "Resume",
+    ),
   );
 }

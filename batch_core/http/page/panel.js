@@ -1,6 +1,6 @@
 // The side panel: one task, where it is and why, what it printed and made, and its whole record.
 
-import { read, taskPath } from "./api.js";
+import { read, TASK_ID, taskPath } from "./api.js";
 import { announce, byId, copy, el, name, show, since } from "./dom.js";
 import { OutputView, showFiles } from "./outputs.js";
 import { Poller } from "./polling.js";
@@ -58,7 +58,12 @@ export class Panel {
         (signal) => this.#refresh(signal),
         (poller) => this.#polled(poller),
       );
-      this.#poller.poke();
+      if (TASK_ID.test(id)) {
+        this.#poller.poke();
+      } else {
+        this.#poller.stop();
+        this.#sayMissing();
+      }
     }
     byId("panel").hidden = false;
     document.body.classList.add("with-panel");

@@ -22,7 +22,10 @@ export class Selections {
     byId("selections").addEventListener("click", ({ target }) => {
       const button = target.closest("button");
       if (button) {
+        const at = [...byId("selections").querySelectorAll("button")].indexOf(button);
         this.#close((one) => one.selection_id === button.dataset.id);
+        const others = [...byId("selections").querySelectorAll("button")];
+        (others[Math.min(at, others.length - 1)] ?? byId("search")).focus({ preventScroll: true });
       }
     });
   }
@@ -69,14 +72,36 @@ export class Selections {
   }
 
   async #refresh(signal) {
+    const before = [...this.#shown.keys()];
     const { document } = await read("selections", signal);
     document.selections
       .filter((one) => !one.finished_at || this.#shown.has(one.selection_id))
       .forEach((one) => this.#note(one));
+    const listed = new Set(document.selections.map((one) => one.selection_id));
+    for (const id of before.filter((one) => !listed.has(one) && this.#shown.has(one))) {
+      await this.#ask(id, signal);
+    }
     this.#show();
     if (![...this.#shown.values()].some((one) => !one.finished_at)) {
       this.#poller.stop();
       this.#poller = null;
+    }
+  }
+
+  /** Ask for one that is not listed any more: it has ended long ago, or is gone. */
+  async #ask(id, signal) {
+    if (this.#shown.get(id).finished_at) {
+      return;
+    }
+    try {
+      const { document } = await read(`selections/${encodeURIComponent(id)}`, signal);
+      this.#note(document);
+    } catch (error) {
+      if (error.status !== 404) {
+        throw error;
+      }
+      this.#shown.delete(id);
+      announce("What was asked for of many tasks is no longer listed");
     }
   }
 
@@ -109,7 +134,13 @@ function line(selection) {
     isFinished &&
       el(
         "button",
-        { type: "button", class: "quiet small", "data-id": selection.selection_id, "aria-label": "Close this message" },
+        {
+          type: "button",
+          class: "quiet small",
+          "data-id": selection.selection_id,
+          "data-key": `close ${selection.selection_id}`,
+          "aria-label": "Close this message",
+        },
         "✕",
       ),
   );

@@ -1,6 +1,6 @@
 // The table of tasks: what is asked for, and its rows, which are kept while they stay the same.
 
-import { read, taskPath } from "./api.js";
+import { read, TASK_ID, taskPath } from "./api.js";
 import { announce, byId, el, name, show, since } from "./dom.js";
 import { FINAL, phase, STATES, times, today, tone, took, why, whyAtLength } from "./words.js";
 
@@ -11,7 +11,6 @@ const MOST_ASKED = 200;
 const MOST_PAGES = 20;
 /** A filtered page may be empty and go on; so many are looked through before somebody is asked. */
 const EMPTY_PAGES = 3;
-const TASK_ID = /^\d{8}T\d{6}-.*[0-9a-f]{16}(-r\d+)?$/;
 
 const EVERYTHING = { state: "", route: "", day: "", text: "", kind: "prefix" };
 
@@ -20,6 +19,10 @@ export class Tasks {
   selected = null;
   #rows = new Map();
   #pages = 1;
+  /** How many requests it took to get as far as what is shown. */
+  #reached = 0;
+  /** Where it was when more was asked for: after how many requests, and how many tasks. */
+  #from = { asked: 0, tasks: 0 };
   #isNewFilter = true;
   #open;
 
@@ -33,6 +36,8 @@ export class Tasks {
   setFilter(filter) {
     this.filter = { ...EVERYTHING, ...filter };
     this.#pages = 1;
+    this.#reached = 0;
+    this.#from = { asked: 0, tasks: 0 };
     this.#isNewFilter = true;
     byId("tasks").classList.add("loading");
   }
@@ -43,12 +48,13 @@ export class Tasks {
 
   /** What the filter says, as the API takes it; null where it means single tasks. */
   get selection() {
-    const text = this.filter.text.trim();
-    return text && (this.filter.kind === "exact" || TASK_ID.test(text)) ? null : wanted(this.filter, text);
+    const { text, kind } = this.filter;
+    return text && (kind === "exact" || TASK_ID.test(text.trim())) ? null : wanted(this.filter, text);
   }
 
   more() {
     this.#pages += 1;
+    this.#from = { asked: this.#reached, tasks: this.#rows.size };
   }
 
   /** Ask for the tasks and show them: one request after another, as many as there are pages to be shown. */
@@ -58,6 +64,7 @@ export class Tasks {
     if (filter !== this.filter) {
       return;
     }
+    this.#reached = Math.max(this.#reached, found.asked ?? 0);
     this.#showRows(found.tasks);
     this.#showEnd(found);
     byId("tasks").classList.remove("loading");
@@ -90,9 +97,10 @@ export class Tasks {
   }
 
   async #found(filter, signal) {
-    const text = filter.text.trim();
-    if (TASK_ID.test(text)) {
-      return oneTask(text, signal);
+    const { text } = filter;
+    // Blanks belong to a name; around an id they come from copying it.
+    if (TASK_ID.test(text.trim())) {
+      return oneTask(text.trim(), signal);
     }
     if (text && filter.kind === "exact") {
       const { document } = await read(`tasks?${new URLSearchParams({ blob: text })}`, signal);
@@ -106,17 +114,25 @@ export class Tasks {
     const most = this.#pages * PAGE;
     const tasks = new Map();
     let continuation = null;
-    for (let asked = 0; asked < this.#pages || (!tasks.size && asked < EMPTY_PAGES); asked += 1) {
+    let asked = 0;
+    while (this.#goesOn(asked, tasks.size)) {
       query.set("limit", Math.min(most - tasks.size, MOST_ASKED));
       const { document } = await read(`tasks?${query}`, signal);
       document.tasks.forEach((task) => tasks.set(task.task_id, task));
       continuation = document.continuation;
+      asked += 1;
       if (!continuation || tasks.size >= most) {
         break;
       }
       query.set("continuation", continuation);
     }
-    return { tasks: [...tasks.values()], continuation };
+    return { tasks: [...tasks.values()], continuation, asked };
+  }
+
+  /** As far as before, one request further where more was asked for, and over a few that bring nothing. */
+  #goesOn(asked, count) {
+    const { asked: before, tasks } = this.#from;
+    return asked < Math.max(before + 1, this.#reached) || (count <= tasks && asked < before + EMPTY_PAGES);
   }
 
   #showRows(tasks) {
@@ -173,7 +189,7 @@ export class Tasks {
   }
 
   #showEnd({ tasks, continuation, problem }) {
-    const canGoOn = continuation && this.#pages < MOST_PAGES;
+    const canGoOn = continuation && Math.max(this.#pages, this.#reached) < MOST_PAGES;
     byId("more").hidden = !canGoOn;
     byId("more").textContent = tasks.length < PAGE * this.#pages ? "Look further back" : "Show more";
     byId("too-many").hidden = !continuation || canGoOn;
@@ -209,6 +225,12 @@ export const stateOptions = () => [
   ...Object.entries(STATES),
   ["rejected,cancelled", "Rejected or cancelled"],
 ];
+
+/** Return in words which states a list of them names. */
+export function stateWords(states) {
+  const [first, ...others] = states.split(",").map((state) => STATES[state] ?? state);
+  return [first, ...others.map((words) => words.toLowerCase())].join(" or ");
+}
 
 async function oneTask(id, signal) {
   try {
