@@ -42,6 +42,13 @@ param existingBatchEndpoint string = ''
 @allowed([512, 2048, 4096])
 param instanceMemoryMB int = 2048
 
+@description('Who gets a mail when files wait for long or fail; empty: the alerts are shown in the portal alone.')
+param alertEmail string = ''
+
+@description('For how many minutes a file may wait before there is an alert.')
+@minValue(10)
+param alertWaitingMinutes int = 120
+
 @description('Further settings of the app, or other values than those that app.bicep gives.')
 param settings object = {}
 
@@ -160,6 +167,18 @@ module events 'events.bicep' = {
     tags: tags
     token: token
     storageName: storage.outputs.name
+  }
+}
+
+module alerts 'alerts.bicep' = {
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    token: token
+    insightsName: monitoring.outputs.insightsName
+    email: alertEmail
+    waitingMinutes: alertWaitingMinutes
   }
 }
 

@@ -43,6 +43,19 @@ TABLE = {
         {"Application_Type", "WorkspaceResourceId", "DisableLocalAuth"},
         f"{_TEMPLATES}/microsoft.insights/components",
     ),
+    "Microsoft.Insights/actionGroups": (
+        "2023-01-01",
+        {"groupShortName", "enabled", "emailReceivers"},
+        f"{_TEMPLATES}/microsoft.insights/2023-01-01/actiongroups",
+    ),
+    "Microsoft.Insights/scheduledQueryRules": (
+        "2021-08-01",
+        {
+            *("displayName", "description", "severity", "enabled", "autoMitigate", "scopes", "evaluationFrequency"),
+            *("windowSize", "criteria", "criteria.allOf", "actions", "actions.actionGroups"),
+        },
+        f"{_TEMPLATES}/microsoft.insights/2021-08-01/scheduledqueryrules",
+    ),
     "Microsoft.Authorization/roleAssignments": (
         "2022-04-01",
         {"principalId", "principalType", "roleDefinitionId"},
