@@ -8,7 +8,7 @@ import pytest
 
 from batch_core.cli import printing
 from batch_core.cli.saving import saved_as
-from batch_core.cli.terminal import Waiting
+from batch_core.cli.terminal import Terminal
 from batch_core.collect import collect
 from batch_core.services.call_limits import TRIES
 from batch_core.state.changes import Closing
@@ -70,8 +70,8 @@ async def test_a_task_that_runs_is_followed_to_its_end_and_the_exit_code_is_how_
 
 
 async def test_a_task_that_waits_is_waited_for_with_the_reason(app, batchdrop, tmp_path, monkeypatch):
-    said, show = threading.Event(), Waiting.show
-    monkeypatch.setattr(Waiting, "show", lambda waiting, text: (show(waiting, text), said.set()))
+    said, say = threading.Event(), Terminal.say_once
+    monkeypatch.setattr(Terminal, "say_once", lambda terminal, text: (say(terminal, text), said.set()))
     text = '[[routes]]\nname = "all"\nmatch = "**"\ncommand = "/bin/true"\nslots = 1\npool = "nosuch"\n[pools.nosuch]\n'
     record = await submitted(with_routes(app, tmp_path / "routes.toml", text + "existing = true\n"))
     done = await batchdrop("logs", record.task_id)
