@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
+from batch_core.announce import announce
 from batch_core.app import App
 from batch_core.errors import Missing, RoutesError, ServiceError
 
@@ -21,6 +22,12 @@ _HEARTBEAT: Final = timedelta(minutes=5)
 _SAMPLE: Final = timedelta(minutes=5)
 #: What a tick only looks at.
 _LOOKS: Final = frozenset({"jobs", "listed", "looked_at", "looked_up", "pools"})
+
+
+async def after_closing(app: App) -> None:
+    """Count and announce what has ended in this process since the last time. Raises nothing."""
+    await write_counts(app)
+    await announce(app)
 
 
 async def write_counts(app: App) -> None:
@@ -36,8 +43,8 @@ async def write_counts(app: App) -> None:
 
 
 async def after_tick(app: App, function: str, report: Mapping[str, Any], seconds: float) -> None:
-    """Write what has ended, what a tick did, and now and then what nodes cost. Raises nothing."""
-    await write_counts(app)
+    """Count and announce what has ended, write what a tick did, and now and then what nodes cost. Raises nothing."""
+    await after_closing(app)
     try:
         await _note_tick(app, function, report, seconds)
         await _count_nodes(app)

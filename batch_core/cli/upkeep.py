@@ -24,7 +24,7 @@ type _DryRun = Annotated[bool, Parameter(negative="", help="Only say what would 
 
 
 def setup(*, dry_run: _DryRun = False, options: Options = DEFAULTS) -> int:
-    """Make the containers, the table and the pool that are missing.
+    """Make the containers, the table, the queue of events and the pool that are missing.
 
     For example:
         batchdrop setup --dry-run
@@ -42,7 +42,7 @@ def teardown(
     yes: Annotated[bool, Parameter(negative="", help=_YES, show_default=False)] = False,
     options: Options = DEFAULTS,
 ) -> int:
-    """Count what there is, ask for each, and delete jobs, pool, containers and table.
+    """Count what there is, ask for each, and delete jobs, pool, containers, queue and table.
 
     For example:
         batchdrop teardown --dry-run
@@ -112,7 +112,7 @@ async def set_up(session: Session) -> int:
     await list_all_days(app)
     for day in await app.table.unnoted_days():
         await app.table.note_day(day)
-        _report(terminal, f"day {day}", "noted", "has open tasks and was not noted; it is noted again")
+        _report(terminal, f"day {day}", "noted", "has open tasks or unsent events and was not noted; it is noted again")
     return 0
 
 
@@ -163,9 +163,9 @@ async def _remove(session: Session, wanted: Sequence[Found]) -> int:
     names = {one.resource.description for one in wanted}
     # Of this event loop's clients: those that looked are closed.
     jobs = (await provision.find_jobs(app)).values()
-    input_container, output_container, table, *pools = await provision.find_resources(app)
-    for resource in [*jobs, *pools, input_container, output_container, table]:
-        if resource.description in names:
+    kept, pools = provision.storage(app), await provision.find_pools(app)
+    for resource in [*jobs, *pools, kept.input_container, kept.output_container, kept.queue, kept.table]:
+        if resource is not None and resource.description in names:
             async with announcing(f"deleting {resource.description}"):
                 was_there = await provision.remove(resource)
             _report(

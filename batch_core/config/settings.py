@@ -54,6 +54,13 @@ AN_IMAGE: Final = (
     "publisher:offer:sku:version, such as canonical:ubuntu-24_04-lts:server:latest, or the resource id of an image"
 )
 _UBUNTU: Final = "canonical:ubuntu-24_04-lts:server:latest"
+# A host keeps its own queues under these names, and hides what fails in one that ends so.
+# https://learn.microsoft.com/rest/api/storageservices/naming-queues-and-metadata
+_QUEUE_NAME: Final = re.compile(r"|(?!azure-webjobs|webjobs-)(?!.*-poison$)(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*")
+_A_QUEUE_NAME: Final = (
+    "3 to 63 lower-case letters, digits and single hyphens, and not azure-webjobs..., webjobs-... or ...-poison, which"
+    " are the host's"
+)
 _A_CONTAINER_NAME: Final = "3 to 63 lower-case letters, digits and single hyphens (azure-webjobs... is the host's)"
 _A_TABLE_NAME: Final = "3 to 63 letters and digits, a letter first, and not the reserved word tables"
 _ROUTES_FILE: Final = re.compile(r"[^\0]{1,1000}\.toml")
@@ -137,6 +144,8 @@ class Settings:
     input_container: str
     output_container: str
     table_name: str
+    #: The storage queue that gets a message for each final state; empty: there are none.
+    events_queue: str
     batch: BatchAccount
     job_prefix: str
     #: How long a terminated job is kept.
@@ -166,6 +175,7 @@ class Settings:
             input_container=reader.text("INPUT_CONTAINER", _CONTAINER_NAME, _A_CONTAINER_NAME, INPUT_CONTAINER),
             output_container=reader.text("OUTPUT_CONTAINER", _CONTAINER_NAME, _A_CONTAINER_NAME, OUTPUT_CONTAINER),
             table_name=reader.text("TABLE_NAME", _TABLE_NAME, _A_TABLE_NAME, TABLE_NAME),
+            events_queue=reader.text("EVENTS_QUEUE", _QUEUE_NAME, _A_QUEUE_NAME, ""),
             batch=read_batch_account(reader),
             job_prefix=reader.text("JOB_PREFIX", _JOB_PREFIX, "1 to 16 letters, digits, hyphens, underscores", "files"),
             job_retention_time=reader.duration("JOB_RETENTION_TIME", "P7D", timedelta(0), timedelta(days=3650)),
