@@ -30,6 +30,7 @@ from batch_core.state.job_registry import JobRegistry
 from batch_core.state.listing import Listing
 from batch_core.state.outbox import JustEnded, Outbox
 from batch_core.state.pauses import Pauses
+from batch_core.state.retention import Retention
 from batch_core.state.scaling import Scaling
 from batch_core.state.selections import Selections
 from batch_core.state.statistics import StatisticsTable
@@ -65,6 +66,7 @@ class App:
     images: SupportedImages
     scaling: Scaling
     history: History
+    retention: Retention
     listing: Listing
     tally: Tally
     #: Where events go; None: nobody wants them.
@@ -130,6 +132,7 @@ def app_on(
         images=SupportedImages(clients.batch, now),
         scaling=Scaling(table_client),
         history=History(table_client),
+        retention=Retention(table_client),
         listing=Listing(table_client),
         tally=tally,
         queue=clients.queue,

@@ -8,6 +8,7 @@ from batch_core.assignment import why_ignored
 from batch_core.bookkeeping import after_closing
 from batch_core.config.routes import Route
 from batch_core.errors import BlobNotFound, InvalidRequest, NotAFile, NotNow, Unavailable
+from batch_core.forgotten import may_be_forgotten
 from batch_core.naming import BlobVersion
 from batch_core.problems import instead
 from batch_core.redaction import shown
@@ -61,6 +62,9 @@ async def version_to_take(app: App, name: str) -> BlobVersion | None:
         return None
     if not app.settings.intake.takes(version):
         logger.info("The settings say to leave blob %r alone.", version.name)
+        return None
+    if await may_be_forgotten(app, [version]):
+        logger.warning("Blob %r is left alone: its record may have been removed. POST /api/tasks takes it.", name)
         return None
     return version
 

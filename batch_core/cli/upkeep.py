@@ -64,7 +64,7 @@ def teardown(
 
 
 def tidy(*, dry_run: _DryRun = False, options: Options = DEFAULTS) -> int:
-    """Terminate jobs of past days, and delete those that were terminated long ago.
+    """Terminate jobs of past days, delete those that were terminated long ago, and forget what the settings say.
 
     For example:
         batchdrop tidy --dry-run
@@ -184,9 +184,13 @@ async def _tidy(session: Session, *, is_dry_run: bool) -> int:
     for outcome, jobs in (("terminated", report.terminated), ("deleted", report.deleted)):
         for job_id in jobs:
             _report(terminal, f"job {job_id}", f"{would}{outcome}")
+    for what, days in (("outputs", report.outputs_of), ("records", report.records_of)):
+        for day in days:
+            _report(terminal, f"{what} of {day}", f"{would}removed")
+    done = [*report.terminated, *report.deleted, *report.outputs_of, *report.records_of]
     if not report.is_complete:
         terminal.say("not all of it was possible: run it again")
-    elif not report.terminated + report.deleted and not terminal.is_json:
+    elif not done and not terminal.is_json:
         terminal.line("nothing to tidy")
     return 0
 
@@ -220,6 +224,11 @@ async def _sweep(session: Session, *, is_all: bool) -> int:
         )
     else:
         terminal.line(f"{report.listed} files listed, {report.looked_up} looked up, {report.submitted} submitted")
+    if report.forgotten:
+        terminal.say(
+            f"{report.forgotten} file(s) without a record are left alone: their records may have been removed, as"
+            " RECORD_RETENTION_TIME says; `batchdrop submit` takes them"
+        )
     if not report.is_complete:
         terminal.say("not all of the container was swept: the next tick, or the same command again, goes on")
     return 0

@@ -127,6 +127,14 @@ class PoolSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RetentionSettings:
+    """How long what has ended is kept, counted from its end; None: it is kept."""
+
+    records: timedelta | None
+    outputs: timedelta | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class RoutesSettings:
     """Where the routes are: a file that must exist if the setting names it, and may be missing if not."""
 
@@ -150,6 +158,7 @@ class Settings:
     job_prefix: str
     #: How long a terminated job is kept.
     job_retention_time: timedelta
+    retention: RetentionSettings
     intake: IntakeSettings
     #: How long output that is out of reach is waited for.
     output_patience: timedelta
@@ -179,6 +188,7 @@ class Settings:
             batch=read_batch_account(reader),
             job_prefix=reader.text("JOB_PREFIX", _JOB_PREFIX, "1 to 16 letters, digits, hyphens, underscores", "files"),
             job_retention_time=reader.duration("JOB_RETENTION_TIME", "P7D", timedelta(0), timedelta(days=3650)),
+            retention=_retention(reader),
             intake=_intake(reader),
             output_patience=reader.duration("OUTPUT_PATIENCE", "PT15M", timedelta(seconds=1), timedelta(days=7)),
             task=_task(reader),
@@ -232,6 +242,21 @@ def _intake(reader: SettingReader) -> IntakeSettings:
         explain_after=reader.duration("EXPLAIN_AFTER", "PT10M", second, day),
         is_scanned=reader.raw("BLOB_TRIGGER_SOURCE") != BLOB_TRIGGER_SOURCES[1],
     )
+
+
+def _retention(reader: SettingReader) -> RetentionSettings:
+    # What is younger may still be on its way: see `forgotten.RECENT`.
+    day, ten_years = timedelta(days=1), timedelta(days=3650)
+    retention = RetentionSettings(
+        records=reader.optional_duration("RECORD_RETENTION_TIME", "P90D", day, ten_years),
+        outputs=reader.optional_duration("OUTPUT_RETENTION_TIME", "P30D", day, ten_years),
+    )
+    if retention.records is not None and retention.outputs is not None and retention.outputs > retention.records:
+        reader.problems.note(
+            "OUTPUT_RETENTION_TIME is longer than RECORD_RETENTION_TIME: outputs are found by their records, so they"
+            " must go first; leave it out, and they are kept"
+        )
+    return retention
 
 
 def _is_identity(reader: SettingReader) -> bool:

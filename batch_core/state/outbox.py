@@ -102,6 +102,10 @@ class Outbox:
             listed = self._client.query_entities("PartitionKey eq @days", parameters={"days": _DAYS})
             return {str(one["RowKey"]): str(one.metadata["etag"]) async for one in each_item(listed)}
 
+    async def list_if_unsent(self, day: str) -> bool:
+        """List a day if it has ends that no list leads to; returns whether it has."""
+        return await list_if_unsent(self._client, day)
+
     async def forget_day(self, day: str, etag: str) -> None:
         """Take a day off the list, unless it was listed again since its ETag was read."""
         try:
@@ -147,13 +151,17 @@ class JustEnded:
         self._trouble = (trouble, time.monotonic()) if trouble else None
 
 
-async def list_if_unsent(client: TableClient, day: str) -> None:
-    """List a day among those with unsent events if it has any; one look. Raises the `ServiceError` that fits."""
+async def list_if_unsent(client: TableClient, day: str) -> bool:
+    """List a day among those with unsent events if it has any; returns whether it has. One look.
+
+    Raises the `ServiceError` that fits.
+    """
     with translating(f"looking for unsent events of {day}"):
         if not [one async for one in await anext(_listed(client, day, 1).by_page())]:
-            return
+            return False
         # Its ETag changes: who is about to take the day off the list finds that out.
         await client.upsert_entity({"PartitionKey": _DAYS, "RowKey": day})
+        return True
 
 
 def announcement(end: TaskEnd) -> Operation:

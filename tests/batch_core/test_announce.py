@@ -13,19 +13,24 @@ from batch_core.app import App, app_on
 from batch_core.bookkeeping import after_closing
 from batch_core.cancel import cancel
 from batch_core.collect import collect
+from batch_core.config.settings import RetentionSettings
 from batch_core.errors import Unavailable
 from batch_core.http.health import check_health
 from batch_core.naming import table_keys
 from batch_core.reconcile import reconcile
+from batch_core.retention import forget_old
 from batch_core.state.changes import Change, Closing
 from batch_core.state.outbox import end_entity
 from batch_core.state.record import Outcome, TaskState
+from batch_core.state.retention import RetentionMark
 from batch_core.state.table import DAY_PATIENCE
+from batch_core.time_budget import TimeBudget
 from tests.batch_core.events import events_of, unsent
 from tests.batch_core.steps import (
     completed,
     dropped,
     later,
+    passed,
     record_of,
     recorded_only,
     submitted,
@@ -350,3 +355,38 @@ async def test_events_are_no_records_and_no_open_work(storage_app):
     assert [task.task_id for task in await storage_app.table.some_open_work(day)] == [stored[1].record.task_id]
     assert (await storage_app.listing.final_states(day)) == {"settings": {"cancelled": 1}}
     assert {one.task_id async for page in storage_app.outbox.unsent(day) for one in page} == {stored[0].record.task_id}
+
+
+async def test_a_day_with_unsent_events_is_not_forgotten_before_they_are_sent(storage_app):
+    await closed(storage_app, await recorded(storage_app, 2))
+    (day,) = await storage_app.table.days()
+    await storage_app.queue.delete()
+    keeping = RetentionSettings(records=timedelta(days=10), outputs=None)
+    app = app_on(storage_app.clients, replace(storage_app.settings, retention=keeping))
+    await app.retention.move(RetentionMark(left_alone=app.now() + timedelta(days=5), left_alone_since=app.now()))
+    for days in (1, 20, 21):
+        await reconcile(passed(app, days=days))
+        await forget_old(passed(app, days=days), TimeBudget())
+    assert len(await unsent(app)) == 2
+    assert await app.history.days(None, 9) == [day]
+    await app.queue.create()
+    await reconcile(passed(app_on(app.clients, app.settings), days=22))
+    await forget_old(passed(app, days=23), TimeBudget())
+    assert await app.history.days(None, 9) == []
+    assert len(await events_of(app)) == 2
+
+
+async def test_what_an_earlier_release_has_left_behind_is_sent_before_its_records_go(storage_app):
+    await closed(storage_app, await recorded(storage_app, 1))
+    (day,) = await storage_app.table.days()
+    past = later(quiet(storage_app), seconds=DAY_PATIENCE.total_seconds() + 60)
+    await past.table.forget_day(day, past.now())
+    keeping = RetentionSettings(records=timedelta(days=10), outputs=None)
+    app = app_on(storage_app.clients, replace(storage_app.settings, retention=keeping))
+    await app.retention.move(RetentionMark(left_alone=app.now() + timedelta(days=5), left_alone_since=app.now()))
+    await forget_old(passed(app, days=20), TimeBudget())
+    assert list(await app.outbox.days()) == [day]
+    await reconcile(passed(app, days=20))
+    await forget_old(passed(app, days=21), TimeBudget())
+    assert len(await events_of(app)) == 1
+    assert await app.history.days(None, 9) == []

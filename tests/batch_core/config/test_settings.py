@@ -103,6 +103,8 @@ def test_nothing_set_names_everything_that_is_missing():
         ("OUTPUT_CONTAINER", "a--b", "single hyphens"),
         ("TABLE_NAME", "my-table", "letters and digits"),
         ("EVENTS_QUEUE", "Events", "lower-case"),
+        ("RECORD_RETENTION_TIME", "PT1H", "from P1D to"),
+        ("OUTPUT_RETENTION_TIME", "90 days", "ISO 8601"),
         ("EVENTS_QUEUE", "webjobs-blobtrigger-poison", "which are the host's"),
         ("EVENTS_QUEUE", "events-poison", "which are the host's"),
         ("BATCH_ENDPOINT", "account.region.batch.azure.com", "https://ACCOUNT.REGION.batch.azure.com"),

@@ -149,6 +149,11 @@ async def test_what_is_kept_beside_the_records_says_what_it_said(old_app):
     assert (past.terminated_at is not None, past.takes_tasks) == (True, False)
     assert (present.takes_tasks, present.pool_id) == (True, POOL)
     assert {one.blob for day in (DAY, PAST) async for page in old_app.outbox.unsent(day) for one in page} == UNSENT
+    of_past, _ = await old_app.history.past_days(DAY)
+    assert (of_past.day, of_past.outputs_removed_to, of_past.is_without_outputs) == (PAST, "796556-past", True)
+    assert f"{of_past.last_end:%Y%m%d}" == DAY
+    mark = await old_app.retention.mark()
+    assert (mark.left_alone == mark.removable, f"{mark.left_alone_since:%Y%m%d}") == (True, DAY)
     statistics = await old_app.statistics.read(datetime.strptime(f"{DAY}+0000", "%Y%m%d%z"), days=2, hours=2)
     assert statistics.days[DAY] == {"settings": {"failed": 1, "succeeded": 1}}
     assert statistics.node_seconds[POOL] == {DAY: 60.0}

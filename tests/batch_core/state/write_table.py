@@ -32,6 +32,7 @@ from batch_core.state.index import Marks
 from batch_core.state.listing import Place, RecordFilter
 from batch_core.state.pauses import Pause
 from batch_core.state.record import Outcome, TaskRecord, TaskState
+from batch_core.state.retention import RetentionMark
 from batch_core.state.scaling import ScalingState
 from batch_core.state.selections import Action, Selection, new_selection_id
 from batch_core.state.sweep_checkpoint import SweepPosition
@@ -138,6 +139,10 @@ async def past_days(app: App) -> None:
     await app.table.close([Closing.of(stored, Outcome(state=TaskState.CANCELLED, reason="past"))], app.now())
     (day,) = {f"{version.last_modified:%Y%m%d}"}
     await app.table.forget_day(day, later(app, hours=3).now())
+    (past, _) = await app.history.past_days("99999999")
+    await app.history.note(past, last_end=app.now(), outputs_removed_to="796556-past", is_without_outputs=True)
+    long_ago = app.now() - timedelta(days=90)
+    await app.retention.move(RetentionMark(left_alone=long_ago, left_alone_since=app.now(), removable=long_ago))
 
 
 async def write(app: App) -> None:
