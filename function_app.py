@@ -72,7 +72,7 @@ async def scale_pools(timer: func.TimerRequest) -> None:
 @app.function_name("tidy_jobs")
 @app.timer_trigger("timer", bindings.tidy_schedule)
 async def tidy_jobs(timer: func.TimerRequest) -> None:
-    """Terminate jobs of past days in which nothing is open, and delete them some time later."""
+    """Terminate jobs of past days, delete them some time later, and forget what has ended long ago."""
     await _tick("tidy_jobs", "Tidied", tidy, timer)
 
 

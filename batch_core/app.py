@@ -22,12 +22,15 @@ from batch_core.services.output_container import OutputContainer
 from batch_core.services.output_copier import OutputCopier
 from batch_core.services.pool_nodes import PoolNodes
 from batch_core.services.signing import Signer
+from batch_core.services.storage_queue import StorageQueue
 from batch_core.services.supported_images import SupportedImages
 from batch_core.services.task_files import TaskFiles
 from batch_core.state.history import History
 from batch_core.state.job_registry import JobRegistry
 from batch_core.state.listing import Listing
+from batch_core.state.outbox import JustEnded, Outbox
 from batch_core.state.pauses import Pauses
+from batch_core.state.retention import Retention
 from batch_core.state.scaling import Scaling
 from batch_core.state.selections import Selections
 from batch_core.state.statistics import StatisticsTable
@@ -63,8 +66,13 @@ class App:
     images: SupportedImages
     scaling: Scaling
     history: History
+    retention: Retention
     listing: Listing
     tally: Tally
+    #: Where events go; None: nobody wants them.
+    queue: StorageQueue | None
+    outbox: Outbox
+    just_ended: JustEnded
     statistics: StatisticsTable
     selections: Selections
     pauses: Pauses
@@ -100,7 +108,7 @@ def app_on(
 ) -> App:
     """Make an app that remembers nothing yet, on clients that are open."""
     table_client = clients.tables.get_table_client(settings.table_name)
-    tally = Tally()
+    tally, just_ended = Tally(), JustEnded()
     registry = JobRegistry(table_client)
     mark = f"{clients.tables.url.partition('?')[0].rstrip('/')}/{settings.table_name}"
     batch = BatchService(clients.batch, mark)
@@ -112,7 +120,7 @@ def app_on(
         mark=mark,
         route_book=RouteBook(env, verbatim.problems),
         clients=clients,
-        table=StateTable(table_client, tally),
+        table=StateTable(table_client, tally, just_ended if clients.queue else None),
         registry=registry,
         sweep_checkpoint=SweepCheckpoint(table_client),
         batch=batch,
@@ -124,8 +132,12 @@ def app_on(
         images=SupportedImages(clients.batch, now),
         scaling=Scaling(table_client),
         history=History(table_client),
+        retention=Retention(table_client),
         listing=Listing(table_client),
         tally=tally,
+        queue=clients.queue,
+        outbox=Outbox(table_client),
+        just_ended=just_ended,
         statistics=StatisticsTable(table_client),
         selections=Selections(table_client),
         pauses=Pauses(table_client),

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from batch_core import metrics
+from batch_core.announce import announce
 from batch_core.app import App
 from batch_core.errors import Missing, RoutesError, ServiceError
 from batch_core.log_text import figures
@@ -23,6 +24,12 @@ _HEARTBEAT: Final = timedelta(minutes=5)
 _SAMPLE: Final = timedelta(minutes=5)
 #: What a tick only looks at.
 _LOOKS: Final = frozenset({"jobs", "listed", "looked_at", "looked_up", "pools", "open", "oldest_waiting_seconds"})
+
+
+async def after_closing(app: App) -> None:
+    """Count and announce what has ended in this process since the last time. Raises nothing."""
+    await write_counts(app)
+    await announce(app)
 
 
 async def write_counts(app: App) -> None:
@@ -38,9 +45,9 @@ async def write_counts(app: App) -> None:
 
 
 async def after_tick(app: App, function: str, report: Mapping[str, Any], seconds: float) -> None:
-    """Write what has ended, what a tick did, and now and then what nodes cost. Raises nothing."""
+    """Count and announce what has ended, write what a tick did, and now and then what nodes cost. Raises nothing."""
     metrics.record("tick.duration", seconds, "s", function=function)
-    await write_counts(app)
+    await after_closing(app)
     try:
         await _note_tick(app, function, report, seconds)
         await _count_nodes(app)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from batch_core.app import App
-from batch_core.bookkeeping import write_counts
+from batch_core.bookkeeping import after_closing
 from batch_core.errors import NotNow
 from batch_core.in_flight import IN_FLIGHT
 from batch_core.state.changes import Change, Closing, Stored
@@ -31,7 +31,7 @@ async def cancel(app: App, task_id: str, asked_by: str | None = None) -> TaskRec
     if outcome is None:
         return stored.record
     await app.table.close([Closing.of(stored, outcome)], app.now())
-    await write_counts(app)
+    await after_closing(app)
     return (await app.table.get(task_id)).record
 
 

@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import batched
 from typing import Final
 
+from batch_core.announce import announce
 from batch_core.app import App
 from batch_core.errors import AppError, Missing, NotNow, OutOfTime, RecordNotFound, Refused, ServiceError
 from batch_core.log_text import figures
@@ -205,6 +206,7 @@ class _Tick:
             self.report.states[closing.outcome.state] += is_first
             if is_first and closing.outcome.state is TaskState.SUCCEEDED:
                 await self._delete_input(open_tasks[closing.task_id])
+        await announce(self._app)
         self.report.postponed -= len(closings)
         return {closing.task_id for closing in closings}
 

@@ -336,8 +336,6 @@ def _no_route(app: App, record: TaskRecord) -> RoutesError:
 
 async def _reject(app: App, refused: Sequence[tuple[Stored, AppError]]) -> Done:
     closings = [Closing.of(one, Outcome(state=TaskState.REJECTED, reason=str(error))) for one, error in refused]
-    for closing in closings:
-        logger.error("Task %s is rejected: %s", closing.task_id, closing.outcome.reason)
     await app.table.close(closings, app.now())
     return await _reread(app, [one for one, _ in refused])
 

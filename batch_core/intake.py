@@ -5,9 +5,10 @@ from functools import partial
 
 from batch_core.app import App
 from batch_core.assignment import why_ignored
-from batch_core.bookkeeping import write_counts
+from batch_core.bookkeeping import after_closing
 from batch_core.config.routes import Route
 from batch_core.errors import BlobNotFound, InvalidRequest, NotAFile, NotNow, Unavailable
+from batch_core.forgotten import may_be_forgotten
 from batch_core.naming import BlobVersion, is_blob_name
 from batch_core.problems import instead
 from batch_core.redaction import shown
@@ -32,7 +33,7 @@ async def take(app: App, container: str, name: str) -> None:
     if version is None:
         return
     submission = await app.arrivals.run(version, partial(submit, app, detected_by=DetectedBy.TRIGGER))
-    await write_counts(app)
+    await after_closing(app)
     record = submission.record
     # A file that waits for its rehydration, or for somebody to resume what is paused, waits for no event.
     if record.state is TaskState.QUEUED and record.obstacle is None and not await _is_paused(app, record):
@@ -62,6 +63,9 @@ async def version_to_take(app: App, name: str) -> BlobVersion | None:
     if not app.settings.intake.takes(version):
         logger.info("The settings say to leave blob %r alone.", version.name)
         return None
+    if await may_be_forgotten(app, [version]):
+        logger.warning("Blob %r is left alone: its record may have been removed. POST /api/tasks takes it.", name)
+        return None
     return version
 
 
@@ -86,7 +90,7 @@ async def take_by_hand(
     (submission,) = await submit(
         app, [version], detected_by=DetectedBy.HTTP, is_urgent=True, chosen=chosen, asked_by=asked_by
     )
-    await write_counts(app)
+    await after_closing(app)
     return submission
 
 

@@ -66,6 +66,14 @@ def is_task_id(text: str) -> bool:
     return len(text) <= MAX_ID_LENGTH and _TASK_ID.fullmatch(text) is not None
 
 
+def attempt_of(task: str) -> int:
+    """Return which attempt at its version a task is (a `ValueError` if the id is none)."""
+    match = _TASK_ID.fullmatch(task)
+    if match is None:
+        raise ValueError(f"not a task id: {task!r}")
+    return int(match["attempt"] or 1)
+
+
 @dataclass(frozen=True, kw_only=True)
 class TableKeys:
     """The keys of a task's record and its index entity: one partition a day, the newest first within it."""
@@ -77,9 +85,15 @@ class TableKeys:
     def open_row(self) -> str:
         return OPEN_PREFIX + self.row
 
+    @property
+    def event_row(self) -> str:
+        return EVENT_PREFIX + self.row
+
 
 #: Row keys of records start with a digit, so that these sort after all of them.
 OPEN_PREFIX: Final = "open-"
+#: Before the open work, which is read from its prefix on, also by releases that know of no events.
+EVENT_PREFIX: Final = "event-"
 
 
 def table_keys(task: str) -> TableKeys:

@@ -7,12 +7,14 @@ For each open task that is not brand-new, or that waits for its time and that ha
     Batch does not have it       queued: handed over, when its time has come; submitted: its output is lost, so it is
                                  run again, if its route says so, and closed
     Batch has completed it       collect takes it; if collect has passed it, it is sent back
+    its end is not announced     its event is sent, where the settings say so
     the operator cancelled it    it is terminated again, or closed if Batch does not have it and will not get it
 
 A job that open records name and the table does not list is registered again: the table may have been created again.
 
 Cost: one query for the jobs, one for 1,000 open tasks, one list for 1,000 tasks that Batch has not completed, one look
-at each job in which tasks wait, and a few calls for each task in which the two differ.
+at each job in which tasks wait, and a few calls for each task in which the two differ; where events are wanted, one
+more query, and one for each day.
 """
 
 import logging
@@ -20,8 +22,10 @@ from collections import Counter, defaultdict
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from batch_core import metrics
+from batch_core.announce import announce_left
 from batch_core.app import App
 from batch_core.bookkeeping import count_day
 from batch_core.cancel import cancelled_without_task
@@ -39,6 +43,9 @@ from batch_core.waiting import AT_WORK, why_waiting, with_requeues
 
 logger = logging.getLogger(__name__)
 
+#: The part of a tick's time that is for events: they come last, and whatever the rest takes, they have their turn.
+_EVENTS_SHARE: Final = 1 / 8
+
 
 @dataclass(kw_only=True)
 class ReconcileReport:
@@ -54,11 +61,12 @@ class ReconcileReport:
 
 async def reconcile(app: App, budget: timedelta = TICK) -> ReconcileReport:
     """Finish interrupted work; idempotent, reentrant and crash-safe."""
-    tick = _Tick(app, TimeBudget(budget))
+    tick = _Tick(app, TimeBudget(budget * (1 - _EVENTS_SHARE if app.queue else 1)))
+    days = await app.table.days()
     try:
         # First, and for half of the time: however much is open, what people ask for goes on.
         await tick.carry_out_selections(TimeBudget(budget / 2))
-        for day in app.turns.next("reconcile", await app.table.days()):
+        for day in app.turns.next("reconcile", days):
             await tick.reconcile_day(day)
             tick.budget.check()
     except OutOfTime:
@@ -66,6 +74,8 @@ async def reconcile(app: App, budget: timedelta = TICK) -> ReconcileReport:
     if tick.report.is_complete:
         metrics.measure("tasks.open", tick.report.open, "{task}")
         metrics.measure("tasks.oldest_waiting", tick.report.oldest_waiting_seconds, "s")
+    if app.queue:
+        await tick.announce_left(days, TimeBudget(budget * _EVENTS_SHARE))
     return tick.report
 
 
@@ -85,6 +95,13 @@ class _Tick:
                 self.report.done["selected"] += done
         except OutOfTime:
             self.report.is_complete = False
+
+    async def announce_left(self, days: Sequence[str], budget: TimeBudget) -> None:
+        """Send the events that were left behind when the records were closed."""
+        left = await self._or_leave(announce_left(self._app, days, budget))
+        if left is not None:
+            self.report.done["events_sent"] += left.sent
+            self.report.is_complete &= left.is_complete
 
     async def reconcile_day(self, day: str) -> None:
         """Reconcile the open tasks of a day; what a service's trouble prevents is left for the next tick."""
@@ -300,7 +317,6 @@ class _Tick:
                 self.report.done["sent_back"] += 1
 
     async def _close(self, task: OpenTask, outcome: Outcome) -> None:
-        logger.warning("Task %s is %s: %s", task.task_id, outcome.state, outcome.reason)
         (is_first,) = await self._app.table.close([Closing.of_open(task, outcome)], self._app.now())
         self.report.done[outcome.state] += is_first
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from batch_core.app import App
 from batch_core.errors import BlobNotFound, NotAFile, NotNow, RecordNotFound, TooManyAttempts, VersionChanged
-from batch_core.naming import BlobVersion, task_id
+from batch_core.naming import BlobVersion, attempt_of, task_id
 from batch_core.state.changes import Change, Stored
 from batch_core.state.record import DetectedBy, Outcome, TaskRecord
 from batch_core.submission import Submission
@@ -100,7 +100,7 @@ async def _submit_next(
     app: App, version: BlobVersion, claimed: TaskRecord, detected_by: DetectedBy, asked_by: str | None = None
 ) -> Submission:
     """Make the attempt that a record names."""
-    attempt = _attempt_of(claimed.retried_as or "")
+    attempt = attempt_of(claimed.retried_as or "")
     submission = await submit_attempt(
         app, version, attempt, detected_by=detected_by, retry_of=claimed, asked_by=asked_by
     )
@@ -117,7 +117,3 @@ async def _exists(app: App, task: str) -> bool:
     except RecordNotFound:
         return False
     return True
-
-
-def _attempt_of(task: str) -> int:
-    return int(task.rpartition("-r")[2])

@@ -2,7 +2,8 @@
 
 Cost: one call lists up to 5,000 files, and there is no way to list only the new ones; but only files that were
 modified since the last complete sweep are looked up in the table, about a thousand in a call. A listing that a tick
-cannot finish goes on in the next one.
+cannot finish goes on in the next one. Old files without a record, whose records may have been removed, are left alone:
+one call more for a page that has any.
 """
 
 import logging
@@ -16,6 +17,7 @@ from batch_core.app import App
 from batch_core.assignment import why_ignored
 from batch_core.clocks import CLOCK_MARGIN
 from batch_core.errors import OutOfTime, Refused
+from batch_core.forgotten import may_be_forgotten
 from batch_core.naming import BlobVersion, task_id
 from batch_core.services.batch import MAX_TASKS_PER_CALL
 from batch_core.services.input_container import ListedPage
@@ -31,11 +33,13 @@ _BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(kw_only=True)
 class SweepReport:
-    """What a tick did: files listed, looked up in the table, found without a record and submitted."""
+    """What a tick did: files listed, looked up in the table, found without a record and submitted or left alone."""
 
     listed: int = 0
     looked_up: int = 0
     submitted: int = 0
+    #: They are so old that their records may have been removed.
+    forgotten: int = 0
     is_complete: bool = False
 
 
@@ -65,7 +69,8 @@ async def missing_files(app: App, *, is_all: bool = False) -> AsyncIterator[Sequ
     is_complete = False
     while not is_complete:
         page = await _page(app, position)
-        yield await _missing(app, _candidates(app, position, page))
+        missing, _ = await _missing(app, _candidates(app, position, page))
+        yield missing
         position = _after(position, page)
         is_complete = page.continuation is None
 
@@ -100,7 +105,8 @@ async def _submit_missing(
     report.listed += len(page.versions) + len(page.pending)
     candidates = _candidates(app, position, page)
     report.looked_up += len(candidates)
-    missing = await _missing(app, candidates)
+    missing, forgotten = await _missing(app, candidates)
+    report.forgotten += forgotten
     for start in range(0, len(missing), MAX_TASKS_PER_CALL):
         if start:
             time_budget.check()
@@ -115,9 +121,12 @@ def _candidates(app: App, position: SweepPosition, page: ListedPage) -> dict[str
     return {task_id(version): version for version in page.versions if _is_candidate(app, position, version)}
 
 
-async def _missing(app: App, candidates: Mapping[str, BlobVersion]) -> list[BlobVersion]:
+async def _missing(app: App, candidates: Mapping[str, BlobVersion]) -> tuple[list[BlobVersion], int]:
+    """Return the files that have no record, and how many of these are left alone as their records may be gone."""
     recorded = await app.table.recorded_among(candidates)
-    return [version for key, version in candidates.items() if key not in recorded]
+    missing = [version for key, version in candidates.items() if key not in recorded]
+    forgotten = {task_id(version) for version in await may_be_forgotten(app, missing)}
+    return [version for version in missing if task_id(version) not in forgotten], len(forgotten)
 
 
 def _after(position: SweepPosition, page: ListedPage) -> SweepPosition:

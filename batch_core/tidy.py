@@ -2,6 +2,8 @@
 
 Only jobs that the app's own table lists are touched. A job is terminated only when no open record names it any more,
 so no task goes before its output was confirmed; a task that is still handed to it goes on to the next job.
+
+Then, where the settings say so, what has ended long ago is forgotten: see `retention`.
 """
 
 import logging
@@ -11,6 +13,7 @@ from typing import Final
 
 from batch_core.app import App
 from batch_core.errors import OutOfTime, ServiceError
+from batch_core.retention import forget_old, wants_retention
 from batch_core.selections import KEPT
 from batch_core.state.job_registry import JobEntry
 from batch_core.time_budget import TICK, TimeBudget
@@ -23,16 +26,19 @@ LATE: Final = timedelta(hours=1)
 
 @dataclass(kw_only=True)
 class TidyReport:
-    """The jobs that were, or in a dry run would be, terminated and deleted."""
+    """The jobs that were, or in a dry run would be, terminated and deleted, and the days that are forgotten."""
 
     terminated: list[str] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
+    #: Days whose records, and whose outputs, were or would be removed.
+    records_of: list[str] = field(default_factory=list)
+    outputs_of: list[str] = field(default_factory=list)
     is_complete: bool = True
 
 
 async def tidy(app: App, *, is_dry_run: bool = False, budget: timedelta = TICK) -> TidyReport:
     """Terminate and delete old jobs; idempotent, reentrant and crash-safe."""
-    time_budget = TimeBudget(budget)
+    time_budget = TimeBudget(budget * _share_of_jobs(app))
     report = TidyReport()
     if not is_dry_run:
         await list_all_days(app)
@@ -46,7 +52,15 @@ async def tidy(app: App, *, is_dry_run: bool = False, budget: timedelta = TICK) 
                 await _tidy_or_leave(app, job, report, is_dry_run=is_dry_run)
     except OutOfTime:
         report.is_complete = False
+    if wants_retention(app):
+        forgotten = await forget_old(app, TimeBudget(budget / 2), is_dry_run=is_dry_run)
+        report.records_of, report.outputs_of = forgotten.records_of, forgotten.outputs_of
+        report.is_complete &= forgotten.is_complete
     return report
+
+
+def _share_of_jobs(app: App) -> float:
+    return 1 / 2 if wants_retention(app) else 1
 
 
 async def list_all_days(app: App) -> None:

@@ -16,7 +16,6 @@ from chaos.system import System
 
 #: In every partition that is named after a day, this begins the row of a record that is not final.
 _OPEN: Final = "open-"
-_NOTED: Final = "noted"
 _AT_ONCE: Final = 16
 _AS_THEY_ARE: Final = ("node_id", "failure_code", "stdout", "stderr", "route", "files", "retried_as")
 
@@ -110,8 +109,8 @@ async def gather(
 async def read_table(system: System) -> tuple[list[Recorded], frozenset[str]]:
     """Return the records, and the task ids of the index of open work."""
     entities = [entity async for entity in system.table.list_entities()]
-    tasks = [entity for entity in entities if entity["PartitionKey"].isdigit() and entity["RowKey"] != _NOTED]
-    records = [_recorded(entity) for entity in tasks if not entity["RowKey"].startswith(_OPEN)]
+    tasks = [entity for entity in entities if entity["PartitionKey"].isdigit()]
+    records = [_recorded(entity) for entity in tasks if entity["RowKey"][0].isdigit()]
     return records, frozenset(entity["task_id"] for entity in tasks if entity["RowKey"].startswith(_OPEN))
 
 

@@ -23,7 +23,7 @@ hypothesis.settings.load_profile("untimed")
 #: Settings that a developer may have set for a real account: no test may ever see them.
 _OWN_SETTINGS = (
     *("AZURE", "BATCH_", "DATA_STORAGE", "POOL_", "TASK_", "INPUT_", "OUTPUT_", "TABLE_", "JOB_", "ROUTES_"),
-    *("COLLECT_", "SWEEP_", "SCALE_", "TIDY_", "EXPLAIN_"),
+    *("COLLECT_", "SWEEP_", "SCALE_", "TIDY_", "EXPLAIN_", "EVENTS_", "RECORD_"),
 )
 
 #: Begun first, so that no worker of `make test` is left with one of them when the others have nothing more to do.

@@ -188,9 +188,9 @@ async def test_an_event_counts_as_handled_only_when_batch_has_the_task(app, call
     ("function", "says", "counts"),
     [
         ("collect_outputs", "Collected: ", {"jobs", "listed", "postponed", "states", "seconds", "is_complete"}),
-        ("sweep_files", "Swept: ", {"listed", "looked_up", "submitted", "is_complete"}),
+        ("sweep_files", "Swept: ", {"listed", "looked_up", "submitted", "forgotten", "is_complete"}),
         ("reconcile_tasks", "Reconciled: ", {"open", "oldest_waiting_seconds", "looked_at", "done", "is_complete"}),
-        ("tidy_jobs", "Tidied: ", {"terminated", "deleted", "is_complete"}),
+        ("tidy_jobs", "Tidied: ", {"terminated", "deleted", "records_of", "outputs_of", "is_complete"}),
     ],
 )
 async def test_a_tick_says_what_it_did_in_one_line(app, call, caplog, function, says, counts):  # noqa: F811

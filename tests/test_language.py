@@ -12,7 +12,7 @@ import pytest
 CHECKOUT = Path(__file__).parents[1]
 #: Text of others, text made by tools, and this table.
 NOT_OURS = re.compile(
-    r"LICENSE|requirements.*\.txt|.*package-lock\.json|.*\.svg|local/samples/.*|.*/live_table\.json|tests/test_language\.py"
+    r"LICENSE|requirements.*\.txt|.*package-lock\.json|.*\.svg|local/samples/.*|.*/(live_table|table_of_[0-9_]+)\.json|tests/test_language\.py"
 )
 
 INSTEAD = {

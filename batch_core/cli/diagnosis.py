@@ -1,7 +1,7 @@
 """What `doctor` looks at: everything that health checks, and what only a person at a machine asks about.
 
 Nothing that is looked at changes: what may be written is found out with a block that no blob is made of, an entity that
-does not exist, and a task that does not exist.
+does not exist, a task that does not exist, and what is no message.
 """
 
 import asyncio
@@ -80,6 +80,8 @@ async def _permissions(app: App) -> list[Finding]:
         "table writing": change_table,
         "batch writing": change_batch,
     }
+    if app.queue is not None:
+        tried["event sending"] = app.queue.try_sending
     return list(await asyncio.gather(*(_permission(name, action) for name, action in tried.items())))
 
 

@@ -39,12 +39,13 @@ async def take_inventory(app: App) -> list[Found]:
 
     Jobs before the pool that they run on, the table last: it knows what there was.
     """
-    input_container, output_container, table, *pools = await provision.find_resources(app)
+    kept = provision.storage(app)
     counted = [
-        *[await _pool(app, pool) for pool in pools],
-        await _blobs(app, input_container, app.settings.input_container),
-        await _blobs(app, output_container, app.settings.output_container),
-        await _records(app, table),
+        *[await _pool(app, pool) for pool in await provision.find_pools(app)],
+        await _blobs(app, kept.input_container, app.settings.input_container),
+        await _blobs(app, kept.output_container, app.settings.output_container),
+        await _messages(app, kept.queue),
+        await _records(app, kept.table),
     ]
     return [*await _jobs(app), *(found for found in counted if found)]
 
@@ -77,6 +78,13 @@ async def _blobs(app: App, resource: Resource, name: str) -> Found | None:
     action = f"counting the blobs of container {name}"
     number = await _unless_missing(action, lambda: blob_count(app.clients.blobs, name, most=MOST_COUNTED))
     return None if number is None else Found(resource=resource, contents=_counted(number, "blob"))
+
+
+async def _messages(app: App, resource: Resource | None) -> Found | None:
+    if app.queue is None or resource is None:
+        return None
+    number = await _unless_missing(f"counting the messages of queue {app.queue.name}", app.queue.message_count)
+    return None if number is None else Found(resource=resource, contents=_counted(number, "message"))
 
 
 async def _records(app: App, resource: Resource) -> Found | None:

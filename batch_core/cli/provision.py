@@ -22,12 +22,13 @@ from batch_core.services.provisioning import (
     jobs_of,
     pool_options,
 )
+from batch_core.services.storage_queue import StorageQueue
 from batch_core.state.provisioning import create_table, delete_table
 
 type _Step = Callable[[], Awaitable[object]]
 
 #: The codes with which the services say so; any other conflict (one in deletion, a quota) is an error.
-_EXISTS: Final = frozenset({"ContainerAlreadyExists", "PoolExists", "TableAlreadyExists"})
+_EXISTS: Final = frozenset({"ContainerAlreadyExists", "PoolExists", "QueueAlreadyExists", "TableAlreadyExists"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,21 +45,35 @@ def resources(app: App) -> list[Resource]:
 
     Raises `RoutesError` while the routes, which name pools, cannot be read.
     """
-    return [*_storage(app), *(_pool(app, pool) for pool in app.routes().pools if not pool.is_existing)]
+    kept = storage(app)
+    queues = [kept.queue] if kept.queue else []
+    pools = [_pool(app, pool) for pool in app.routes().pools if not pool.is_existing]
+    return [kept.input_container, kept.output_container, kept.table, *queues, *pools]
 
 
-def _storage(app: App) -> list[Resource]:
+@dataclass(frozen=True, kw_only=True)
+class StorageResources:
+    """What is kept in Storage; no queue where nobody wants events."""
+
+    input_container: Resource
+    output_container: Resource
+    table: Resource
+    queue: Resource | None
+
+
+def storage(app: App) -> StorageResources:
+    """Return what the app needs in Storage."""
     settings, clients = app.settings, app.clients
-    containers = [
-        _container(app, "input", settings.input_container),
-        _container(app, "output", settings.output_container),
-    ]
-    table = Resource(
-        description=f"table {settings.table_name}",
-        create=lambda: create_table(clients.tables, settings.table_name),
-        delete=lambda: delete_table(clients.tables, settings.table_name),
+    return StorageResources(
+        input_container=_container(app, "input", settings.input_container),
+        output_container=_container(app, "output", settings.output_container),
+        table=Resource(
+            description=f"table {settings.table_name}",
+            create=lambda: create_table(clients.tables, settings.table_name),
+            delete=lambda: delete_table(clients.tables, settings.table_name),
+        ),
+        queue=_queue(app.queue) if app.queue else None,
     )
-    return [*containers, table]
 
 
 async def pool_notes(app: App) -> list[str]:
@@ -122,15 +137,15 @@ async def remove(resource: Resource) -> bool:
     return True
 
 
-async def find_resources(app: App) -> list[Resource]:
-    """Return what `teardown` looks for beside jobs: the containers, the table, and the pools that `setup` made.
+async def find_pools(app: App) -> list[Resource]:
+    """Return the pools that `setup` made, as things to remove.
 
     Those of earlier routes or settings, which nothing names any more, are among them; pools that somebody else made are
     not, whatever names them. Raises the `ServiceError` that fits.
     """
     with translating("listing pools"):
         pools = await account_pools(app.clients.batch, app=app.mark)
-    return [*_storage(app), *(_made_pool(app, pool_id) for pool_id, is_marked in pools.items() if is_marked)]
+    return [_made_pool(app, pool_id) for pool_id, is_marked in pools.items() if is_marked]
 
 
 async def foreign_pools(app: App) -> list[str]:
@@ -164,6 +179,10 @@ async def find_jobs(app: App) -> dict[str, Resource]:
         if job.is_marked or job.job_id in registered or (job.pool_id in pools and job_day(job.job_id))
     ]
     return {job_id: _job(app, job_id) for job_id in ours}
+
+
+def _queue(queue: StorageQueue) -> Resource:
+    return Resource(description=f"queue {queue.name}", create=queue.create, delete=queue.delete)
 
 
 def _container(app: App, role: str, name: str) -> Resource:

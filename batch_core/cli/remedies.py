@@ -71,7 +71,11 @@ _REMEDIES: Final = (
     (r".*", r"nothing listens", "start the local stack (`make up`), or correct the address in the settings"),
     (r"batch.*|pool.*", r"HTTP 40[13]", _BATCH_ACCESS),
     (r".*", r"HTTP 40[13]", _STORAGE_ACCESS),
-    (r"(input|output) container|table|open work|output writing|pool.*", r"HTTP 404|does not exist|is no pool", _SETUP),
+    (
+        r"(input|output) container|table|open work|output writing|pool.*|events|event sending",
+        r"HTTP 404|does not exist|is no pool",
+        _SETUP,
+    ),
     (r"image.*|pool.*", r"does not list the image|has no node agent|the node agent of", _IMAGE),
     (r"core quota.*|pool.*", r"(?i)quota", _QUOTA),
     (r"pool.*", r"start task", _START_TASK),

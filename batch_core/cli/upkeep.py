@@ -25,7 +25,7 @@ type _DryRun = Annotated[bool, Parameter(negative="", help="Only say what would 
 
 
 def setup(*, dry_run: _DryRun = False, options: Options = DEFAULTS) -> int:
-    """Create the containers, the table and the pools that are missing.
+    """Create the containers, the table, the queue of events and the pools that are missing.
 
     For example:
         batchdrop setup --dry-run
@@ -43,7 +43,7 @@ def teardown(
     yes: Annotated[bool, Parameter(negative="", help=_YES, show_default=False)] = False,
     options: Options = DEFAULTS,
 ) -> int:
-    """Count what exists, ask about each, and delete jobs, pools, containers and table.
+    """Count what exists, ask about each, and delete jobs, pools, containers, queue and table.
 
     For example:
         batchdrop teardown --dry-run
@@ -65,7 +65,7 @@ def teardown(
 
 
 def tidy(*, dry_run: _DryRun = False, options: Options = DEFAULTS) -> int:
-    """Terminate jobs of past days, and delete those that were terminated long ago.
+    """Terminate jobs of past days, delete those that were terminated long ago, and forget what the settings say.
 
     For example:
         batchdrop tidy --dry-run
@@ -113,7 +113,7 @@ async def set_up(session: Session) -> int:
     await list_all_days(app)
     for day in await app.table.unnoted_days():
         await app.table.note_day(day)
-        _report(terminal, f"day {day}", "noted", "has open tasks and was not noted; it is noted again")
+        _report(terminal, f"day {day}", "noted", "has open tasks or unsent events and was not noted; it is noted again")
     return 0
 
 
@@ -164,9 +164,9 @@ async def _remove(session: Session, wanted: Sequence[Found]) -> int:
     names = {one.resource.description for one in wanted}
     # Of this event loop's clients: those that looked are closed.
     jobs = (await provision.find_jobs(app)).values()
-    input_container, output_container, table, *pools = await provision.find_resources(app)
-    for resource in [*jobs, *pools, input_container, output_container, table]:
-        if resource.description in names:
+    kept, pools = provision.storage(app), await provision.find_pools(app)
+    for resource in [*jobs, *pools, kept.input_container, kept.output_container, kept.queue, kept.table]:
+        if resource is not None and resource.description in names:
             async with announcing(f"deleting {resource.description}"):
                 was_there = await provision.remove(resource)
             _report(
@@ -185,9 +185,13 @@ async def _tidy(session: Session, *, is_dry_run: bool) -> int:
     for outcome, jobs in (("terminated", report.terminated), ("deleted", report.deleted)):
         for job_id in jobs:
             _report(terminal, f"job {job_id}", f"{would}{outcome}")
+    for what, days in (("outputs", report.outputs_of), ("records", report.records_of)):
+        for day in days:
+            _report(terminal, f"{what} of {day}", f"{would}removed")
+    done = [*report.terminated, *report.deleted, *report.outputs_of, *report.records_of]
     if not report.is_complete:
         terminal.say("not all of it was possible: run it again")
-    elif not report.terminated + report.deleted and not terminal.is_json:
+    elif not done and not terminal.is_json:
         terminal.line("nothing to tidy")
     return 0
 
@@ -221,6 +225,11 @@ async def _sweep(session: Session, *, is_all: bool) -> int:
         )
     else:
         terminal.line(f"{report.listed} files listed, {report.looked_up} looked up, {report.submitted} submitted")
+    if report.forgotten:
+        terminal.say(
+            f"{report.forgotten} file(s) without a record are left alone: their records may have been removed, as"
+            " RECORD_RETENTION_TIME says; `batchdrop submit` takes them"
+        )
     if not report.is_complete:
         terminal.say("not all of the container was swept: the next tick, or the same command again, goes on")
     return 0

@@ -6,7 +6,12 @@ from dataclasses import dataclass, field
 from batch_core.config.access_key import is_access_key, is_account_name
 from batch_core.config.names import DATA_STORAGE
 from batch_core.config.reader import SettingReader
-from batch_core.config.storage_connection import ConnectionStringError, blob_endpoint_of, parse_connection_string
+from batch_core.config.storage_connection import (
+    ConnectionStringError,
+    blob_endpoint_of,
+    parse_connection_string,
+    queue_endpoint_of,
+)
 from batch_core.redaction import shown
 
 
@@ -17,11 +22,17 @@ class StorageConnection:
     connection_string: str = field(default="", repr=False)
     blob_uri: str = ""
     table_uri: str = ""
+    queue_uri: str = ""
 
     @property
     def blob_endpoint(self) -> str:
         """Where the Blob service answers."""
         return self.blob_uri or blob_endpoint_of(self.connection_string)
+
+    @property
+    def queue_endpoint(self) -> str:
+        """Where the Queue service answers."""
+        return self.queue_uri or queue_endpoint_of(self.connection_string)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +81,7 @@ def _storage_by_identity(reader: SettingReader, *, is_empty: bool) -> StorageCon
     if is_empty:
         # The real host takes the empty text for a connection string.
         reader.problems.note(f"{DATA_STORAGE} is empty beside {names['blob']}: remove it, the triggers would use it")
-    # The queue is the blob trigger's: its poison messages are in the account of the blobs.
+    # The blob trigger's poison messages are in the account of the blobs, and so are events.
     urls = {
         service: reader.url(name, f"https://ACCOUNT.{service}.core.windows.net", service)
         for service, name in names.items()
@@ -78,7 +89,7 @@ def _storage_by_identity(reader: SettingReader, *, is_empty: bool) -> StorageCon
     for service, url in urls.items():
         if url.lower().startswith("http://"):
             reader.problems.note(f"{names[service]} must begin with https://: tokens are never sent unencrypted")
-    return StorageConnection(blob_uri=urls["blob"], table_uri=urls["table"])
+    return StorageConnection(blob_uri=urls["blob"], table_uri=urls["table"], queue_uri=urls["queue"])
 
 
 def read_batch_account(reader: SettingReader) -> BatchAccount:

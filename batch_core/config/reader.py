@@ -65,6 +65,10 @@ class SettingReader:
             return low
         return length
 
+    def optional_duration(self, name: str, example: str, low: timedelta, high: timedelta) -> timedelta | None:
+        """Read a duration that need not be set: then it is None."""
+        return self.duration(name, example, low, high) if self.raw(name) else None
+
     def flag(self, name: str) -> bool:
         value = self.raw(name).lower() or "false"
         if value not in {"true", "false"}:

@@ -54,6 +54,13 @@ AN_IMAGE: Final = (
     "publisher:offer:sku:version, such as canonical:ubuntu-24_04-lts:server:latest, or the resource id of an image"
 )
 _UBUNTU: Final = "canonical:ubuntu-24_04-lts:server:latest"
+# A host keeps its own queues under these names, and hides what fails in one that ends so.
+# https://learn.microsoft.com/rest/api/storageservices/naming-queues-and-metadata
+_QUEUE_NAME: Final = re.compile(r"|(?!azure-webjobs|webjobs-)(?!.*-poison$)(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*")
+_A_QUEUE_NAME: Final = (
+    "3 to 63 lower-case letters, digits and single hyphens, and not azure-webjobs..., webjobs-... or ...-poison, which"
+    " are the host's"
+)
 _A_CONTAINER_NAME: Final = "3 to 63 lower-case letters, digits and single hyphens (azure-webjobs... is the host's)"
 _A_TABLE_NAME: Final = "3 to 63 letters and digits, a letter first, and not the reserved word tables"
 _ROUTES_FILE: Final = re.compile(r"[^\0]{1,1000}\.toml")
@@ -127,6 +134,14 @@ class PoolSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RetentionSettings:
+    """How long what has ended is kept, counted from its end; None: it is kept."""
+
+    records: timedelta | None
+    outputs: timedelta | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class RoutesSettings:
     """Where the routes are: a file that must exist if the setting names it, and may be missing if not."""
 
@@ -144,10 +159,13 @@ class Settings:
     input_container: str
     output_container: str
     table_name: str
+    #: The storage queue that gets a message for each final state; empty: there are none.
+    events_queue: str
     batch: BatchAccount
     job_prefix: str
     #: How long a terminated job is kept.
     job_retention_time: timedelta
+    retention: RetentionSettings
     intake: IntakeSettings
     #: How long output that is out of reach is waited for.
     output_patience: timedelta
@@ -173,9 +191,11 @@ class Settings:
             input_container=reader.text("INPUT_CONTAINER", _CONTAINER_NAME, _A_CONTAINER_NAME, INPUT_CONTAINER),
             output_container=reader.text("OUTPUT_CONTAINER", _CONTAINER_NAME, _A_CONTAINER_NAME, OUTPUT_CONTAINER),
             table_name=reader.text("TABLE_NAME", _TABLE_NAME, _A_TABLE_NAME, TABLE_NAME),
+            events_queue=reader.text("EVENTS_QUEUE", _QUEUE_NAME, _A_QUEUE_NAME, ""),
             batch=read_batch_account(reader),
             job_prefix=reader.text("JOB_PREFIX", _JOB_PREFIX, "1 to 16 letters, digits, hyphens, underscores", "files"),
             job_retention_time=reader.duration("JOB_RETENTION_TIME", "P7D", timedelta(0), timedelta(days=3650)),
+            retention=_retention(reader),
             intake=_intake(reader),
             output_patience=reader.duration("OUTPUT_PATIENCE", "PT15M", timedelta(seconds=1), timedelta(days=7)),
             task=_task(reader),
@@ -229,6 +249,21 @@ def _intake(reader: SettingReader) -> IntakeSettings:
         explain_after=reader.duration("EXPLAIN_AFTER", "PT10M", second, day),
         is_scanned=reader.raw("BLOB_TRIGGER_SOURCE") != BLOB_TRIGGER_SOURCES[1],
     )
+
+
+def _retention(reader: SettingReader) -> RetentionSettings:
+    # What is younger may still be on its way: see `forgotten.RECENT`.
+    day, ten_years = timedelta(days=1), timedelta(days=3650)
+    retention = RetentionSettings(
+        records=reader.optional_duration("RECORD_RETENTION_TIME", "P90D", day, ten_years),
+        outputs=reader.optional_duration("OUTPUT_RETENTION_TIME", "P30D", day, ten_years),
+    )
+    if retention.records is not None and retention.outputs is not None and retention.outputs > retention.records:
+        reader.problems.note(
+            "OUTPUT_RETENTION_TIME is longer than RECORD_RETENTION_TIME: outputs are found by their records, so they"
+            " must go first; leave it out, and they are kept"
+        )
+    return retention
 
 
 def _is_identity(reader: SettingReader) -> bool:

@@ -62,6 +62,25 @@ def blob_endpoint_of(text: str) -> str:
     return str(BlobServiceClient.from_connection_string(text).url).rstrip("/")
 
 
+def queue_endpoint_of(text: str) -> str:
+    """Return the URL of the Queue service in a connection string that was parsed.
+
+    What is not named is at Azure (https://learn.microsoft.com/azure/storage/common/storage-configure-connection-string).
+    """
+    parts = _parts(text)
+    at_azure = (
+        f"{parts.get('DefaultEndpointsProtocol', 'https')}://{parts['AccountName']}.queue."
+        f"{parts.get('EndpointSuffix', 'core.windows.net')}"
+    )
+    return parts.get("QueueEndpoint", at_azure).rstrip("/")
+
+
+def account_key_of(text: str) -> tuple[str, str]:
+    """Return the account's name and key in a connection string that was parsed; the key is a secret."""
+    parts = _parts(text)
+    return parts["AccountName"], parts["AccountKey"]
+
+
 def _parts(text: str) -> dict[str, str]:
     parts: dict[str, str] = {}
     for part in filter(None, text.split(";")):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from batch_core.announce import oldest_unsent
 from batch_core.app import App
 from batch_core.clocks import CLOCK_TOLERANCE, SHARED_KEY_LIMIT, ServiceClock
 from batch_core.config.pools import Pool, settings_pool
@@ -21,6 +22,8 @@ from batch_core.services.supported_images import SupportedImage
 from batch_core.state.record import TaskRecord, TaskState
 
 _PATIENCE_SECONDS: Final = 10
+#: An event that waits for longer has seen several reconciling ticks.
+_LATE_EVENT: Final = timedelta(minutes=20)
 #: Days that are looked at though they are not listed: most files are of today.
 _RECENT_DAYS: Final = 3
 #: Files that wait for Batch to accept them are counted up to this many.
@@ -71,6 +74,7 @@ async def check_health(app: App) -> list[Check]:
         _check_notes(app),
         _check_waiting(app),
         _check_pauses(app),
+        _check_events(app),
     )
     # Last, because every reply carries its service's time, even one that refuses a request for its time.
     return [
@@ -247,6 +251,25 @@ async def _check_pauses(app: App) -> list[Check]:
         return []
     pauses = [*([paused.intake] if paused.intake else []), *paused.routes.values()]
     return [Check(name="pauses", is_ok=True, detail="; ".join(one.sentence for one in pauses))] if pauses else []
+
+
+async def _check_events(app: App) -> list[Check]:
+    """Report whether the queue of events answers, and events that nothing has sent; nothing if nobody wants them."""
+    if app.queue is None:
+        return []
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            waiting = await app.queue.message_count()
+            oldest = await oldest_unsent(app)
+    except (AppError, TimeoutError) as exc:
+        detail = f"{_words(exc)}; final states are written all the same, and their events wait until it answers"
+        return [Check(name="events", is_ok=False, detail=detail)]
+    detail = f"queue {app.queue.name} answers; about {waiting} messages wait in it"
+    if oldest is not None and app.now() - oldest > _LATE_EVENT:
+        why = app.just_ended.trouble or "the reconciling tick, which sends them, has not come to it"
+        detail = f"{detail}; events have waited to be sent since {oldest:%Y-%m-%d %H:%M:%S} UTC: {why}"
+        return [Check(name="events", is_ok=False, detail=detail)]
+    return [Check(name="events", is_ok=True, detail=detail)]
 
 
 async def _not_accepted(app: App) -> list[TaskRecord]:

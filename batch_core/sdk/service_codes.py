@@ -3,6 +3,7 @@
 Batch: https://learn.microsoft.com/rest/api/batchservice/batch-status-and-error-codes
 Storage: https://learn.microsoft.com/rest/api/storageservices/common-rest-api-error-codes
 Blobs: https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes
+Queues: https://learn.microsoft.com/rest/api/storageservices/queue-service-error-codes
 Tables: https://learn.microsoft.com/rest/api/storageservices/table-service-error-codes
 """
 
@@ -23,6 +24,8 @@ ABSENT: Final = frozenset(
         "EntityNotFound",
         "ResourceNotFound",
         "TableNotFound",
+        # Queues
+        "QueueNotFound",
     }
 )
 

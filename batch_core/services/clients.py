@@ -15,8 +15,10 @@ from azure.storage.blob.aio import BlobServiceClient
 from batch_core.clocks import ServiceClock
 from batch_core.config.accounts import BatchAccount, StorageConnection
 from batch_core.config.settings import Settings
+from batch_core.config.storage_connection import account_key_of
 from batch_core.services.identities import app_identity
 from batch_core.services.retries import RETRY_OPTIONS, BriefBlobRetries, BriefRetries, BriefTableRetries
+from batch_core.services.storage_queue import StorageQueue
 from batch_core.services.transport import BriefTransport
 
 #: One block of an upload, and the most that is sent in a single call, in bytes.
@@ -46,6 +48,8 @@ class Clients:
     blobs: BlobServiceClient
     tables: TableServiceClient
     batch: BatchClient
+    #: Where events go; None: nobody wants them.
+    queue: StorageQueue | None
     clocks: tuple[ServiceClock, ...]
     _closers: tuple[Callable[[], Awaitable[None]], ...]
 
@@ -73,8 +77,13 @@ def open_clients(settings: Settings) -> Clients:
     blobs = _blob_client(settings.storage, identity, for_blobs)
     tables = _table_client(settings.storage, identity, for_tables)
     batch = _batch_client(settings.batch, identity, for_batch)
-    closers = (blobs.close, tables.close, batch.close, identity.close)
-    return Clients(blobs=blobs, tables=tables, batch=batch, clocks=clocks, _closers=closers)
+    closers: tuple[Callable[[], Awaitable[None]], ...] = (blobs.close, tables.close, batch.close, identity.close)
+    queue = None
+    if settings.events_queue:
+        clocks = (*clocks, ServiceClock(service="Queue Storage"))
+        queue = _queue(settings.storage, settings.events_queue, identity, BriefTransport(clocks[-1]))
+        closers = (queue.close, *closers)
+    return Clients(blobs=blobs, tables=tables, batch=batch, queue=queue, clocks=clocks, _closers=closers)
 
 
 def _blob_client(
@@ -99,6 +108,15 @@ def _table_client(
     if connection.connection_string:
         return _BriefTables.from_connection_string(connection.connection_string, **options)
     return _BriefTables(connection.table_uri, credential=identity, **options)
+
+
+def _queue(
+    connection: StorageConnection, name: str, identity: AsyncTokenCredential, transport: BriefTransport
+) -> StorageQueue:
+    credential: AzureNamedKeyCredential | AsyncTokenCredential = identity
+    if connection.connection_string:
+        credential = AzureNamedKeyCredential(*account_key_of(connection.connection_string))
+    return StorageQueue(connection.queue_endpoint, name, credential, transport)
 
 
 def _batch_client(account: BatchAccount, identity: AsyncTokenCredential, transport: BriefTransport) -> BatchClient:

@@ -87,6 +87,15 @@ class OutputContainer:
             container = self._client.get_container_client(self._name)
             return bool([name async for name in each_item(container.list_blobs(folder, results_per_page=1))])
 
+    async def delete(self, blob_name: str) -> bool:
+        """Delete the blob; False if it does not exist. Raises `Conflict` for one that is leased or kept by a policy."""
+        try:
+            with translating(f"deleting output blob {blob_name!r}"):
+                await self._blob(blob_name).delete_blob(delete_snapshots="include")
+        except Missing:
+            return False
+        return True
+
     async def blocks_of(self, blob_name: str) -> set[str]:
         """Return the ids of the blocks that a commit can use: those that wait for one, and those of the blob itself."""
         try:

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from batch_core.state.index import NO_MARKS, Marks, OpenTask
+from batch_core.state.index import NO_MARKS, Marks, OpenTask, open_task
 from batch_core.state.record import TRANSITIONS, Outcome, TaskRecord, TaskState
 
 
@@ -40,12 +40,20 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True)
 class Closing:
-    """The final state that a task is to get, and what is counted with it. Raises `ValueError` if it is not final."""
+    """The final state that a task is to get, and what is counted and announced with it.
+
+    Raises `ValueError` if it is not final.
+    """
 
     task_id: str
     outcome: Outcome
     route: str | None = None
     recorded_at: datetime | None = None
+    #: None where only the record says it.
+    container: str | None = None
+    blob: str | None = None
+    #: Its node uploads files of its route's patterns.
+    has_files: bool = False
 
     def __post_init__(self) -> None:
         if not self.outcome.state.is_final:
@@ -56,12 +64,20 @@ class Closing:
         """Close a record that was read; raises `ValueError` if the state may not follow its present one."""
         record = stored.record
         _check_transition(record, outcome.state)
-        return cls(task_id=record.task_id, outcome=outcome, route=record.route, recorded_at=record.recorded_at)
+        return cls.of_open(open_task(record), outcome)
 
     @classmethod
     def of_open(cls, task: OpenTask, outcome: Outcome) -> "Closing":
         """Close a task of which the index alone was read: it may have its final state already."""
-        return cls(task_id=task.task_id, outcome=outcome, route=task.route, recorded_at=task.since)
+        return cls(
+            task_id=task.task_id,
+            outcome=outcome,
+            route=task.route,
+            recorded_at=task.since,
+            container=task.container,
+            blob=task.blob,
+            has_files=task.has_files,
+        )
 
 
 def _check_transition(record: TaskRecord, state: TaskState) -> None:

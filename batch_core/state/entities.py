@@ -5,6 +5,7 @@ One table:
     PartitionKey   RowKey               what
     20261123       918955-report-3f…    the record of a task; the newest of a day come first
     20261123       open-918955-report…  its index entity, as long as the task is not final
+    20261123       event-918955-report… its end, until that is announced: see `outbox`
     20261123       noted                exists while the day is listed: no record is written without it
     days           20261123             lists a day that may have open work
     jobs           files-pool-2026…-1   a job that tasks were added to, and how far it has been collected
@@ -53,13 +54,13 @@ type Entity = dict[str, Any]
 
 
 def record_entity(record: TaskRecord) -> Entity:
-    return _entity_key(record.task_id) | _bounded_values({f.name: getattr(record, f.name) for f in fields(record)})
+    return _entity_key(record.task_id) | bounded_values({f.name: getattr(record, f.name) for f in fields(record)})
 
 
 def open_entity(record: TaskRecord) -> Entity:
     """Return the index entity of a new record; a flag that is not set is left out."""
     values = {name: value for name, value in vars(open_task(record)).items() if value is not False}
-    return open_key(record.task_id) | _bounded_values(_stored_names(values))
+    return open_key(record.task_id) | bounded_values(_stored_names(values))
 
 
 def open_key(task_id: str) -> Entity:
@@ -95,7 +96,7 @@ def outcome_entity(task_id: str, outcome: Outcome, closed_at: datetime) -> Entit
     """Return what a final state merges into a record; `reason` is always set, so that no old one stays."""
     values = {f.name: getattr(outcome, f.name) for f in fields(outcome)}
     values |= {"reason": outcome.reason or "", "closed_at": closed_at}
-    return _entity_key(task_id) | _bounded_values(values)
+    return _entity_key(task_id) | bounded_values(values)
 
 
 def change_entity(before: TaskRecord, after: TaskRecord) -> Entity:
@@ -111,7 +112,7 @@ def reason_entity(task_id: str, reason: str) -> Entity:
 
 def _merged(changes: Mapping[str, Any]) -> Entity:
     """Return the values with None as an empty text: a merge cannot remove a property."""
-    return _bounded_values(changes) | {name: "" for name, value in changes.items() if value is None}
+    return bounded_values(changes) | {name: "" for name, value in changes.items() if value is None}
 
 
 def bounded(text: str) -> str:
@@ -131,7 +132,8 @@ def readable[T](entities: Iterable[TableEntity], read: Callable[[TableEntity], T
     return found
 
 
-def _bounded_values(values: Mapping[str, Any]) -> Entity:
+def bounded_values(values: Mapping[str, Any]) -> Entity:
+    """Return the values as the table takes them, long texts cut."""
     return property_values(
         {name: bounded(value) if type(value) is str and name not in _WHOLE else value for name, value in values.items()}
     )

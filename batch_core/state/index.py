@@ -17,6 +17,8 @@ class OpenTask:
 
     task_id: str
     blob: str
+    #: None in entities of earlier releases.
+    container: str | None = None
     #: Empty only while it was never handed to Batch.
     job_id: str = ""
     #: When its record was written.
@@ -66,6 +68,7 @@ def open_task(record: TaskRecord) -> OpenTask:
     return OpenTask(
         task_id=record.task_id,
         blob=record.blob,
+        container=record.container,
         job_id=record.job_id,
         since=record.recorded_at,
         route=record.route,

@@ -111,6 +111,12 @@ class StatisticsTable:
             found.ticks.update(part.ticks)
         return found
 
+    async def remove_day(self, day: str) -> None:
+        """Remove what was counted of the records of a day; idempotent."""
+        with translating("removing the statistics of a day"):
+            # The SDK says nothing of an entity that does not exist.
+            await self._client.delete_entity(_PARTITION, _row(_DAY, day))
+
     async def remove_old(self, now: datetime) -> None:
         """Remove hours that nobody looks at any more, up to 100 of them."""
         query = "PartitionKey eq @statistics and RowKey gt @hour and RowKey lt @pools"

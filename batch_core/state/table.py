@@ -2,11 +2,13 @@
 
 - A record is created together with its index entity; a second creation of the same task fails.
 - A change that leaves a record open is accepted only on the ETag that was read.
-- A final state is written in one transaction with the removal of the index entity: the first removal decides.
+- A final state is written in one transaction with the removal of the index entity: the first removal decides. Where
+  events are wanted, the same transaction notes that the end is to be announced.
 - A record is created only in a day that is noted, which the same transaction makes sure of: nothing that a process
   remembers can differ from the table, not even if that is deleted and created again.
 """
 
+import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -17,7 +19,7 @@ from azure.data.tables import TableEntity, UpdateMode
 from azure.data.tables.aio import TableClient
 
 from batch_core.errors import Conflict, Missing, RecordNotFound
-from batch_core.naming import OPEN_PREFIX, BlobVersion, attempt_rows, is_task_id, table_keys
+from batch_core.naming import EVENT_PREFIX, OPEN_PREFIX, BlobVersion, attempt_rows, is_task_id, table_keys
 from batch_core.sdk.paging import each_item, each_page
 from batch_core.sdk.service_codes import ABSENT_ENTITY
 from batch_core.sdk.translation import translating
@@ -42,12 +44,16 @@ from batch_core.state.entities import (
 )
 from batch_core.state.history import list_day
 from batch_core.state.index import Marks, OpenTask, index_changes, marked
-from batch_core.state.record import TaskRecord
+from batch_core.state.outbox import JustEnded, TaskEnd, announcement, list_if_unsent
+from batch_core.state.record import TaskRecord, TaskState
 from batch_core.state.tally import Tally
 from batch_core.state.transactions import Guard, Operation, Unit, apply_units, create_unless_exists
 
 #: A day without open work is forgotten when no record was written in it for so long: to note it again costs some calls.
 DAY_PATIENCE: Final = timedelta(hours=2)
+
+
+logger = logging.getLogger(__name__)
 
 
 class StateTable:
@@ -56,10 +62,11 @@ class StateTable:
     All raise the `ServiceError` that fits.
     """
 
-    def __init__(self, client: TableClient, tally: Tally) -> None:
-        """`tally` counts what is closed here."""
+    def __init__(self, client: TableClient, tally: Tally, just_ended: JustEnded | None = None) -> None:
+        """`tally` counts what is closed here; `just_ended` gets the ends to announce, None where no event is wanted."""
         self._client = client
         self._tally = tally
+        self._just_ended = just_ended
         self._noted = Guard(
             operation=lambda day: ("update", noted_entity(day), {"mode": UpdateMode.MERGE}), restore=self.note_day
         )
@@ -108,16 +115,22 @@ class StateTable:
 
     async def close(self, closings: Sequence[Closing], now: datetime) -> list[bool]:
         """Write final states; False for each task that had its final state already."""
-        units: list[Unit] = [
-            [
-                ("update", outcome_entity(c.task_id, c.outcome, now), {"mode": UpdateMode.MERGE}),
-                ("delete", open_key(c.task_id)),
-            ]
-            for c in closings
-        ]
+        units = [self._closing_unit(closing, now) for closing in closings]
         is_first = [etag is not None for etag in await apply_units(self._client, units)]
-        self._tally.note([closing for closing, is_so in zip(closings, is_first, strict=True) if is_so], now)
+        closed = [closing for closing, is_so in zip(closings, is_first, strict=True) if is_so]
+        self._tally.note(closed, now)
+        for closing in closed:
+            _log_end(closing)
+        if self._just_ended is not None:
+            self._just_ended.note(TaskEnd.of(closing, now) for closing in closed)
         return is_first
+
+    def _closing_unit(self, closing: Closing, now: datetime) -> Unit:
+        unit: Unit = [
+            ("update", outcome_entity(closing.task_id, closing.outcome, now), {"mode": UpdateMode.MERGE}),
+            ("delete", open_key(closing.task_id)),
+        ]
+        return unit if self._just_ended is None else [*unit, announcement(TaskEnd.of(closing, now))]
 
     async def mark(self, tasks: Sequence[OpenTask], marks: Marks) -> None:
         """Mark the index entities of those of the tasks that are still open; their records stay as they are."""
@@ -189,12 +202,22 @@ class StateTable:
                 yield readable(page, to_open_task)
 
     async def unnoted_days(self) -> list[str]:
-        """Return days with open work that are not listed: one or two queries for each day that has records at all."""
+        """Return days with open work or unsent events that are not listed: one or two queries for each day."""
         listed, lost, day = set(await self.days()), [], ""
         while day := await self.day_after(day):
-            if day not in listed and await self.some_open_work(day):
+            if day not in listed and await self._has_unfinished(day):
                 lost.append(day)
         return lost
+
+    async def _has_unfinished(self, day: str) -> bool:
+        with translating(f"looking for open work and unsent events of {day}"):
+            found = self._client.query_entities(
+                "PartitionKey eq @day and RowKey ge @first and RowKey ne @noted",
+                parameters={"day": day, "first": EVENT_PREFIX, "noted": NOTED},
+                select=["RowKey"],
+                results_per_page=1,
+            )
+            return await anext(each_item(found), None) is not None
 
     async def day_after(self, day: str) -> str:
         """Return the next day that has records; empty if there is none."""
@@ -246,6 +269,9 @@ class StateTable:
     async def _forget_day(self, noted: TableEntity, listed: TableEntity) -> bool:
         if await self.some_open_work(listed["RowKey"]):
             return False
+        if self._just_ended is not None:
+            # After the look at open work: what is closed between the two is found here.
+            await list_if_unsent(self._client, listed["RowKey"])
         for entity in (noted, listed):
             await self._client.delete_entity(
                 entity, etag=entity.metadata["etag"], match_condition=MatchConditions.IfNotModified
@@ -292,3 +318,10 @@ def _change_unit(change: Change) -> Unit:
 
 def _index_update(task_id: str, changes: Mapping[str, object]) -> Operation:
     return ("update", index_entity(task_id, changes), {"mode": UpdateMode.MERGE})
+
+
+def _log_end(closing: Closing) -> None:
+    """Say what did not succeed: the task, its file and the reason, for queries and alerts (docs/operations.md)."""
+    outcome = closing.outcome
+    if outcome.state is not TaskState.SUCCEEDED:
+        logger.warning("Task %s of %r is %s: %s", closing.task_id, closing.blob, outcome.state, outcome.reason)

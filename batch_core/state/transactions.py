@@ -44,6 +44,8 @@ class _GuardMissing(Missing):
 async def apply_units(client: TableClient, units: Sequence[Unit], guard: Guard | None = None) -> list[str | None]:
     """Apply each unit or leave it; returns the ETag of each unit's first entity, None where a condition failed.
 
+    It is empty where the first operation deletes.
+
     Units of one partition share transactions of up to 100 operations, of which `guard` takes one. Raises the
     `ServiceError` that fits when the table itself fails; a unit that the table refuses keeps none of the others from
     being applied.
@@ -126,7 +128,7 @@ async def _try(client: TableClient, units: Sequence[Unit], guards: Sequence[Oper
     try:
         with translating("writing to the table"):
             replies = await _send(client, operations)
-            return [_etag(replies[first]) for first in firsts]
+            return [_etag(operations[first], replies[first]) for first in firsts]
     except (Conflict, Missing) as exc:
         if exc.code not in CONDITION_FAILED:
             raise
@@ -135,7 +137,10 @@ async def _try(client: TableClient, units: Sequence[Unit], guards: Sequence[Oper
         return None
 
 
-def _etag(reply: Mapping[str, Any]) -> str:
+def _etag(operation: Operation, reply: Mapping[str, Any]) -> str:
+    """Return the ETag that was written; empty for what was deleted."""
+    if operation[0] == "delete":
+        return ""
     etag = reply.get("etag")
     if not isinstance(etag, str) or not etag:
         raise ValueError("it does not name the ETag that was written")

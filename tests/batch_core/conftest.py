@@ -30,6 +30,13 @@ async def storage_app(environment: dict[str, str]) -> AsyncIterator[App]:
 
 
 @pytest.fixture
+def events_queue(environment: dict[str, str]) -> str:
+    """The name of a queue; who asks for it gets apps that announce ends there."""
+    environment["EVENTS_QUEUE"] = name = environment["BATCH_POOL_ID"].replace("pool", "events")
+    return name
+
+
+@pytest.fixture
 async def app(environment: dict[str, str], batch_endpoint: str) -> AsyncIterator[App]:
     """An app with everything: containers, table and a pool of two nodes."""
     app = open_app(Settings.from_env(environment | {"BATCH_ENDPOINT": batch_endpoint}))

@@ -90,6 +90,13 @@ async def a_task_that_only_its_ended_job_knows(world: World) -> Work:
     return reconcile
 
 
+async def ends_that_are_left_behind(world: World) -> Work:
+    """Two tasks have ended, and the process that wrote that has sent no event."""
+    await world.do(await completed_tasks(world))
+    await world.do(lambda app: collect(replace(app, queue=None)))
+    return lambda app: reconcile(later(app, minutes=5))
+
+
 async def a_running_task(world: World) -> Work:
     await world.do(await two_files(world))
     task = await world.task_of("good.txt")
@@ -152,6 +159,25 @@ SITUATIONS = {
 @pytest.mark.slow  # what happens to a record in any order, cuts included, is in test_life_of_a_record
 @pytest.mark.parametrize("situation", SITUATIONS.values(), ids=SITUATIONS)
 async def test_whatever_is_cut_short_is_made_whole(make_world, situation):
+    await all_cuts_made_whole(make_world, situation)
+
+
+ANNOUNCED = {
+    "collect": completed_tasks,
+    "reconcile": every_kind_of_open_record,
+    "cancel what waits": a_task_that_batch_does_not_have,
+    "run again": lost_output_that_is_run_again,
+    "announce what is left": ends_that_are_left_behind,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("situation", ANNOUNCED.values(), ids=ANNOUNCED)
+async def test_whatever_is_cut_short_every_end_is_announced(events_queue, make_world, situation):
+    await all_cuts_made_whole(make_world, situation)
+
+
+async def all_cuts_made_whole(make_world, situation) -> None:
     whole = Cut(at=0, is_after=False, end=End.CRASH)
     await in_a_world(make_world, situation, whole)
     few = asyncio.Semaphore(_AT_ONCE)

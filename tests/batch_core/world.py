@@ -7,6 +7,7 @@ import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -21,11 +22,12 @@ from batch_core.collect import collect
 from batch_core.errors import Unavailable
 from batch_core.naming import BlobVersion, task_id
 from batch_core.reconcile import reconcile
-from batch_core.state.entities import NOTED, to_record
+from batch_core.state.entities import to_record
 from batch_core.state.record import TaskRecord, TaskState
 from batch_core.sweep import sweep
 from tests.batch_core.commands import command_in
 from tests.batch_core.cuts import Cut, End, cut_short
+from tests.batch_core.events import events_of, unsent
 from tests.batch_core.steps import closed, deleted, dropped, later, output, with_routes
 from tests.batch_emulator.control_client import control
 
@@ -62,6 +64,8 @@ class World:
     #: Batch runs a task again whose node was lost under it.
     lost_nodes: int = 0
     seen: dict[str, TaskRecord] = field(default_factory=dict)
+    #: What was announced of its tasks, where it has a queue for that.
+    events: list[dict] = field(default_factory=list)
 
     @classmethod
     async def new(cls, host: App, number: int, folder: Path) -> "World":
@@ -73,7 +77,12 @@ class World:
             table_name=f"{host.settings.table_name}x{number}",
             job_prefix=f"world{number}",
         )
-        app = app_on(host.clients, settings)
+        clients = host.clients
+        if clients.queue is not None:
+            queue = copy(clients.queue)
+            queue.name = f"{queue.name}-{number}"
+            clients = replace(clients, queue=queue)
+        app = app_on(clients, settings)
         *containers_and_table, _ = provision.resources(app)
         for resource in containers_and_table:
             await provision.make(resource)
@@ -200,9 +209,8 @@ class World:
         """Read the whole table, and see that what became of each record since the last look is allowed."""
         table = self.app.clients.tables.get_table_client(self.app.settings.table_name)
         entities = [one async for one in table.list_entities() if one["PartitionKey"].isdigit()]
-        entities = [one for one in entities if one["RowKey"] != NOTED]
         open_ids = {one["task_id"] for one in entities if one["RowKey"].startswith("open-")}
-        records = [to_record(one).record for one in entities if not one["RowKey"].startswith("open-")]
+        records = [to_record(one).record for one in entities if one["RowKey"][0].isdigit()]
         for record in records:
             assert (record.task_id in open_ids) == (not record.state.is_final), record
             self._check_step(self.seen.get(record.task_id), record)
@@ -261,6 +269,7 @@ class World:
             self._check_chain(record, records)
             await self._check_end(record)
         await self._check_batch(records)
+        await self._check_events(records)
 
     def _check_chain(self, record: TaskRecord, records: dict[str, TaskRecord]) -> None:
         """See that every attempt has one before it, and that those that name each other do so both ways."""
@@ -287,6 +296,16 @@ class World:
             printed = [one.content for one in readable] + ([b""] if is_killed else [])
             assert await output(self.app, record.stdout) in printed, record
             assert (record.stderr, record.stderr_size) == (None, 0), record
+
+    async def _check_events(self, records: dict[str, TaskRecord]) -> None:
+        """See that each end is announced, and nothing else is; a crash may announce one twice."""
+        if self.app.queue is None:
+            return
+        self.events += await events_of(self.app)
+        announced = {(one["data"]["task_id"], one["data"]["state"], one["time"]) for one in self.events}
+        ends = {(one.task_id, one.state, one.closed_at.isoformat().replace("+00:00", "Z")) for one in records.values()}
+        assert announced == ends
+        assert await unsent(self.app) == []
 
     async def _check_batch(self, records: dict[str, TaskRecord]) -> None:
         """See that no task ran more often than Batch itself started it, be it in the next job where one ended."""

@@ -1,8 +1,24 @@
 import asyncio
+import contextlib
+import json
+from datetime import UTC, datetime
 
+from azure.core.credentials import AzureNamedKeyCredential
+from azure.core.exceptions import ResourceExistsError
+
+from batch_core.clocks import ServiceClock
+from batch_core.cloud_event import cloud_event
+from batch_core.services.storage_queue import StorageQueue
+from batch_core.services.transport import BriefTransport
+from batch_core.state.outbox import TaskEnd
+from batch_core.state.record import TaskState
+from local.azurite import ACCOUNT_KEY
 from local.host.invoker import Invoker
 from local.host.queues.listener import QueueListener, encoded
 from tests.local.hosts import arrived, eventually
+
+TASK = "20261123T080102-a-txt-0123456789abcdef"
+NOW = datetime(2026, 11, 23, 8, 1, 2, tzinfo=UTC)
 
 
 async def put(queues, name: str, text: str) -> None:
@@ -18,6 +34,19 @@ async def test_a_message_is_handled_once_with_its_metadata(running_host, queues)
     assert notes == [{"text": "grüße", "tries": 1, "inserted": True}]
     queue = queues.get_queue_client("jobs")
     assert not [message async for message in queue.receive_messages()]
+
+
+async def test_an_event_of_the_app_is_read_as_json(running_host, queues):
+    queue = queues.get_queue_client("jobs")
+    key = AzureNamedKeyCredential(queues.account_name, ACCOUNT_KEY)
+    events = StorageQueue(queues.url, "jobs", key, BriefTransport(ServiceClock(service="Queue Storage")))
+    with contextlib.suppress(ResourceExistsError):
+        await queue.create_queue()
+    end = TaskEnd(task_id=TASK, state=TaskState.FAILED, closed_at=NOW, container="input", blob="ä <b>.txt")
+    await events.send(cloud_event(end, source="https://a/tasks", attempt=1, output_container="output"))
+    await events.close()
+    (note,) = await eventually(lambda: [one for one in running_host.notes("job") if TASK in one["text"]])
+    assert json.loads(note["text"])["data"]["blob"] == "ä <b>.txt"
 
 
 async def test_a_message_that_keeps_failing_goes_to_the_poison_queue_of_its_queue(running_host, queues):

@@ -11,6 +11,7 @@ from batch_core.state.changes import Change, Closing, Stored
 from batch_core.state.job_registry import JobEntry
 from batch_core.state.record import DetectedBy, Outcome, TaskRecord, TaskState
 from batch_core.state.table import StateTable
+from batch_core.state.transactions import apply_units
 
 NOW = datetime(2026, 11, 23, 8, 1, 2, 345678, tzinfo=UTC)
 
@@ -144,3 +145,11 @@ async def test_jobs_are_noted_once_and_keep_what_is_not_changed(storage_app):
     assert await registry.jobs() == [replace(job, takes_tasks=False, watermark=NOW)]
     await registry.remove("files-1")
     assert await registry.jobs() == []
+
+
+async def test_transactions_that_delete_say_which_were_applied(storage_app):
+    client = storage_app.clients.tables.get_table_client(storage_app.settings.table_name)
+    entities = [{"PartitionKey": "p", "RowKey": str(number)} for number in range(3)]
+    for entity in entities[:2]:
+        await client.create_entity(entity)
+    assert await apply_units(client, [[("delete", entity)] for entity in entities]) == ["", "", None]
