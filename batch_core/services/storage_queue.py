@@ -28,6 +28,8 @@ _VERSION: Final = "2021-12-02"
 #: text that becomes as much in base64.
 MAX_MESSAGE: Final = 64 * 1024
 MAX_TEXT: Final = MAX_MESSAGE // 4 * 3
+#: Also a message whose answer was lost: it would be sent again in any case, only later.
+_RETRIED: Final = frozenset({"GET", "PUT", "POST", "DELETE"})
 _SCOPE: Final = "https://storage.azure.com/.default"
 
 
@@ -70,8 +72,8 @@ class StorageQueue:
     async def send(self, text: str) -> None:
         """Send a message, in base64, as a function with a queue trigger expects it unless its host.json says otherwise.
 
-        Sent once more where the service says that it did not take it; so it may arrive twice. A message that nobody
-        takes is gone after seven days.
+        Sent once more where it is not known to have been taken: so it may arrive twice. A message that nobody takes is
+        gone after seven days.
         https://learn.microsoft.com/azure/azure-functions/functions-bindings-storage-queue#host-json
         """
         encoded = base64.b64encode(text.encode()).decode()
@@ -122,7 +124,7 @@ class StorageQueue:
         headers = {"x-ms-version": _VERSION, **({"Content-Type": "application/xml"} if body else {})}
         request = HttpRequest(method, f"/{self.name}{path}", headers=headers, content=body.encode() if body else None)
         request.url = self._client.format_url(request.url)
-        answer = await self._client.send_request(request)
+        answer = await self._client.send_request(request, retry_on_methods=_RETRIED)
         if not 200 <= answer.status_code < 300:
             raise _QueueError(answer)
         return answer

@@ -6,6 +6,7 @@ from hashlib import sha256
 
 import pytest
 from azure.core.credentials import AccessToken, AccessTokenInfo, AzureNamedKeyCredential
+from azure.core.exceptions import ServiceResponseError
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.core.rest import HttpRequest
 from azure.storage.queue.aio import QueueClient
@@ -86,6 +87,22 @@ async def test_a_busy_queue_is_asked_again_and_then_left(queue, pauses, monkeypa
     # None before the second of its four tries.
     assert len(pauses) == 2
     assert len(calls) == 4
+
+
+async def test_a_message_whose_answer_was_lost_is_sent_again(queue, pauses, monkeypatch, calls):
+    send = AioHttpTransport.send
+
+    async def losing(self, request, **options):
+        answer = await send(self, request, **options)
+        if len(calls) == 1:
+            raise ServiceResponseError("the connection was lost")
+        return answer
+
+    calls.clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(AioHttpTransport, "send", losing)
+        await queue.send("x")
+    assert await queue.message_count() == 2
 
 
 async def test_a_queue_that_nothing_listens_for_is_named_at_once():
