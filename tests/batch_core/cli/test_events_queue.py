@@ -9,7 +9,7 @@ pytestmark = pytest.mark.usefixtures("events_queue")
 
 async def test_setup_makes_the_queue_and_teardown_counts_and_deletes_it(app, batchdrop):
     name = app.queue.name
-    assert f"queue {name}: is there" in (await batchdrop("setup")).lines
+    assert f"queue {name}: exists" in (await batchdrop("setup")).lines
     await app.queue.delete()
     assert f"queue {name}: would be created" in (await batchdrop("setup", "--dry-run")).lines
     with pytest.raises(Missing):
