@@ -16,14 +16,25 @@ EXPECTED = {
         " 3  7\n",
         " the\n",
     ],
-    "sound-files": ["chime.wav -> input, task ", "sound.mp3\nwave.png\n", "/files/sound.mp3:\n(", "/files/wave.png:\n("],
+    "sound-files": [
+        "chime.wav -> input, task ",
+        "sound.mp3\nwave.png\n",
+        "/files/sound.mp3:\n(",
+        "/files/wave.png:\n(",
+    ],
     "surveys": [
         "autumn/monday.csv -> input, no task of its own: blob 'autumn/monday.csv' is a file of a folder",
         "spring/monday.csv -> input, no task of its own",
         "spring/_READY -> input, task ",
         "Ada 30\nBen 30\nCem 25\n",
     ],
-    "sales-report": ["shop.csv -> input, task ", "2026-01      19.75", "/files/report.json:", '"2026-02": 40.0', "<svg "],
+    "sales-report": [
+        "shop.csv -> input, task ",
+        "2026-01      19.75",
+        "/files/report.json:",
+        '"2026-02": 40.0',
+        "<svg ",
+    ],
 }
 
 
