@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from types import MappingProxyType
 
@@ -88,6 +88,11 @@ class App:
     def routes(self) -> Routes:
         """Return the routes as they are now; raises `RoutesError`, with every problem, while they cannot be read."""
         return self.route_book.routes(self.settings)
+
+    def storage_now(self) -> datetime:
+        """Return what time it is by the clock that dates files, as far as this process has heard it."""
+        now = self.now()
+        return now - (self.clients.storage_clock.ahead(now) or timedelta(0))
 
 
 def open_app(

@@ -13,6 +13,7 @@ from typing import Any, Final
 from batch_core import metrics
 from batch_core.announce import announce
 from batch_core.app import App
+from batch_core.clocks import utc_text
 from batch_core.errors import Missing, RoutesError, ServiceError
 from batch_core.log_text import figures
 
@@ -66,7 +67,7 @@ async def count_day(app: App, day: str) -> None:
 async def _note_tick(app: App, function: str, report: Mapping[str, Any], seconds: float) -> None:
     now, did, last = app.now(), _did(report), app.noted.ticks.get(function)
     if did or last is None or now - last >= _HEARTBEAT:
-        document = {"at": now.isoformat().replace("+00:00", "Z"), "seconds": round(seconds, 3), "did": did}
+        document = {"at": utc_text(now), "seconds": round(seconds, 3), "did": did}
         await app.statistics.note_tick(function, {**document, "is_complete": report["is_complete"]})
         app.noted.ticks[function] = now
 

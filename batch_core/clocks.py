@@ -45,3 +45,8 @@ class ServiceClock:
             return None
         moment, at = self._read
         return now - moment - timedelta(seconds=self._monotonic() - at)
+
+
+def utc_text(moment: datetime) -> str:
+    """Return a moment in UTC as documents for others have it, such as `2026-11-30T17:00:00.5Z`."""
+    return moment.isoformat().replace("+00:00", "Z")

@@ -2,10 +2,10 @@
 
 import json
 import re
-from datetime import datetime
 from typing import Final
 from urllib.parse import quote
 
+from batch_core.clocks import utc_text
 from batch_core.state.outbox import TaskEnd
 
 #: The spec advises a reverse domain name; the project has no domain, and another's would claim what is not so.
@@ -24,15 +24,15 @@ def cloud_event(end: TaskEnd, *, source: str, attempt: int, output_container: st
     data = {**vars(end), "attempt": attempt, "output_container": output_container, "reason": _cut(end.reason)}
     document = {
         "specversion": "1.0",
-        "id": f"{end.task_id}@{_moment(end.closed_at)}",
+        "id": f"{end.task_id}@{utc_text(end.closed_at)}",
         "source": source,
         "type": f"{_TYPE}{end.state}",
         **({"subject": _subject(end.blob)} if end.blob else {}),
-        "time": _moment(end.closed_at),
+        "time": utc_text(end.closed_at),
         "datacontenttype": "application/json",
         "data": data,
     }
-    return json.dumps(document, default=_moment, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(document, default=utc_text, ensure_ascii=False, separators=(",", ":"))
 
 
 def _subject(blob: str) -> str:
@@ -42,7 +42,3 @@ def _subject(blob: str) -> str:
 
 def _cut(reason: str | None) -> str | None:
     return reason if reason is None or len(reason) <= _MAX_REASON else f"{reason[: _MAX_REASON - 1]}…"
-
-
-def _moment(value: datetime) -> str:
-    return value.isoformat().replace("+00:00", "Z")

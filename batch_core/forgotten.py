@@ -5,7 +5,7 @@ these: its record cannot have been removed yet. So new files cost nothing.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from batch_core.app import App
@@ -21,13 +21,8 @@ async def may_be_forgotten(app: App, versions: Sequence[BlobVersion]) -> list[Bl
 
     Raises the `ServiceError` that fits: then nothing is known to be safe.
     """
-    recent = storage_now(app) - RECENT + CLOCK_MARGIN
+    recent = app.storage_now() - RECENT + CLOCK_MARGIN
     if all(version.last_modified >= recent for version in versions):
         return []
     left_alone = await app.retention.left_alone()
     return [version for version in versions if left_alone is not None and version.last_modified < left_alone]
-
-
-def storage_now(app: App) -> datetime:
-    """Return what time it is by the clock that dates files, as far as this process has heard it."""
-    return app.now() - (app.clients.storage_clock.ahead(app.now()) or timedelta(0))

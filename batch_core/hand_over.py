@@ -58,10 +58,12 @@ async def hand_over(app: App, records: Sequence[Stored], moves: int = 0) -> Done
     except ServiceError as exc:
         return done | await _still_queued(app, readable, exc)
     paused = await app.pauses.current()
-    held = [(one, pause.sentence) for one in assignment.ready if (pause := paused.of(one.record.route)) is not None]
+    held: list[tuple[Stored, str]] = []
     by_job: defaultdict[str, list[Stored]] = defaultdict(list)
     for one in assignment.ready:
-        if paused.of(one.record.route) is None:
+        if (pause := paused.of(one.record.route)) is not None:
+            held.append((one, pause.sentence))
+        else:
             by_job[one.record.job_id].append(one)
     chunks = [
         _Chunk(app=app, job_id=job_id, routes=assignment.routes, moves=moves, records=chunk)

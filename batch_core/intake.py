@@ -10,8 +10,6 @@ from batch_core.config.routes import Route
 from batch_core.errors import BlobNotFound, InvalidRequest, NotAFile, NotNow, Unavailable
 from batch_core.forgotten import may_be_forgotten
 from batch_core.naming import BlobVersion, is_blob_name
-from batch_core.problems import instead
-from batch_core.redaction import shown
 from batch_core.state.record import DetectedBy, TaskRecord, TaskState
 from batch_core.submission import Submission
 from batch_core.submit import submit, submit_again
@@ -100,5 +98,4 @@ def _chosen(app: App, blob_name: str, name: str) -> Route:
         if why := route.why_not_by_hand(blob_name):
             raise InvalidRequest([why])
         return route
-    names = [one.name for one in routes.routes]
-    raise InvalidRequest([f"'route' is {shown(name)}, which is no route: {instead(name, names)}"])
+    raise InvalidRequest([routes.why_no_route(name)])

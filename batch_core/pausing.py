@@ -8,7 +8,6 @@ from contextlib import suppress
 
 from batch_core.app import App
 from batch_core.errors import InvalidRequest, NotNow, RoutesError
-from batch_core.problems import instead
 from batch_core.state.pauses import Pause, Paused
 
 
@@ -38,8 +37,8 @@ async def resume(app: App, route: str | None) -> Paused:
 
 def _check(app: App, route: str) -> None:
     try:
-        names = [one.name for one in app.routes().routes]
+        routes = app.routes()
     except RoutesError as exc:
         raise NotNow(f"which routes there are is not known: {exc}") from exc
-    if route not in names:
-        raise InvalidRequest([f"'route' is {route[:100]!r}, which is no route: {instead(route, names)}"])
+    if routes.named(route) is None:
+        raise InvalidRequest([routes.why_no_route(route)])

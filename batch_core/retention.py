@@ -22,7 +22,7 @@ from typing import Final
 
 from batch_core.app import App
 from batch_core.errors import Conflict, OutOfTime, Refused, ServiceError
-from batch_core.forgotten import RECENT, storage_now
+from batch_core.forgotten import RECENT
 from batch_core.naming import STDERR, STDOUT, is_task_id, output_name, table_keys
 from batch_core.state.history import PastDay
 from batch_core.state.listing import Place, RecordFilter
@@ -81,7 +81,7 @@ class _Tick:
             self._mark = await self._moved_mark(retention.records)
         shortest = min(length for length in (retention.records, retention.outputs) if length is not None)
         # In this order: what is recorded from now on lists its day first, which changes the ETag that was read.
-        days = await self._app.history.past_days(f"{storage_now(self._app) - shortest:%Y%m%d}")
+        days = await self._app.history.past_days(f"{self._app.storage_now() - shortest:%Y%m%d}")
         busy = {*await self._app.table.days(), *await self._app.outbox.days()}
         for day in self._app.turns.next("retention", [one for one in days if one.day not in busy]):
             self._budget.check()
@@ -98,7 +98,7 @@ class _Tick:
 
     async def _moved_mark(self, length: timedelta) -> RetentionMark:
         """Move the mark, once a day: what was left alone for a day is removable."""
-        mark, now = await self._app.retention.mark(), storage_now(self._app)
+        mark, now = await self._app.retention.mark(), self._app.storage_now()
         is_settled = mark.left_alone_since is None or now - mark.left_alone_since >= _SETTLED_AFTER
         wanted = await self._wanted_mark(length) if is_settled and not self._is_dry_run else None
         if wanted is None or wanted <= (mark.left_alone or _BEGINNING):
@@ -111,7 +111,7 @@ class _Tick:
         position = await self._app.sweep_checkpoint.load()
         if position.container != self._app.settings.input_container or position.swept_until is None:
             return None
-        return min(storage_now(self._app) - max(length, RECENT), position.swept_until)
+        return min(self._app.storage_now() - max(length, RECENT), position.swept_until)
 
     async def _forget_day(self, day: PastDay) -> None:
         known = await self._with_last_end(day)
@@ -127,10 +127,10 @@ class _Tick:
         if self._is_over(known, retention.records) and self._is_removable(known):
             self.report.records_of.append(day.day)
             if not self._is_dry_run:
-                await self._remove_records(known, storage_now(self._app) - retention.records)
+                await self._remove_records(known, self._app.storage_now() - retention.records)
 
     def _is_over(self, day: PastDay, length: timedelta | None) -> bool:
-        return length is not None and day.last_end is not None and day.last_end <= storage_now(self._app) - length
+        return length is not None and day.last_end is not None and day.last_end <= self._app.storage_now() - length
 
     def _is_removable(self, day: PastDay) -> bool:
         """Return whether all files of the day are older than the mark."""

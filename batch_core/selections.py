@@ -96,10 +96,9 @@ async def note(app: App, wanted: Wanted, asked_by: str | None = None) -> Selecti
     under_way = await app.selections.under_way()
     if len(under_way) >= MOST // 2:
         raise NotNow(f"{len(under_way)} selections are under way: wait until some have been carried out")
-    now = app.now()
+    now, by_service = app.now(), app.storage_now()
     # By the service's clock where this one is wrong: it may be a person's machine, and records are the app's.
-    ahead = app.clients.storage_clock.ahead(now) or timedelta(0)
-    asked_at = now - ahead if abs(ahead) > _CLOCK_READING else now
+    asked_at = by_service if abs(now - by_service) > _CLOCK_READING else now
     selection = Selection(
         selection_id=new_selection_id(asked_at),
         action=wanted.action,
@@ -167,7 +166,8 @@ async def carried_out(app: App, selection: Selection) -> AsyncIterator[Selection
             place=following,
             done=selection.done + before + len(meant) - len(refusals),
             refused=selection.refused + len(refusals),
-            refusal=refusals[-1] if refusals else selection.refusal,
+            # Without a refusal it says why it was to go on later, which it has.
+            refusal=refusals[-1] if refusals else selection.refusal if selection.refused else None,
             finished_at=app.now() if following is None else None,
             held_until=app.now() + _HOLD,
         )

@@ -12,6 +12,8 @@ from typing import Any, Final
 from batch_core.config.globs import compiled
 from batch_core.config.pools import Pool
 from batch_core.config.settings import Settings
+from batch_core.problems import instead
+from batch_core.redaction import shown
 
 #: The name of the route that the settings are; no route of a file may have it.
 SETTINGS_ROUTE: Final = "settings"
@@ -261,6 +263,10 @@ class Routes:
 
     def named(self, name: str) -> Route | None:
         return self._by_name.get(name)
+
+    def why_no_route(self, name: str) -> str:
+        """Return, as the problem of a request, that no route has this name, and which was probably meant."""
+        return f"'route' is {shown(name)}, which is no route: {instead(name, self._by_name)}"
 
     @cached_property
     def _by_name(self) -> dict[str, Route]:

@@ -8,6 +8,7 @@ from math import ceil
 from typing import Final
 from urllib.parse import urlsplit
 
+from batch_core.clocks import utc_text
 from batch_core.errors import (
     AppError,
     BlobNotFound,
@@ -118,5 +119,5 @@ def _retry_after(error: ServiceError) -> int:
 
 def _json_value(value: object) -> str:
     if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
+        return utc_text(value)
     raise TypeError(f"{type(value).__name__} is not JSON")

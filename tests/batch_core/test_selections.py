@@ -255,7 +255,7 @@ async def test_what_an_interrupted_page_had_done_is_counted_by_the_next_try(stor
     assert selection.refusal == "it goes on later: retrying failed"
     done.clear()
     found = await finished(storage_app, selection)
-    assert (found.done, found.refused) == (6, 0)
+    assert (found.done, found.refused, found.refusal) == (6, 0, None)
     assert len(done) == 2
     assert len({record.task_id for record in records}) == 6
 
