@@ -82,7 +82,9 @@ async def test_an_earlier_job_that_takes_the_tasks_of_today_is_not_ended_under_t
     monkeypatch.setattr(jobs, "MANY_JOBS", 1)
     first = await submitted(app, "first.txt")
     await collected(app, first.task_id)
-    tomorrow = later(app, days=1, hours=2)
+    # At noon: for an hour after midnight the day before is not over.
+    until_noon = 12 - app.now().hour
+    tomorrow = later(app, days=1, hours=until_noon)
     chosen = []
 
     async def busy_jobs(_):
@@ -97,4 +99,4 @@ async def test_an_earlier_job_that_takes_the_tasks_of_today_is_not_ended_under_t
     assert (await collected(app, chosen[0].task_id)).state is TaskState.SUCCEEDED
     # It stays for the day that it was chosen for, and goes when that is over.
     assert (await tidy(tomorrow)).terminated == []
-    assert (await tidy(later(app, days=2, hours=2))).terminated == [first.job_id]
+    assert (await tidy(later(app, days=2, hours=until_noon))).terminated == [first.job_id]
