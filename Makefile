@@ -107,6 +107,7 @@ types: setup
 lock: setup
 	$(LOCK) requirements.in -o requirements.txt
 	$(LOCK) requirements-dev.in -o requirements-dev.txt
+	$(LOCK) requirements-telemetry.in -o requirements-telemetry.txt
 
 check: lint types test
 

@@ -1,13 +1,18 @@
 """What is installed follows from what is asked for: `make lock` makes one of the other."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parent.parent
-PAIRS = [("requirements.in", "requirements.txt"), ("requirements-dev.in", "requirements-dev.txt")]
+PAIRS = [
+    ("requirements.in", "requirements.txt"),
+    ("requirements-dev.in", "requirements-dev.txt"),
+    ("requirements-telemetry.in", "requirements-telemetry.txt"),
+]
 
 
 def wanted(name):
@@ -49,3 +54,19 @@ def test_every_pin_has_hashes_and_no_address(_source, lock):
 def test_the_app_is_tested_with_the_versions_that_azure_installs():
     deployed, tested = pins("requirements.txt"), pins("requirements-dev.txt")
     assert {package: tested.get(package) for package in deployed} == deployed
+
+
+def test_with_metrics_azure_installs_the_same_versions_and_more():
+    deployed, with_metrics = pins("requirements.txt"), pins("requirements-telemetry.txt")
+    assert {package: with_metrics.get(package) for package in deployed} == deployed
+    assert "azure-monitor-opentelemetry" in set(with_metrics) - set(deployed)
+
+
+def test_the_extra_asks_for_what_is_deployed_with_metrics():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert [Requirement(text) for text in extras["telemetry"]] == wanted("requirements-telemetry.in")
+
+
+def test_every_lock_is_made_by_one_command():
+    recipe = (ROOT / "Makefile").read_text().partition("\nlock: setup\n")[2].partition("\n\n")[0]
+    assert recipe.splitlines() == [f"\t$(LOCK) {source} -o {lock}" for source, lock in PAIRS]

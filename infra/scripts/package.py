@@ -2,6 +2,9 @@
 
     python infra/scripts/package.py [FOLDER]     build/app, unless another folder is named, and the zip beside it
 
+With BATCHDROP_METRICS=true in the environment, which azd gives its hooks from `azd env set`, the packages that send
+metrics are among the app's (docs/operations.md#seen-in-production).
+
 What runs this does not matter: any system, any Python from 3.9 on that has pip. Wheels are chosen for the machine that
 runs the app, and nothing is compiled. A folder of its own, made of a list of what belongs into it, cannot hold what
 somebody has left in the checkout: a list of what to leave out can.
@@ -10,6 +13,7 @@ Azure's own build is not used: on Flex Consumption it ran Python 3.11 for an app
 (https://github.com/Azure/azure-dev/issues/8538).
 """
 
+import os
 import shutil
 import subprocess
 import sys
@@ -34,19 +38,33 @@ PYTHON = "3.13"
 #: https://github.com/Azure/azure-functions-docker). A wheel for the building machine's own glibc may not load there, as
 #: one of cryptography did not (https://github.com/Azure/azure-functions-python-worker/issues/1651).
 PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64", "manylinux_2_5_x86_64")
+#: What azd takes for a boolean parameter, so that package and settings agree (armParameterFileValue in
+#: cli/azd/pkg/infra/provisioning/bicep/bicep_provider.go of https://github.com/Azure/azure-dev).
+METRICS = "BATCHDROP_METRICS"
+ON = ("1", "t", "T", "true", "TRUE", "True")
+OFF = ("", "0", "f", "F", "false", "FALSE", "False")
 #: The earliest time that a zip can hold: the same files make the same archive.
 TIME = (1980, 1, 1, 0, 0, 0)
 
 
 def main(folder: Path) -> None:
     """Build into a folder, whatever was in it before goes."""
+    requirements = chosen_requirements(os.environ.get(METRICS, ""))
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     copy_app(folder)
-    install_packages(folder / SITE_PACKAGES)
+    install_packages(requirements, folder / SITE_PACKAGES)
     archive = folder.with_name(f"{folder.name}.zip")
     write_archive(folder, archive)
-    print(f"{archive}: {archive.stat().st_size / 2**20:.0f} MiB, as the folder beside it")
+    megabytes = archive.stat().st_size / 2**20
+    print(f"{archive}: {megabytes:.0f} MiB with the packages of {requirements.name}, as the folder beside it")
+
+
+def chosen_requirements(metrics: str) -> Path:
+    """Return the lock file of what is installed; raises SystemExit where BATCHDROP_METRICS says neither yes nor no."""
+    if metrics not in (*ON, *OFF):
+        raise SystemExit(f"{METRICS} is {metrics!r}: it must be true or false")
+    return ROOT / ("requirements-telemetry.txt" if metrics in ON else "requirements.txt")
 
 
 def copy_app(folder: Path) -> None:
@@ -57,14 +75,14 @@ def copy_app(folder: Path) -> None:
     shutil.copytree(ROOT / PACKAGE, folder / PACKAGE, ignore=ignore, copy_function=shutil.copyfile)
 
 
-def install_packages(folder: Path) -> None:
-    """Install what requirements.txt pins; raises SystemExit with pip's own words where a wheel cannot be had."""
+def install_packages(requirements: Path, folder: Path) -> None:
+    """Install what a lock file pins; raises SystemExit with pip's own words where a wheel cannot be had."""
     platforms = [word for platform in PLATFORMS for word in ("--platform", platform)]
     command = [
         *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
         *("--target", str(folder), "--no-compile", "--no-deps", "--require-hashes"),
         *("--only-binary=:all:", "--implementation", "cp", "--python-version", PYTHON, *platforms),
-        *("--requirement", str(ROOT / "requirements.txt")),
+        *("--requirement", str(requirements)),
     ]
     found = subprocess.run(command, check=False, capture_output=True, text=True)
     if found.returncode:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.scripts import package
 from tests.batch_core.conftest import app  # noqa: F401 - a fixture
 
 #: The packages come from a registry each time.
@@ -46,14 +47,25 @@ print(json.dumps({
 """
 
 
-@pytest.fixture(scope="module")
-def archive(tmp_path_factory):
-    """The zip, built as `azd package` and `make package` build it."""
-    folder = tmp_path_factory.mktemp("package") / "app"
+def build(folder, metrics=""):
+    """Build the package as `azd package` and `make package` do; return the zip."""
     command = [sys.executable, "infra/scripts/package.py", str(folder)]
-    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    env = os.environ | {package.METRICS: metrics}
+    built = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stderr
-    return folder.with_name("app.zip")
+    return folder.with_name(f"{folder.name}.zip")
+
+
+@pytest.fixture(scope="module", params=["", "true"], ids=["plain", "metrics"])
+def metrics(request):
+    """What BATCHDROP_METRICS says."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory, metrics):
+    """The zip."""
+    return build(tmp_path_factory.mktemp("package") / "app", metrics)
 
 
 @pytest.fixture(scope="module")
@@ -109,10 +121,10 @@ def test_all_of_the_app_is_in_it(names):
     assert wanted - set(names) == set()
 
 
-def test_its_packages_are_those_that_are_pinned_and_run_on_linux_and_python_3_13(archive, names):
+def test_its_packages_are_those_that_are_pinned_and_run_on_linux_and_python_3_13(archive, names, metrics):
+    lock = package.chosen_requirements(metrics).read_text()
     pinned = {
-        name.lower().replace("_", "-"): version
-        for name, version in re.findall(r"(?m)^([\w.-]+)==([^ ;\\]+)", (ROOT / "requirements.txt").read_text())
+        name.lower().replace("_", "-"): version for name, version in re.findall(r"(?m)^([\w.-]+)==([^ ;\\]+)", lock)
     }
     folders = {name.split("/")[3] for name in names if name.startswith(SITE_PACKAGES) and ".dist-info/" in name}
     found = {
