@@ -13,7 +13,8 @@ from typing import Final
 
 #: Everything that logs below these logs each call: two records at INFO, which is the level of the worker's root.
 #: `azure.functions` is not among them: that is the worker's own.
-_SDKS: Final = ("azure.batch", "azure.core", "azure.data", "azure.identity", "azure.storage", "msal")
+#: `azure.monitor` is that of metrics, and logs each minute that it has sent them.
+_SDKS: Final = ("azure.batch", "azure.core", "azure.data", "azure.identity", "azure.monitor", "azure.storage", "msal")
 
 
 def quieten_sdks() -> None:

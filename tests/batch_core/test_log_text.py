@@ -50,3 +50,9 @@ async def test_without_that_every_call_writes_two(app, caplog):
     with caplog.at_level(logging.INFO), caplog.at_level(logging.INFO, logger="azure.core"):
         await app.clients.batch.get_pool(app.settings.pool.id)
     assert len([record for record in caplog.records if record.name.startswith("azure.core")]) == 2
+
+
+def test_what_sends_metrics_may_log_nothing_but_trouble():
+    """It would note each minute that it has sent them."""
+    exporter = logging.getLogger("azure.monitor.opentelemetry.exporter.export._base")
+    assert exporter.getEffectiveLevel() == logging.WARNING
