@@ -18,6 +18,7 @@ param nodesIdentityId string
 param taskSlotsPerNode int
 param maxNodes int
 param spotPercent int
+param metrics bool
 param settings object
 
 resource storage 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
@@ -112,7 +113,17 @@ resource appSettings 'Microsoft.Web/sites/config@2025-05-01' = {
     SCALE_SCHEDULE: '30 * * * * *'
     SWEEP_SCHEDULE: '0 */10 * * * *'
     TIDY_SCHEDULE: '0 30 * * * *'
-  }, settings)
+  }, metrics ? {
+    // The worker sends metrics itself, and nothing else: logs and requests stay the host's, as without metrics. That
+    // needs the host's own telemetryMode. As OpenTelemetry it would leave out what such a worker logs, and nobody would
+    // send it (src/WebJobs.Script/Diagnostics/OpenTelemetry/OpenTelemetryConfigurationExtensions.cs of
+    // https://github.com/Azure/azure-functions-host).
+    PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY: 'true'
+    OTEL_LOGS_EXPORTER: 'none'
+    OTEL_TRACES_EXPORTER: 'none'
+    // All that it knows: what is not patched costs no time at a start.
+    OTEL_PYTHON_DISABLED_INSTRUMENTATIONS: 'azure_sdk,django,fastapi,flask,httpx,httpx2,psycopg2,requests,urllib,urllib3'
+  } : {}, settings)
 }
 
 output name string = app.name

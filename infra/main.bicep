@@ -49,6 +49,18 @@ param alertEmail string = ''
 @minValue(10)
 param alertWaitingMinutes int = 120
 
+@description('Whether the app sends metrics to Application Insights; its package must hold what sends them.')
+param metrics bool = false
+
+@description('The name of a storage queue, which is made, for a message about each task that ends; empty: none is sent.')
+param eventsQueue string = ''
+
+@description('How long records of tasks that have ended are kept, such as P90D; empty: they stay.')
+param recordRetention string = ''
+
+@description('How long the output of such tasks is kept, such as P30D; empty: it stays.')
+param outputRetention string = ''
+
 @description('Further settings of the app, or other values than those that app.bicep gives.')
 param settings object = {}
 
@@ -59,6 +71,12 @@ var inputContainer = 'input'
 var outputContainer = 'output'
 var tableName = 'tasks'
 var makesBatch = empty(existingBatchEndpoint)
+// The app reads an empty setting as one that is not set.
+var chosenSettings = union({
+  EVENTS_QUEUE: eventsQueue
+  RECORD_RETENTION_TIME: recordRetention
+  OUTPUT_RETENTION_TIME: outputRetention
+}, settings)
 
 resource group 'Microsoft.Resources/resourceGroups@2024-03-01' = {
   name: 'rg-${environmentName}'
@@ -93,6 +111,16 @@ module storage 'storage.bicep' = {
     inputContainer: inputContainer
     outputContainer: outputContainer
     tableName: tableName
+  }
+}
+
+module queue 'queue.bicep' = if (!empty(chosenSettings.EVENTS_QUEUE)) {
+  scope: group
+  params: {
+    storageName: storage.outputs.name
+    queueName: chosenSettings.EVENTS_QUEUE
+    principalId: principalId
+    principalType: principalType
   }
 }
 
@@ -154,7 +182,8 @@ module app 'app.bicep' = {
     taskSlotsPerNode: taskSlotsPerNode
     maxNodes: maxNodes
     spotPercent: spot ? 100 : 0
-    settings: settings
+    metrics: metrics
+    settings: chosenSettings
   }
   // The app's package is fetched with its role.
   dependsOn: [roles]
@@ -195,6 +224,9 @@ output DATA_STORAGE__tableServiceUri string = storage.outputs.tableEndpoint
 output INPUT_CONTAINER string = inputContainer
 output OUTPUT_CONTAINER string = outputContainer
 output TABLE_NAME string = tableName
+output EVENTS_QUEUE string = chosenSettings.EVENTS_QUEUE
+output RECORD_RETENTION_TIME string = chosenSettings.RECORD_RETENTION_TIME
+output OUTPUT_RETENTION_TIME string = chosenSettings.OUTPUT_RETENTION_TIME
 output BLOB_TRIGGER_SOURCE string = 'EventGrid'
 output BATCH_ENDPOINT string = batch.?outputs.endpoint ?? existingBatchEndpoint
 output BATCH_POOL_ID string = poolName

@@ -1,5 +1,9 @@
 """What Bicep sets is what the app and its host read."""
 
+import json
+from datetime import timedelta
+from pathlib import Path
+
 import pytest
 
 import function_app
@@ -10,6 +14,7 @@ from batch_core.config.pools import Scale
 from batch_core.config.settings import Settings
 from tests.infra.bicep import properties, source, template, value_of
 
+ROOT = Path(__file__).parents[2]
 #: What the host reads besides, each with its page.
 HOST_SETTINGS = {
     # https://learn.microsoft.com/azure/azure-functions/functions-reference#connecting-to-host-storage-with-an-identity
@@ -21,6 +26,13 @@ HOST_SETTINGS = {
     # https://learn.microsoft.com/azure/azure-functions/functions-app-settings
     "APPLICATIONINSIGHTS_CONNECTION_STRING",
     "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
+}
+#: What the worker reads, and what it starts, where metrics are wanted.
+TELEMETRY_SETTINGS = {
+    # https://learn.microsoft.com/azure/azure-functions/functions-app-settings#python_applicationinsights_enable_telemetry
+    "PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY",
+    # https://learn.microsoft.com/python/api/overview/azure/monitor-opentelemetry-readme#usage
+    *("OTEL_LOGS_EXPORTER", "OTEL_TRACES_EXPORTER", "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"),
 }
 #: https://learn.microsoft.com/azure/azure-functions/functions-app-settings#flex-consumption-plan-deprecations
 REFUSED_BY_FLEX = {
@@ -47,18 +59,52 @@ KNOWN = {
     "taskSlotsPerNode": 2,
     "maxNodes": 4,
     "spotPercent": 100,
-    "settings": {},
 }
+#: What a person can choose of events and retention: by variables of their own, and by `settings`.
+CHOICES = [
+    {},
+    {"eventsQueue": "ends", "recordRetention": "P90D", "outputRetention": "P30D"},
+    {"eventsQueue": "ends", "settings": {"EVENTS_QUEUE": "others", "RECORD_RETENTION_TIME": "P9D"}},
+]
 
 
-def app_settings(**further):
+def app_settings(*, metrics=False, **parameters):
+    """Return the app's settings for parameters of main.bicep."""
     value = properties(template("app.bicep").resources["appSettings"].body)["properties"]
-    return value_of(value, KNOWN | {"settings": further})
+    return value_of(value, KNOWN | {"metrics": metrics, "settings": chosen_settings(**parameters)})
 
 
-def test_every_setting_is_known_to_the_app_or_to_the_host():
-    assert set(app_settings()) - SETTING_NAMES - HOST_SETTINGS == set()
-    assert set(app_settings()) & REFUSED_BY_FLEX == set()
+def chosen_settings(**parameters):
+    """Return what main.bicep makes of parameters; those that are not given have their defaults."""
+    main = template("main.bicep")
+    names = ("eventsQueue", "recordRetention", "outputRetention", "settings")
+    defaults = {name: value_of(main.of("parameter")[name].value, {}) for name in names}
+    return value_of(main.of("variable")["chosenSettings"].value, defaults | parameters)
+
+
+@pytest.mark.parametrize("metrics", [False, True])
+def test_every_setting_is_known_to_the_app_or_to_the_host(metrics):
+    settings = set(app_settings(metrics=metrics))
+    assert settings - SETTING_NAMES - HOST_SETTINGS - TELEMETRY_SETTINGS == set()
+    assert settings & REFUSED_BY_FLEX == set()
+
+
+def test_metrics_are_off_unless_they_are_asked_for():
+    assert value_of(template("main.bicep").of("parameter")["metrics"].value, {}) is False
+    assert set(app_settings()) & TELEMETRY_SETTINGS == set()
+    assert set(app_settings(metrics=True)) - set(app_settings()) == TELEMETRY_SETTINGS
+
+
+def test_with_metrics_the_log_still_goes_by_the_host_which_would_leave_it_out_in_another_mode():
+    settings = app_settings(metrics=True)
+    assert (settings["OTEL_LOGS_EXPORTER"], settings["OTEL_TRACES_EXPORTER"]) == ("none", "none")
+    host = json.loads((ROOT / "host.json").read_text())
+    assert [name for name in (*host, *settings) if "telemetrymode" in name.lower()] == []
+
+
+def test_who_deploys_otherwise_reads_what_to_set_for_metrics():
+    text = (ROOT / "docs/operations.md").read_text()
+    assert [name for name in TELEMETRY_SETTINGS if f"`{name}`" not in text] == []
 
 
 def test_the_settings_are_valid_and_leave_out_none_that_has_no_default():
@@ -90,13 +136,38 @@ async def test_the_pool_is_somebody_elses_to_make_and_the_apps_to_scale():
 
 
 def test_a_person_can_add_settings_and_change_them():
-    changed = app_settings(TASK_RETENTION_TIME="P1D", COLLECT_SCHEDULE="*/30 * * * * *")
-    assert (changed["TASK_RETENTION_TIME"], changed["COLLECT_SCHEDULE"]) == ("P1D", "*/30 * * * * *")
+    wanted = {"TASK_RETENTION_TIME": "P1D", "COLLECT_SCHEDULE": "*/30 * * * * *", "OTEL_TRACES_EXPORTER": ""}
+    changed = app_settings(metrics=True, settings=wanted)
+    assert {name: changed[name] for name in wanted} == wanted
     Settings.from_env(changed)
 
 
-def test_the_command_line_gets_the_same_settings_from_azds_environment():
-    main, values = template("main.bicep"), app_settings()
+def test_by_default_nothing_is_announced_and_nothing_removed():
+    settings = Settings.from_env(app_settings())
+    assert settings.events_queue == ""
+    assert (settings.retention.records, settings.retention.outputs) == (None, None)
+
+
+def test_events_and_retention_have_variables_of_their_own_and_settings_win():
+    chosen, overruled = (Settings.from_env(app_settings(**parameters)) for parameters in CHOICES[1:])
+    assert chosen.events_queue == "ends"
+    assert (chosen.retention.records, chosen.retention.outputs) == (timedelta(days=90), timedelta(days=30))
+    assert overruled.events_queue == "others"
+    assert (overruled.retention.records, overruled.retention.outputs) == (timedelta(days=9), None)
+
+
+def test_the_queue_that_is_made_is_the_one_that_the_app_sends_to():
+    made = template("main.bicep").of("module")["queue"]
+    assert "= if (!empty(chosenSettings.EVENTS_QUEUE)) {" in made.text
+    assert source(parameters_of("queue")["queueName"]) == "chosenSettings.EVENTS_QUEUE"
+    assert source(parameters_of("queue")["storageName"]) == source(parameters_of("app")["storageName"])
+    assert source(properties(template("queue.bicep").resources["queue"].body)["name"]) == "queueName"
+    assert source(parameters_of("app")["settings"]) == "chosenSettings"
+
+
+@pytest.mark.parametrize("parameters", CHOICES)
+def test_the_command_line_gets_the_same_settings_from_azds_environment(parameters):
+    main, values = template("main.bicep"), app_settings(**parameters)
     outputs = {name: source(one.value) for name, one in main.of("output").items() if name in SETTING_NAMES}
     given = {name: source(node) for name, node in parameters_of("app").items()}
     known = {
@@ -104,6 +175,7 @@ def test_the_command_line_gets_the_same_settings_from_azds_environment():
         "storage.outputs.queueEndpoint": KNOWN["storage.properties.primaryEndpoints.queue"],
         "storage.outputs.tableEndpoint": KNOWN["storage.properties.primaryEndpoints.table"],
         "spot": True,
+        **{f"chosenSettings.{name}": value for name, value in chosen_settings(**parameters).items()},
         **{expression: KNOWN[name] for name, expression in given.items() if name in KNOWN and name != "spotPercent"},
     }
     said = {name: value_of(main.of("output")[name].value, known) for name in outputs}
@@ -119,7 +191,7 @@ def parameters_of(module):
 
 
 def test_the_host_runs_the_python_of_the_app():
-    version = (template("app.bicep").path.parents[1] / ".python-version").read_text().strip()
+    version = (ROOT / ".python-version").read_text().strip()
     body = properties(properties(template("app.bicep").resources["app"].body)["properties"])
     known = KNOWN | {"packageContainer": "app-package", "identityId": "id", "instanceMemoryMB": 2048}
     config = value_of(body["functionAppConfig"], known)

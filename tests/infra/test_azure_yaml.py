@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from pathlib import Path
 
+import pytest
 import yaml
 from croniter import croniter
 
@@ -58,6 +59,19 @@ def test_every_variable_that_a_hook_reads_is_one_that_azd_has():
     assert read - set_by_a_person <= set(template("main.bicep").of("output"))
 
 
+def test_the_package_and_the_settings_follow_the_same_variable():
+    given = json.loads((INFRA / "main.parameters.json").read_text())["parameters"]
+    assert given["metrics"]["value"] == f"${{{package.METRICS}}}"
+    locks = {word: package.chosen_requirements(word).name for word in ("", "false", "true", "True", "1")}
+    assert set(map(locks.get, ("", "false"))) == {"requirements.txt"}
+    assert set(map(locks.get, ("true", "True", "1"))) == {"requirements-telemetry.txt"}
+
+
+def test_a_package_is_not_built_where_azd_would_not_understand_the_variable():
+    with pytest.raises(SystemExit, match="BATCHDROP_METRICS is 'yes': it must be true or false"):
+        package.chosen_requirements("yes")
+
+
 def test_the_docs_list_every_role_and_no_other():
     rows = set(re.findall(r"^\| (app|nodes|person) \| ([^|]+?) \| ([^|]+?) \|", DOCS, re.MULTILINE))
     assert {(who, role.strip(), where.strip()) for who, role, where in rows} == {
@@ -70,6 +84,7 @@ def test_the_docs_list_every_role_and_no_other():
         ("nodes", "Storage Blob Data Contributor", "output container"),
         ("person", "Storage Blob Data Contributor", "storage account"),
         ("person", "Storage Table Data Contributor", "storage account"),
+        ("person", "Storage Queue Data Contributor", "queue of events"),
         ("person", "Azure Batch Data Contributor", "Batch account"),
     }
     assert rows == ASSIGNED
@@ -102,6 +117,15 @@ def test_the_price_of_idle_timers_follows_from_their_schedules():
         assert f"| a month with {memory} MB |  | ${prices[0]:.2f} |  | ${prices[1]:.2f} |" in DOCS
 
 
+def test_the_rows_of_metrics_follow_from_the_schedules():
+    """Eight counters, which test_telemetry.py counts, and two gauges a minute; a row for each run of a timer."""
+    functions = {name: 2 if name == "SWEEP_SCHEDULE" else 1 for name in SCHEDULES}
+    runs = sum(functions[name] * runs_a_month(app_settings()[name]) for name in SCHEDULES)
+    rows = 30 * 24 * 60 * (8 + 2) + runs
+    assert f"{round(rows, -4):,} in a month" in DOCS
+    assert f"{rows * 640 / 1e9:.1f} GB of the 5" in DOCS
+
+
 def test_no_key_is_asked_for_or_given_away():
     for file in FILES:
         text = "\n".join(line for line in file.read_text().splitlines() if not line.strip().startswith("//"))
@@ -125,6 +149,7 @@ def _assigned():
         "insights": "Application Insights",
         "inputFiles": "input container",
         "outputFiles": "output container",
+        "queue": "queue of events",
     }
     for file in FILES:
         roles = {name: source(one.value).strip("'") for name, one in template(file.name).of("variable").items()}
