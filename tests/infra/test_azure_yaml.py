@@ -102,6 +102,16 @@ def test_the_price_of_idle_timers_follows_from_their_schedules():
         assert f"| a month with {memory} MB |  | ${prices[0]:.2f} |  | ${prices[1]:.2f} |" in DOCS
 
 
+def test_the_price_of_idleness_is_that_of_timers_alert_rules_and_what_timers_write():
+    (timers,) = re.findall(r"^\| a month with 2048 MB \|  \| \$([\d.]+) \|", DOCS, re.MULTILINE)
+    (runs,) = re.findall(r"^\| together \|  \| ([\d,]+) \|", DOCS, re.MULTILINE)
+    rules = template("alerts.bicep").path.read_text().count("'Microsoft.Insights/scheduledQueryRules@")
+    total = float(timers) + 0.50 * rules + 0.05 * int(runs.replace(",", "")) / 10_000
+    said = f"about ${total:.0f} a month"
+    assert said in " ".join(DOCS.split())
+    assert said in " ".join((ROOT / "README.md").read_text().split())
+
+
 def test_no_key_is_asked_for_or_given_away():
     for file in FILES:
         text = "\n".join(line for line in file.read_text().splitlines() if not line.strip().startswith("//"))
