@@ -1,6 +1,9 @@
 """What can be seen from outside when all is quiet: container, table, Batch, outputs, the command's ledger."""
 
 import asyncio
+import base64
+import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,8 +17,10 @@ from chaos.dropper import Dropped
 from chaos.nodes import Nodes
 from chaos.system import System
 
-#: In every partition that is named after a day, this begins the row of a record that is not final.
+#: In every partition that is named after a day, these begin the rows of a record that is not final, and of an end that
+#: is not announced yet.
 _OPEN: Final = "open-"
+_UNSENT: Final = "event-"
 _AT_ONCE: Final = 16
 _AS_THEY_ARE: Final = ("node_id", "failure_code", "stdout", "stderr", "route", "files", "retried_as")
 
@@ -74,6 +79,8 @@ class Evidence:
     unexplained: Mapping[str, str] = field(default_factory=dict)
     #: Tasks that had completed when the output container was made again: what was copied by then is gone.
     lost_outputs: frozenset[str] = frozenset()
+    #: The final states that were announced, by task id, as often as they were.
+    announced: Mapping[str, Sequence[str]] = field(default_factory=dict)
     #: The state table was deleted and made again meanwhile.
     is_table_new: bool = False
 
@@ -88,12 +95,12 @@ async def gather(
     is_table_new: bool,
 ) -> Evidence:
     """Look at everything."""
-    records, open_rows = await read_table(system)
+    records, unfinished = await read_table(system)
     return Evidence(
         dropped=list(dropped),
         current={blob.name: blob.etag.strip('"') async for blob in system.inputs.list_blobs()},
         records=records,
-        open_rows=open_rows,
+        open_rows=unfinished.open_rows,
         tasks=await tasks_of(system),
         runs=_runs(system),
         outputs=await _contents(system.outputs),
@@ -102,16 +109,37 @@ async def gather(
         nodes_left=frozenset(node.id for node in await nodes.list()),
         unexplained=dict(unexplained),
         lost_outputs=frozenset(lost_outputs),
+        announced=await _announced(system),
         is_table_new=is_table_new,
     )
 
 
-async def read_table(system: System) -> tuple[list[Recorded], frozenset[str]]:
-    """Return the records, and the task ids of the index of open work."""
+@dataclass(frozen=True, kw_only=True)
+class Unfinished:
+    """The task ids of the index of open work, and those whose end is not announced yet."""
+
+    open_rows: frozenset[str]
+    unsent: frozenset[str]
+
+
+async def read_table(system: System) -> tuple[list[Recorded], Unfinished]:
+    """Return the records, and what is left to do."""
     entities = [entity async for entity in system.table.list_entities()]
     tasks = [entity for entity in entities if entity["PartitionKey"].isdigit()]
     records = [_recorded(entity) for entity in tasks if entity["RowKey"][0].isdigit()]
-    return records, frozenset(entity["task_id"] for entity in tasks if entity["RowKey"].startswith(_OPEN))
+    open_rows, unsent = (
+        frozenset(entity["task_id"] for entity in tasks if entity["RowKey"].startswith(prefix))
+        for prefix in (_OPEN, _UNSENT)
+    )
+    return records, Unfinished(open_rows=open_rows, unsent=unsent)
+
+
+async def _announced(system: System) -> Mapping[str, Sequence[str]]:
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    async for message in system.ends.receive_messages(messages_per_page=32, visibility_timeout=600):
+        event = json.loads(base64.b64decode(message.content))
+        found[event["data"]["task_id"]].append(event["data"]["state"])
+    return found
 
 
 def _recorded(entity: TableEntity) -> Recorded:

@@ -8,6 +8,9 @@ from typing import Final
 
 from chaos.relay import Asked, Ending, Relay, Spoil, Spoiled, pass_all, relaying
 
+#: The queue that the app announces ends on.
+ENDS_QUEUE: Final = "chaos-ends"
+
 _PAGE: Final = b"<html><title>Sign in</title>Sign in to continue</html>"
 _STATUSES: Final = (200, 302, 400, 401, 403, 404, 405, 407, 409, 416, 418)
 _BODIES: Final = (b"", b"null", b"[1]", b'{"value":[null]}', b"{}")
@@ -20,10 +23,12 @@ class Relays:
     batch: Relay
     blobs: Relay
     tables: Relay
+    #: The host's own messages are in the same service, and pass.
+    queues: Relay
 
     @property
     def all(self) -> Sequence[Relay]:
-        return (self.batch, self.blobs, self.tables)
+        return (self.batch, self.blobs, self.tables, self.queues)
 
     @property
     def struck(self) -> int:
@@ -33,7 +38,8 @@ class Relays:
     def spoil_some(self, dice: Random) -> None:
         """Spoil answers of one service or of several, each in its own way, until `pass_everything`."""
         for relay in dice.sample(self.all, dice.randint(1, 3)):
-            relay.spoil = _sometimes(_spoiled(dice), dice.uniform(0.2, 0.8), Random(dice.random()))  # noqa: S311
+            spoil = _sometimes(_spoiled(dice), dice.uniform(0.2, 0.8), Random(dice.random()))  # noqa: S311
+            relay.spoil = _of_ends(spoil) if relay is self.queues else spoil
 
     def pass_everything(self) -> None:
         for relay in self.all:
@@ -42,7 +48,7 @@ class Relays:
     def led_through(self, values: dict[str, str]) -> dict[str, str]:
         """Return app settings whose services are reached through the relays."""
         storage = values["DATA_STORAGE"]
-        for relay in (self.blobs, self.tables):
+        for relay in (self.blobs, self.tables, self.queues):
             storage = storage.replace(f"{relay.target}/", f"{relay.endpoint}/")
         return {**values, "DATA_STORAGE": storage, "BATCH_ENDPOINT": self.batch.endpoint}
 
@@ -56,7 +62,12 @@ async def relays_to(values: dict[str, str]) -> AsyncIterator[Relays]:
             batch=await running.enter_async_context(relaying(values["BATCH_ENDPOINT"])),
             blobs=await running.enter_async_context(relaying(storage["BlobEndpoint"])),
             tables=await running.enter_async_context(relaying(storage["TableEndpoint"])),
+            queues=await running.enter_async_context(relaying(storage["QueueEndpoint"])),
         )
+
+
+def _of_ends(spoil: Spoil) -> Spoil:
+    return lambda asked: spoil(asked) if f"/{ENDS_QUEUE}" in asked.path else None
 
 
 def _spoiled(dice: Random) -> Spoiled:

@@ -21,6 +21,7 @@ def lines(result: Result) -> Iterator[str]:
     yield f"detected by     {_counts(verdict.detected_by)}"
     yield f"run again       {verdict.run_again}, each sent back to its queue by Batch"
     yield f"attempts        {verdict.attempts} more, each as the output of the one before was lost"
+    yield f"announced       {verdict.announced_again} ends again, as a process was killed or an answer lost in between"
     yield f"scaled pool     the app removed {verdict.nodes_removed} nodes that ran something; {result.nodes_left} left"
     yield ""
     for name, offenders in (
@@ -29,6 +30,7 @@ def lines(result: Result) -> Iterator[str]:
         ("wrong output", verdict.wrong_output),
         ("uploads lost", verdict.uploads_lost),
         ("reasons missing", verdict.reasons_missing),
+        ("unannounced", verdict.unannounced),
     ):
         yield f"{name:<15} {len(offenders)}"
         yield from (f"    {offender}" for offender in offenders[:_MOST_OFFENDERS])

@@ -122,10 +122,11 @@ async def _settle(stack: System, dropper: Dropper, events: Events, nodes: Nodes,
 
 
 async def _is_done(stack: System, dropper: Dropper, events: Events) -> bool:
-    records, open_rows = await read_table(stack)
+    records, unfinished = await read_table(stack)
     recorded = {(record.blob, record.etag) for record in records if record.is_final}
     newest = {dropped.version.name: dropped.etag for dropped in dropper.done}
-    return not open_rows and recorded >= set(newest.items()) and await events.are_handled()
+    is_left = unfinished.open_rows or unfinished.unsent
+    return not is_left and recorded >= set(newest.items()) and await events.are_handled()
 
 
 async def _next_sweep(stack: System) -> None:

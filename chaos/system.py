@@ -15,7 +15,7 @@ from azure.storage.queue.aio import QueueClient
 
 from chaos import routes
 from chaos.host import AHEAD_VARIABLE
-from chaos.relays import Relays, relays_to
+from chaos.relays import ENDS_QUEUE, Relays, relays_to
 from chaos.restartable import Restartable
 from local import azurite, emulator, functions_host, stack
 from local.functions_host import HostKind
@@ -32,6 +32,7 @@ _QUICK: Final = {
     "SWEEP_GRACE": "PT3S",
     "EXPLAIN_AFTER": "PT5S",
     "OUTPUT_PATIENCE": "PT10S",
+    "EVENTS_QUEUE": ENDS_QUEUE,
     "POOL_NODE_COUNT": "3",
     "POOL_TASK_SLOTS_PER_NODE": "4",
     "AzureFunctionsWebHost__hostid": HOST_ID,
@@ -54,6 +55,8 @@ class System:
     outputs: ContainerClient
     hosts: ContainerClient
     events: QueueClient
+    #: Where the app announces that tasks have ended.
+    ends: QueueClient
 
     def control(self, path: str) -> str:
         """Return the URL of something that the emulator does on demand."""
@@ -113,6 +116,7 @@ async def _with_clients(plan: Plan, ledger: Path, relays: Relays, parts: AsyncEx
         outputs=blobs.get_container_client(values["OUTPUT_CONTAINER"]),
         hosts=blobs.get_container_client("azure-webjobs-hosts"),
         events=await parts.enter_async_context(QueueClient.from_connection_string(storage, queue)),
+        ends=await parts.enter_async_context(QueueClient.from_connection_string(storage, ENDS_QUEUE)),
     )
 
 

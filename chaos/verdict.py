@@ -10,6 +10,7 @@ What is expected of each version that was dropped:
                                If the table was made again, Batch may have its task and nothing be recorded: of what
                                was overwritten, nobody informs the new table
     its command                ran once, and at most once more for each time that Batch sent the task back to its queue
+    its end                    announced, once at least, as the state that the record has
     its route                  the one that takes its name
     its final state            what the command does for such a name; `output_lost` only on a node that was lost, and of
                                what nodes upload only if the upload failed. An upload fails where there is no output
@@ -35,24 +36,27 @@ _NO_CONTAINER: Final = "FileUploadContainerNotFound"
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """The five lists of what must not be, each entry a line that names the version, and what else is worth knowing."""
+    """The six lists of what must not be, each entry a line that names the version, and what else is worth knowing."""
 
     lost: Sequence[str]
     run_twice: Sequence[str]
     wrong_output: Sequence[str]
     uploads_lost: Sequence[str]
     reasons_missing: Sequence[str]
+    unannounced: Sequence[str]
     states: Counter[str]
     detected_by: Counter[str]
     never_seen: int
     forgotten: int
     run_again: int
     attempts: int
+    announced_again: int
     nodes_removed: int
 
     @property
     def is_good(self) -> bool:
-        return not (self.lost or self.run_twice or self.wrong_output or self.uploads_lost or self.reasons_missing)
+        bad = (self.lost, self.run_twice, self.wrong_output, self.uploads_lost, self.reasons_missing, self.unannounced)
+        return not any(bad)
 
 
 def judge(evidence: Evidence) -> Verdict:
@@ -65,12 +69,14 @@ def judge(evidence: Evidence) -> Verdict:
         wrong_output=list(_wrong_output(evidence)),
         uploads_lost=list(_uploads_lost(evidence)),
         reasons_missing=list(_reasons_missing(evidence)),
+        unannounced=list(_unannounced(evidence)),
         states=Counter(record.state for record in evidence.records),
         detected_by=Counter(record.detected_by for record in evidence.records),
         never_seen=sum(_key(dropped) not in recorded for dropped in evidence.dropped),
         forgotten=len(_forgotten(evidence)),
         run_again=sum(count > 1 for count in runs.values()),
         attempts=len(evidence.records) - len(recorded),
+        announced_again=sum(len(states) - 1 for states in evidence.announced.values()),
         nodes_removed=len(_nodes_that_ran(evidence) - evidence.vanished_nodes - evidence.nodes_left),
     )
 
@@ -228,6 +234,15 @@ def _reasons_missing(evidence: Evidence) -> Iterator[str]:
         if record.state != "succeeded" and not record.reason:
             yield f"{_named(record)}: {record.state}"
     yield from evidence.unexplained.values()
+
+
+def _unannounced(evidence: Evidence) -> Iterator[str]:
+    for record in evidence.records:
+        states = evidence.announced.get(record.task_id, ())
+        # With a table that was made again, a task whose end was announced ends once more.
+        is_right = record.state in states and (evidence.is_table_new or set(states) == {record.state})
+        if record.is_final and not is_right:
+            yield f"{_named(record)}: {record.state}, and announced as {', '.join(states) or 'nothing'}"
 
 
 def _named(record: Recorded) -> str:

@@ -1,4 +1,5 @@
 // Alerts when files wait for long or fail: two rules over what the app logs (docs/operations.md, Seen in production).
+// Each has its price, a higher one where it looks more often than every 15 minutes: docs/azure.md#cost.
 
 param location string
 param tags object

@@ -78,8 +78,9 @@ resource app 'Microsoft.Web/sites@2025-05-01' = {
   }
 }
 
-// The runtime and its version are in functionAppConfig: Flex Consumption refuses the settings that say so elsewhere
-// (https://learn.microsoft.com/azure/azure-functions/functions-app-settings#flex-consumption-plan-deprecations).
+// The runtime and its version are in functionAppConfig. Flex Consumption deprecates the settings that say so elsewhere:
+// https://learn.microsoft.com/azure/azure-functions/functions-app-settings#flex-consumption-plan-deprecations.
+// One of them, FUNCTIONS_WORKER_RUNTIME, it refuses: https://github.com/microsoft/vscode-azurefunctions/issues/4142.
 resource appSettings 'Microsoft.Web/sites/config@2025-05-01' = {
   parent: app
   name: 'appsettings'

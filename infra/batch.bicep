@@ -4,8 +4,9 @@ param location string
 param tags object
 param token string
 
-// No storage account is linked to it. Nodes read and write by their own identity; a link would let them, or anything
-// that runs on them, read every container of that account, the host's own among them.
+// No storage account is linked to it. Nodes read and write by their own identity; by a link tasks could name every
+// container of that account as their input (https://learn.microsoft.com/azure/batch/resource-files), the host's own
+// among them.
 resource account 'Microsoft.Batch/batchAccounts@2025-06-01' = {
   name: 'batch${token}'
   location: location

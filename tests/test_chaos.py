@@ -17,6 +17,7 @@ async def test_while_everything_fails_at_random_no_file_is_lost_and_none_runs_tw
     assert list(verdict.wrong_output) == []
     assert list(verdict.uploads_lost) == []
     assert list(verdict.reasons_missing) == []
+    assert list(verdict.unannounced) == []
     assert result.settled_after is not None
     assert sum(verdict.states.values()) - verdict.attempts + verdict.never_seen == result.versions >= 60
     for harm in (

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from batch_core.app import App
+from batch_core.cli.deployment import Deployment, examine_deployment
 from batch_core.cli.remedies import Finding, with_remedy
 from batch_core.errors import AppError, Missing
 from batch_core.http.health import Check, check_health
@@ -20,6 +21,8 @@ from batch_core.listing import TaskQuery, list_tasks
 from batch_core.pool_images import image_notes
 from batch_core.sdk.translation import translating
 from batch_core.services.batch_values import PoolMachine
+from batch_core.services.identities import app_identity
+from batch_core.services.resource_manager import ResourceManager, endpoint_of
 from batch_core.state.record import DetectedBy
 from batch_core.summary import PoolSummary, Summary, summarize
 
@@ -45,14 +48,26 @@ def python_finding(version: Sequence[int] = tuple(sys.version_info[:3])) -> Find
     return Finding(name="python", is_ok=False, detail=f"{says} is too old", remedy=remedy)
 
 
-async def examine(app: App) -> list[Finding]:
+async def examine(app: App, deployment: Deployment | None = None) -> list[Finding]:
     """Look at everything, at the same time as far as that goes. Raises nothing that a service does."""
     health, permissions, summary, source = await asyncio.gather(
         check_health(app), _permissions(app), summarize(app), _event_source(app)
     )
     found = [_of_health(app, check) for check in health]
     pools = await _pools(app, summary.pools or ())
-    return [with_remedy(one) for one in [*found, *permissions, *pools, _timers(summary, app.now()), *source]]
+    deployed = await _deployed(app, deployment, summary.pools or ())
+    everything = [*found, *permissions, *pools, _timers(summary, app.now()), *source, *deployed]
+    return [deployment.advised(one) if deployment else with_remedy(one) for one in everything]
+
+
+async def _deployed(app: App, deployment: Deployment | None, pools: Sequence[PoolSummary]) -> list[Finding]:
+    """Ask Azure Resource Manager; of an account on Azure whose deployment is not known, say that it is not asked."""
+    if deployment is None:
+        is_on_azure = endpoint_of(app.settings.batch.endpoint) is not None
+        detail = "roles, events and quotas are not looked at without the variables that `azd env get-values` gives"
+        return [Finding.note("deployment", detail)] if is_on_azure else []
+    async with ResourceManager(deployment.manager, deployment.subscription, app_identity("")) as manager:
+        return await examine_deployment(app, deployment, manager, pools)
 
 
 def _of_health(app: App, check: Check) -> Finding:

@@ -2,18 +2,21 @@
 
 from collections.abc import Sequence
 
+from batch_core.cli.deployment import Deployment
 from batch_core.cli.diagnosis import examine, python_finding
 from batch_core.cli.origin import Origin
 from batch_core.cli.remedies import Finding, with_remedy
-from batch_core.cli.session import DEFAULTS, Options, Session, run
-from batch_core.cli.terminal import Entry, Terminal
+from batch_core.cli.session import DEFAULTS, Options, run
+from batch_core.cli.terminal import Command, Entry, Terminal
 from batch_core.errors import SettingsError
 
 
 def doctor(*, options: Options = DEFAULTS) -> int:
     """Examine settings, services, permissions, clock, pools and events: what is wrong, and what to do.
 
-    Nothing is changed. The exit code is 1 if something is wrong, 2 if the settings are.
+    With the variables of azd's environment it also asks Azure Resource Manager for the deployment's roles, app
+    settings, event subscription and core quotas. Nothing is changed. The exit code is 1 if something is wrong, 2 if
+    the settings are.
 
     For example:
         batchdrop doctor
@@ -30,7 +33,8 @@ def doctor(*, options: Options = DEFAULTS) -> int:
     where = [Finding.note(name, account) for name, account in named]
     try:
         origin.settings()
-        found = run(options, _examine, terminal)
+        deployment = Deployment.of(origin.values)
+        found = run(options, lambda session: examine(session.app, deployment), terminal)
     except SettingsError as exc:
         wrong = [problem for problem in exc.problems if problem != origin.where]
         _print(terminal, [python, *where, *_wrong_settings(wrong), Finding.note("settings", origin.where)])
@@ -44,30 +48,30 @@ def _wrong_settings(problems: Sequence[str]) -> list[Finding]:
     return [with_remedy(Finding(name="settings", is_ok=False, detail=problem)) for problem in problems]
 
 
-async def _examine(session: Session) -> list[Finding]:
-    return await examine(session.app)
-
-
 def _print(terminal: Terminal, findings: Sequence[Finding]) -> None:
     if terminal.is_json:
-        checks = [{"name": one.name, "ok": one.is_ok, "detail": one.detail, "remedy": one.remedy} for one in findings]
+        checks = [
+            {"name": one.name, "ok": one.is_ok, "detail": one.detail, "remedy": one.remedy, "command": one.command}
+            for one in findings
+        ]
         terminal.document({"is_ok": not any(one.is_wrong for one in findings), "checks": checks})
         return
     terminal.show(*_entries(findings))
     terminal.say(_in_all(findings))
 
 
-def _entries(findings: Sequence[Finding]) -> list[Entry]:
+def _entries(findings: Sequence[Finding]) -> list[Entry | Command]:
     """Return a line for each, and below the last that has it, what to do."""
     marks = max(len(one.mark) for one in findings)
     widest = max(len(one.name) for one in findings)
     margin = marks + widest + 4
-    last = {one.remedy: number for number, one in enumerate(findings)}
-    entries: list[Entry] = []
+    last = {(one.remedy, one.command): number for number, one in enumerate(findings)}
+    entries: list[Entry | Command] = []
     for number, one in enumerate(findings):
         entries.append(Entry(about=f"{one.mark:<{marks}}  {one.name}", text=one.detail, margin=margin))
-        if one.remedy and last[one.remedy] == number:
+        if one.remedy and last[one.remedy, one.command] == number:
             entries.append(Entry(about="", text=f"to do: {one.remedy}", margin=margin))
+            entries += [Command(one.command)] if one.command else []
     return entries
 
 

@@ -50,8 +50,15 @@ class Entry:
         return wrapper.wrap(text) or [about.rstrip()]
 
 
+@dataclass(frozen=True)
+class Command:
+    """A line for a shell, to be copied: it is never broken, however long it is."""
+
+    text: str
+
+
 #: A part of a view: a line, or a table.
-type Block = str | Entry | Table
+type Block = str | Entry | Command | Table
 
 
 class _Decoder(Protocol):
@@ -136,7 +143,7 @@ class Terminal:
         """Print a view."""
         if self.is_live:
             console = self.console
-            console.print(drawn(blocks, console.width))
+            console.print(drawn(blocks, console.width), crop=False)
             if left_out := _left_out(blocks, console.width):
                 self.say(f"there is no room for {left_out}: a wider terminal shows it, as does --json")
             return
@@ -183,6 +190,8 @@ def _drawn(block: Block, width: int) -> list[Text]:
         return [Text(printable(block))]
     if isinstance(block, Entry):
         return [Text(line) for line in block.lines(width)]
+    if isinstance(block, Command):
+        return [Text(in_line(block.text), style="bold", no_wrap=True, overflow="ignore")]
     head, *rows = lines_of(_escaped(block).fitted(width))
     texts = [_row(head, "bold"), *map(_row, rows)]
     for text in texts:
@@ -210,6 +219,8 @@ def _plain(block: Block) -> list[str]:
         return [printable(block)]
     if isinstance(block, Entry):
         return block.lines()
+    if isinstance(block, Command):
+        return [in_line(block.text)]
     return ["".join(cells) for cells in lines_of(_escaped(block))]
 
 

@@ -52,13 +52,14 @@ GOOD = Evidence(
         NEW.stdout: b"new",
         NEW.stderr: b"b",
     },
+    announced={one.task_id: ["succeeded"] for one in (FIRST, OLD, NEW)},
 )
 
 
 def findings(**changes):
     verdict = judge(replace(GOOD, **changes))
     found = (verdict.lost, verdict.run_twice, verdict.wrong_output, verdict.reasons_missing)
-    assert verdict.is_good == (not any(found) and not verdict.uploads_lost)
+    assert verdict.is_good == (not any(found) and not verdict.uploads_lost and not verdict.unannounced)
     return tuple(map(len, found))
 
 
@@ -294,3 +295,17 @@ def test_nodes_that_neither_vanished_nor_are_left_were_removed_by_the_app():
     assert judge(replace(BY_ROUTES, lost_nodes=GONE)).nodes_removed == 1
     assert judge(replace(BY_ROUTES, vanished_nodes=GONE)).nodes_removed == 0
     assert judge(replace(BY_ROUTES, nodes_left=GONE)).nodes_removed == 0
+
+
+def test_an_end_that_was_not_announced_or_as_another_one_is_found_and_one_that_was_announced_twice_is_not():
+    def unannounced(states, **changes):
+        announced = {**GOOD.announced, FIRST.task_id: states}
+        return list(judge(replace(GOOD, announced=announced, **changes)).unannounced)
+
+    assert unannounced([]) == ["'a' (task task-a-1): succeeded, and announced as nothing"]
+    assert unannounced(["failed"]) == ["'a' (task task-a-1): succeeded, and announced as failed"]
+    both = ["failed", "succeeded"]
+    assert unannounced(both) == ["'a' (task task-a-1): succeeded, and announced as failed, succeeded"]
+    assert unannounced(both, is_table_new=True) == []
+    assert unannounced(["succeeded", "succeeded"]) == []
+    assert judge(replace(GOOD, announced={FIRST.task_id: ["succeeded"] * 3})).announced_again == 2

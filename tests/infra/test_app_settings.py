@@ -34,12 +34,18 @@ TELEMETRY_SETTINGS = {
     # https://learn.microsoft.com/python/api/overview/azure/monitor-opentelemetry-readme#usage
     *("OTEL_LOGS_EXPORTER", "OTEL_TRACES_EXPORTER", "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"),
 }
+#: What the plan ignores, has elsewhere, or refuses:
 #: https://learn.microsoft.com/azure/azure-functions/functions-app-settings#flex-consumption-plan-deprecations
-REFUSED_BY_FLEX = {
+DEPRECATED_ON_FLEX = {
+    *("ENABLE_ORYX_BUILD", "SCM_DO_BUILD_DURING_DEPLOYMENT"),
     *("FUNCTIONS_EXTENSION_VERSION", "FUNCTIONS_WORKER_RUNTIME", "FUNCTIONS_WORKER_RUNTIME_VERSION"),
-    *("FUNCTIONS_WORKER_PROCESS_COUNT", "ENABLE_ORYX_BUILD", "SCM_DO_BUILD_DURING_DEPLOYMENT"),
-    *("WEBSITE_RUN_FROM_PACKAGE", "WEBSITE_CONTENTSHARE", "WEBSITE_CONTENTAZUREFILECONNECTIONSTRING"),
-    *("WEBSITE_NODE_DEFAULT_VERSION", "WEBSITE_TIME_ZONE"),
+    *("FUNCTIONS_MAX_HTTP_CONCURRENCY", "FUNCTIONS_WORKER_PROCESS_COUNT"),
+    *("FUNCTIONS_WORKER_DYNAMIC_CONCURRENCY_ENABLED", "WEBSITE_MAX_DYNAMIC_APPLICATION_SCALE_OUT"),
+    *("WEBSITE_CONTENTAZUREFILECONNECTIONSTRING", "WEBSITE_CONTENTOVERVNET", "WEBSITE_CONTENTSHARE"),
+    *("WEBSITE_DNS_SERVER", "WEBSITE_NODE_DEFAULT_VERSION", "WEBSITE_RUN_FROM_PACKAGE"),
+    *("WEBSITE_SKIP_CONTENTSHARE_VALIDATION", "WEBSITE_VNET_ROUTE_ALL"),
+    # Timers: https://learn.microsoft.com/azure/azure-functions/functions-bindings-timer
+    *("WEBSITE_TIME_ZONE", "TZ"),
 }
 GROUP = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg-test/providers"
 CLIENT_ID = "11111111-2222-3333-4444-555555555555"
@@ -68,10 +74,11 @@ CHOICES = [
 ]
 
 
-def app_settings(*, metrics=False, **parameters):
-    """Return the app's settings for parameters of main.bicep."""
+def app_settings(*, metrics=False, chosen=None, **further):
+    """Return the app's settings, for `chosen` parameters of main.bicep, or with further settings among them."""
+    settings = chosen_settings(**(chosen or {"settings": further}))
     value = properties(template("app.bicep").resources["appSettings"].body)["properties"]
-    return value_of(value, KNOWN | {"metrics": metrics, "settings": chosen_settings(**parameters)})
+    return value_of(value, KNOWN | {"metrics": metrics, "settings": settings})
 
 
 def chosen_settings(**parameters):
@@ -86,7 +93,7 @@ def chosen_settings(**parameters):
 def test_every_setting_is_known_to_the_app_or_to_the_host(metrics):
     settings = set(app_settings(metrics=metrics))
     assert settings - SETTING_NAMES - HOST_SETTINGS - TELEMETRY_SETTINGS == set()
-    assert settings & REFUSED_BY_FLEX == set()
+    assert settings & DEPRECATED_ON_FLEX == set()
 
 
 def test_metrics_are_off_unless_they_are_asked_for():
@@ -137,7 +144,7 @@ async def test_the_pool_is_somebody_elses_to_make_and_the_apps_to_scale():
 
 def test_a_person_can_add_settings_and_change_them():
     wanted = {"TASK_RETENTION_TIME": "P1D", "COLLECT_SCHEDULE": "*/30 * * * * *", "OTEL_TRACES_EXPORTER": ""}
-    changed = app_settings(metrics=True, settings=wanted)
+    changed = app_settings(metrics=True, **wanted)
     assert {name: changed[name] for name in wanted} == wanted
     Settings.from_env(changed)
 
@@ -149,7 +156,7 @@ def test_by_default_nothing_is_announced_and_nothing_removed():
 
 
 def test_events_and_retention_have_variables_of_their_own_and_settings_win():
-    chosen, overruled = (Settings.from_env(app_settings(**parameters)) for parameters in CHOICES[1:])
+    chosen, overruled = (Settings.from_env(app_settings(chosen=parameters)) for parameters in CHOICES[1:])
     assert chosen.events_queue == "ends"
     assert (chosen.retention.records, chosen.retention.outputs) == (timedelta(days=90), timedelta(days=30))
     assert overruled.events_queue == "others"
@@ -167,7 +174,7 @@ def test_the_queue_that_is_made_is_the_one_that_the_app_sends_to():
 
 @pytest.mark.parametrize("parameters", CHOICES)
 def test_the_command_line_gets_the_same_settings_from_azds_environment(parameters):
-    main, values = template("main.bicep"), app_settings(**parameters)
+    main, values = template("main.bicep"), app_settings(chosen=parameters)
     outputs = {name: source(one.value) for name, one in main.of("output").items() if name in SETTING_NAMES}
     given = {name: source(node) for name, node in parameters_of("app").items()}
     known = {

@@ -117,13 +117,24 @@ def test_the_price_of_idle_timers_follows_from_their_schedules():
         assert f"| a month with {memory} MB |  | ${prices[0]:.2f} |  | ${prices[1]:.2f} |" in DOCS
 
 
+def test_the_price_of_idleness_is_that_of_timers_alert_rules_and_what_timers_write():
+    (timers,) = re.findall(r"^\| a month with 2048 MB \|  \| \$([\d.]+) \|", DOCS, re.MULTILINE)
+    (runs,) = re.findall(r"^\| together \|  \| ([\d,]+) \|", DOCS, re.MULTILINE)
+    rules = template("alerts.bicep").path.read_text().count("'Microsoft.Insights/scheduledQueryRules@")
+    total = float(timers) + 0.50 * rules + 0.05 * int(runs.replace(",", "")) / 10_000
+    said = f"about ${total:.0f} a month"
+    assert said in " ".join(DOCS.split())
+    assert said in " ".join((ROOT / "README.md").read_text().split())
+
+
 def test_the_rows_of_metrics_follow_from_the_schedules():
     """Eight counters, which test_telemetry.py counts, and two gauges a minute; a row for each run of a timer."""
     functions = {name: 2 if name == "SWEEP_SCHEDULE" else 1 for name in SCHEDULES}
     runs = sum(functions[name] * runs_a_month(app_settings()[name]) for name in SCHEDULES)
     rows = 30 * 24 * 60 * (8 + 2) + runs
-    assert f"{round(rows, -4):,} in a month" in DOCS
-    assert f"{rows * 640 / 1e9:.1f} GB of the 5" in DOCS
+    said = " ".join(DOCS.split())
+    assert f"{round(rows, -4):,} in a month" in said
+    assert f"{rows * 640 / 1e9:.1f} GB of the 5" in said
 
 
 def test_no_key_is_asked_for_or_given_away():

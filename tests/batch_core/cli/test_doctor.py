@@ -1,11 +1,18 @@
 """`batchdrop doctor`."""
 
 import json
+import os
+import pty
+import re
 
 import pytest
+from azure.core.credentials import AccessTokenInfo
 
+from batch_core.cli import deployment, diagnosis
+from batch_core.cli.deployment import Deployment
 from batch_core.cli.diagnosis import python_finding
 from batch_core.cli.remedies import Finding, with_remedy
+from batch_core.cli.terminal import Command, Entry, Terminal
 from batch_core.pausing import pause
 from batch_core.state.record import DetectedBy
 from batch_core.submit import submit
@@ -128,6 +135,78 @@ async def test_files_that_only_the_sweep_finds_say_that_no_event_comes(app, batc
 )
 def test_what_is_wrong_has_its_remedy(name, detail, words):
     assert with_remedy(Finding(name=name, is_ok=False, detail=detail)).remedy.startswith(words)
+
+
+AZD = {
+    "AZURE_SUBSCRIPTION_ID": "00000000-0000-0000-0000-000000000000",
+    "AZURE_RESOURCE_GROUP": "rg-test",
+    "AZURE_FUNCTION_APP_NAME": "func-test",
+}
+RESOURCES = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg-test/providers"
+
+
+def test_what_azd_has_made_is_mended_by_azd_and_what_a_person_may_not_by_a_role():
+    addresses = {
+        "DATA_STORAGE__blobServiceUri": "https://sttest.blob.core.windows.net",
+        "BATCH_ENDPOINT": "https://batchtest.westeurope.batch.azure.com",
+    }
+    made = Deployment.of(AZD | addresses)
+    missing = Finding(name="pool", is_ok=False, detail="there is no pool 'p': it is to exist already")
+    assert made.advised(missing).remedy.startswith("`azd provision --no-state` makes the pool")
+    assert with_remedy(missing).remedy.startswith("make the pool, or have `batchdrop setup` make it")
+    storage = f"{RESOURCES}/Microsoft.Storage/storageAccounts/sttest"
+    batch = f"{RESOURCES}/Microsoft.Batch/batchAccounts/batchtest"
+    refused = {
+        "table writing": ("Storage Table Data Contributor", storage),
+        "open work": ("Storage Table Data Contributor", storage),
+        "input container": ("Storage Blob Data Contributor", storage),
+        "output writing": ("Storage Blob Data Contributor", storage),
+        "event sending": ("Storage Queue Data Contributor", storage),
+        "batch writing": ("Azure Batch Data Contributor", batch),
+        "pool": ("Azure Batch Data Contributor", batch),
+    }
+    person = '--assignee "$(az ad signed-in-user show --query id -o tsv)"'
+    for name, (role, scope) in refused.items():
+        command = f'az role assignment create {person} --role "{role}" --scope "{scope}"'
+        finding = Finding(name=name, is_ok=False, detail="asking failed (HTTP 403, AuthorizationFailure)")
+        assert made.advised(finding).command == command
+
+
+async def test_an_account_on_azure_is_asked_about_where_it_is_deployed(app, batchdrop, monkeypatch):
+    """The services are this machine's; where Azure Resource Manager is to be, nothing listens."""
+    assert "deployment" not in found(await batchdrop("doctor", "--json", **AZD))
+    for module in (diagnosis, deployment):
+        monkeypatch.setattr(module, "endpoint_of", lambda _: "http://127.0.0.1:9")
+    checks = found(await batchdrop("doctor", "--json"))
+    assert checks["deployment"]["detail"].endswith("without the variables that `azd env get-values` gives")
+    monkeypatch.setattr(diagnosis, "app_identity", lambda _: Nobody())
+    checks = found(await batchdrop("doctor", "--json", **AZD))
+    unknown = {name for name, one in checks.items() if "Azure Resource Manager does not say" in one["detail"]}
+    assert unknown >= {"function app", "app settings", "roles of the app", "cores"}
+    assert {checks[name]["ok"] for name in unknown} == {None}
+
+
+class Nobody:
+    """Has a token for whatever it is asked for."""
+
+    async def get_token_info(self, *scopes, options=None):
+        return AccessTokenInfo("token", 4_000_000_000)
+
+    async def close(self):
+        pass
+
+
+def test_a_command_to_copy_is_one_line_however_narrow_the_terminal_is(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    command = "az role assignment create " + " ".join(f"--option-{number} value" for number in range(30))
+    leader, follower = pty.openpty()
+    with os.fdopen(follower, "w") as out:
+        Terminal(_out=out).show(Entry(about="WRONG", text="a word " * 20), Command(command))
+        said = os.read(leader, 65536).decode()
+    os.close(leader)
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", said).splitlines()
+    assert lines[-1] == command
+    assert max(map(len, lines[:-1])) <= 60
 
 
 def test_a_python_that_is_too_old_is_named():
