@@ -102,7 +102,8 @@ class Deployment:
     def _persons_role(self, name: str) -> str:
         """Return the command that gives the person that is signed in the role that a finding is about."""
         role = next(role for prefix, role in _PERSONS_ROLES if name.startswith(prefix))
-        scope = self.batch_id if role == BATCH_CONTRIBUTOR else self.storage_id
+        queue = f"{self.storage_id}/queueServices/default/queues/{quote(self.values.get('EVENTS_QUEUE', ''), safe='')}"
+        scope = {BATCH_CONTRIBUTOR: self.batch_id, QUEUE_CONTRIBUTOR: queue}.get(role, self.storage_id)
         person = '"$(az ad signed-in-user show --query id -o tsv)"'
         return f'az role assignment create --assignee {person} --role "{role}" --scope "{scope}"'
 

@@ -149,6 +149,7 @@ def test_what_azd_has_made_is_mended_by_azd_and_what_a_person_may_not_by_a_role(
     addresses = {
         "DATA_STORAGE__blobServiceUri": "https://sttest.blob.core.windows.net",
         "BATCH_ENDPOINT": "https://batchtest.westeurope.batch.azure.com",
+        "EVENTS_QUEUE": "ends",
     }
     made = Deployment.of(AZD | addresses)
     missing = Finding(name="pool", is_ok=False, detail="there is no pool 'p': it is to exist already")
@@ -161,7 +162,7 @@ def test_what_azd_has_made_is_mended_by_azd_and_what_a_person_may_not_by_a_role(
         "open work": ("Storage Table Data Contributor", storage),
         "input container": ("Storage Blob Data Contributor", storage),
         "output writing": ("Storage Blob Data Contributor", storage),
-        "event sending": ("Storage Queue Data Contributor", storage),
+        "event sending": ("Storage Queue Data Contributor", f"{storage}/queueServices/default/queues/ends"),
         "batch writing": ("Azure Batch Data Contributor", batch),
         "pool": ("Azure Batch Data Contributor", batch),
     }
