@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from types import MappingProxyType
+from typing import Final
 
 from batch_core.coalescing import Coalescer
 from batch_core.config.route_book import RouteBook
@@ -39,6 +40,10 @@ from batch_core.state.table import StateTable
 from batch_core.state.tally import Tally
 from batch_core.submission import Submission
 from batch_core.turns import Turns
+
+#: In a burst: a submission is four calls one after the other, and so is held up by the way to the services.
+_SUBMISSIONS_AT_ONCE: Final = 3
+_WORTH_A_SUBMISSION: Final = 16
 
 
 def utc_now() -> datetime:
@@ -79,7 +84,9 @@ class App:
     copier: OutputCopier
     now: Callable[[], datetime]
     #: Files whose events came, submitted together.
-    arrivals: Coalescer[BlobVersion, Submission] = field(default_factory=lambda: Coalescer(MAX_TASKS_PER_CALL))
+    arrivals: Coalescer[BlobVersion, Submission] = field(
+        default_factory=lambda: Coalescer(MAX_TASKS_PER_CALL, at_once=_SUBMISSIONS_AT_ONCE, enough=_WORTH_A_SUBMISSION)
+    )
     #: Only fairness depends on it.
     turns: Turns = field(default_factory=Turns)
     #: Only how often statistics are written depends on it.

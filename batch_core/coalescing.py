@@ -2,19 +2,28 @@
 
 A single item is worked on at once. While work is in flight, later items gather; when it is done they all go in the next
 call. So nothing waits for a timer, and the more arrive at the same time, the fewer calls each of them costs.
+
+Where many gather they do not wait for the end of the call before: a few calls are in flight beside each other then, so
+that a burst is not held up by the time that one call takes.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
 
 
 class Coalescer[Item, Result]:
-    """Gathers single items for work on up to `most` of them; one such call is in flight at a time."""
+    """Gathers single items for work on up to `most` of them; up to `at_once` such calls are in flight.
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    A further one begins beside others only with `enough` items: fewer wait for the end of one that is in flight.
+    """
+
+    def __init__(self, most: int, *, at_once: int = 1, enough: int = 1) -> None:
+        self._most: Final = most
+        self._at_once: Final = at_once
+        self._enough: Final = enough
         self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
-        self._in_flight: asyncio.Task[None] | None = None
+        self._in_flight: set[asyncio.Task[None]] = set()
 
     async def run(self, item: Item, work: Callable[[Sequence[Item]], Awaitable[list[Result]]]) -> Result:
         """Have this item worked on, perhaps together with others; returns its own result.
@@ -24,19 +33,27 @@ class Coalescer[Item, Result]:
         """
         arrived: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, arrived))
-        if self._in_flight is None:
-            self._in_flight = asyncio.create_task(self._run_all(work))
+        if self._is_worth_a_call(len(self._in_flight)) and len(self._in_flight) < self._at_once:
+            calling = asyncio.create_task(self._work_on_all(work))
+            self._in_flight.add(calling)
+            # Also of one that is cancelled before it begins.
+            calling.add_done_callback(self._in_flight.discard)
         return await arrived
 
-    async def _run_all(self, work: Callable[[Sequence[Item]], Awaitable[list[Result]]]) -> None:
+    def _is_worth_a_call(self, others: int) -> bool:
+        return len(self._waiting) >= (self._enough if others else 1)
+
+    async def _work_on_all(self, work: Callable[[Sequence[Item]], Awaitable[list[Result]]]) -> None:
         try:
-            while self._waiting:
+            while self._is_worth_a_call(len(self._in_flight) - 1):
                 together = self._waiting[: self._most]
                 del self._waiting[: self._most]
                 outcome = (await asyncio.gather(work([item for item, _ in together]), return_exceptions=True))[0]
                 _settle([future for _, future in together], outcome)
         finally:
-            self._in_flight = None
+            # In the same step as the last look at what waits: what arrives next begins a call of its own.
+            if (this := asyncio.current_task()) is not None:
+                self._in_flight.discard(this)
 
 
 def _settle[Result](futures: Sequence[asyncio.Future[Result]], outcome: list[Result] | BaseException) -> None:

@@ -14,12 +14,15 @@ from batch_core.errors import ServiceError, Unavailable
 from batch_core.services.batch_errors import is_gone, is_out_of_reach
 from batch_core.services.batch_values import FileProperties
 from batch_core.services.clients import BLOCK_SIZE
+from batch_core.services.memory_room import MemoryRoom, Place
 from batch_core.services.output_container import OutputContainer
 from batch_core.services.task_files import TaskFile, TaskFiles
 from batch_core.time_budget import TimeBudget
 
 #: A file that is shorter is copied in one piece, in bytes.
 SMALL: Final = 1024 * 1024
+#: Of files in one piece that are not tiny, what is in memory at the same time, in bytes.
+_MOST_BYTES: Final = 32 * SMALL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,19 +54,21 @@ class OutputCopier:
     def __init__(self, files: TaskFiles, outputs: OutputContainer) -> None:
         self._files = files
         self._outputs = outputs
+        self._room = MemoryRoom(_MOST_BYTES)
 
     async def copy_small(self, printed: Printed) -> Copied | None:
         """Copy both files if they are small; None if one is not. Raises the `ServiceError` that fits."""
-        try:
-            stdout, stderr = await self._read_both(printed)
-        except ServiceError as exc:
-            return await self._copied_before(printed, exc)
-        if SMALL in {len(stdout), len(stderr)}:
-            return None
-        if stderr or printed.has_empty_blob:
-            await self._outputs.write(printed.stderr_blob, stderr)
-        await self._outputs.write(printed.stdout_blob, stdout)
-        return Copied(stdout_size=len(stdout), stderr_size=len(stderr), stderr=stderr)
+        async with self._room.place(2 * SMALL) as place:
+            try:
+                stdout, stderr = await self._read_both(printed, place)
+            except ServiceError as exc:
+                return await self._copied_before(printed, exc)
+            if stdout is None or stderr is None:
+                return None
+            if stderr or printed.has_empty_blob:
+                await self._outputs.write(printed.stderr_blob, stderr)
+            await self._outputs.write(printed.stdout_blob, stdout)
+            return Copied(stdout_size=len(stdout), stderr_size=len(stderr), stderr=stderr)
 
     async def end_of(self, file: TaskFile, length: int) -> bytes:
         """Return the last bytes of a large file: two calls. Raises the `ServiceError` that fits."""
@@ -81,8 +86,8 @@ class OutputCopier:
             return await self._copied_before(printed, exc)
         return Copied(stdout_size=stdout_size, stderr_size=stderr_size)
 
-    async def _read_both(self, printed: Printed) -> tuple[bytes, bytes]:
-        reads = [self._files.read(file, 0, SMALL) for file in (printed.stdout, printed.stderr)]
+    async def _read_both(self, printed: Printed, place: Place) -> tuple[bytes | None, bytes | None]:
+        reads = [self._files.read_small(file, SMALL - 1, place.take) for file in (printed.stdout, printed.stderr)]
         stdout, stderr = await asyncio.gather(*reads, return_exceptions=True)
         if isinstance(stdout, BaseException):
             raise stdout

@@ -2,8 +2,8 @@
 
 import json
 import re
-from collections.abc import AsyncIterator, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
@@ -23,6 +23,8 @@ from batch_core.services.batch_values import FileProperties
 from batch_core.services.call_limits import within_a_try
 from batch_core.services.output_values import MOST_FILES, Extent, FilePage, FilePart, ListedFile
 
+#: Of a file, in bytes, what is read without asking for room. The SDK reads in pieces of 4 KiB.
+FREE: Final = 64 * 1024
 #: Headers that every answer about a file has (https://learn.microsoft.com/rest/api/batchservice/file/get-from-task).
 _FILE_HEADER: Final = "ocp-batch-file-"
 _NO_FILE: Final = f"it has none of the headers that Batch gives a file ({_FILE_HEADER}...)"
@@ -45,6 +47,15 @@ class TaskFiles:
     def __init__(self, client: BatchClient) -> None:
         self._client = client
 
+    async def read_small(self, file: TaskFile, most: int, more: Callable[[], Awaitable[object]]) -> bytes | None:
+        """Return a whole file; None if it has more than `most` bytes.
+
+        Batch says no size where it gives the content, so `more` is awaited before more than `FREE` bytes of it are
+        held. An empty file can be read in this way alone: it has no range.
+        """
+        with translating(f"reading {file.name} of task {file.task_id}"):
+            return await (await self._answer(file)).small_content(most, more)
+
     async def read(self, file: TaskFile, start: int, length: int) -> bytes:
         """Return up to `length` bytes of a file from byte `start` on, less if the file ends before.
 
@@ -52,20 +63,25 @@ class TaskFiles:
         neither shorter than it says nor longer than what was asked for. Raises `Unexpected` otherwise.
         """
         with translating(f"reading {file.name} of task {file.task_id}"):
-            part = f"bytes={start}-{start + length - 1}"
             try:
-                answer: Any = await self._client.download_task_file(
-                    file.job_id, file.task_id, file.name, ocp_range=part, cls=_FileAnswer.of
-                )
+                answer = await self._answer(file, ocp_range=f"bytes={start}-{start + length - 1}")
             except HttpResponseError as exc:
-                # The SDK does not read the body of a streamed reply, not even of an error.
-                await _read_error(exc)
                 if exc.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and error_code(exc) == "InvalidRange":
                     return b""
                 raise
-            async with within_a_try("reading the body"):
-                content: bytes = await answer.content(length)
-            return content
+            return await answer.content(length)
+
+    async def _answer(self, file: TaskFile, **options: Any) -> "_FileAnswer":  # noqa: ANN401 - the SDK's
+        try:
+            answer: Any = await self._client.download_task_file(
+                file.job_id, file.task_id, file.name, cls=_FileAnswer.of, **options
+            )
+        except HttpResponseError as exc:
+            # The SDK does not read the body of a streamed reply, not even of an error.
+            await _read_error(exc)
+            raise
+        found: _FileAnswer = answer
+        return found
 
     async def read_part(self, file: TaskFile, extent: Extent) -> FilePart:
         """Return a part of a file that may be growing: one call if the file ends in it, else two.
@@ -143,16 +159,36 @@ class _FileAnswer:
 
     async def content(self, length: int) -> bytes:
         """Read the body, of at most `length` bytes; raises `ValueError` if it is not a file's, or is longer."""
+        async with self._body() as content:
+            if not await self._read(content, length):
+                raise ValueError(f"more than the {length} bytes that were asked for came")
+        return bytes(content)
+
+    async def small_content(self, most: int, more: Callable[[], Awaitable[object]]) -> bytes | None:
+        """Read the body; None if it has more than `most` bytes. Raises `ValueError` if it is not a file's."""
+        async with self._body() as content:
+            if not await self._read(content, min(FREE, most)):
+                await more()
+                if not await self._read(content, most):
+                    return None
+        return bytes(content)
+
+    @asynccontextmanager
+    async def _body(self) -> AsyncIterator[bytearray]:
         try:
             self._check()
-            content = bytearray()
-            async for chunk in self.chunks:
-                content += chunk
-                if len(content) > length:
-                    raise ValueError(f"more than the {length} bytes that were asked for came")
-            return bytes(content)
+            yield bytearray()
         finally:
             await self.response.close()
+
+    async def _read(self, content: bytearray, most: int) -> bool:
+        """Read on to the end, or until there are more than `most` bytes; returns whether that is the end."""
+        async with within_a_try("reading the body"):
+            async for chunk in self.chunks:
+                content += chunk
+                if len(content) > most:
+                    return False
+        return True
 
     def _check(self) -> None:
         if not any(name.lower().startswith(_FILE_HEADER) for name in self.response.headers):

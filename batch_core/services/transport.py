@@ -3,9 +3,15 @@
 The SDK's clients try a refused connection again, the Storage ones for more than a minute. On a network that helps: a
 service's front end restarts, an address moves. On the loopback interface the answer is final until the operator starts
 the service.
+
+The environment is asked for a proxy once. As the SDK sends, aiohttp looks for one with each request and reads ~/.netrc,
+both in another thread: a quarter of what a request costs the processor, and an entry of .netrc for the host, or for all
+hosts, makes every request fail that has a signature of its own.
 """
 
+from functools import cache
 from typing import Any
+from urllib.request import getproxies
 
 import aiohttp
 from azure.core.exceptions import ServiceRequestError
@@ -20,6 +26,9 @@ from batch_core.services.call_limits import CONNECTION_TIMEOUT, READ_TIMEOUT, wi
 
 class PromptTransport(AioHttpTransport):
     """Sends requests; raises `NothingListens` where a connection to this machine is refused."""
+
+    def __init__(self, **config: Any) -> None:  # noqa: ANN401 - as the SDK has it
+        super().__init__(use_env_settings=has_proxy(), **config)
 
     async def send(self, request: Any, **config: Any) -> Any:  # noqa: ANN401 - old and new types of azure-core
         try:
@@ -48,6 +57,12 @@ class BriefTransport(PromptTransport):
         note_answer()
         self._clock.read(response.headers.get("Date"))
         return response
+
+
+@cache
+def has_proxy() -> bool:
+    """Return whether the environment names a proxy: then aiohttp finds out for which hosts, with each request."""
+    return not {"http", "https"}.isdisjoint(getproxies())
 
 
 def _address(error: aiohttp.ClientConnectorError) -> str:

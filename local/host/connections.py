@@ -10,8 +10,10 @@ https://learn.microsoft.com/azure/azure-functions/functions-reference#connection
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Final
+from urllib.request import getproxies
 
 from azure.core.credentials_async import AsyncTokenCredential
+from azure.core.pipeline.transport import AioHttpTransport
 from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
 from azure.storage.blob.aio import BlobServiceClient
 from azure.storage.queue.aio import QueueServiceClient
@@ -58,14 +60,18 @@ class Connections:
     def _open_blobs(self, name: str) -> BlobServiceClient:
         connection = self._section(name)
         if text := self._connection_string(connection):
-            return BlobServiceClient.from_connection_string(text)
-        return BlobServiceClient(self._url(connection, "blob"), credential=self._identity(connection))
+            return BlobServiceClient.from_connection_string(text, transport=_transport())
+        return BlobServiceClient(
+            self._url(connection, "blob"), credential=self._identity(connection), transport=_transport()
+        )
 
     def _open_queues(self, name: str) -> QueueServiceClient:
         connection = self._section(name)
         if text := self._connection_string(connection):
-            return QueueServiceClient.from_connection_string(text)
-        return QueueServiceClient(self._url(connection, "queue"), credential=self._identity(connection))
+            return QueueServiceClient.from_connection_string(text, transport=_transport())
+        return QueueServiceClient(
+            self._url(connection, "queue"), credential=self._identity(connection), transport=_transport()
+        )
 
     def _section(self, name: str) -> str:
         prefixed = f"AzureWebJobs{name}"
@@ -100,3 +106,8 @@ class Connections:
             self._opened.push_async_callback(credential.close)
             self._credentials[key] = credential
         return self._credentials[key]
+
+
+def _transport() -> AioHttpTransport:
+    """Return what sends as the SDK does, but asks the environment for a proxy once, and not with each request."""
+    return AioHttpTransport(use_env_settings=not {"http", "https"}.isdisjoint(getproxies()))

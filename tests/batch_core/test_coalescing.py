@@ -75,6 +75,43 @@ async def test_a_cancelled_invocation_takes_nobody_with_it():
     assert await other == "2"
 
 
+async def test_many_that_gather_begin_calls_beside_the_first_and_few_wait_for_it():
+    recorder = Recorder()
+    arrivals = Coalescer(10, at_once=3, enough=4)
+
+    async def arrive(numbers):
+        running = [asyncio.create_task(arrivals.run(version(number), recorder.submit)) for number in numbers]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        return running
+
+    running = await arrive([100])
+    running += await arrive([101, 102, 103])
+    assert [len(names) for names in recorder.together] == [1]
+    running += await arrive([104])
+    running += await arrive(range(200, 210))
+    running += await arrive(range(300, 310))
+    assert [len(names) for names in recorder.together] == [1, 4, 10]
+    recorder.go_on.set()
+    assert len(await asyncio.gather(*running)) == 25
+    assert [len(names) for names in recorder.together] == [1, 4, 10, 10]
+    # Nothing is left behind that would keep the next one from being worked on.
+    assert await asyncio.wait_for(arrivals.run(version(1), recorder.submit), 5) == "1"
+
+
+async def test_the_last_call_takes_the_few_that_wait_whichever_call_that_is():
+    recorder = Recorder()
+    arrivals = Coalescer(10, at_once=2, enough=4)
+    running = [asyncio.create_task(arrivals.run(version(100 + number), recorder.submit)) for number in range(20)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    few = [asyncio.create_task(arrivals.run(version(200 + number), recorder.submit)) for number in range(3)]
+    await asyncio.sleep(0)
+    recorder.go_on.set()
+    assert len(await asyncio.wait_for(asyncio.gather(*running, *few), 5)) == 23
+    assert sum(len(names) for names in recorder.together) == 23
+
+
 async def test_a_burst_costs_few_calls(app, calls):
     versions = [await dropped(app, f"{number}.txt", b"text") for number in range(40)]
     work = partial(submit, app, detected_by=DetectedBy.TRIGGER)

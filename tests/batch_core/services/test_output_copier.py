@@ -12,6 +12,7 @@ from batch_core.app import App
 from batch_core.collect import MIN_OUTPUT_TRIES, collect
 from batch_core.errors import Refused
 from batch_core.services import output_copier as output_module
+from batch_core.services.memory_room import MemoryRoom
 from batch_core.services.output_copier import SMALL
 from batch_core.state.record import TaskRecord, TaskState
 from tests.batch_core.steps import (
@@ -67,17 +68,25 @@ class Ranges(list[int]):
 
 @pytest.fixture
 def ranges(app, monkeypatch):
-    read_file = app.files.read
+    read_file, read_small = app.files.read, app.files.read_small
     read = Ranges()
 
-    async def recording(file, start, length):
+    async def note(file, start):
         if file.name == "stdout.txt":
             read.append(start)
             if hook := read.hooks.pop(len(read), None):
                 await hook()
+
+    async def recording(file, start, length):
+        await note(file, start)
         return await read_file(file, start, length)
 
+    async def recording_small(file, most, more):
+        await note(file, 0)
+        return await read_small(file, most, more)
+
     monkeypatch.setattr(app.files, "read", recording)
+    monkeypatch.setattr(app.files, "read_small", recording_small)
     return read
 
 
@@ -383,3 +392,24 @@ async def test_trouble_with_the_table_at_one_task_leaves_the_others_to_be_collec
     assert (report.states, report.postponed, report.is_complete) == ({"succeeded": 1}, 1, False)
     await closed_as(app, good, TaskState.SUCCEEDED)
     await closed_as(app, bad, TaskState.SUBMITTED)
+
+
+async def test_what_is_copied_beside_each_other_has_a_limit_in_memory(app, printed, monkeypatch):
+    """Files that are not tiny wait for room; a copy whose two files are both that large waits for no other's half."""
+    monkeypatch.setattr(app.copier, "_room", MemoryRoom(2 * SMALL))
+    several = [await printed(os.urandom(SMALL - 1), f"{number}.txt") for number in range(4)]
+    for one in several:
+        one.stdout.with_name("stderr.txt").write_bytes(b"x" * (SMALL - 1))
+    held, most = [0], [0]
+    write = app.outputs.write
+
+    async def counting(blob_name, content):
+        held[0] += len(content)
+        most[0] = max(most[0], held[0])
+        await write(blob_name, content)
+        held[0] -= len(content)
+
+    monkeypatch.setattr(app.outputs, "write", counting)
+    report = await collect(app)
+    assert report.states == {"succeeded": 4}
+    assert most[0] <= 2 * SMALL

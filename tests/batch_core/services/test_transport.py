@@ -8,6 +8,7 @@ from batch_core.app import open_app
 from batch_core.config.settings import Settings
 from batch_core.errors import NothingListens, Unavailable
 from batch_core.sdk.translation import translating
+from batch_core.services import transport
 from local.ports import free_ports
 
 
@@ -70,3 +71,39 @@ def test_what_was_being_done_is_reported_with_the_address():
     message = r"^creating pool p failed: nothing listens on 127\.0\.0\.1:9"
     with pytest.raises(NothingListens, match=message), translating("creating pool p"):
         refuse()
+
+
+async def test_an_entry_of_netrc_for_all_hosts_spoils_no_signature(app, tmp_path, monkeypatch):
+    (tmp_path / "netrc").write_text("default login somebody password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    transport.has_proxy.cache_clear()
+    fresh = open_app(app.settings)
+    try:
+        await fresh.inputs.ping()
+        await fresh.table.ping()
+        await fresh.batch.pool_status(app.settings.pool.id)
+    finally:
+        await fresh.clients.close()
+
+
+async def test_a_proxy_of_the_environment_is_used(environment, monkeypatch, pauses):
+    asked = []
+
+    async def proxy(reader, writer):
+        asked.append(await reader.readline())
+        writer.write(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(proxy, "127.0.0.1", 0, family=socket.AF_INET)
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    transport.has_proxy.cache_clear()
+    app = open_app(refused(environment, "127.0.0.1", 1))
+    try:
+        with pytest.raises(Unavailable):
+            await app.batch.pool_status("p")
+    finally:
+        await app.clients.close()
+        server.close()
+        transport.has_proxy.cache_clear()
+    assert asked[0].startswith(b"GET http://127.0.0.1:1/pools/p")
