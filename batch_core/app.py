@@ -13,6 +13,7 @@ from batch_core.config.route_book import RouteBook
 from batch_core.config.routes import JobKind, Routes
 from batch_core.config.settings import Settings
 from batch_core.jobs import Jobs
+from batch_core.lookback import Lookbacks
 from batch_core.naming import BlobVersion
 from batch_core.noted import Noted
 from batch_core.services import verbatim
@@ -87,6 +88,8 @@ class App:
     arrivals: Coalescer[BlobVersion, Submission] = field(
         default_factory=lambda: Coalescer(MAX_TASKS_PER_CALL, at_once=_SUBMISSIONS_AT_ONCE, enough=_WORTH_A_SUBMISSION)
     )
+    #: Only the cost of ticks depends on it.
+    lookbacks: Lookbacks = field(default_factory=Lookbacks)
     #: Only fairness depends on it.
     turns: Turns = field(default_factory=Turns)
     #: Only how often statistics are written depends on it.

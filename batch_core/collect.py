@@ -11,21 +11,22 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from itertools import batched
 from typing import Final
 
 from batch_core.announce import announce
 from batch_core.app import App
 from batch_core.errors import AppError, Missing, NotNow, OutOfTime, RecordNotFound, Refused, ServiceError
 from batch_core.log_text import figures
+from batch_core.lookback import OVERLAP
 from batch_core.naming import FILES_FOLDER, STDERR, STDOUT, output_name
 from batch_core.outcome import as_the_command_ended, ended_by_itself, has_run, is_upload_failure, outcome_of
 from batch_core.retry import run_again
 from batch_core.services.batch_errors import is_gone, is_out_of_reach
-from batch_core.services.batch_values import CompletedPage, CompletedTask
+from batch_core.services.batch_reading import CompletedPage
+from batch_core.services.batch_values import CompletedTask
 from batch_core.services.output_copier import Printed
 from batch_core.services.task_files import TaskFile
 from batch_core.state.changes import Change, Closing
@@ -37,14 +38,12 @@ from batch_core.time_budget import TICK, TimeBudget
 
 logger = logging.getLogger(__name__)
 
-#: How far the watermark stays behind: a list may lag behind a completion.
-OVERLAP: Final = timedelta(minutes=2)
 #: A task's files may be out of reach while its node restarts: given up is what stays so for as long as the settings say
 #: and for at least as many tries.
 MIN_OUTPUT_TRIES: Final = 20
 #: Tasks whose records are closed in one transaction, and those whose outputs are copied at the same time.
 _TOGETHER: Final = 50
-_AT_ONCE: Final = 16
+_AT_ONCE: Final = 48
 #: Of those with large output, so that a few blocks at most are in memory; and the part of a tick's time that is theirs.
 _LARGE_AT_ONCE: Final = 2
 _LARGE_SHARE: Final = 1 / 4
@@ -108,6 +107,7 @@ async def collect(app: App, budget: timedelta = TICK) -> CollectReport:
     started = time.monotonic()
     tick = _Tick(app, TimeBudget(budget * (1 - _LARGE_SHARE)))
     jobs = [job for job in await app.registry.jobs() if job.terminated_at is None]
+    app.lookbacks.keep_only(jobs)
     try:
         for job in app.turns.next("collect", jobs):
             await tick.collect_job(job)
@@ -129,86 +129,122 @@ class _Tick:
 
     async def collect_job(self, job: JobEntry) -> None:
         self.report.jobs += 1
-        safe = self._app.now() - OVERLAP
+        now = self._app.now()
+        since = self._app.lookbacks.since(job, now)
         listed: list[datetime] = []
+        left: list[datetime] = []
         try:
-            async for page in self._app.batch.completed_tasks(job.job_id, job.watermark):
-                self.report.listed += len(page.tasks) + page.unreadable
-                listed += [task.completed_at for task in page.tasks]
-                safe = min([safe, *await self._collect_page(job, page)])
+            async for page in self._app.batch.completed_tasks(job.job_id, since):
+                self.report.listed += len(page.completed_at) + page.unreadable
+                listed += page.completed_at.values()
+                left += await self._collect_page(job, page)
                 self._budget.check()
         except Missing:
             logger.info("Job %s does not exist (yet, or any more).", job.job_id)
             return
         except ServiceError as exc:
             # Also of one that is being deleted, say: the others go on.
+            self._app.lookbacks.forget(job)
             self._leave("Not all of the job is collected", exc, job_id=job.job_id)
             return
-        if listed:
-            # This machine's clock may be ahead of Batch's: what completes from now on must not seem to be listed.
-            safe = min(safe, max(listed) - OVERLAP)
+        except OutOfTime:
+            self._app.lookbacks.forget(job)
+            raise
+        await self._note_collected(job, now, since, listed, left)
+
+    async def _note_collected(
+        self,
+        job: JobEntry,
+        now: datetime,
+        since: datetime | None,
+        listed: Sequence[datetime],
+        left: Sequence[datetime],
+    ) -> None:
+        """Note how far the job is collected, in the table only where all since its watermark was listed."""
+        if not listed:
+            return
+        # By Batch's clock: this machine's may be ahead, and what completes from now on must not seem to be listed.
+        until = min([max(listed), *left])
+        if since != job.watermark:
+            self._app.lookbacks.note_some(job, until)
+            return
+        safe = min([now - OVERLAP, max(listed) - OVERLAP, *left])
         try:
-            await self._move_watermark(job, safe, listed)
+            watermark = await self._move_watermark(job, safe, listed)
         except ServiceError as exc:
             self._leave("How far the job is collected is not noted", exc, job_id=job.job_id)
+            return
+        self._app.lookbacks.note_all(job, watermark, now, until)
 
     async def collect_failing(self) -> None:
         """Collect those whose output could not be copied before: after all others, as each may be slow."""
-        at_once = asyncio.Semaphore(_AT_ONCE)
-        for few in batched(self._app.turns.next("failing", self._failing), _TOGETHER, strict=False):
-            self._budget.check()
-            await self._collect_or_leave(few, self._copy_small, at_once)
+        tasks = self._app.turns.next("failing", self._failing)
+        await self._collect_or_leave(tasks, self._copy_small)
+        self._budget.check()
 
     async def collect_large(self, budget: TimeBudget) -> None:
         """Copy the large output that was found, each closed as soon as it is whole."""
         self._budget = budget
-        at_once = asyncio.Semaphore(_LARGE_AT_ONCE)
-        async with asyncio.TaskGroup() as group:
-            for one in self._large:
-                group.create_task(self._collect_or_leave([one], self._copy_large, at_once))
+        await self._collect_or_leave(self._large, self._copy_large, at_once=_LARGE_AT_ONCE, together=1)
 
-    async def _collect_or_leave(self, few: Sequence[_Completed], copy: _Copy, at_once: asyncio.Semaphore) -> None:
+    async def _collect_or_leave(
+        self, tasks: Sequence[_Completed], copy: _Copy, at_once: int = _AT_ONCE, together: int | None = None
+    ) -> None:
         """Collect these tasks, or leave them for the next tick."""
         try:
-            await self._collect_few(few, copy, at_once)
+            await self._collect_all(tasks, copy, at_once, together)
         except ServiceError as exc:
-            self._leave("Not all of the tasks are collected", exc, first=few[0].open.task_id)
+            self._leave("Not all of the tasks are collected", exc, first=tasks[0].open.task_id)
 
     async def _collect_page(self, job: JobEntry, page: CompletedPage) -> list[datetime]:
         """Collect the page's open tasks; returns when those completed that must be listed again."""
-        open_tasks = await self._app.table.open_among(task.task_id for task in page.tasks)
-        tasks = [task for task in page.tasks if task.task_id in open_tasks]
-        found = [_completed(job, task, open_tasks[task.task_id]) for task in tasks]
+        open_tasks = await self._app.table.open_among(page.completed_at)
+        found = [_completed(job, task, open_tasks[task.task_id]) for task in page.read(open_tasks)]
         # A record that went on to another job has left its task behind in this one.
         found = [one for one in found if one.open.job_id == job.job_id]
         self.report.postponed += len(found)
-        closed: set[str] = set()
-        at_once = asyncio.Semaphore(_AT_ONCE)
         self._failing += [one for one in found if one.open.failing_since is not None]
-        for few in batched([one for one in found if one.open.failing_since is None], _TOGETHER, strict=False):
-            self._budget.check()
-            try:
-                closed |= await self._collect_few(few, self._copy_small, at_once)
-            except Refused as exc:
-                # The table refuses one of them: those that are not closed yet are listed again.
-                self._leave("Not all of the tasks are collected", exc, first=few[0].open.task_id)
+        closed = await self._collect_all([one for one in found if one.open.failing_since is None], self._copy_small)
         left = [one.task.completed_at for one in found if one.open.task_id not in closed]
         # When an unreadable one completed is not known: all of the job is listed again.
         return [*left, job.watermark or _BEGINNING] if page.unreadable else left
 
-    async def _collect_few(self, few: Sequence[_Completed], copy: _Copy, at_once: asyncio.Semaphore) -> set[str]:
-        """Copy the output of the tasks and close their records; returns which are closed."""
+    async def _collect_all(
+        self, tasks: Sequence[_Completed], copy: _Copy, at_once: int = _AT_ONCE, together: int | None = None
+    ) -> set[str]:
+        """Copy the output of tasks beside each other, and close records as it arrives; returns which are closed.
+
+        Nothing is begun any more once the time is spent or the table fails, whose `ServiceError` is raised.
+        """
+        closer = _Closer(self, together or _TOGETHER)
+        todo = iter(tasks)
+
+        async def work() -> None:
+            while not (self._budget.is_spent or closer.failure) and (one := next(todo, None)) is not None:
+                closing = await self._collect_task(one, copy)
+                if closing is not None:
+                    await closer.add(closing, one.open)
+
         async with asyncio.TaskGroup() as group:
-            running = [group.create_task(self._collect_task(one, copy, at_once)) for one in few]
-        closings = [closing for one in running if (closing := one.result()) is not None]
-        open_tasks = {one.open.task_id: one.open for one in few}
-        for closing, is_first in zip(closings, await self._app.table.close(closings, self._app.now()), strict=True):
+            for _ in range(min(at_once, len(tasks))):
+                group.create_task(work())
+        await closer.finish()
+        return closer.closed
+
+    async def close(self, closings: Sequence[Closing], open_tasks: Mapping[str, OpenTask]) -> set[str]:
+        """Close these records in a transaction; returns the ids of those that have their final state now."""
+        first = await self._app.table.close(closings, self._app.now())
+        for closing, is_first in zip(closings, first, strict=True):
             self.report.states[closing.outcome.state] += is_first
             if is_first and closing.outcome.state is TaskState.SUCCEEDED:
                 await self._delete_input(open_tasks[closing.task_id])
         await announce(self._app)
         self.report.postponed -= len(closings)
         return {closing.task_id for closing in closings}
+
+    def leave_closings(self, error: Refused, closings: Sequence[Closing]) -> None:
+        """Leave records that the table refuses to close: those of them that are not closed are listed again."""
+        self._leave("Not all of the tasks are collected", error, first=closings[0].task_id)
 
     async def _delete_input(self, task: OpenTask) -> None:
         """Delete the file if its route says so: only now is it certain that it has succeeded.
@@ -227,7 +263,7 @@ class _Tick:
         except ServiceError as exc:
             logger.warning("The file of task %s has succeeded and is not deleted: %s", task.task_id, exc)
 
-    async def _collect_task(self, one: _Completed, copy: _Copy, at_once: asyncio.Semaphore) -> Closing | None:
+    async def _collect_task(self, one: _Completed, copy: _Copy) -> Closing | None:
         """Return what the record is closed with; None if the task must be listed again."""
         outcome = one.outcome
         if one.open.is_lost:
@@ -235,8 +271,7 @@ class _Tick:
             lost = replace(outcome, state=TaskState.OUTPUT_LOST, reason="its output is lost")
             return await self._closing_or_left(one.open, run_again(self._app, one.open.task_id, lost))
         try:
-            async with at_once:
-                arrived = await copy(one)
+            arrived = await copy(one)
         except ServiceError as exc:
             return await self._closing_or_left(one.open, self._lost(one.open, outcome, exc))
         if arrived is None:
@@ -306,15 +341,57 @@ class _Tick:
         await self._app.table.update([Change(stored, noted, marks)])
         return None
 
-    async def _move_watermark(self, job: JobEntry, safe: datetime, listed: Sequence[datetime]) -> None:
-        # Written only where the next list becomes shorter by it: an idle app writes nothing.
-        if any(moment < safe for moment in listed):
-            await self._app.registry.note_progress(job, safe)
+    async def _move_watermark(self, job: JobEntry, safe: datetime, listed: Sequence[datetime]) -> datetime | None:
+        """Move the job's watermark, if that shortens the next list: an idle app writes nothing; returns where it is."""
+        if not any(moment < safe for moment in listed):
+            return job.watermark
+        await self._app.registry.note_progress(job, safe)
+        return safe
 
     def _leave(self, what: str, error: AppError, **ids: str) -> None:
         """Leave it for the next tick."""
         logger.warning("%s (%s): %s", what, figures(ids), error)
         self.report.is_complete = False
+
+
+class _Closer:
+    """Closes records as their output arrives, many in a transaction: none waits for the slowest copy.
+
+    `closed` are those that have their final state. A `failure` of the table is kept until all copies have ended.
+    """
+
+    def __init__(self, tick: _Tick, together: int) -> None:
+        self._tick = tick
+        self._together = together
+        self._ready: list[Closing] = []
+        self._open: dict[str, OpenTask] = {}
+        self.closed: set[str] = set()
+        self.failure: ServiceError | None = None
+
+    async def add(self, closing: Closing, task: OpenTask) -> None:
+        """Take a record that can be closed; closes those that are ready if they fill a transaction."""
+        self._ready.append(closing)
+        self._open[task.task_id] = task
+        if len(self._ready) >= self._together:
+            await self._close_ready()
+
+    async def finish(self) -> None:
+        """Close what is left; raises the `ServiceError` with which the table failed, if it did."""
+        if self._ready and self.failure is None:
+            await self._close_ready()
+        if self.failure is not None:
+            raise self.failure
+
+    async def _close_ready(self) -> None:
+        closings, self._ready = self._ready, []
+        try:
+            self.closed |= await self._tick.close(
+                closings, {one.task_id: self._open.pop(one.task_id) for one in closings}
+            )
+        except Refused as exc:
+            self._tick.leave_closings(exc, closings)
+        except ServiceError as exc:
+            self.failure = exc
 
 
 def _completed(job: JobEntry, task: CompletedTask, open_task: OpenTask) -> _Completed:

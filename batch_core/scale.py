@@ -23,10 +23,10 @@ from typing import Final
 
 from batch_core.app import App
 from batch_core.backoff import backoff
-from batch_core.collect import OVERLAP
 from batch_core.config.pools import Pool, Scale
 from batch_core.demand import needed_nodes
 from batch_core.errors import Missing, RoutesError, ServiceError
+from batch_core.lookback import OVERLAP
 from batch_core.services.batch_values import Node, PoolStatus
 from batch_core.services.ownership import AccountJob
 from batch_core.services.pool_nodes import MAX_NODES_PER_REMOVAL
@@ -338,10 +338,9 @@ class _Tick:
                 pages = [page async for page in self._app.batch.completed_tasks(job.job_id, job.watermark)]
             except Missing:
                 continue
+            nodes = {task.task_id: task.node_id for page in pages for task in page.read(of_job)}
             if any(page.unreadable for page in pages):
                 return None
-            completed = [task for page in pages for task in page.tasks]
-            nodes = {task.task_id: task.node_id for task in completed if task.task_id in of_job}
             holding |= {node_id for node_id in nodes.values() if node_id}
             doubts += [task for task_id, task in of_job.items() if task_id not in live and task_id not in nodes]
         if len(doubts) > _MOST_DOUBTS:

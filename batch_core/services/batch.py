@@ -32,9 +32,9 @@ from batch_core.sdk.paging import each_item, each_page
 from batch_core.sdk.service_codes import ABSENT_TASK, DELETED_JOB, ENDED_JOB
 from batch_core.sdk.translation import translating
 from batch_core.services.batch_reading import (
+    CompletedPage,
     addition_error,
     check_id,
-    completed_page,
     job_status,
     live_task,
     node_counts,
@@ -45,7 +45,6 @@ from batch_core.services.batch_reading import (
     wire_value,
 )
 from batch_core.services.batch_values import (
-    CompletedPage,
     CurrentTask,
     JobStatus,
     LiveTask,
@@ -192,7 +191,7 @@ class BatchService:
         )
         with translating(f"listing completed tasks of job {job_id}"):
             async for page in each_page(listed):
-                yield completed_page(job_id, page)
+                yield CompletedPage(job_id, page)
 
     async def node_counts(self, pool_id: str) -> NodeCounts:
         """Count the pool's nodes by what they can do; zeros while the service has no figures."""

@@ -4,7 +4,8 @@ All of it raises `TypeError` or `ValueError` for that, which `translating` turns
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Container, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Final
@@ -32,7 +33,6 @@ from batch_core.naming import MAX_ID_LENGTH
 from batch_core.sdk.error_reply import fault_in_request, first_line
 from batch_core.sdk.translation import note_answer, translating
 from batch_core.services.batch_values import (
-    CompletedPage,
     CompletedTask,
     Execution,
     Failure,
@@ -79,17 +79,42 @@ def check_id(found: str | None, asked: str) -> None:
         raise ValueError(f"it is about {required_text(found)[:MAX_ID_LENGTH]!r}")
 
 
-def completed_page(job_id: str, tasks: Sequence[BatchTask]) -> CompletedPage:
-    """Read the tasks one by one: one that cannot be read holds up none of the others."""
-    read: list[CompletedTask] = []
-    for task in tasks:
+class CompletedPage:
+    """A page of completed tasks. Most have been collected before: more than its id and time is read of none of these.
+
+    They are read one by one: one that cannot be read holds up none of the others. `unreadable` counts them.
+    """
+
+    def __init__(self, job_id: str, tasks: Sequence[BatchTask]) -> None:
+        self._job_id = job_id
+        self.unreadable = 0
+        self._tasks: dict[str, BatchTask] = {}
+        #: When each that is not unreadable completed, by its id.
+        self.completed_at: dict[str, datetime] = {}
+        for task in tasks:
+            with self._counted():
+                moment = required_time(task.state_transition_time)
+                self._tasks[required_text(task.id)] = task
+                self.completed_at[required_text(task.id)] = moment
+
+    def read(self, wanted: Container[str] | None = None) -> list[CompletedTask]:
+        """Read the tasks whose ids are wanted; None: all."""
+        read: list[CompletedTask] = []
+        for task_id, task in self._tasks.items():
+            if wanted is None or task_id in wanted:
+                with self._counted():
+                    read.append(completed_task(task))
+        return read
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
         try:
-            with translating(f"reading a completed task of job {job_id}"):
+            with translating(f"reading a completed task of job {self._job_id}"):
                 note_answer()
-                read.append(completed_task(task))
+                yield
         except Unexpected as exc:
+            self.unreadable += 1
             logger.warning("%s", exc)
-    return CompletedPage(tasks=read, unreadable=len(tasks) - len(read))
 
 
 def completed_task(task: BatchTask) -> CompletedTask:

@@ -131,14 +131,6 @@ class CompletedTask:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompletedPage:
-    """A page of completed tasks, and how many of its items could not be read."""
-
-    tasks: list[CompletedTask]
-    unreadable: int
-
-
-@dataclass(frozen=True, kw_only=True)
 class LiveTask:
     """A task that is not completed: its state in the service's word, its node and start, if it has them.
 

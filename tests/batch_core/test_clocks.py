@@ -7,8 +7,9 @@ from azure.core.pipeline.transport import AioHttpTransport
 
 from batch_core.app import open_app
 from batch_core.clocks import CLOCK_MARGIN, SHARED_KEY_LIMIT, ServiceClock
-from batch_core.collect import OVERLAP, collect
+from batch_core.collect import collect
 from batch_core.http.health import check_health, clocks_check
+from batch_core.lookback import OVERLAP
 from batch_core.state.record import TaskState
 from tests.batch_core.steps import collected, completed, later, record_of, submitted
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -120,7 +120,7 @@ async def test_a_record_that_cannot_be_closed_holds_up_no_other(relayed, monkeyp
     records = [await submitted(relayed.app, f"{number}.txt") for number in range(3)]
     await completed(relayed.app, [record.task_id for record in records])
     pages = [page async for page in relayed.app.batch.completed_tasks(records[0].job_id, None)]
-    order = [task.task_id for page in pages for task in page.tasks]
+    order = [task.task_id for page in pages for task in page.read()]
     relayed.tables.spoil = refusing(order[0])
     report = await collect(relayed.app)
     assert not report.is_complete
@@ -163,15 +163,15 @@ async def test_a_job_whose_output_comes_slowly_or_never_leaves_others_their_turn
     await closed(app, slow[0].job_id)
     quick = await submitted(app, "quick.txt")
     await completed(app, [quick.task_id])
-    read = app.files.read
+    read = app.files.read_small
 
-    async def read_slowly(file: TaskFile, start: int, length: int) -> bytes:
+    async def read_slowly(file: TaskFile, most: int, more: Callable[[], Awaitable[object]]) -> bytes | None:
         if file.job_id == slow[0].job_id:
             await asyncio.sleep(1)
             raise Unavailable("reading", detail="no answer")
-        return await read(file, start, length)
+        return await read(file, most, more)
 
-    monkeypatch.setattr(app.files, "read", read_slowly)
+    monkeypatch.setattr(app.files, "read_small", read_slowly)
     for _ in range(_TURNS):
         await collect(app, budget=timedelta(seconds=1))
         if (await record_of(app, quick.task_id)).state is TaskState.SUCCEEDED:
@@ -185,16 +185,16 @@ async def test_tasks_whose_output_failed_before_come_after_those_of_their_job_th
     records = [await submitted(app, f"{number}.txt") for number in range(5)]
     await completed(app, [record.task_id for record in records])
     pages = [page async for page in app.batch.completed_tasks(records[0].job_id, None)]
-    order = [task.task_id for page in pages for task in page.tasks]
-    read = app.files.read
+    order = [task.task_id for page in pages for task in page.read()]
+    read = app.files.read_small
 
-    async def read_slowly(file: TaskFile, start: int, length: int) -> bytes:
+    async def read_slowly(file: TaskFile, most: int, more: Callable[[], Awaitable[object]]) -> bytes | None:
         if file.task_id in order[:2]:
             await asyncio.sleep(1)
             raise Unavailable("reading", detail="no answer")
-        return await read(file, start, length)
+        return await read(file, most, more)
 
-    monkeypatch.setattr(app.files, "read", read_slowly)
+    monkeypatch.setattr(app.files, "read_small", read_slowly)
     for _ in range(_TURNS):
         await collect(app, budget=timedelta(seconds=1))
         states = [(await record_of(app, task)).state for task in order]
