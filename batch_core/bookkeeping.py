@@ -67,7 +67,7 @@ async def count_day(app: App, day: str) -> None:
 async def _note_tick(app: App, function: str, report: Mapping[str, Any], seconds: float) -> None:
     now, did, last = app.now(), _did(report), app.noted.ticks.get(function)
     if did or last is None or now - last >= _HEARTBEAT:
-        document = {"at": utc_text(now), "seconds": round(seconds, 3), "did": did}
+        document = {"at": utc_text(now), "seconds": round(seconds, 3), "did": did, "routes": _routes_digest(app)}
         await app.statistics.note_tick(function, {**document, "is_complete": report["is_complete"]})
         app.noted.ticks[function] = now
 
@@ -93,6 +93,14 @@ async def _nodes_of(app: App, pool_id: str) -> int:
         return (await app.batch.pool_status(pool_id)).nodes
     except Missing:
         return 0
+
+
+def _routes_digest(app: App) -> str | None:
+    """Return which routes this process goes by: a command line that would make tasks by others finds out."""
+    try:
+        return app.routes().digest
+    except RoutesError:
+        return None
 
 
 def _did(report: Mapping[str, Any]) -> dict[str, int]:

@@ -226,8 +226,10 @@ class _Tick:
                     await closer.add(closing, one.open)
 
         async with asyncio.TaskGroup() as group:
-            for _ in range(min(at_once, len(tasks))):
-                group.create_task(work())
+            workers = [group.create_task(work()) for _ in range(min(at_once, len(tasks)))]
+        for worker in workers:
+            # One that was cancelled alone is no error to the group.
+            worker.result()
         await closer.finish()
         return closer.closed
 

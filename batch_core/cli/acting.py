@@ -11,6 +11,7 @@ from batch_core.cancel import cancel as cancel_task
 from batch_core.cli.escaping import in_line
 from batch_core.cli.filters import ALL, Filters
 from batch_core.cli.person import person
+from batch_core.cli.same_routes import OwnRoutes, require_same_routes
 from batch_core.cli.selecting import CAREFUL, Care, select
 from batch_core.cli.session import DEFAULTS, Options, Session, run
 from batch_core.cli.usage import UsageError
@@ -32,17 +33,26 @@ type _Force = Annotated[
 ]
 
 
-def submit(name: _Blob, /, *, route: _Route = None, force: _Force = False, options: Options = DEFAULTS) -> int:
+def submit(
+    name: _Blob,
+    /,
+    *,
+    route: _Route = None,
+    force: _Force = False,
+    own_routes: OwnRoutes = False,
+    options: Options = DEFAULTS,
+) -> int:
     """Submit a file of the input container by hand, and print its task's id.
 
-    A file that has a task already keeps it, unless --force makes a new attempt.
+    A file that has a task already keeps it, unless --force makes a new attempt. The task is made by the routes of here,
+    which must be the app's.
 
     For example:
         batchdrop submit letters/recipe.txt
         batchdrop submit recipe.txt --route letters --force
 
     """
-    return run(options, partial(_submit, name=name, route=route, is_forced=force))
+    return run(options, partial(_submit, name=name, route=route, is_forced=force, is_own_meant=own_routes))
 
 
 def cancel(
@@ -74,12 +84,14 @@ def retry(
     *,
     filters: Filters = ALL,
     care: Care = CAREFUL,
+    own_routes: OwnRoutes = False,
     options: Options = DEFAULTS,
 ) -> int:
     """Retry tasks that have ended, and print the ids of the new attempts.
 
     Without ids, all tasks that match the filters are meant; of these, --state is needed, such as failed. They are
-    counted first, and nothing is done without a yes. Retrying a task twice makes one attempt.
+    counted first, and nothing is done without a yes. Retrying a task twice makes one attempt. Attempts are
+    made by the routes of here, which must be the app's.
 
     For example:
         batchdrop retry 20261127T082020-recipe-txt-42fb6f2cf3b1d15d
@@ -87,8 +99,8 @@ def retry(
 
     """
     if ids := _ids(task_ids, filters, care):
-        return run(options, partial(_each, task_ids=ids, act=_retry))
-    return select(Action.RETRY, filters, care, options)
+        return run(options, partial(_retry_each, task_ids=ids, is_own_meant=own_routes))
+    return select(Action.RETRY, filters, care, options, is_own_meant=own_routes)
 
 
 def _ids(task_ids: Sequence[str] | None, filters: Filters, care: Care) -> Sequence[str]:
@@ -100,7 +112,8 @@ def _ids(task_ids: Sequence[str] | None, filters: Filters, care: Care) -> Sequen
     return task_ids or ()
 
 
-async def _submit(session: Session, name: str, route: str | None, *, is_forced: bool) -> int:
+async def _submit(session: Session, name: str, route: str | None, *, is_forced: bool, is_own_meant: bool) -> int:
+    await require_same_routes(session.app, is_own_meant=is_own_meant)
     submission = await take_by_hand(session.app, name, is_forced=is_forced, route=route, asked_by=person())
     return _report(session, submission)
 
@@ -146,6 +159,11 @@ async def _cancel(session: Session, task_id: str) -> int:
     else:
         session.terminal.line(f"{record.task_id} {record.state}{_why(record)}")
     return 0
+
+
+async def _retry_each(session: Session, task_ids: Sequence[str], *, is_own_meant: bool) -> int:
+    await require_same_routes(session.app, is_own_meant=is_own_meant)
+    return await _each(session, task_ids, _retry)
 
 
 async def _retry(session: Session, task_id: str) -> int:

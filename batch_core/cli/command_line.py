@@ -5,6 +5,7 @@ one; the environment wins. It works on Storage and Batch as the app does, and ne
 """
 
 import io
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -24,6 +25,8 @@ def main() -> int:
     0 done, 1 a task or a service failed or a question was not answered, 2 wrong settings or arguments, 130 Ctrl-C.
     """
     _open_streams()
+    # What it has tried, and why each failed, on many lines; a sentence says what to do.
+    logging.getLogger("azure.identity").setLevel(logging.CRITICAL)
     try:
         # Imported here: without a package of the extra, a sentence says how to get it.
         from batch_core.cli.program import parse  # noqa: PLC0415

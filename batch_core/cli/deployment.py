@@ -5,10 +5,11 @@ to the trigger, and how many cores the account may use, only Resource Manager sa
 """
 
 import asyncio
+import shlex
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from batch_core.app import App
 from batch_core.cli.core_quota import demands, judge_quotas
@@ -28,13 +29,16 @@ from batch_core.cli.roles import (
 from batch_core.config.identity import client_id_of
 from batch_core.config.names import DATA_STORAGE
 from batch_core.config.routes import Stdout
-from batch_core.errors import AppError, RoutesError
+from batch_core.errors import AccessDenied, AppError, RoutesError
 from batch_core.redaction import shown
 from batch_core.services.azure_resources import BatchAccount, FunctionApp, StorageAccount
 from batch_core.services.resource_manager import ResourceManager, endpoint_of
 from batch_core.summary import PoolSummary
 
 _PATIENCE_SECONDS: Final = 60
+_MAY_LOOK: Final = (
+    "to look at everything you need Reader of the subscription, and Website Contributor of the app for its settings"
+)
 #: Of a person, by the name of a finding: the first that it begins with.
 _PERSONS_ROLES: Final = (
     ("table", TABLE_CONTRIBUTOR),
@@ -59,6 +63,8 @@ class Deployment:
     storage_id: str
     batch_id: str
     insights_id: str
+    #: The Batch account was there before, and Bicep has not made it.
+    is_batch_theirs: bool
     values: Mapping[str, str]
 
     @classmethod
@@ -90,6 +96,7 @@ class Deployment:
                 "Microsoft.Batch/batchAccounts", _first_label(values.get("BATCH_ENDPOINT", "")), batch_group
             ),
             insights_id=resource("Microsoft.Insights/components", insights) if insights else "",
+            is_batch_theirs=bool(values.get("BATCHDROP_BATCH_ENDPOINT", "").strip()),
             values=values,
         )
 
@@ -97,15 +104,22 @@ class Deployment:
         """Return a finding with what to do about it here, if it is wrong and that is known."""
         found = with_remedy(finding, AZD)
         is_refused = found.is_wrong and found.remedy in {AZD.storage_access, AZD.batch_access}
-        return replace(found, command=self._persons_role(found.name)) if is_refused else found
+        return self._with_persons_role(found) if is_refused else found
 
-    def _persons_role(self, name: str) -> str:
-        """Return the command that gives the person that is signed in the role that a finding is about."""
-        role = next(role for prefix, role in _PERSONS_ROLES if name.startswith(prefix))
-        queue = f"{self.storage_id}/queueServices/default/queues/{quote(self.values.get('EVENTS_QUEUE', ''), safe='')}"
-        scope = {BATCH_CONTRIBUTOR: self.batch_id, QUEUE_CONTRIBUTOR: queue}.get(role, self.storage_id)
+    def _with_persons_role(self, finding: Finding) -> Finding:
+        """Return a finding with what gives the person that is signed in the role that it is about.
+
+        Bicep does for the one that deploys, but in a Batch account that it has not made.
+        """
+        role = next(role for prefix, role in _PERSONS_ROLES if finding.name.startswith(prefix))
+        if role != BATCH_CONTRIBUTOR or not self.is_batch_theirs:
+            remedy = (
+                f"you need {role}: `{AZD_PROVISION}` assigns it to whom it is run by; for others, docs/azure.md#roles"
+            )
+            return replace(finding, remedy=remedy, command=AZD_PROVISION)
         person = '"$(az ad signed-in-user show --query id -o tsv)"'
-        return f'az role assignment create --assignee {person} --role "{role}" --scope "{scope}"'
+        command = f'az role assignment create --assignee {person} --role "{role}" --scope "{unquote(self.batch_id)}"'
+        return replace(finding, remedy=f"you need {role} of the account: its owner assigns it", command=command)
 
 
 async def examine_deployment(
@@ -146,7 +160,10 @@ async def _settings(manager: ResourceManager, site: FunctionApp | BaseException 
 async def _said(name: str, part: Callable[[], Awaitable[list[Finding]]]) -> list[Finding]:
     try:
         return await _in_time(part())
-    except (AppError, TimeoutError) as exc:
+    except AccessDenied as exc:
+        detail = f"you may not look at it ({exc.action} failed: {exc.code or f'HTTP {exc.status}'})"
+        return [Finding(name=name, is_ok=None, detail=detail, remedy=_MAY_LOOK)]
+    except (AppError, TimeoutError, ValueError) as exc:
         why = str(exc) or f"no answer within {_PATIENCE_SECONDS} seconds"
         return [Finding(name=name, is_ok=None, detail=f"Azure Resource Manager does not say: {why}")]
 
@@ -202,7 +219,9 @@ class _Examination:
             return [
                 Finding(name=name, is_ok=True, detail=f"{where} runs at https://{site.properties.default_host_name}")
             ]
-        command = f"az functionapp start --name {self.deployment.app_name} --resource-group {self.deployment.group}"
+        deployed = self.deployment
+        options = {"name": deployed.app_name, "resource-group": deployed.group, "subscription": deployed.subscription}
+        command = " ".join(["az functionapp start", *(f"--{key} {shlex.quote(text)}" for key, text in options.items())])
         detail = f"{where} does not run: its state is {site.properties.state!r}"
         return [Finding(name=name, is_ok=False, detail=detail, remedy="start it", command=command)]
 
@@ -211,16 +230,26 @@ class _Examination:
         return [] if self.facts.storage else [self._missing("storage account exists", f"storage account {name}")]
 
     async def batch_account(self) -> list[Finding]:
-        name = self.deployment.batch_id.rpartition("/")[2]
-        return [] if self.facts.batch else [self._missing("batch account exists", f"Batch account {name}")]
+        name, what = "batch account exists", f"Batch account {self.deployment.batch_id.rpartition('/')[2]}"
+        if self.facts.batch:
+            return []
+        if not self.deployment.is_batch_theirs:
+            return [self._missing(name, what)]
+        detail = f"{what} does not exist, or not in this resource group: {self.deployment.batch_id}"
+        return [
+            Finding(
+                name=name,
+                is_ok=False,
+                detail=detail,
+                remedy="correct BATCHDROP_BATCH_ENDPOINT and BATCHDROP_BATCH_GROUP",
+            )
+        ]
 
     async def app_settings(self) -> list[Finding]:
         settings, storage = self.facts.settings, self.facts.storage
         if settings is None or storage is None:
             return []
-        where = f"--name {self.deployment.app_name} --resource-group {self.deployment.group}"
-        change = f"az functionapp config appsettings set {where} --settings "
-        return judge_settings(settings, self.deployment.values, storage.properties.primary_endpoints, change)
+        return judge_settings(settings, self.deployment.values, storage.properties.primary_endpoints)
 
     async def roles_of_app(self) -> list[Finding]:
         """Judge what the app may do as the identity that its settings name."""
@@ -257,6 +286,8 @@ class _Examination:
             return [self._missing("roles of the nodes", f"the nodes' identity {resource_id}")]
         output = self.app.settings.output_container if self._nodes_upload else ""
         principal = identity.properties.principal_id
+        if principal is None:
+            return [Finding(name="roles of the nodes", is_ok=None, detail=f"{resource_id} does not say its principal")]
         return await self._judge([*node_needs(principal, storage.id, self.app.settings.input_container, output)])
 
     async def event_subscription(self) -> list[Finding]:
@@ -267,6 +298,7 @@ class _Examination:
             storage_name=storage.name,
             input_container=self.app.settings.input_container,
             app_host=site.properties.default_host_name,
+            now=self.app.now(),
         )
         return [route.judge(await self.manager.event_subscriptions(storage.id))]
 
@@ -302,4 +334,8 @@ def _account(settings: Mapping[str, str], connection: str) -> str:
 
 
 def _first_label(url: str) -> str:
-    return (urlsplit(url.strip()).hostname or "").partition(".")[0]
+    """Return the account's name in the URL of one of its services; empty where it is none."""
+    try:
+        return (urlsplit(url.strip()).hostname or "").partition(".")[0]
+    except ValueError:
+        return ""

@@ -21,7 +21,7 @@ from batch_core.listing import TaskQuery, list_tasks
 from batch_core.pool_images import image_notes
 from batch_core.sdk.translation import translating
 from batch_core.services.batch_values import PoolMachine
-from batch_core.services.identities import app_identity
+from batch_core.services.identities import app_identity, sign_in_problem
 from batch_core.services.resource_manager import ResourceManager, endpoint_of
 from batch_core.state.record import DetectedBy
 from batch_core.summary import PoolSummary, Summary, summarize
@@ -48,15 +48,23 @@ def python_finding(version: Sequence[int] = tuple(sys.version_info[:3])) -> Find
     return Finding(name="python", is_ok=False, detail=f"{says} is too old", remedy=remedy)
 
 
-async def examine(app: App, deployment: Deployment | None = None) -> list[Finding]:
-    """Look at everything, at the same time as far as that goes. Raises nothing that a service does."""
+async def examine(app: App, deployment: Deployment | None = None, pause: timedelta = _SILENT) -> list[Finding]:
+    """Look at everything, at the same time as far as that goes. Raises nothing that a service does.
+
+    `pause` is how long it may be between two runs of the timer that runs most often.
+    """
+    if not (app.settings.storage.connection_string and app.settings.batch.key) and (
+        problem := await sign_in_problem(app.settings.identity_client_id)
+    ):
+        remedy = "sign in, in the tenant of the subscription: everything else is asked for after that"
+        return [Finding(name="signed in", is_ok=False, detail=problem, remedy=remedy, command="az login")]
     health, permissions, summary, source = await asyncio.gather(
         check_health(app), _permissions(app), summarize(app), _event_source(app)
     )
     found = [_of_health(app, check) for check in health]
     pools = await _pools(app, summary.pools or ())
     deployed = await _deployed(app, deployment, summary.pools or ())
-    everything = [*found, *permissions, *pools, _timers(summary, app.now()), *source, *deployed]
+    everything = [*found, *permissions, *pools, _timers(summary, app.now(), pause), *source, *deployed]
     return [deployment.advised(one) if deployment else with_remedy(one) for one in everything]
 
 
@@ -142,7 +150,7 @@ def _quota(pool_id: str, errors: Sequence[str]) -> Finding:
     return Finding(name=name, is_ok=True, detail="no resize was refused for it; its size is on the account's own page")
 
 
-def _timers(summary: Summary, now: datetime) -> Finding:
+def _timers(summary: Summary, now: datetime, pause: timedelta) -> Finding:
     """Judge by what the timers noted last whether the app runs at all."""
     name = "functions"
     if summary.statistics is None:
@@ -152,7 +160,7 @@ def _timers(summary: Summary, now: datetime) -> Finding:
         return Finding(name=name, is_ok=False, detail="no timer has ever run")
     newest = max(ticks, key=lambda one: ticks[one])
     detail = f"{newest} ran at {ticks[newest]:%Y-%m-%d %H:%M:%S} UTC"
-    return Finding(name=name, is_ok=now - ticks[newest] <= _SILENT, detail=detail)
+    return Finding(name=name, is_ok=now - ticks[newest] <= max(_SILENT, 2 * pause), detail=detail)
 
 
 async def _event_source(app: App) -> list[Finding]:

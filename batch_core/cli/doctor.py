@@ -1,6 +1,7 @@
 """`batchdrop doctor`: what is wrong, and what to do about it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 from batch_core.cli.deployment import Deployment
 from batch_core.cli.diagnosis import examine, python_finding
@@ -8,6 +9,8 @@ from batch_core.cli.origin import Origin
 from batch_core.cli.remedies import Finding, with_remedy
 from batch_core.cli.session import DEFAULTS, Options, run
 from batch_core.cli.terminal import Command, Entry, Terminal
+from batch_core.config.schedule import CronSchedule
+from batch_core.config.settings import SCHEDULES
 from batch_core.errors import SettingsError
 
 
@@ -34,7 +37,8 @@ def doctor(*, options: Options = DEFAULTS) -> int:
     try:
         origin.settings()
         deployment = Deployment.of(origin.values)
-        found = run(options, lambda session: examine(session.app, deployment), terminal)
+        pause = _shortest_pause(origin.values)
+        found = run(options, lambda session: examine(session.app, deployment, pause), terminal)
     except SettingsError as exc:
         wrong = [problem for problem in exc.problems if problem != origin.where]
         _print(terminal, [python, *where, *_wrong_settings(wrong), Finding.note("settings", origin.where)])
@@ -42,6 +46,13 @@ def doctor(*, options: Options = DEFAULTS) -> int:
     findings = [python, *where, *found]
     _print(terminal, findings)
     return 1 if any(finding.is_wrong for finding in findings) else 0
+
+
+def _shortest_pause(values: Mapping[str, str]) -> timedelta:
+    """Return how long it may be between two runs of the timer that runs most often; a week if none runs every day."""
+    schedules = [values.get(name, "").strip() or default for name, default in SCHEDULES.items()]
+    pauses = [CronSchedule.parse(schedule).longest_pause for schedule in schedules]
+    return min([pause for pause in pauses if pause is not None], default=timedelta(weeks=1))
 
 
 def _wrong_settings(problems: Sequence[str]) -> list[Finding]:
@@ -71,7 +82,7 @@ def _entries(findings: Sequence[Finding]) -> list[Entry | Command]:
         entries.append(Entry(about=f"{one.mark:<{marks}}  {one.name}", text=one.detail, margin=margin))
         if one.remedy and last[one.remedy, one.command] == number:
             entries.append(Entry(about="", text=f"to do: {one.remedy}", margin=margin))
-            entries += [Command(one.command)] if one.command else []
+            entries += [Command(text=one.command, margin=margin)] if one.command else []
     return entries
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from batch_core.cli.remedies import Finding
@@ -22,6 +23,7 @@ class EventRoute:
     storage_name: str
     input_container: str
     app_host: str
+    now: datetime
 
     def judge(self, subscriptions: Sequence[EventSubscription]) -> Finding:
         """Judge by all subscriptions to the account's events; others may be there for other purposes."""
@@ -33,7 +35,11 @@ class EventRoute:
         if problems:
             return _wrong("; ".join(problems))
         names = ", ".join(one.name for one in ours)
-        narrow = [f"{one.name} lets in {limit} only" for one in ours if (limit := self._limit(one.properties.filter))]
+        narrow = [
+            f"{one.name} lets in {limit} only"
+            for one in ours
+            if (limit := self._limit(one.properties.filter or EventFilter()))
+        ]
         return Finding(name=_NAME, is_ok=True, detail="; ".join([f"{names} calls the trigger", *narrow]))
 
     @property
@@ -44,26 +50,30 @@ class EventRoute:
         destination = subscription.properties.destination
         if destination is None or destination.endpoint_type != "WebHook":
             return False
-        url = destination.properties.endpoint_base_url.lower()
+        url = (destination.properties.endpoint_base_url or "").lower()
         return url.startswith(f"https://{self.app_host.lower()}{_WEBHOOK}")
 
     def _problem(self, subscription: EventSubscription) -> str | None:
         found = subscription.properties
-        types, subject = found.filter.included_event_types, found.filter.subject_begins_with
+        rule = found.filter or EventFilter()
+        types, subject = rule.included_event_types, rule.subject_begins_with or ""
         if found.provisioning_state != "Succeeded":
             return f"is not in place: {found.provisioning_state or 'its state is not said'}"
+        if found.expiration_time_utc is not None and found.expiration_time_utc <= self.now:
+            return f"has expired at {found.expiration_time_utc:%Y-%m-%d %H:%M:%S} UTC"
         if types is not None and _CREATED not in types:
             return f"lets in no {_CREATED}"
         if subject.startswith(self._prefix):
             return None
         if self._prefix.startswith(subject):
-            return "lets in events of other containers as well: output would be taken as input"
+            return "lets in events of other containers as well: each of them calls the app for nothing"
         return f"lets in {subject!r}, and not the container {self.input_container}"
 
     def _limit(self, events: EventFilter) -> str:
-        below, ending = events.subject_begins_with.removeprefix(f"{self._prefix}blobs/"), events.subject_ends_with
+        subject, ending = events.subject_begins_with or "", events.subject_ends_with
+        below = subject.removeprefix(f"{self._prefix}blobs/")
         limits = [
-            *([f"files below {below!r}"] if below not in {"", events.subject_begins_with} else []),
+            *([f"files below {below!r}"] if below not in {"", subject} else []),
             *([f"names that end in {ending!r}"] if ending else []),
             *(["what further filters let in"] if events.advanced_filters else []),
         ]

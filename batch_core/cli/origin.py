@@ -1,5 +1,6 @@
 """Where a command's settings came from, and which accounts they lead to: said before anything is done."""
 
+import json
 import os
 import shlex
 from collections.abc import Mapping
@@ -17,7 +18,13 @@ from batch_core.config.service_url import url_problem
 from batch_core.config.settings import Settings
 from batch_core.config.storage_connection import account_of
 from batch_core.errors import SettingsError
+from batch_core.redaction import shown
 
+#: Settings as a JSON object, which infra/main.bicep gives the app in place of its own.
+_ADDED: Final = "BATCHDROP_SETTINGS"
+#: What a deployment has, of the settings without default.
+_DEPLOYED: Final = (f"{DATA_STORAGE}__blobServiceUri", "BATCH_ENDPOINT")
+_AZDS: Final = 'set -a; eval "$(azd env get-values)"; set +a'
 #: What the folder of a Functions app has.
 _HOST_FILE: Final = Path("host.json")
 
@@ -38,11 +45,12 @@ class Origin:
     def of(cls, path: Path | None = None) -> "Origin":
         """Read a file, unless it is `-`, beside this process's environment; raise SettingsError.
 
-        A file that is named must exist. Where none is, that of this folder counts, if there is one; without any
-        settings, those of the example if this is a checkout: they lead to its local stack.
+        A file that is named must exist. Where none is, that of this folder counts, if there is one, unless the
+        environment has what `azd env get-values` gives; without any settings, those of the example if this is a
+        checkout: they lead to its local stack.
         """
-        environment = dict(os.environ)
-        if path == Path("-"):
+        environment = _with_azds_settings(os.environ)
+        if path == Path("-") or (path is None and _is_azds(environment)):
             return cls(file=None, environment=environment, is_file_wanted=False)
         file = _read(path or LOCAL_SETTINGS)
         if file is None and path is not None:
@@ -102,7 +110,32 @@ class Origin:
                 f"there is no {LOCAL_SETTINGS} in {Path.cwd()}: pass --settings FILE, set them in the environment, or"
                 f" copy {_example()} to it; for the local stack that `make up` started: --settings {_example()}"
             )
-        return "they are read from the environment alone, as --settings - says"
+        if _is_azds(self.environment):
+            return "they are read from azd's variables in the environment alone: --settings FILE reads a file"
+        return f"they are read from the environment alone, as --settings - says; those of azd are there after `{_AZDS}`"
+
+
+def _is_azds(environment: Mapping[str, str]) -> bool:
+    """Return whether this is the environment of a deployment, as `azd env get-values` gives it."""
+    return all(environment.get(name, "").strip() for name in ("AZURE_ENV_NAME", *_DEPLOYED))
+
+
+def _with_azds_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment with the settings that a person has added to the deployment's: they win there, too.
+
+    Raises SettingsError if they are no JSON object.
+    """
+    text = environment.get(_ADDED, "").strip()
+    if not text:
+        return dict(environment)
+    try:
+        added = json.loads(text)
+    except ValueError:
+        added = None
+    if not isinstance(added, dict):
+        raise SettingsError([f"{_ADDED} is {shown(text)}: it must be a JSON object of settings"])
+    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in added.items()}
+    return {**environment, **texts}
 
 
 def _example() -> str:

@@ -88,8 +88,8 @@ AZD_PROVISION: Final = "azd provision --no-state"
 AZD: Final = Remedies(
     make=f"`{AZD_PROVISION}` makes what is missing",
     existing_pool=f"`{AZD_PROVISION}` makes the pool; `batchdrop setup` leaves it alone",
-    storage_access="assign the role to yourself, or have it assigned; it counts within ten minutes",
-    batch_access="assign the role to yourself, or have it assigned; it counts within ten minutes",
+    storage_access="you need a role of the storage account",
+    batch_access="you need a role of the Batch account",
     image=(
         "write a pair that Batch lists into infra/pool.bicep, delete the pool while nothing runs, and run"
         f" `{AZD_PROVISION}`"

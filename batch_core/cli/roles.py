@@ -3,11 +3,12 @@
 The ids are those of https://learn.microsoft.com/azure/role-based-access-control/built-in-roles.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from batch_core.cli.remedies import Finding
+from batch_core.cli.remedies import AZD_PROVISION, Finding
+from batch_core.services.azure_resources import RoleAssignment
 
 BLOB_OWNER: Final = "Storage Blob Data Owner"
 BLOB_CONTRIBUTOR: Final = "Storage Blob Data Contributor"
@@ -26,11 +27,26 @@ ROLES: Final = {
     "6aaa78f1-f7de-44ca-8722-c64a23943cae": BATCH_CONTRIBUTOR,
     "3913510d-42f4-4e42-8a64-420c390055eb": METRICS_PUBLISHER,
 }
+#: Roles that give no data to anybody: Owner and Contributor may change an account, and read none of its files.
+_WITHOUT_DATA: Final = frozenset(
+    {
+        "acdd72a7-3385-48ef-bd42-f606fba81ae7",  # Reader
+        "18d7d88d-d35e-4fb1-a5c3-7773c20a72d9",  # User Access Administrator
+        "f58310d9-a9f6-439a-9e8d-f62e7b41a168",  # Role Based Access Control Administrator
+        "de139f84-1756-47ae-9be6-808fbbe84772",  # Website Contributor
+    }
+)
+_OWNER_AND_CONTRIBUTOR: Final = frozenset(
+    {"8e3af657-a8ff-443c-a75c-2fe8c4bcb635", "b24988ac-6180-42a0-ab88-20f7382dd24c"}
+)
 #: What holds all that a role holds.
 _BETTER: Final[Mapping[str, frozenset[str]]] = {
     BLOB_READER: frozenset({BLOB_CONTRIBUTOR, BLOB_OWNER}),
     BLOB_CONTRIBUTOR: frozenset({BLOB_OWNER}),
 }
+
+
+_ASSIGN: Final = "have Bicep assign it; it counts within ten minutes"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,29 +58,28 @@ class Need:
     principal_id: str
     scope: str
     place: str
+    #: What assigns it: Bicep gives its assignments names of their own, and fails where another exists.
+    command: str = AZD_PROVISION
 
-    def judge(self, assigned: frozenset[str]) -> Finding:
-        """Judge by the ids of the roles that are assigned at the resource or above it."""
-        names = {ROLES[one] for one in assigned if one in ROLES}
-        if fitting := names & {self.role, *_BETTER.get(self.role, ())}:
+    def judge(self, assignments: Sequence[RoleAssignment]) -> Finding:
+        """Judge by the roles that are assigned at the resource or above it."""
+        whole = {one.role for one in assignments if not one.properties.condition}
+        fitting = {ROLES[one] for one in whole if one in ROLES} & {self.role, *_BETTER.get(self.role, ())}
+        if fitting:
             return Finding(name=self.name, is_ok=True, detail=f"has {min(fitting)} on {self.place}")
-        if others := sorted(assigned - ROLES.keys()):
-            # A role of one's own may hold what is needed; only its definition says so.
+        if others := self._doubtful(assignments):
+            # A role of one's own may hold what is needed, and a condition let it in; only their definitions say so.
             detail = f"has no {self.role} on {self.place}, but roles that may do: {', '.join(others)}"
             return Finding(name=self.name, is_ok=None, detail=detail)
-        return Finding(
-            name=self.name,
-            is_ok=False,
-            detail=f"has no {self.role} on {self.place}",
-            remedy="assign the role; it counts within ten minutes",
-            command=assignment(self.role, self.scope, self.principal_id),
-        )
+        detail = f"has no {self.role} on {self.place}"
+        return Finding(name=self.name, is_ok=False, detail=detail, remedy=_ASSIGN, command=self.command)
 
-
-def assignment(role: str, scope: str, principal_id: str) -> str:
-    """Return the command that assigns a role to the identity of an app or a pool."""
-    assignee = f"--assignee-object-id {principal_id} --assignee-principal-type ServicePrincipal"
-    return f'az role assignment create {assignee} --role "{role}" --scope "{scope}"'
+    def _doubtful(self, assignments: Sequence[RoleAssignment]) -> list[str]:
+        known = {*ROLES, *_WITHOUT_DATA}
+        if self.role != BATCH_CONTRIBUTOR:
+            known |= _OWNER_AND_CONTRIBUTOR
+        conditional = {one.role for one in assignments if one.properties.condition and ROLES.get(one.role) == self.role}
+        return sorted({one.role for one in assignments} - known | conditional)
 
 
 def app_needs(principal_id: str, storage_id: str, storage_name: str, *, hosts: bool) -> Iterator[Need]:

@@ -12,6 +12,7 @@ from batch_core.cli.escaping import in_line
 from batch_core.cli.filters import Filters, as_options
 from batch_core.cli.person import person
 from batch_core.cli.questions import can_be_asked, is_wanted
+from batch_core.cli.same_routes import require_same_routes
 from batch_core.cli.session import Options, Session, run
 from batch_core.cli.terminal import Terminal, Waiting
 from batch_core.cli.usage import UsageError
@@ -42,8 +43,11 @@ class Care:
 CAREFUL = Care()
 
 
-def select(action: Action, filters: Filters, care: Care, options: Options) -> int:
-    """Do it to all tasks that match the filters, once somebody has said yes; raises `UsageError`."""
+def select(action: Action, filters: Filters, care: Care, options: Options, *, is_own_meant: bool = False) -> int:
+    """Do it to all tasks that match the filters, once somebody has said yes; raises `UsageError`.
+
+    Attempts are made by the routes of here, which must be the app's unless `is_own_meant`.
+    """
     if empty := filters.empty:
         # A script whose variable is not set has not meant all tasks.
         raise UsageError(f"--{empty[0]} is empty: leave it out to mean all")
@@ -72,7 +76,7 @@ def select(action: Action, filters: Filters, care: Care, options: Options) -> in
     if not care.yes and not is_wanted(f"{_DOING[action]} {tasks}?", nothing):
         terminal.say(f"{nothing}.")
         return 0
-    return run(options, partial(_carry_out, wanted=wanted), terminal)
+    return run(options, partial(_carry_out, wanted=wanted, is_own_meant=is_own_meant), terminal)
 
 
 async def _count(session: Session, wanted: Wanted) -> tuple[int, bool]:
@@ -90,8 +94,10 @@ def _tasks(number: int, *, is_all: bool) -> str:
     return counted(number, "task") + ("" if is_all else " or more")
 
 
-async def _carry_out(session: Session, wanted: Wanted) -> int:
+async def _carry_out(session: Session, wanted: Wanted, *, is_own_meant: bool) -> int:
     """Go on until all is done: the app's ticks work on it, too, and do the rest after a Ctrl-C."""
+    if wanted.action is Action.RETRY:
+        await require_same_routes(session.app, is_own_meant=is_own_meant)
     selection = await note(session.app, wanted, person())
     with session.terminal.waiting() as waiting:
         while selection.finished_at is None:

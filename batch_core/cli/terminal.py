@@ -50,11 +50,16 @@ class Entry:
         return wrapper.wrap(text) or [about.rstrip()]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Command:
     """A line for a shell, to be copied: it is never broken, however long it is."""
 
     text: str
+    margin: int = 0
+
+    @property
+    def line(self) -> str:
+        return " " * self.margin + in_line(self.text)
 
 
 #: A part of a view: a line, or a table.
@@ -191,7 +196,7 @@ def _drawn(block: Block, width: int) -> list[Text]:
     if isinstance(block, Entry):
         return [Text(line) for line in block.lines(width)]
     if isinstance(block, Command):
-        return [Text(in_line(block.text), style="bold", no_wrap=True, overflow="ignore")]
+        return [Text(block.line, style="bold", no_wrap=True, overflow="ignore")]
     head, *rows = lines_of(_escaped(block).fitted(width))
     texts = [_row(head, "bold"), *map(_row, rows)]
     for text in texts:
@@ -220,7 +225,7 @@ def _plain(block: Block) -> list[str]:
     if isinstance(block, Entry):
         return block.lines()
     if isinstance(block, Command):
-        return [in_line(block.text)]
+        return [block.line]
     return ["".join(cells) for cells in lines_of(_escaped(block))]
 
 

@@ -13,6 +13,7 @@ from batch_core.cli.escaping import in_line
 from batch_core.cli.inventory import Found, take_inventory
 from batch_core.cli.progress import announcing
 from batch_core.cli.questions import can_be_asked, is_wanted
+from batch_core.cli.same_routes import OwnRoutes, require_same_routes
 from batch_core.cli.session import DEFAULTS, Options, Session, run
 from batch_core.cli.terminal import Terminal
 from batch_core.naming import task_id
@@ -81,17 +82,20 @@ def sweep(
     *,
     dry_run: _DryRun = False,
     is_all: Annotated[bool, Parameter(name="--all", negative="", help=_ALL, show_default=False)] = False,
+    own_routes: OwnRoutes = False,
     options: Options = DEFAULTS,
 ) -> int:
     """Submit files without a record now; with --all, files of any age.
 
-    With --dry-run their names are printed, and nothing is submitted.
+    With --dry-run their names are printed, and nothing is submitted. Tasks are made by the routes of here, which must
+    be the app's.
 
     For example:
         batchdrop sweep --all --dry-run
 
     """
-    return run(options, partial(_would_sweep if dry_run else _sweep, is_all=is_all), says_accounts=True)
+    sweeping = partial(_would_sweep if dry_run else partial(_sweep, is_own_meant=own_routes), is_all=is_all)
+    return run(options, sweeping, says_accounts=True)
 
 
 def _report(terminal: Terminal, resource: str, outcome: str, words: str | None = None) -> None:
@@ -210,8 +214,9 @@ async def _would_sweep(session: Session, *, is_all: bool) -> int:
     return 0
 
 
-async def _sweep(session: Session, *, is_all: bool) -> int:
+async def _sweep(session: Session, *, is_all: bool, is_own_meant: bool) -> int:
     terminal = session.terminal
+    await require_same_routes(session.app, is_own_meant=is_own_meant)
     async with announcing("listing the input container"):
         report = await sweep_files(session.app, is_all=is_all)
     if terminal.is_json:
@@ -220,6 +225,7 @@ async def _sweep(session: Session, *, is_all: bool) -> int:
                 "listed": report.listed,
                 "looked_up": report.looked_up,
                 "submitted": report.submitted,
+                "forgotten": report.forgotten,
                 "is_complete": report.is_complete,
             }
         )

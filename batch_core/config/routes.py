@@ -269,6 +269,12 @@ class Routes:
         return f"'route' is {shown(name)}, which is no route: {instead(name, self._by_name)}"
 
     @cached_property
+    def digest(self) -> str:
+        """Twelve hex digits: the same wherever the same is done to the same files."""
+        said = [[route.name, *route.globs, route.digest] for route in self.routes]
+        return sha256(json.dumps([self.unmatched, said]).encode()).hexdigest()[:_DIGEST_LENGTH]
+
+    @cached_property
     def _by_name(self) -> dict[str, Route]:
         return {route.name: route for route in self.routes}
 

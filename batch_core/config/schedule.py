@@ -9,6 +9,8 @@ cron wraps; a name cut to any beginning (`J` is January); a step of 0, which it 
 
 import re
 from dataclasses import dataclass
+from datetime import timedelta
+from itertools import pairwise
 from typing import Final
 
 from batch_core.redaction import shown
@@ -81,6 +83,16 @@ class CronSchedule:
         *_, days, months, _ = self.fields
         if not any(min(days) <= _LONGEST_MONTH[month - 1] for month in months):
             raise ValueError("none of its months has such a day: it would never run")
+
+    @property
+    def longest_pause(self) -> timedelta | None:
+        """How long it may be between two runs, to the minute; None of one that does not run every day."""
+        _, minutes, hours, *days = self.fields
+        if any(_listed(kind, values) != "*" for kind, values in zip(_KINDS[3:], days, strict=True)):
+            return None
+        runs = sorted(60 * hour + minute for hour in hours for minute in minutes)
+        gaps = [later - earlier for earlier, later in pairwise([*runs, runs[0] + 24 * 60])]
+        return timedelta(minutes=max(gaps))
 
     def as_numbers(self) -> str:
         """Return the same schedule as lists of numbers, which every cron reads alike."""

@@ -16,8 +16,8 @@ class _Model(msgspec.Struct, rename="camel"):
 class AssignedIdentity(_Model):
     """A user-assigned identity of a resource."""
 
-    principal_id: str
-    client_id: str
+    principal_id: str | None = None
+    client_id: str | None = None
 
 
 class ResourceIdentity(_Model):
@@ -31,7 +31,7 @@ class ResourceIdentity(_Model):
         if not client_id:
             return self.principal_id
         assigned = (self.user_assigned_identities or {}).values()
-        return next((one.principal_id for one in assigned if one.client_id.lower() == client_id.lower()), None)
+        return next((one.principal_id for one in assigned if (one.client_id or "").lower() == client_id.lower()), None)
 
 
 class _SiteProperties(_Model):
@@ -91,8 +91,8 @@ class Quotas(_Model):
     dedicated_core_quota_per_vm_family: tuple[FamilyQuota, ...] | None = msgspec.field(
         default=None, name="dedicatedCoreQuotaPerVMFamily"
     )
-    dedicated_core_quota_per_vm_family_enforced: bool = msgspec.field(
-        default=False, name="dedicatedCoreQuotaPerVMFamilyEnforced"
+    dedicated_core_quota_per_vm_family_enforced: bool | None = msgspec.field(
+        default=None, name="dedicatedCoreQuotaPerVMFamilyEnforced"
     )
 
     def dedicated(self, family: str) -> int | None:
@@ -102,7 +102,8 @@ class Quotas(_Model):
             return total
         by_family = {one.name.lower(): one.core_quota for one in self.dedicated_core_quota_per_vm_family or ()}
         # Of a family that is not listed the account may use none.
-        return min(by_family.get(family.lower(), 0), *([] if total is None else [total]))
+        of_family = by_family.get(family.lower(), 0)
+        return of_family if total is None else min(of_family, total)
 
 
 class _BatchProperties(Quotas, kw_only=True):
@@ -147,6 +148,8 @@ class UserIdentity(_Model):
 
 class _AssignmentProperties(_Model):
     role_definition_id: str
+    #: Which part of the resource it is about; None: all of it.
+    condition: str | None = None
 
 
 class RoleAssignment(_Model):
@@ -161,7 +164,7 @@ class RoleAssignment(_Model):
 
 
 class _TopicProperties(_Model):
-    source: str
+    source: str | None = None
 
 
 class SystemTopic(_Model):
@@ -174,30 +177,31 @@ class SystemTopic(_Model):
 
 class _DestinationProperties(_Model):
     #: Without the query, which holds the key.
-    endpoint_base_url: str = ""
+    endpoint_base_url: str | None = None
 
 
 class Destination(_Model):
     """Where the events of a subscription go."""
 
-    endpoint_type: str = ""
+    endpoint_type: str | None = None
     properties: _DestinationProperties = msgspec.field(default_factory=_DestinationProperties)
 
 
 class EventFilter(_Model):
     """Which events a subscription lets in."""
 
-    subject_begins_with: str = ""
-    subject_ends_with: str = ""
+    subject_begins_with: str | None = None
+    subject_ends_with: str | None = None
     #: None: all types.
     included_event_types: tuple[str, ...] | None = None
     advanced_filters: tuple[dict[str, object], ...] | None = None
 
 
 class _SubscriptionProperties(_Model):
-    provisioning_state: str = ""
+    provisioning_state: str | None = None
+    expiration_time_utc: datetime | None = None
     destination: Destination | None = None
-    filter: EventFilter = msgspec.field(default_factory=EventFilter)
+    filter: EventFilter | None = None
 
 
 class EventSubscription(_Model):

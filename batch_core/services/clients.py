@@ -4,6 +4,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from azure.batch.aio import BatchClient
 from azure.core.credentials import AzureNamedKeyCredential
@@ -23,6 +24,12 @@ from batch_core.services.transport import BriefTransport
 
 #: One block of an upload, and the most that is sent in a single call, in bytes.
 BLOCK_SIZE: Final = 4 * 1024 * 1024
+
+#: `batch_resource_id` of the clouds in https://github.com/Azure/azure-cli, src/azure-cli-core/azure/cli/core/cloud.py.
+_OTHER_CLOUDS: Final = {
+    ".batch.usgovcloudapi.net": "https://batch.core.usgovcloudapi.net/.default",
+    ".batch.chinacloudapi.cn": "https://batch.chinacloudapi.cn/.default",
+}
 
 # None of the services redirects: who follows sends a signed request elsewhere, and begins to count its tries again.
 _NO_REDIRECTS: Final[dict[str, Any]] = {"permit_redirects": False}
@@ -122,4 +129,12 @@ def _queue(
 def _batch_client(account: BatchAccount, identity: AsyncTokenCredential, transport: BriefTransport) -> BatchClient:
     credential = AzureNamedKeyCredential(account.name, account.key) if account.key else identity
     options: dict[str, Any] = {"transport": transport, **_NO_REDIRECTS}
+    if scope := _batch_scope(account.endpoint):
+        options["credential_scopes"] = [scope]
     return BatchClient(account.endpoint, credential, retry_policy=BriefRetries(**RETRY_OPTIONS), **options)
+
+
+def _batch_scope(endpoint: str) -> str | None:
+    """Return what a token for Batch is asked for in another cloud than Azure's public one, whose the SDK knows."""
+    host = urlsplit(endpoint).hostname or ""
+    return next((scope for suffix, scope in _OTHER_CLOUDS.items() if host.endswith(suffix)), None)

@@ -53,6 +53,7 @@ _CLOUDS: Final = {
 #: Of a resource, and of its group.
 _ABSENT: Final = frozenset({"NotFound", "ResourceNotFound", "ResourceGroupNotFound"})
 _MOST_PAGES: Final = 100
+_HTTPS_PORT: Final = 443
 
 
 class _Page[T](msgspec.Struct, rename="camel"):
@@ -64,6 +65,17 @@ def endpoint_of(batch_endpoint: str) -> str | None:
     """Return the URL of the Resource Manager of the cloud that a Batch account is in; None: it is in none."""
     host = urlsplit(batch_endpoint).hostname or ""
     return next((url for suffix, url in _CLOUDS.items() if host.endswith(f".{suffix}")), None)
+
+
+def _origin(url: str) -> tuple[str, str | None, int]:
+    """Return scheme, host and port of a URL."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or _HTTPS_PORT
+
+
+def _asking(path: str) -> str:
+    """Say what is asked for, without the ids of subscription and group, which are in every path."""
+    return f"asking Azure Resource Manager for {path.rpartition('/providers/')[2]}"
 
 
 class _ManagementError(HttpResponseError):
@@ -124,24 +136,23 @@ class ResourceManager:
         """Return a user-assigned identity; None: it does not exist."""
         return await self._get(resource_id, UserIdentity)
 
-    async def roles(self, scope: str, principal_id: str) -> frozenset[str]:
-        """Return the GUIDs of the roles that a principal has at a resource: assigned there, above it, or to a group.
+    async def roles(self, scope: str, principal_id: str) -> list[RoleAssignment]:
+        """Return the roles that a principal has at a resource: assigned there, above it, or to a group.
 
         https://learn.microsoft.com/azure/role-based-access-control/role-assignments-list-rest
         """
-        assignments = await self._list(
+        return await self._list(
             f"{scope}/providers/Microsoft.Authorization/roleAssignments",
             RoleAssignment,
             {"$filter": f"atScope() and assignedTo('{principal_id}')"},
         )
-        return frozenset(one.role for one in assignments)
 
     async def event_subscriptions(self, source: str) -> list[EventSubscription]:
         """Return the subscriptions to the events of a resource, by whichever topic of this subscription."""
         topics = await self._list(f"{self._root}/providers/Microsoft.EventGrid/systemTopics", SystemTopic)
         found: list[EventSubscription] = []
         for topic in topics:
-            if topic.properties.source.lower() == source.lower():
+            if (topic.properties.source or "").lower() == source.lower():
                 found += await self._list(f"{topic.id}/eventSubscriptions", EventSubscription)
         return found
 
@@ -154,14 +165,14 @@ class ResourceManager:
             raise
 
     async def _asked[T](self, path: str, kind: type[T], *, method: str = "GET") -> T:
-        with translating(f"asking Azure Resource Manager for {path}"):
+        with translating(_asking(path)):
             answer = await self._send(method, path, {})
             return msgspec.json.decode(answer.content, type=kind)
 
     async def _list[T](self, path: str, kind: type[T], query: Mapping[str, str] | None = None) -> list[T]:
         found: list[T] = []
         page_type = _Page[kind]  # type: ignore[valid-type]
-        with translating(f"asking Azure Resource Manager for {path}"):
+        with translating(_asking(path)):
             answer = await self._send("GET", path, query or {})
             for _ in range(_MOST_PAGES):
                 page = msgspec.json.decode(answer.content, type=page_type)
@@ -169,7 +180,7 @@ class ResourceManager:
                 if not page.next_link:
                     return found
                 # A link to elsewhere would get the token, too.
-                if not page.next_link.startswith(f"{self._endpoint}/"):
+                if _origin(page.next_link) != _origin(self._endpoint):
                     raise ValueError("the list goes on at another host")
                 answer = await self._sent(HttpRequest("GET", page.next_link))
             raise ValueError(f"the list does not end after {_MOST_PAGES} pages")

@@ -111,6 +111,12 @@ class StatisticsTable:
             found.ticks.update(part.ticks)
         return found
 
+    async def routes_digest(self, now: datetime) -> str | None:
+        """Return which routes the app goes by, as its newest tick that knew them has noted; one call."""
+        ticks = (await self.read(now, days=1, hours=1)).ticks.values()
+        known = [(str(tick.get("at")), digest) for tick in ticks if isinstance(digest := tick.get("routes"), str)]
+        return max(known, default=("", None))[1]
+
     async def remove_day(self, day: str) -> None:
         """Remove what was counted of the records of a day; idempotent."""
         with translating("removing the statistics of a day"):

@@ -69,6 +69,8 @@ class AzureSubscription:
     resources: dict[str, Any]
     roles: dict[tuple[str, str], set[str]] = field(default_factory=roles_of_the_templates)
     refused: set[str] = field(default_factory=set)
+    #: Roles that are assigned under a condition.
+    conditions: set[str] = field(default_factory=set)
     #: Lists whose only page leads to itself.
     endless: set[str] = field(default_factory=set)
     asked: list[str] = field(default_factory=list)
@@ -177,10 +179,14 @@ class AzureSubscription:
         }
         definitions = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions"
         assigned = [
-            {"properties": {"roleDefinitionId": f"{definitions}/{one.upper()}", "principalId": principal}}
+            {
+                "roleDefinitionId": f"{definitions}/{one.upper()}",
+                "principalId": principal,
+                "condition": "@Resource..." if one in self.conditions else None,
+            }
             for one in sorted(ids)
         ]
-        return web.json_response({"value": assigned})
+        return web.json_response({"value": [{"properties": one} for one in assigned]})
 
 
 def _size(name: str, family: str, cores: int) -> dict[str, Any]:

@@ -155,22 +155,48 @@ def test_what_azd_has_made_is_mended_by_azd_and_what_a_person_may_not_by_a_role(
     missing = Finding(name="pool", is_ok=False, detail="there is no pool 'p': it is to exist already")
     assert made.advised(missing).remedy.startswith("`azd provision --no-state` makes the pool")
     assert with_remedy(missing).remedy.startswith("make the pool, or have `batchdrop setup` make it")
-    storage = f"{RESOURCES}/Microsoft.Storage/storageAccounts/sttest"
-    batch = f"{RESOURCES}/Microsoft.Batch/batchAccounts/batchtest"
     refused = {
-        "table writing": ("Storage Table Data Contributor", storage),
-        "open work": ("Storage Table Data Contributor", storage),
-        "input container": ("Storage Blob Data Contributor", storage),
-        "output writing": ("Storage Blob Data Contributor", storage),
-        "event sending": ("Storage Queue Data Contributor", f"{storage}/queueServices/default/queues/ends"),
-        "batch writing": ("Azure Batch Data Contributor", batch),
-        "pool": ("Azure Batch Data Contributor", batch),
+        "table writing": "Storage Table Data Contributor",
+        "open work": "Storage Table Data Contributor",
+        "input container": "Storage Blob Data Contributor",
+        "output writing": "Storage Blob Data Contributor",
+        "event sending": "Storage Queue Data Contributor",
+        "batch writing": "Azure Batch Data Contributor",
+        "pool": "Azure Batch Data Contributor",
     }
+    for name, role in refused.items():
+        found = made.advised(Finding(name=name, is_ok=False, detail="asking failed (HTTP 403, AuthorizationFailure)"))
+        assert found.remedy.startswith(f"you need {role}: ")
+        assert found.command == "azd provision --no-state"
+    # In an account that was there before, its owner assigns roles to persons.
+    theirs = Deployment.of(AZD | addresses | {"BATCHDROP_BATCH_ENDPOINT": addresses["BATCH_ENDPOINT"]})
+    found = theirs.advised(Finding(name="pool", is_ok=False, detail="asking failed (HTTP 403, AuthorizationFailure)"))
     person = '--assignee "$(az ad signed-in-user show --query id -o tsv)"'
-    for name, (role, scope) in refused.items():
-        command = f'az role assignment create {person} --role "{role}" --scope "{scope}"'
-        finding = Finding(name=name, is_ok=False, detail="asking failed (HTTP 403, AuthorizationFailure)")
-        assert made.advised(finding).command == command
+    scope = f"{RESOURCES}/Microsoft.Batch/batchAccounts/batchtest"
+    assert (
+        found.command == f'az role assignment create {person} --role "Azure Batch Data Contributor" --scope "{scope}"'
+    )
+
+
+async def test_nobody_who_is_signed_in_is_one_thing_and_not_twenty(environment, batchdrop):
+    for name in ("DATA_STORAGE", "BATCH_ACCOUNT_KEY", "BATCH_ACCOUNT_NAME"):
+        del environment[name]
+    addresses = {f"DATA_STORAGE__{kind}ServiceUri": f"https://sttest.{kind}.core.windows.net" for kind in KINDS}
+    azds = (
+        addresses | AZD | {"AZURE_ENV_NAME": "test", "BATCH_ENDPOINT": "https://batchtest.westeurope.batch.azure.com"}
+    )
+    done = await batchdrop("doctor", "--json", **azds)
+    checks = found(done)
+    assert [name for name, one in checks.items() if one["ok"] is False] == ["signed in"]
+    assert checks["signed in"]["command"] == "az login"
+    assert checks["signed in"]["detail"].startswith("nobody is signed in")
+    assert (done.code, done.err) == (1, "")
+    # Other commands say the same, once.
+    done = await batchdrop("list", **azds)
+    assert (done.code, done.err.count("nobody is signed in"), len(done.err.splitlines())) == (1, 1, 1)
+
+
+KINDS = ("blob", "queue", "table")
 
 
 async def test_an_account_on_azure_is_asked_about_where_it_is_deployed(app, batchdrop, monkeypatch):
@@ -202,11 +228,11 @@ def test_a_command_to_copy_is_one_line_however_narrow_the_terminal_is(monkeypatc
     command = "az role assignment create " + " ".join(f"--option-{number} value" for number in range(30))
     leader, follower = pty.openpty()
     with os.fdopen(follower, "w") as out:
-        Terminal(_out=out).show(Entry(about="WRONG", text="a word " * 20), Command(command))
+        Terminal(_out=out).show(Entry(about="WRONG", text="a word " * 20), Command(text=command, margin=4))
         said = os.read(leader, 65536).decode()
     os.close(leader)
     lines = re.sub(r"\x1b\[[0-9;]*m", "", said).splitlines()
-    assert lines[-1] == command
+    assert lines[-1] == f"    {command}"
     assert max(map(len, lines[:-1])) <= 60
 
 

@@ -73,7 +73,7 @@ async def test_tidy_and_sweep(app, batchdrop):
     assert (done.text, done.err.splitlines()[-1]) == ("missed.txt\n", "1 file would be submitted")
     assert await app.table.recorded_among([task_id(version)]) == set()
     done = await batchdrop("sweep", "--json")
-    assert done.documents == [{"listed": 1, "looked_up": 0, "submitted": 0, "is_complete": True}]
+    assert done.documents == [{"listed": 1, "looked_up": 0, "submitted": 0, "forgotten": 0, "is_complete": True}]
 
 
 @pytest.mark.parametrize(
