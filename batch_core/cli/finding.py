@@ -3,6 +3,7 @@
 from batch_core.app import App
 from batch_core.assignment import why_ignored
 from batch_core.errors import BlobNotFound, NotAFile, NotNow, RecordNotFound
+from batch_core.forgotten import may_be_forgotten
 from batch_core.listing import TaskQuery, attempts_at, list_tasks
 from batch_core.naming import is_blob_name, is_task_id
 from batch_core.state.listing import RecordFilter
@@ -42,7 +43,10 @@ async def _why_none(app: App, name: str) -> str:
         return f"no task has the id {name!r}, and {where} has no file of this name: `list --prefix` finds names"
     if why := why_ignored(app, name):
         return f"file {name!r} has no task: {why}"
-    return f"file {name!r} has no task: the app has not detected it yet; `submit` makes one"
+    why = app.settings.intake.why_left_alone(version) or "the app has not detected it yet"
+    if await may_be_forgotten(app, [version]):
+        why = "its record may have been removed, as RECORD_RETENTION_TIME says"
+    return f"file {name!r} has no task: {why}; `submit` makes one"
 
 
 async def newest_task(app: App, name: str) -> TaskRecord:

@@ -188,6 +188,23 @@ async def test_no_name_gives_a_terminal_orders_and_markup_is_text(app, batchdrop
         assert (done.code, {one["blob"] for one in done.documents}) == (0, {name})
 
 
+async def test_a_file_that_the_settings_leave_alone_is_not_said_to_be_new(app, batchdrop):
+    await dropped(app, "empty.txt", b"")
+    done = await batchdrop("show", "empty.txt", INPUT_SKIP_EMPTY="true")
+    assert done.err == ("file 'empty.txt' has no task: it is empty, and INPUT_SKIP_EMPTY is true; `submit` makes one\n")
+
+
+async def test_the_reason_that_is_written_down_is_the_one_that_a_list_shows(app, batchdrop):
+    """Batch says of each task in its queue that it waits; why it does is known for some."""
+    one = await submitted(with_command(app, "/bin/true"), "waits.txt")
+    reason = "it waits for a pool; there is no pool 'other': `batchdrop setup` makes it"
+    document = {"state": "submitted", "recorded_at": one.recorded_at, "task_id": one.task_id, "blob": one.blob}
+    live = {"reason": "it waits for a node"}
+    assert task_list.row_of(document | {"reason": reason, "live": live}, app.now())[-1] == reason
+    assert task_list.row_of(document | {"reason": None, "live": live}, app.now())[-1] == "it waits for a node"
+    await collected(app, one.task_id)
+
+
 async def test_pools_are_listed_with_nodes_slots_and_trouble(app, batchdrop):
     pool = app.settings.pool.id
     done = await batchdrop("pools")
