@@ -32,7 +32,7 @@ from batch_core.config.routes import Stdout
 from batch_core.errors import AccessDenied, AppError, RoutesError
 from batch_core.redaction import shown
 from batch_core.services.azure_resources import BatchAccount, FunctionApp, StorageAccount
-from batch_core.services.resource_manager import ResourceManager, endpoint_of
+from batch_core.services.resource_manager import ASKING, ResourceManager, endpoint_of
 from batch_core.summary import PoolSummary
 
 _PATIENCE_SECONDS: Final = 60
@@ -161,7 +161,7 @@ async def _said(name: str, part: Callable[[], Awaitable[list[Finding]]]) -> list
     try:
         return await _in_time(part())
     except AccessDenied as exc:
-        detail = f"you may not look at it ({exc.action} failed: {exc.code or f'HTTP {exc.status}'})"
+        detail = f"you may not read {exc.action.removeprefix(ASKING)} ({exc.code or f'HTTP {exc.status}'})"
         return [Finding(name=name, is_ok=None, detail=detail, remedy=_MAY_LOOK)]
     except (AppError, TimeoutError, ValueError) as exc:
         why = str(exc) or f"no answer within {_PATIENCE_SECONDS} seconds"

@@ -54,6 +54,8 @@ _CLOUDS: Final = {
 _ABSENT: Final = frozenset({"NotFound", "ResourceNotFound", "ResourceGroupNotFound"})
 _MOST_PAGES: Final = 100
 _HTTPS_PORT: Final = 443
+#: What each error begins with; what was asked for follows.
+ASKING: Final = "asking Azure Resource Manager for "
 
 
 class _Page[T](msgspec.Struct, rename="camel"):
@@ -75,7 +77,7 @@ def _origin(url: str) -> tuple[str, str | None, int]:
 
 def _asking(path: str) -> str:
     """Say what is asked for, without the ids of subscription and group, which are in every path."""
-    return f"asking Azure Resource Manager for {path.rpartition('/providers/')[2]}"
+    return ASKING + path.rpartition("/providers/")[2]
 
 
 class _ManagementError(HttpResponseError):

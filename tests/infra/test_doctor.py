@@ -409,8 +409,7 @@ async def test_what_may_not_be_asked_is_not_known_and_not_wrong(azure):
     unknown = {name for name, one in found.items() if one.is_ok is None}
     assert unknown == {"app settings", "roles of the app", "batch account", "cores"}
     assert not [one for one in found.values() if one.is_ok is False]
-    asked = "Microsoft.Batch/batchAccounts/batchtest failed: AuthorizationFailed"
-    assert found["cores"].detail == f"you may not look at it (asking Azure Resource Manager for {asked})"
+    assert found["cores"].detail == "you may not read Microsoft.Batch/batchAccounts/batchtest (AuthorizationFailed)"
     # Said once at the end of a list, since all say the same.
     assert {found[name].remedy for name in unknown} == {
         "to look at everything you need Reader of the subscription, and Website Contributor of the app for its settings"
