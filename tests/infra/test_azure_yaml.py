@@ -99,6 +99,17 @@ def test_what_is_checked_is_what_the_templates_and_the_docs_know():
     assert documented == check.KNOWN - check.OTHERS
 
 
+def test_the_page_of_settings_says_what_azd_sets_otherwise():
+    table = (ROOT / "docs/settings.md").read_text().partition("| setting | with azd |")[2].partition("\n\n")[0]
+    deployed = app_settings() | {"POOL_TASK_SLOTS_PER_NODE": "1"}  # the default; the tests' own is 2
+    said = {}
+    for names, values in re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", table, re.MULTILINE):
+        if found := re.findall(r"`([^`]+)`", values.partition(": ")[0]):
+            said |= dict(zip(re.findall(r"`(\w+)`", names), found, strict=True))
+    assert len(said) == 9
+    assert said == {name: deployed[name] for name in said}
+
+
 def test_every_variable_that_a_hook_reads_is_one_that_azd_has():
     read = set(re.findall(r'needed\("(\w+)"\)', (INFRA / "scripts/deploy.py").read_text()))
     set_by_a_person = {name for name in read if name.startswith("BATCHDROP_")}

@@ -91,7 +91,7 @@ def test_a_pip_that_asks_what_runs_it_is_not_asked():
 
 @pytest.mark.parametrize("lock", ["requirements.txt", "requirements-telemetry.txt"])
 def test_no_pin_depends_on_what_builds_the_package(lock):
-    """A pip reads markers for the Python that runs it, whatever Python it is told to choose wheels for."""
+    """A pip reads markers for the Python that runs it, whatever Python its wheels are for."""
     markers = re.findall(r"(?m)^[\w.-]+==[^ ;]+ *; *(.*?) *\\?$", (ROOT / lock).read_text())
     assert markers
     names = {name for marker in markers for name in re.findall(r"[a-z_]+(?= *[=!<>])", marker)}
