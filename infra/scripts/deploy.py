@@ -58,6 +58,9 @@ def make_pool() -> None:
         raise SystemExit(f"Batch account {account} was not found in resource group {group}:\n{reason(found)}")
     pool_id = f"{found.stdout.strip()}/pools/{POOL}"
     refuse_pool_of_others(pool_id, nodes)
+    former = os.environ.get(MADE_POOL, "")
+    if former and former.lower() != pool_id.lower():
+        say(f"{former} was made before, and stays: `az resource delete --ids {former}` removes it.")
     # Before it is made: what is made by half must go as well.
     note({MADE_POOL: pool_id, MADE_FOR: principal})
     parameters = {

@@ -187,6 +187,12 @@ def test_a_pool_of_somebody_else_is_neither_taken_nor_removed(hook, tmp_path, id
     assert not any("deployment" in line for line in calls)
 
 
+def test_a_pool_in_an_account_that_was_chosen_before_is_not_forgotten_in_silence(hook):
+    ran, _ = hook("pool", MADE_POOL_ID="/other/pools/files-pool", **EXISTING)
+    first = ran.stdout.splitlines()[0]
+    assert first.startswith("/other/pools/files-pool was made before, and stays: `az resource delete --ids /other/")
+
+
 def test_a_pool_of_this_environment_is_taken_again(hook):
     assert hook("pool", pool='{"userAssignedIdentities": {"/Nodes": {}}}', **EXISTING)[0].returncode == 0
 
