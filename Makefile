@@ -24,7 +24,7 @@ help:
 	@echo
 	@echo "On Azure: docs/azure.md"
 	@echo "  make package   what is deployed, for Linux and Python 3.13: build/app and build/app.zip"
-	@echo "  make azure-smoke  three files through the deployed app, after azd up"
+	@echo "  make azure-smoke  three files through the deployed app, after azd up; SMOKE=\"--prefix photos/ my/photos\" for yours"
 	@echo
 	@echo "Try it hard"
 	@echo "  make chaos     files dropped while everything fails at random, three minutes; SEED=7 for the same again"
@@ -78,11 +78,12 @@ clients: setup
 az-tour: setup
 	$(BIN)/python -m tests.batch_emulator.az_tour
 
+# Any Python from 3.9 on does: it only fetches.
 package:
-	@$(PYTHON) infra/scripts/package.py
+	@"$$(command -v $(PYTHON) || command -v python3 || echo python)" infra/scripts/package.py
 
 azure-smoke: setup
-	@$(BIN)/python infra/scripts/smoke.py
+	@$(BIN)/python infra/scripts/smoke.py $(SMOKE)
 
 pictures: setup
 	$(BIN)/python -m tests.page.pictures

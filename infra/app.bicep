@@ -9,16 +9,13 @@ param insightsName string
 param identityId string
 param identityClientId string
 param instanceMemoryMB int
-param inputContainer string
-param outputContainer string
-param tableName string
 param batchEndpoint string
 param poolName string
 param nodesIdentityId string
 param taskSlotsPerNode int
-param maxNodes int
-param spotPercent int
 param metrics bool
+
+@description('What main.bicep makes of its parameters, and what a person has chosen: they win over those here.')
 param settings object
 
 resource storage 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
@@ -97,16 +94,11 @@ resource appSettings 'Microsoft.Web/sites/config@2025-05-01' = {
     DATA_STORAGE__tableServiceUri: storage.properties.primaryEndpoints.table
     DATA_STORAGE__credential: 'managedidentity'
     DATA_STORAGE__clientId: identityClientId
-    INPUT_CONTAINER: inputContainer
-    OUTPUT_CONTAINER: outputContainer
-    TABLE_NAME: tableName
     BLOB_TRIGGER_SOURCE: 'EventGrid'
     BATCH_ENDPOINT: batchEndpoint
     BATCH_POOL_ID: poolName
     // The pool is Bicep's to make, and the app's to scale.
     POOL_EXISTING: 'true'
-    POOL_MAX_NODES: string(maxNodes)
-    POOL_SPOT_PERCENT: string(spotPercent)
     POOL_TASK_SLOTS_PER_NODE: string(taskSlotsPerNode)
     POOL_IDENTITY_RESOURCE_ID: nodesIdentityId
     // Timers run whether or not there is work, and each run is billed for a second at least: docs/azure.md#cost.

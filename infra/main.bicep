@@ -67,12 +67,15 @@ param settings object = {}
 var token = toLower(uniqueString(subscription().id, environmentName, location))
 var tags = { 'azd-env-name': environmentName }
 var poolName = 'files-pool'
-var inputContainer = 'input'
-var outputContainer = 'output'
-var tableName = 'tasks'
 var makesBatch = empty(existingBatchEndpoint)
-// The app reads an empty setting as one that is not set.
+// What is made, who may use it, and what the command line reads follow from these. Settings that would contradict the
+// rest are refused by infra/scripts/check.py. The app reads an empty setting as one that is not set.
 var chosenSettings = union({
+  INPUT_CONTAINER: 'input'
+  OUTPUT_CONTAINER: 'output'
+  TABLE_NAME: 'tasks'
+  POOL_MAX_NODES: string(maxNodes)
+  POOL_SPOT_PERCENT: spot ? '100' : '0'
   EVENTS_QUEUE: eventsQueue
   RECORD_RETENTION_TIME: recordRetention
   OUTPUT_RETENTION_TIME: outputRetention
@@ -108,9 +111,9 @@ module storage 'storage.bicep' = {
     location: location
     tags: tags
     token: token
-    inputContainer: inputContainer
-    outputContainer: outputContainer
-    tableName: tableName
+    inputContainer: chosenSettings.INPUT_CONTAINER
+    outputContainer: chosenSettings.OUTPUT_CONTAINER
+    tableName: chosenSettings.TABLE_NAME
   }
 }
 
@@ -152,8 +155,8 @@ module roles 'roles.bicep' = {
   params: {
     storageName: storage.outputs.name
     insightsName: monitoring.outputs.insightsName
-    inputContainer: inputContainer
-    outputContainer: outputContainer
+    inputContainer: chosenSettings.INPUT_CONTAINER
+    outputContainer: chosenSettings.OUTPUT_CONTAINER
     appPrincipalId: identities.outputs.appPrincipalId
     nodesPrincipalId: identities.outputs.nodesPrincipalId
     principalId: principalId
@@ -173,15 +176,10 @@ module app 'app.bicep' = {
     identityId: identities.outputs.appId
     identityClientId: identities.outputs.appClientId
     instanceMemoryMB: instanceMemoryMB
-    inputContainer: inputContainer
-    outputContainer: outputContainer
-    tableName: tableName
     batchEndpoint: batch.?outputs.endpoint ?? existingBatchEndpoint
     poolName: poolName
     nodesIdentityId: identities.outputs.nodesId
     taskSlotsPerNode: taskSlotsPerNode
-    maxNodes: maxNodes
-    spotPercent: spot ? 100 : 0
     metrics: metrics
     settings: chosenSettings
   }
@@ -221,9 +219,9 @@ output AZURE_INSIGHTS_NAME string = monitoring.outputs.insightsName
 output DATA_STORAGE__blobServiceUri string = storage.outputs.blobEndpoint
 output DATA_STORAGE__queueServiceUri string = storage.outputs.queueEndpoint
 output DATA_STORAGE__tableServiceUri string = storage.outputs.tableEndpoint
-output INPUT_CONTAINER string = inputContainer
-output OUTPUT_CONTAINER string = outputContainer
-output TABLE_NAME string = tableName
+output INPUT_CONTAINER string = chosenSettings.INPUT_CONTAINER
+output OUTPUT_CONTAINER string = chosenSettings.OUTPUT_CONTAINER
+output TABLE_NAME string = chosenSettings.TABLE_NAME
 output EVENTS_QUEUE string = chosenSettings.EVENTS_QUEUE
 output RECORD_RETENTION_TIME string = chosenSettings.RECORD_RETENTION_TIME
 output OUTPUT_RETENTION_TIME string = chosenSettings.OUTPUT_RETENTION_TIME
@@ -231,7 +229,7 @@ output BLOB_TRIGGER_SOURCE string = 'EventGrid'
 output BATCH_ENDPOINT string = batch.?outputs.endpoint ?? existingBatchEndpoint
 output BATCH_POOL_ID string = poolName
 output POOL_EXISTING string = 'true'
-output POOL_MAX_NODES string = string(maxNodes)
-output POOL_SPOT_PERCENT string = string(spot ? 100 : 0)
+output POOL_MAX_NODES string = chosenSettings.POOL_MAX_NODES
+output POOL_SPOT_PERCENT string = chosenSettings.POOL_SPOT_PERCENT
 output POOL_TASK_SLOTS_PER_NODE string = string(taskSlotsPerNode)
 output POOL_IDENTITY_RESOURCE_ID string = identities.outputs.nodesId

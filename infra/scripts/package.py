@@ -76,12 +76,18 @@ def copy_app(folder: Path) -> None:
 
 
 def install_packages(requirements: Path, folder: Path) -> None:
-    """Install what a lock file pins; raises SystemExit with pip's own words where a wheel cannot be had."""
+    """Install what a lock file pins; raises SystemExit with pip's own words where a wheel cannot be had.
+
+    Before 24.3 pip holds what a package says of its Python against the Python that runs it, not against the one that
+    is named (https://github.com/pypa/pip/issues/12216). Nothing is left to choose, so it need not: versions and hashes
+    are the lock file's, which was made for the app's Python.
+    """
     platforms = [word for platform in PLATFORMS for word in ("--platform", platform)]
     command = [
         *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
         *("--target", str(folder), "--no-compile", "--no-deps", "--require-hashes"),
         *("--only-binary=:all:", "--implementation", "cp", "--python-version", PYTHON, *platforms),
+        "--ignore-requires-python",
         *("--requirement", str(requirements)),
     ]
     found = subprocess.run(command, check=False, capture_output=True, text=True)

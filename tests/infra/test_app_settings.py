@@ -12,6 +12,7 @@ from batch_core.config.bindings import BindingExpressions
 from batch_core.config.names import SETTING_NAMES
 from batch_core.config.pools import Scale
 from batch_core.config.settings import Settings
+from infra.scripts import check
 from tests.infra.bicep import properties, source, template, value_of
 
 ROOT = Path(__file__).parents[2]
@@ -56,19 +57,17 @@ KNOWN = {
     "storage.properties.primaryEndpoints.table": "https://sttest.table.core.windows.net/",
     "insights.properties.ConnectionString": "InstrumentationKey=0",
     "identityClientId": CLIENT_ID,
-    "inputContainer": "input",
-    "outputContainer": "output",
-    "tableName": "tasks",
     "batchEndpoint": "https://batchtest.westeurope.batch.azure.com",
     "poolName": "files-pool",
     "nodesIdentityId": f"{GROUP}/Microsoft.ManagedIdentity/userAssignedIdentities/id-nodes-test",
     "taskSlotsPerNode": 2,
-    "maxNodes": 4,
-    "spotPercent": 100,
 }
-#: What a person can choose of events and retention: by variables of their own, and by `settings`.
+#: What a person can choose, by variables of their own and by `settings`, which win.
 CHOICES = [
     {},
+    {"maxNodes": 9, "spot": False},
+    {"settings": {"INPUT_CONTAINER": "drops", "OUTPUT_CONTAINER": "done", "TABLE_NAME": "state"}},
+    {"maxNodes": 9, "settings": {"POOL_MAX_NODES": "2", "POOL_SPOT_PERCENT": "50"}},
     {"eventsQueue": "ends", "recordRetention": "P90D", "outputRetention": "P30D"},
     {"eventsQueue": "ends", "settings": {"EVENTS_QUEUE": "others", "RECORD_RETENTION_TIME": "P9D"}},
 ]
@@ -84,7 +83,7 @@ def app_settings(*, metrics=False, chosen=None, **further):
 def chosen_settings(**parameters):
     """Return what main.bicep makes of parameters; those that are not given have their defaults."""
     main = template("main.bicep")
-    names = ("eventsQueue", "recordRetention", "outputRetention", "settings")
+    names = ("maxNodes", "spot", "eventsQueue", "recordRetention", "outputRetention", "settings")
     defaults = {name: value_of(main.of("parameter")[name].value, {}) for name in names}
     return value_of(main.of("variable")["chosenSettings"].value, defaults | parameters)
 
@@ -156,7 +155,7 @@ def test_by_default_nothing_is_announced_and_nothing_removed():
 
 
 def test_events_and_retention_have_variables_of_their_own_and_settings_win():
-    chosen, overruled = (Settings.from_env(app_settings(chosen=parameters)) for parameters in CHOICES[1:])
+    chosen, overruled = (Settings.from_env(app_settings(chosen=parameters)) for parameters in CHOICES[-2:])
     assert chosen.events_queue == "ends"
     assert (chosen.retention.records, chosen.retention.outputs) == (timedelta(days=90), timedelta(days=30))
     assert overruled.events_queue == "others"
@@ -181,9 +180,8 @@ def test_the_command_line_gets_the_same_settings_from_azds_environment(parameter
         "storage.outputs.blobEndpoint": KNOWN["storage.properties.primaryEndpoints.blob"],
         "storage.outputs.queueEndpoint": KNOWN["storage.properties.primaryEndpoints.queue"],
         "storage.outputs.tableEndpoint": KNOWN["storage.properties.primaryEndpoints.table"],
-        "spot": True,
         **{f"chosenSettings.{name}": value for name, value in chosen_settings(**parameters).items()},
-        **{expression: KNOWN[name] for name, expression in given.items() if name in KNOWN and name != "spotPercent"},
+        **{expression: KNOWN[name] for name, expression in given.items() if name in KNOWN},
     }
     said = {name: value_of(main.of("output")[name].value, known) for name in outputs}
     assert said == {name: values[name] for name in outputs}
@@ -191,6 +189,23 @@ def test_the_command_line_gets_the_same_settings_from_azds_environment(parameter
     schedules = {name for name in left_out if name.endswith("_SCHEDULE")}
     assert left_out - schedules == {"DATA_STORAGE__credential", "DATA_STORAGE__clientId"}
     Settings.from_env(said)
+
+
+def test_what_is_made_and_who_may_use_it_follows_the_settings_that_were_chosen():
+    for setting, parameter in {"INPUT_CONTAINER": "inputContainer", "OUTPUT_CONTAINER": "outputContainer"}.items():
+        for module in ("storage", "roles"):
+            assert source(parameters_of(module)[parameter]) == f"chosenSettings.{setting}"
+    assert source(parameters_of("storage")["tableName"]) == "chosenSettings.TABLE_NAME"
+    made = chosen_settings(**CHOICES[2])
+    assert (made["INPUT_CONTAINER"], made["OUTPUT_CONTAINER"], made["TABLE_NAME"]) == ("drops", "done", "state")
+
+
+def test_what_bicep_alone_decides_is_refused_as_a_setting():
+    value = properties(template("app.bicep").resources["appSettings"].body)["properties"]
+    decided = set(value_of(value, KNOWN | {"metrics": False, "settings": {}}))
+    schedules = {name for name in decided if name.endswith("_SCHEDULE")}
+    refused = {name for name in decided if any(check.settings_problems(json.dumps({name: "x"})))}
+    assert refused == decided - schedules
 
 
 def parameters_of(module):

@@ -1,5 +1,6 @@
 """azure.yaml, the templates, the scripts and the docs say the same."""
 
+import ast
 import json
 import re
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,7 @@ import yaml
 from croniter import croniter
 
 from batch_core.config.settings import SCHEDULES
-from infra.scripts import package
+from infra.scripts import check, package
 from tests.infra.bicep import FILES, INFRA, properties, source, template, walk
 from tests.infra.management_models import ROLES
 from tests.infra.test_app_settings import app_settings
@@ -31,8 +32,10 @@ def test_azd_deploys_the_folder_that_the_script_builds_and_lets_azure_build_noth
 
 def test_every_hook_runs_a_script_that_exists_on_every_system():
     hooks = AZURE["hooks"] | SERVICE["hooks"]
-    assert set(hooks) == {"prepackage", "postprovision", "postdeploy", "predown"}
-    for hook in hooks.values():
+    # Not predown: it runs before azd asks whether to go on.
+    assert set(hooks) == {"prepackage", "preprovision", "postprovision", "postdeploy", "postdown"}
+    listed = [one for found in hooks.values() for one in (found if isinstance(found, list) else [found])]
+    for hook in listed:
         assert (hook["posix"]["shell"], hook["windows"]["shell"]) == ("sh", "pwsh")
         program, *words = hook["posix"]["run"].split()
         assert (program, hook["windows"]["run"].split()) == ("python3", ["python", *words])
@@ -46,11 +49,65 @@ def test_every_variable_that_a_person_sets_is_explained():
     assert set(rows) == variables
     given = json.loads((INFRA / "main.parameters.json").read_text())["parameters"]
     for name, one in given.items():
-        variable = one["value"].strip("${}")
+        variable = variable_of(one)
         default = template("main.bicep").of("parameter")[name]
         if variable in rows and default.has_default:
             said = rows[variable].strip("` ")
             assert said == (source(default.value).strip("'{}") or said), variable
+
+
+def variable_of(parameter):
+    """Return the variable that azd takes a parameter from."""
+    return re.fullmatch(r"\$\{(\w+)(:-.*)?\}", parameter["value"])[1]
+
+
+def test_a_variable_that_is_set_to_nothing_counts_as_one_that_was_never_set():
+    """For an empty number or truth value azd takes the default itself; for a text or an object it does not."""
+    given = json.loads((INFRA / "main.parameters.json").read_text())["parameters"]
+    for name, one in template("main.bicep").of("parameter").items():
+        default = source(one.value).strip("'") if one.has_default else ""
+        said = given[name]["value"].partition(":-")[2].rstrip("}")
+        if " object" in one.text:
+            assert (said, default) == ("null", "{}")  # azd leaves out a null
+        elif " string" in one.text and not name.startswith("principal"):
+            assert said == default, name
+
+
+def test_variables_are_checked_before_the_package_is_built_and_before_anything_is_made():
+    first, second = (hook["posix"]["run"] for hook in SERVICE["hooks"]["prepackage"])
+    assert (first, second) == ("python3 infra/scripts/check.py package", "python3 infra/scripts/package.py")
+    assert AZURE["hooks"]["preprovision"]["posix"]["run"] == "python3 infra/scripts/check.py provision"
+
+
+@pytest.mark.parametrize("name", ["check.py", "deploy.py", "package.py"])
+def test_what_a_hook_runs_is_for_any_python_from_3_9_on(name):
+    ast.parse((INFRA / "scripts" / name).read_text(), feature_version=(3, 9))
+
+
+def test_what_is_checked_is_what_the_templates_and_the_docs_know():
+    ranges = {"taskSlotsPerNode", "maxNodes", "alertWaitingMinutes"}
+    given = json.loads((INFRA / "main.parameters.json").read_text())["parameters"]
+    parameters = template("main.bicep").of("parameter")
+    for name in ranges:
+        low, high = check.RANGES[variable_of(given[name])]
+        decorators = " ".join(parameters[name].decorators)
+        assert f"@minValue({low})" in decorators
+        assert f"@maxValue({high})" in decorators or name == "alertWaitingMinutes"
+    assert parameters["instanceMemoryMB"].decorators[-1] == "@allowed([512, 2048, 4096])"
+    assert check.PATTERNS["BATCHDROP_MEMORY"][0] == "512|2048|4096"
+    documented = set(re.findall(r"^\| `(BATCHDROP_\w+)` \|", DOCS, re.MULTILINE))
+    assert documented == check.KNOWN - check.OTHERS
+
+
+def test_the_page_of_settings_says_what_azd_sets_otherwise():
+    table = (ROOT / "docs/settings.md").read_text().partition("| setting | with azd |")[2].partition("\n\n")[0]
+    deployed = app_settings() | {"POOL_TASK_SLOTS_PER_NODE": "1"}  # the default; the tests' own is 2
+    said = {}
+    for names, values in re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", table, re.MULTILINE):
+        if found := re.findall(r"`([^`]+)`", values.partition(": ")[0]):
+            said |= dict(zip(re.findall(r"`(\w+)`", names), found, strict=True))
+    assert len(said) == 9
+    assert said == {name: deployed[name] for name in said}
 
 
 def test_every_variable_that_a_hook_reads_is_one_that_azd_has():
@@ -61,7 +118,7 @@ def test_every_variable_that_a_hook_reads_is_one_that_azd_has():
 
 def test_the_package_and_the_settings_follow_the_same_variable():
     given = json.loads((INFRA / "main.parameters.json").read_text())["parameters"]
-    assert given["metrics"]["value"] == f"${{{package.METRICS}}}"
+    assert variable_of(given["metrics"]) == package.METRICS
     locks = {word: package.chosen_requirements(word).name for word in ("", "false", "true", "True", "1")}
     assert set(map(locks.get, ("", "false"))) == {"requirements.txt"}
     assert set(map(locks.get, ("true", "True", "1"))) == {"requirements-telemetry.txt"}

@@ -14,6 +14,7 @@ import pytest
 
 from infra.scripts import package
 from tests.batch_core.conftest import app  # noqa: F401 - a fixture
+from tests.infra.test_check import python_3
 
 #: The packages come from a registry each time.
 pytestmark = pytest.mark.slow
@@ -72,6 +73,41 @@ def archive(tmp_path_factory, metrics):
 def names(archive):
     with zipfile.ZipFile(archive) as opened:
         return opened.namelist()
+
+
+def test_a_pip_that_asks_what_runs_it_is_not_asked():
+    """Older ones hold a package's Python against their own: https://github.com/pypa/pip/issues/12216."""
+    asked = []
+
+    def run(command, **_):
+        asked.append(command)
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(package.subprocess, "run", run)
+        package.install_packages(ROOT / "requirements.txt", ROOT / "nowhere")
+    assert "--ignore-requires-python" in asked[0]
+
+
+@pytest.mark.parametrize("lock", ["requirements.txt", "requirements-telemetry.txt"])
+def test_no_pin_depends_on_what_builds_the_package(lock):
+    """A pip reads markers for the Python that runs it, whatever Python its wheels are for."""
+    markers = re.findall(r"(?m)^[\w.-]+==[^ ;]+ *; *(.*?) *\\?$", (ROOT / lock).read_text())
+    assert markers
+    names = {name for marker in markers for name in re.findall(r"[a-z_]+(?= *[=!<>])", marker)}
+    assert names <= {"platform_python_implementation", "implementation_name"}
+
+
+@pytest.mark.parametrize("minor", [9, 10, 11, 12])
+def test_any_python_from_3_9_on_builds_it_with_the_pip_that_it_came_with(tmp_path, minor):
+    python = python_3(minor)
+    if python is None:
+        pytest.skip(f"there is no Python 3.{minor} with pip here")
+    subprocess.run([python, "-m", "venv", str(tmp_path / "venv")], check=True)
+    command = [str(tmp_path / "venv/bin/python"), "infra/scripts/package.py", str(tmp_path / "app")]
+    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr
+    assert (tmp_path / "app" / SITE_PACKAGES / "azure/functions/__init__.py").is_file()
 
 
 def is_the_runtime_of_azure():

@@ -52,6 +52,6 @@ def test_an_output_or_anything_else_starts_no_task(event_type, subject):
 
 def test_the_container_is_the_one_that_the_app_reads():
     main = template("main.bicep")
-    assert source(main.of("output")["INPUT_CONTAINER"].value) == "inputContainer"
+    assert source(main.of("output")["INPUT_CONTAINER"].value) == "chosenSettings.INPUT_CONTAINER"
     app = properties(properties(main.of("module")["app"].body)["params"])
-    assert source(app["inputContainer"]) == "inputContainer"
+    assert source(app["settings"]) == "chosenSettings"
