@@ -102,6 +102,6 @@ def table_of(rows: list[list[str]]) -> Table:
 
 def row_of(task: Mapping[str, Any], now: datetime) -> list[str]:
     """Return a task of a list, as the HTTP API has it, as a row; why it is in its state comes last."""
-    # Which of what is written down and what Batch says now tells more has been decided there.
+    # Whether what is written down or what Batch says now counts has been decided there.
     why = task["reason"] or (task["live"] or {}).get("reason") or ""
     return [str(task["state"]), age(now - task["recorded_at"]), task["task_id"], task["blob"], why]
