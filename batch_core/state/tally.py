@@ -5,7 +5,7 @@ some; when all work of a day has ended, its records are counted.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -15,6 +15,8 @@ from batch_core.state.changes import Closing
 
 #: A day of records, a route, which may be unknown (""), and a final state.
 type CountKey = tuple[str, str, str]
+#: A task, and the id of one closing of it.
+type ClosingKey = tuple[str, str]
 
 
 @dataclass(kw_only=True)
@@ -77,3 +79,26 @@ class Tally:
     def put_back(self, counts: Counts) -> None:
         """Let counts wait that could not be written."""
         self._waiting.add(counts)
+
+
+class InDoubt:
+    """Closings of this process whose reply it has not seen: they may be written, and then count as any other."""
+
+    def __init__(self) -> None:
+        self._closings: dict[ClosingKey, tuple[Closing, datetime]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._closings)
+
+    def add(self, closings: Iterable[Closing], closing_id: str, now: datetime) -> None:
+        """Let closings of one call wait until the table says what became of them."""
+        self._closings |= {(closing.task_id, closing_id): (closing, now) for closing in closings}
+
+    def keys(self) -> list[ClosingKey]:
+        """Return what is in doubt now, the oldest first."""
+        return list(self._closings)
+
+    def decide(self, asked: Iterable[ClosingKey], written: Set[ClosingKey]) -> list[tuple[Closing, datetime]]:
+        """Forget those that were asked about; returns which of them are written, each with its moment, and once."""
+        decided = {key: found for key in asked if (found := self._closings.pop(key, None)) is not None}
+        return [found for key, found in decided.items() if key in written]
