@@ -151,15 +151,14 @@ class StateTable:
             return set()
 
     async def _settle(self) -> set[ClosingKey]:
-        """Return which closings in doubt are written; from now on none of them is. One query for each day."""
+        """Return which closings in doubt are written, and note their ends. One query for each day."""
         asked = self._in_doubt.keys()
         rows = [(keys.partition, keys.row) for keys in (table_keys(task_id) for task_id, _ in asked)]
-        found = self._between(rows, select=["task_id", _CLOSING])
-        written = {(str(one.get("task_id")), str(one.get(_CLOSING))) async for one in found}
-        written &= set(asked)
-        for closing, closed_at in self._in_doubt.decide(asked, written):
+        found = self._between(rows, select=["task_id", "closed_at", _CLOSING])
+        ended = {str(one.get("task_id")): str(one.get(_CLOSING)) async for one in found if one.get("closed_at")}
+        for closing, closed_at in self._in_doubt.decide(asked, ended):
             self._note_ends([closing], closed_at)
-        return written
+        return set(asked) & set(ended.items())
 
     def _note_ends(self, closed: Sequence[Closing], now: datetime) -> None:
         self._tally.note(closed, now)

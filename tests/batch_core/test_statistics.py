@@ -119,7 +119,7 @@ async def test_nodes_are_counted_by_pool_and_day(app):
     await after_tick(later(app, minutes=6), "collect_outputs", idle, 0.1)
     (days,) = (await statistics(app)).node_seconds.values()
     # Two nodes for six minutes.
-    assert 700 < days[f"{app.now():%Y%m%d}"] < 760
+    assert 700 < sum(days.values()) < 760
     # What nodes cost in a long pause is not known.
     await after_tick(later(app, hours=2), "collect_outputs", idle, 0.1)
     assert (await statistics(app)).node_seconds == {app.settings.pool.id: days}
@@ -145,7 +145,7 @@ async def test_instances_that_each_have_a_timer_count_the_nodes_once(app, caplog
             for tick in ticks:
                 await tick
     (days,) = (await statistics(app)).node_seconds.values()
-    assert 700 < days[f"{app.now():%Y%m%d}"] < 760
+    assert 700 < sum(days.values()) < 760
     assert len([one for one in caplog.records if one.getMessage().startswith("Nodes of pool")]) == 1
 
 
@@ -157,7 +157,7 @@ async def test_a_process_that_is_new_goes_on_from_where_another_counted(app):
         restarted = app_on(app.clients, app.settings)
         await after_tick(later(restarted, minutes=minutes), "collect_outputs", vars(CollectReport()), 0.1)
     (days,) = (await statistics(app)).node_seconds.values()
-    assert 700 < days[f"{app.now():%Y%m%d}"] < 760
+    assert 700 < sum(days.values()) < 760
 
 
 async def test_a_clock_that_was_wrong_keeps_no_node_from_being_counted(app):
@@ -168,7 +168,7 @@ async def test_a_clock_that_was_wrong_keeps_no_node_from_being_counted(app):
         restarted = app_on(app.clients, app.settings)
         await after_tick(later(restarted, minutes=minutes), "collect_outputs", vars(CollectReport()), 0.1)
     (days,) = (await statistics(app)).node_seconds.values()
-    assert 700 < days[f"{app.now():%Y%m%d}"] < 760
+    assert 700 < sum(days.values()) < 760
 
 
 async def test_the_nodes_of_many_pools_are_counted(storage_app):

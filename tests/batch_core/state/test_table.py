@@ -11,6 +11,7 @@ from batch_core.bookkeeping import after_closing
 from batch_core.errors import Missing, RecordNotFound, Unavailable
 from batch_core.naming import BlobVersion, task_id
 from batch_core.state import table as table_module
+from batch_core.state import tally as tally_module
 from batch_core.state.changes import Change, Closing, Stored
 from batch_core.state.job_registry import JobEntry
 from batch_core.state.record import DetectedBy, Outcome, TaskRecord, TaskState
@@ -167,7 +168,7 @@ async def test_an_end_that_was_written_and_not_answered_is_logged_and_counted_la
     assert caplog.text.count("is failed") == 1
 
 
-async def test_what_was_never_written_is_not_logged_and_stays_open(storage_app, monkeypatch, caplog):
+async def test_what_was_never_written_is_not_logged_and_stays_open(storage_app, monkeypatch, caplog, calls):
     table = storage_app.table
     await inserted(table, record(1))
     closing = Closing(task_id=record(1).task_id, outcome=Outcome(state=TaskState.FAILED))
@@ -182,7 +183,48 @@ async def test_what_was_never_written_is_not_logged_and_stays_open(storage_app, 
     await after_closing(storage_app)
     assert "is failed" not in caplog.text
     assert await table.close([closing], NOW) == [True]
+    await after_closing(storage_app)
     assert caplog.text.count("is failed") == 1
+    calls.clear()
+    await after_closing(storage_app)
+    assert calls == [], "nothing is in doubt"
+
+
+async def test_an_end_that_the_table_writes_late_is_logged_and_counted_all_the_same(storage_app, monkeypatch, caplog):
+    table = storage_app.table
+    await inserted(table, record(1))
+    late = []
+
+    async def gives_up(client, units):
+        late.append(units)
+        raise Unavailable("writing")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(table_module, "apply_units", gives_up)
+        with pytest.raises(Unavailable):
+            await table.close([Closing(task_id=record(1).task_id, outcome=Outcome(state=TaskState.FAILED))], NOW)
+    await after_closing(storage_app)
+    await apply_units(table._client, late[0])
+    await after_closing(storage_app)
+    assert caplog.text.count("is failed") == 1
+    assert storage_app.table._in_doubt.keys() == []
+
+
+async def test_an_end_that_was_not_written_within_a_minute_never_is(storage_app, monkeypatch, calls):
+    table = storage_app.table
+    await inserted(table, record(1))
+
+    async def gives_up(*_):
+        raise Unavailable("writing")
+
+    monkeypatch.setattr(table_module, "apply_units", gives_up)
+    monkeypatch.setattr(tally_module, "_LATE_SECONDS", -1.0)
+    with pytest.raises(Unavailable):
+        await table.close([Closing(task_id=record(1).task_id, outcome=Outcome(state=TaskState.FAILED))], NOW)
+    for expected in (1, 0):
+        calls.clear()
+        await after_closing(storage_app)
+        assert len(calls) == expected
 
 
 async def test_an_end_that_another_process_wrote_is_its_own_affair(storage_app, caplog):
