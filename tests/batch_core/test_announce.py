@@ -2,9 +2,13 @@
 
 import asyncio
 import itertools
+import json
 import logging
+import re
+import sys
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -86,6 +90,21 @@ async def test_a_task_that_has_ended_is_announced_as_its_record_says(app):
     assert data["output_container"] == app.settings.output_container
     assert data["closed_at"] == moment
     assert await unsent(app) == []
+
+
+async def test_the_documents_command_shows_what_arrives_on_this_machine(storage_app):
+    await closed(storage_app, await recorded(storage_app, 2))
+    await after_closing(storage_app)
+    root = Path(__file__).parents[2]
+    page = (root / "docs/operations.md").read_text()
+    (code,) = re.findall(r"-c '\n(from azure\.storage\.queue .+?)'\n```", page, re.DOTALL)
+    assert code.count("UseDevelopmentStorage=true") == code.count('"events"') == 1
+    code = code.replace("UseDevelopmentStorage=true", storage_app.settings.storage.connection_string)
+    code = code.replace('"events"', repr(storage_app.queue.name))
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, cwd=root, stdout=asyncio.subprocess.PIPE)
+    printed, _ = await process.communicate()
+    assert [json.loads(line)["subject"] for line in sorted(printed.splitlines())] == ["0.txt", "1.txt"]
+    assert len(await events_of(storage_app)) == 2, "nothing was taken"
 
 
 async def test_many_ends_cost_a_call_each_and_one_to_the_table_for_a_hundred(storage_app, calls):

@@ -84,6 +84,23 @@ def test_what_the_rules_look_for_is_not_sampled():
     assert "metricMeasureColumn: 'itemCount'" in TEXT
 
 
+DOCS = re.findall(r"```kusto\n(.*?)```", (ROOT / "docs/operations.md").read_text(), re.DOTALL)
+
+
+@pytest.mark.parametrize("query", [*QUERIES, *DOCS])
+def test_a_query_is_one_statement(query):
+    """Several need semicolons or blank lines between them, and alerts take one."""
+    table, *pipes = [line for line in query.strip().splitlines() if not line.startswith(" " * 16)]
+    assert table.strip() in {"traces", "requests", "customMetrics"}
+    assert all(line.strip().startswith("| ") for line in pipes)
+
+
+def test_the_documents_queries_find_the_lines_that_the_alerts_find():
+    (pattern,) = re.findall(r'matches regex "([^"]+)"', QUERIES[1])
+    assert any(f'matches regex "{pattern}"' in query for query in DOCS)
+    assert not [query for query in DOCS if "count()" in query], "a row that was sampled stands in for several"
+
+
 def test_all_alerts_tell_the_same_people():
     assert len(QUERIES) == 3
     assert TEXT.count("actionGroups: empty(email) ? [] : [people.id]") == 3
