@@ -161,7 +161,8 @@ class _Sending:
             try:
                 await self._queue.send(await self._message(end))
                 self.sent.append(end)
-            except Refused as exc:
+            except (Refused, ValueError) as exc:
+                # Also of an end that makes no event, such as one with a task id that is none: the others are sent.
                 self._refused += 1
                 logger.error("The event of task %s is refused: %s", end.task_id, exc)  # noqa: TRY400 - an answer
                 self.trouble = str(exc) if self._refused > _MOST_REFUSED else None

@@ -1,7 +1,7 @@
 """Statistics are kept by the way: what cannot be written now waits for the next time, and holds up nothing.
 
-Cost: two calls to the table where something has ended since the last time, one where a tick did something, and every
-five minutes a look at each pool, and two calls to the table if one has nodes.
+Cost: two calls to the table where something has ended since the last time, one where a tick did something; every five
+minutes one by each process, and by the first of them another two at most and a look at each pool.
 """
 
 import logging
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 #: A tick that did nothing is noted as often as this, so that it is seen that it still runs.
 _HEARTBEAT: Final = timedelta(minutes=5)
-#: Nodes are counted as often as this; what they cost in a much longer pause is not known.
+#: Nodes are counted as often as this, by one process of the app; what they cost in a much longer pause is not known.
 _SAMPLE: Final = timedelta(minutes=5)
 #: What a tick only looks at.
 _LOOKS: Final = frozenset({"jobs", "listed", "looked_at", "looked_up", "pools", "open", "oldest_waiting_seconds"})
@@ -29,8 +29,16 @@ _LOOKS: Final = frozenset({"jobs", "listed", "looked_at", "looked_up", "pools", 
 
 async def after_closing(app: App) -> None:
     """Count and announce what has ended in this process since the last time. Raises nothing."""
+    await _settle(app)
     await write_counts(app)
     await announce(app)
+
+
+async def _settle(app: App) -> None:
+    try:
+        await app.table.settle()
+    except ServiceError as exc:
+        logger.info("What has been closed by this process is found out later: %s", exc)
 
 
 async def write_counts(app: App) -> None:
@@ -73,19 +81,26 @@ async def _note_tick(app: App, function: str, report: Mapping[str, Any], seconds
 
 
 async def _count_nodes(app: App) -> None:
+    """Add what nodes have cost since they were counted last, by whichever process of the app."""
     now, last = app.now(), app.noted.nodes
     if last is not None and now - last < _SAMPLE:
         return
     # First: a pool that cannot be looked at is not asked for by every tick.
     app.noted.nodes = now
+    sampled = await app.statistics.nodes_counted()
+    if sampled.at is not None and timedelta(0) <= now - sampled.at < _SAMPLE:
+        app.noted.nodes = sampled.at
+        return
     nodes = {pool.id: await _nodes_of(app, pool.id) for pool in app.routes().pools}
-    elapsed = (now - last).total_seconds() if last is not None else 0.0
-    seconds = {pool_id: number * elapsed for pool_id, number in nodes.items() if number and elapsed}
-    if seconds and elapsed < 3 * _SAMPLE.total_seconds():
-        for pool_id, of_pool in seconds.items():
-            metrics.count("nodes.time", of_pool, "s", pool=pool_id)
-            logger.info("Nodes of pool %s: %s", pool_id, figures({"nodes": nodes[pool_id], "seconds": round(of_pool)}))
-        await app.statistics.add_node_seconds(seconds, now)
+    elapsed = now - sampled.at if sampled.at is not None else timedelta(0)
+    is_known = timedelta(0) < elapsed < 3 * _SAMPLE
+    seconds = {pool_id: number * elapsed.total_seconds() for pool_id, number in nodes.items() if number and is_known}
+    if not await app.statistics.count_nodes(sampled, seconds, now):
+        # Another process has just counted them.
+        return
+    for pool_id, of_pool in seconds.items():
+        metrics.count("nodes.time", of_pool, "s", pool=pool_id)
+        logger.info("Nodes of pool %s: %s", pool_id, figures({"nodes": nodes[pool_id], "seconds": round(of_pool)}))
 
 
 async def _nodes_of(app: App, pool_id: str) -> int:

@@ -10,8 +10,13 @@ from batch_core.state.outbox import TaskEnd
 
 #: The spec advises a reverse domain name; the project has no domain, and another's would claim what is not so.
 _TYPE: Final = "batchdrop.task."
-#: What the spec keeps out of texts of attributes: control characters. (Halves of surrogate pairs are in no name.)
-_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
+#: What the spec keeps out of texts of attributes, beside halves of surrogate pairs: control characters and what Unicode
+#: calls noncharacters, the last two of each plane among them
+#: (https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md#type-system).
+_LAST_OF_PLANES: Final = "".join(chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
+_DISALLOWED: Final = re.compile(f"[\x00-\x1f\x7f-\x9f\ufdd0-\ufdef{_LAST_OF_PLANES}]")
+#: Halves of surrogate pairs, which no UTF-8 holds: a text of another service may have one, since JSON can spell it.
+_HALVES: Final = re.compile("[\ud800-\udfff]")
 #: A longer reason is cut: names of 1,024 characters, each of which JSON may write as six, need the rest of a message.
 _MAX_REASON: Final = 1000
 
@@ -20,6 +25,7 @@ def cloud_event(end: TaskEnd, *, source: str, attempt: int, output_container: st
     """Return the event in structured mode; the same end always gives the same `id`.
 
     That names the moment, too: a file that runs again after its record is gone has the same task id and another end.
+    The text can always be sent as UTF-8: half a surrogate pair becomes U+FFFD.
     """
     data = {**vars(end), "attempt": attempt, "output_container": output_container, "reason": _cut(end.reason)}
     document = {
@@ -32,12 +38,12 @@ def cloud_event(end: TaskEnd, *, source: str, attempt: int, output_container: st
         "datacontenttype": "application/json",
         "data": data,
     }
-    return json.dumps(document, default=utc_text, ensure_ascii=False, separators=(",", ":"))
+    return _HALVES.sub("\ufffd", json.dumps(document, default=utc_text, ensure_ascii=False, separators=(",", ":")))
 
 
 def _subject(blob: str) -> str:
-    """Return the blob's name, its control characters percent-encoded; `data.blob` is the name letter by letter."""
-    return _CONTROL.sub(lambda found: quote(found[0]), blob)
+    """Return the blob's name, percent-encoded where the spec allows no character; `data.blob` is the name itself."""
+    return _DISALLOWED.sub(lambda found: quote(found[0]), blob)
 
 
 def _cut(reason: str | None) -> str | None:

@@ -13,8 +13,8 @@ For each open task that is not brand-new, or that waits for its time and that ha
 A job that open records name and the table does not list is registered again: the table may have been created again.
 
 Cost: one query for the jobs, one for 1,000 open tasks, one list for 1,000 tasks that Batch has not completed, one look
-at each job in which tasks wait, and a few calls for each task in which the two differ; where events are wanted, one
-more query, and one for each day.
+at each job in which tasks wait, one at each task that was put back into its queue, and a few calls for each task in
+which the two differ; where events are wanted, one more query, and one for each day.
 """
 
 import logging
@@ -39,7 +39,7 @@ from batch_core.state.changes import Change, Closing, Stored
 from batch_core.state.index import Marks, OpenTask
 from batch_core.state.record import Outcome, TaskRecord, TaskState
 from batch_core.time_budget import TICK, TimeBudget
-from batch_core.waiting import AT_WORK, why_waiting, with_requeues
+from batch_core.waiting import AT_WORK, Waits, why_waiting, with_requeues
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +52,8 @@ class ReconcileReport:
     """What a tick found and did: open tasks, and how many of them were handed over, closed and so on."""
 
     open: int = 0
-    #: Of the file that waits for longest, for a node or to be handed over: since it was recorded.
+    #: Of the file that waits for longest, for a node or to be handed over: since it was recorded, or put back by Batch
+    #: into its queue. What may have completed, and what a person has cancelled, does not wait.
     oldest_waiting_seconds: int = 0
     looked_at: int = 0
     done: Counter[str] = field(default_factory=Counter)
@@ -71,6 +72,7 @@ async def reconcile(app: App, budget: timedelta = TICK) -> ReconcileReport:
             tick.budget.check()
     except OutOfTime:
         tick.report.is_complete = False
+    tick.end()
     if tick.report.is_complete:
         metrics.measure("tasks.open", tick.report.open, "{task}")
         metrics.measure("tasks.oldest_waiting", tick.report.oldest_waiting_seconds, "s")
@@ -86,6 +88,7 @@ class _Tick:
         self._live: dict[str, dict[str, LiveTask] | None] = {}
         self._reasons: dict[str, str] = {}
         self._registered_jobs: set[str] = set()
+        self._waits = Waits(app)
         self.report = ReconcileReport()
 
     async def carry_out_selections(self, budget: TimeBudget) -> None:
@@ -102,6 +105,11 @@ class _Tick:
         if left is not None:
             self.report.done["events_sent"] += left.sent
             self.report.is_complete &= left.is_complete
+
+    def end(self) -> None:
+        """Note what is known when all days have had their turn, or the time is up."""
+        self.report.oldest_waiting_seconds = self._waits.oldest_seconds
+        self._waits.remember(is_complete=self.report.is_complete)
 
     async def reconcile_day(self, day: str) -> None:
         """Reconcile the open tasks of a day; what a service's trouble prevents is left for the next tick."""
@@ -137,7 +145,8 @@ class _Tick:
         states |= {
             task.task_id: of_job.get(task.task_id) for task in known if (of_job := live[task.job_id]) is not None
         }
-        self._note_waiting(page, states)
+        self.report.open += len(page)
+        await self._waits.note(page, states)
         for task in tasks:
             if task.cancel_requested and not self._is_unsettled(task, states):
                 await self._or_leave(self._cancel(task, is_live=bool(states.get(task.task_id))))
@@ -146,13 +155,6 @@ class _Tick:
         found = {task.task_id: one for task in kept if (one := states[task.task_id]) is not None}
         await self._or_leave(self._explain([task for task in kept if task.task_id in found], found))
         await self._finish([task for task in kept if task.task_id not in found])
-
-    def _note_waiting(self, page: Sequence[OpenTask], states: Mapping[str, LiveTask | None]) -> None:
-        """Note how much is open, and since when what does not run has been waiting."""
-        self.report.open += len(page)
-        waiting = [task for task in page if (live := states.get(task.task_id)) is None or live.state not in AT_WORK]
-        ages = [int((self._app.now() - task.since).total_seconds()) for task in waiting]
-        self.report.oldest_waiting_seconds = max([self.report.oldest_waiting_seconds, *ages])
 
     def _is_unsettled(self, task: OpenTask, states: Mapping[str, LiveTask | None]) -> bool:
         """Return whether a cancelled task that waits, and that Batch does not have, might still be handed to Batch.
@@ -187,6 +189,7 @@ class _Tick:
             except ServiceError as exc:
                 logger.warning("Could not list the tasks of job %s: %s", job_id, exc)
                 self._live[job_id] = None
+                self.report.is_complete = False
         return self._live[job_id]
 
     async def _cancel(self, task: OpenTask, *, is_live: bool) -> None:
@@ -301,7 +304,10 @@ class _Tick:
         stored = await self._app.table.get(task.task_id)
         if stored.record.state is TaskState.SUBMITTED:
             await self._look_for(task)
-        return stored if stored.record.state is TaskState.QUEUED else None
+        if stored.record.state is not TaskState.QUEUED:
+            return None
+        self._waits.note_queued(task)
+        return stored
 
     async def _look_for(self, task: OpenTask) -> None:
         completed_at = await self._app.batch.completion_of(task.job_id, task.task_id)

@@ -6,6 +6,9 @@ after the time of the files, like the partitions of the table; what counts is wh
     mark moves to a moment ──a day──▶ records of older files may go ──their day has ended long ago──▶ they go
     from then on older files without a record are left alone (`forgotten`)
 
+Events that are not sent yet keep their day while there is a queue for them; without one nobody sends them, and they go
+with the records.
+
 The mark never passes the last complete sweep: every older file of the container has been looked at, so that none is
 left alone that never had its turn. It only moves forward, whatever becomes of the settings.
 
@@ -71,6 +74,8 @@ class _Tick:
         self._budget = budget
         self._is_dry_run = is_dry_run
         self._mark = RetentionMark()
+        #: Days that are listed as they have unsent events, each with the ETag of its entry.
+        self._with_events: dict[str, str] = {}
         self.report = ForgottenReport()
 
     async def forget(self) -> None:
@@ -82,7 +87,10 @@ class _Tick:
         shortest = min(length for length in (retention.records, retention.outputs) if length is not None)
         # In this order: what is recorded from now on lists its day first, which changes the ETag that was read.
         days = await self._app.history.past_days(f"{self._app.storage_now() - shortest:%Y%m%d}")
-        busy = {*await self._app.table.days(), *await self._app.outbox.days()}
+        self._with_events = await self._app.outbox.days()
+        # Where nobody wants events, nothing sends them: they hold nothing up.
+        unsent = self._with_events if self._app.queue is not None else {}
+        busy = {*await self._app.table.days(), *unsent}
         for day in self._app.turns.next("retention", [one for one in days if one.day not in busy]):
             self._budget.check()
             try:
@@ -214,6 +222,11 @@ class _Tick:
             # One that has run again meanwhile has ended just now.
             await self._app.retention.remove(day.day, [record for record in page if record.closed_at <= before])
             self._budget.check()
-        if await self._app.retention.is_empty(day.day) and await self._app.history.remove(day):
+        unsent = await self._app.retention.remove_unsent(day.day)
+        if unsent is not None and await self._app.history.remove(day):
             await self._app.statistics.remove_day(day.day)
             logger.info("The records of %s are removed: the last task ended at %s.", day.day, day.last_end)
+        if unsent:
+            logger.warning("%d events of %s were never sent, and are removed: no queue is set.", unsent, day.day)
+        if unsent is not None and day.day in self._with_events:
+            await self._app.outbox.forget_day(day.day, self._with_events[day.day])

@@ -1,19 +1,94 @@
-"""Why tasks that Batch has accepted do not run: the state of their job or their pool, in a sentence.
+"""Since when tasks wait; and why those that Batch has accepted do not run: the state of their job or their pool.
 
 The sentences hold no figures that change from tick to tick, so that a record is written again only when the reason
 changes.
 """
 
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Final
 
 from batch_core.app import App
 from batch_core.config.pools import Pool, Scale
 from batch_core.errors import Missing, RoutesError, ServiceError
 from batch_core.pool_trouble import missing_pool, pool_trouble
-from batch_core.services.batch_values import NodeCounts, PoolStatus
+from batch_core.services.batch_values import LiveTask, NodeCounts, PoolStatus
+from batch_core.state.index import OpenTask
+
+logger = logging.getLogger(__name__)
 
 #: What Batch's words for a task that has its node mean.
 AT_WORK: Final = {"running": "it is running", "preparing": "it has a node, which is getting its input"}
+
+#: Tasks that were put back into their queue, and that Batch is asked about in a tick: since when they wait.
+_MOST_ASKED: Final = 20
+
+
+class Waits:
+    """Since when open tasks wait, of which that is known; made for one tick.
+
+    A task waits if its record is queued, or if Batch lists it as live and it has no node: since it was recorded, or
+    put back into its queue. One that Batch does not list may have completed, and what a person has cancelled is not
+    waited for.
+    """
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._asked = 0
+        self._put_back: dict[tuple[str, int], datetime] = {}
+        #: Of the task that waits for longest; 0: none does.
+        self.oldest_seconds = 0
+
+    async def note(self, tasks: Sequence[OpenTask], states: Mapping[str, LiveTask | None]) -> None:
+        """Note what the index and Batch's lists say of tasks. Raises nothing.
+
+        One call for each that was put back, once.
+        """
+        for task in sorted(tasks, key=lambda task: task.since):
+            live = states.get(task.task_id)
+            if task.cancel_requested:
+                continue
+            if live is None:
+                if task.is_queued:
+                    self.note_queued(task)
+            elif requeues := max(live.requeues, task.requeues):
+                await self._note_put_back(task, live, requeues)
+            elif live.state not in AT_WORK:
+                self.note_queued(task)
+
+    def note_queued(self, task: OpenTask) -> None:
+        """Note that a task has been waiting since it was recorded."""
+        self._note(task.since)
+
+    def remember(self, *, is_complete: bool) -> None:
+        """Remember what Batch was asked for; a tick that has seen every open task forgets the others."""
+        noted = self._app.noted
+        noted.put_back = self._put_back if is_complete else noted.put_back | self._put_back
+
+    async def _note_put_back(self, task: OpenTask, live: LiveTask, requeues: int) -> None:
+        key = (task.task_id, requeues)
+        if live.state in AT_WORK:
+            # If it comes back once more, Batch need not count that (`requeues_of`): it is asked again.
+            self._app.noted.put_back.pop(key, None)
+            return
+        since = self._app.noted.put_back.get(key) or await self._ask(task)
+        if since is not None:
+            self._put_back[key] = since
+            self._note(since)
+
+    async def _ask(self, task: OpenTask) -> datetime | None:
+        if self._asked >= _MOST_ASKED:
+            return None
+        self._asked += 1
+        try:
+            return await self._app.batch.completion_of(task.job_id, task.task_id)
+        except ServiceError as exc:
+            logger.info("Since when task %s waits is not known: %s", task.task_id, exc)
+            return None
+
+    def _note(self, since: datetime) -> None:
+        self.oldest_seconds = max(self.oldest_seconds, int((self._app.now() - since).total_seconds()))
 
 
 def with_requeues(reason: str, requeues: int) -> str:

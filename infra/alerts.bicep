@@ -1,5 +1,6 @@
-// Alerts when files wait for long or fail: two rules over what the app logs (docs/operations.md, Seen in production).
-// Each has its price, a higher one where it looks more often than every 15 minutes: docs/azure.md#cost.
+// Alerts when files wait for long or fail, and when the app is silent: three rules over what it logs
+// (docs/operations.md, Seen in production). Each has its price, a higher one where it looks more often than every 15
+// minutes: docs/azure.md#cost. Rows are counted by their itemCount: a sampled row stands in for that many.
 
 param location string
 param tags object
@@ -90,7 +91,50 @@ resource failures 'Microsoft.Insights/scheduledQueryRules@2021-08-01' = {
         {
           query: '''
             traces
-            | where message matches regex "^Task .* is (failed|output_lost|rejected)"
+            | where message matches regex "^Task [0-9A-Za-z-]+ is (failed|output_lost|rejected): "
+          '''
+          metricMeasureColumn: 'itemCount'
+          timeAggregation: 'Total'
+          operator: 'GreaterThan'
+          threshold: 0
+          failingPeriods: {
+            numberOfEvaluationPeriods: 1
+            minFailingPeriodsToAlert: 1
+          }
+        }
+      ]
+    }
+    actions: {
+      actionGroups: empty(email) ? [] : [people.id]
+    }
+  }
+}
+
+// A rule over lines that are missing: the other two see nothing where nothing is logged. The query has a row if one of
+// the ticks that bring files on has not ended once in the hour; `summarize` without `by` gives a row for no rows, too.
+resource silence 'Microsoft.Insights/scheduledQueryRules@2021-08-01' = {
+  name: 'silence-${token}'
+  location: location
+  tags: tags
+  properties: {
+    displayName: 'The app does not work'
+    description: 'Within an hour files were not looked for, open tasks not gone through, or no output was collected.'
+    severity: 1
+    enabled: true
+    autoMitigate: true
+    scopes: [insights.id]
+    evaluationFrequency: 'PT15M'
+    windowSize: 'PT1H'
+    criteria: {
+      allOf: [
+        {
+          query: '''
+            traces
+            | summarize
+                swept = countif(message startswith "Swept: "),
+                reconciled = countif(message startswith "Reconciled: "),
+                collected = countif(message startswith "Collected: ")
+            | where swept == 0 or reconciled == 0 or collected == 0
           '''
           timeAggregation: 'Count'
           operator: 'GreaterThan'

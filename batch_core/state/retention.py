@@ -118,8 +118,11 @@ class Retention:
         ]
         return sum(etag is not None for etag in await apply_units(self._client, units))
 
-    async def is_empty(self, day: str) -> bool:
-        """Return whether nothing is left of a day, but events that nobody wants any more: these are removed."""
+    async def remove_unsent(self, day: str) -> int | None:
+        """Remove events of a day that has nothing else left, since nobody wants them any more.
+
+        Returns how many these were; None if the day has something left, and nothing is removed.
+        """
         with translating(f"looking for what is left of {day}"):
             listed = self._client.query_entities(
                 "PartitionKey eq @day", parameters={"day": day}, select=["RowKey"], results_per_page=1000
@@ -127,9 +130,9 @@ class Retention:
             rows = [str(entity["RowKey"]) async for entity in each_item(listed)]
         unsent = [row for row in rows if row.startswith(EVENT_PREFIX)]
         if len(unsent) < len(rows):
-            return False
+            return None
         await apply_units(self._client, [[("delete", {"PartitionKey": day, "RowKey": row})] for row in unsent])
-        return True
+        return len(unsent)
 
 
 def _final(entity: TableEntity) -> FinalRecord:

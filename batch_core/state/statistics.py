@@ -1,6 +1,7 @@
 """What is counted for people: final states by day and route, what ended in which minute, node-hours, and ticks.
 
     PartitionKey   RowKey            what
+    statistics     count-nodes       when nodes were counted last, by whichever process
     statistics     day-79738869      final states of records of the day 20261130, by route
     statistics     hour-7973886987   what ended in each minute of the hour 2026113012
     statistics     pool-images       seconds of nodes of a pool, by day
@@ -23,10 +24,11 @@ from azure.core import MatchConditions
 from azure.data.tables import TableEntity, UpdateMode
 from azure.data.tables.aio import TableClient
 
-from batch_core.errors import Unavailable
+from batch_core.errors import Missing, Unavailable
 from batch_core.sdk.paging import each_item
+from batch_core.sdk.service_codes import ABSENT_ENTITY
 from batch_core.sdk.translation import translating
-from batch_core.state.entities import Entity, readable
+from batch_core.state.entities import Entity, field_value, readable
 from batch_core.state.tally import Counts, Minute
 from batch_core.state.transactions import Operation, apply_units
 
@@ -36,6 +38,8 @@ type _Change = Callable[[Document], Document]
 
 _PARTITION: Final = "statistics"
 _DAY, _HOUR, _POOL, _TICK = "day-", "hour-", "pool-", "tick-"
+#: Before all rows that earlier releases read, or remove when they are old.
+_NODES_COUNTED: Final = "count-nodes"
 _TRIES: Final = 5
 #: Rows that are read and changed together: a filter has at most 15 comparisons
 #: (https://learn.microsoft.com/rest/api/storageservices/querying-tables-and-entities).
@@ -59,6 +63,14 @@ class Statistics:
     ticks: dict[str, Document] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, kw_only=True)
+class NodesCounted:
+    """When nodes were counted last, None if that is not known, and the ETag of the entity, empty if there is none."""
+
+    at: datetime | None = None
+    etag: str = ""
+
+
 class StatisticsTable:
     """The statistics in the table. Methods raise the `ServiceError` that fits."""
 
@@ -75,11 +87,35 @@ class StatisticsTable:
         """Write what the records of a day themselves say."""
         await self._change({_row(_DAY, day): lambda _: {route: dict(states) for route, states in routes.items()}})
 
-    async def add_node_seconds(self, seconds: Mapping[str, float], now: datetime) -> None:
-        """Add what the nodes of pools have cost today."""
-        await self._change(
-            {f"{_POOL}{pool.lower()}": partial(_with_seconds, more, now) for pool, more in seconds.items()}
-        )
+    async def nodes_counted(self) -> NodesCounted:
+        """Return when nodes were counted last, by any process; one call."""
+        try:
+            with translating("reading when nodes were counted"):
+                entity = await self._client.get_entity(_PARTITION, _NODES_COUNTED)
+        except Missing as exc:
+            if exc.code not in ABSENT_ENTITY:
+                raise
+            return NodesCounted()
+        at = field_value(entity.get("at"))
+        # What is damaged is written again.
+        return NodesCounted(at=at if isinstance(at, datetime) else None, etag=str(entity.metadata["etag"]))
+
+    async def count_nodes(self, counted: NodesCounted, seconds: Mapping[str, float], now: datetime) -> bool:
+        """Note that nodes are counted now, and add what the nodes of pools have cost since the time before.
+
+        Both are written together, or neither: False where another process has counted them since that was read. One
+        call without nodes, two with some.
+        """
+        pools = {f"{_POOL}{pool.lower()}": more for pool, more in seconds.items()}
+        entity: Entity = {"PartitionKey": _PARTITION, "RowKey": _NODES_COUNTED, "at": now}
+        first, *others = list(batched(pools.items(), _TOGETHER, strict=False)) or [()]
+        old = await self._rows([row for row, _ in first]) if first else {}
+        changes = [_operation(row, _with_seconds(more, now, old[row][0]), old[row][1]) for row, more in first]
+        (etag,) = await apply_units(self._client, [[_on_etag(entity, counted.etag), *changes]])
+        if etag is None:
+            return False
+        await self._change({row: partial(_with_seconds, more, now) for some in others for row, more in some})
+        return True
 
     async def note_tick(self, function: str, report: Document) -> None:
         """Write what a function's last tick did."""
@@ -176,10 +212,14 @@ def _entity(row: str, document: Document) -> Entity:
 
 
 def _operation(row: str, document: Document, etag: str) -> Operation:
+    return _on_etag(_entity(row, document), etag)
+
+
+def _on_etag(entity: Entity, etag: str) -> Operation:
     if not etag:
-        return ("create", _entity(row, document))
+        return ("create", entity)
     condition = {"mode": UpdateMode.REPLACE, "etag": etag, "match_condition": MatchConditions.IfNotModified}
-    return ("update", _entity(row, document), condition)
+    return ("update", entity, condition)
 
 
 def _with_seconds(more: float, now: datetime, old: Document) -> Document:

@@ -13,12 +13,13 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import uuid4
 
 from azure.core import MatchConditions
 from azure.data.tables import TableEntity, UpdateMode
 from azure.data.tables.aio import TableClient
 
-from batch_core.errors import Conflict, Missing, RecordNotFound
+from batch_core.errors import Conflict, Missing, RecordNotFound, ServiceError
 from batch_core.naming import EVENT_PREFIX, OPEN_PREFIX, BlobVersion, attempt_rows, is_task_id, table_keys
 from batch_core.sdk.paging import each_item, each_page
 from batch_core.sdk.service_codes import ABSENT_ENTITY
@@ -46,12 +47,13 @@ from batch_core.state.history import list_day
 from batch_core.state.index import Marks, OpenTask, index_changes, marked
 from batch_core.state.outbox import JustEnded, TaskEnd, announcement, list_if_unsent
 from batch_core.state.record import TaskRecord, TaskState
-from batch_core.state.tally import Tally
+from batch_core.state.tally import ClosingKey, InDoubt, Tally
 from batch_core.state.transactions import Guard, Operation, Unit, apply_units, create_unless_exists
 
 #: A day without open work is forgotten when no record was written in it for so long: to note it again costs some calls.
 DAY_PATIENCE: Final = timedelta(hours=2)
-
+#: The property of a record that names the very closing that wrote its final state.
+_CLOSING: Final = "closing"
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +69,7 @@ class StateTable:
         self._client = client
         self._tally = tally
         self._just_ended = just_ended
+        self._in_doubt = InDoubt()
         self._noted = Guard(
             operation=lambda day: ("update", noted_entity(day), {"mode": UpdateMode.MERGE}), restore=self.note_day
         )
@@ -114,22 +117,59 @@ class StateTable:
         ]
 
     async def close(self, closings: Sequence[Closing], now: datetime) -> list[bool]:
-        """Write final states; False for each task that had its final state already."""
-        units = [self._closing_unit(closing, now) for closing in closings]
-        is_first = [etag is not None for etag in await apply_units(self._client, units)]
-        closed = [closing for closing, is_so in zip(closings, is_first, strict=True) if is_so]
+        """Write final states; False for each task that had its final state already.
+
+        A reply may be lost after the table has written: the SDK asks again and finds what it has done itself, or the
+        call raises. Only then are records read, here or by `settle`, to find what this very call has closed.
+        """
+        closing_id = uuid4().hex
+        unknown: Iterable[Closing] = closings
+        try:
+            etags = await apply_units(self._client, [self._closing_unit(one, now, closing_id) for one in closings])
+            is_first = [etag is not None for etag in etags]
+            self._note_ends([one for one, is_so in zip(closings, is_first, strict=True) if is_so], now)
+            unknown = [one for one, is_so in zip(closings, is_first, strict=True) if not is_so]
+        finally:
+            # Also where the call raises, or its tick is stopped.
+            self._in_doubt.add(unknown, closing_id, now)
+        own = set() if all(is_first) else await self._settled_or_left()
+        return [is_so or (one.task_id, closing_id) in own for one, is_so in zip(closings, is_first, strict=True)]
+
+    async def settle(self) -> None:
+        """Count, log and announce what `close` has written without seeing the reply; no call where it saw all of them.
+
+        What is not written is still open: another tick closes it. Raises the `ServiceError` that fits.
+        """
+        if self._in_doubt:
+            await self._settle()
+
+    async def _settled_or_left(self) -> set[ClosingKey]:
+        try:
+            return await self._settle()
+        except ServiceError as exc:
+            logger.info("What has been closed by this process is found out later: %s", exc)
+            return set()
+
+    async def _settle(self) -> set[ClosingKey]:
+        """Return which closings in doubt are written, and note their ends. One query for each day."""
+        asked = self._in_doubt.keys()
+        rows = [(keys.partition, keys.row) for keys in (table_keys(task_id) for task_id, _ in asked)]
+        found = self._between(rows, select=["task_id", "closed_at", _CLOSING])
+        ended = {str(one.get("task_id")): str(one.get(_CLOSING)) async for one in found if one.get("closed_at")}
+        for closing, closed_at in self._in_doubt.decide(asked, ended):
+            self._note_ends([closing], closed_at)
+        return set(asked) & set(ended.items())
+
+    def _note_ends(self, closed: Sequence[Closing], now: datetime) -> None:
         self._tally.note(closed, now)
         for closing in closed:
             _log_end(closing)
         if self._just_ended is not None:
             self._just_ended.note(TaskEnd.of(closing, now) for closing in closed)
-        return is_first
 
-    def _closing_unit(self, closing: Closing, now: datetime) -> Unit:
-        unit: Unit = [
-            ("update", outcome_entity(closing.task_id, closing.outcome, now), {"mode": UpdateMode.MERGE}),
-            ("delete", open_key(closing.task_id)),
-        ]
+    def _closing_unit(self, closing: Closing, now: datetime, closing_id: str) -> Unit:
+        entity = outcome_entity(closing.task_id, closing.outcome, now) | {_CLOSING: closing_id}
+        unit: Unit = [("update", entity, {"mode": UpdateMode.MERGE}), ("delete", open_key(closing.task_id))]
         return unit if self._just_ended is None else [*unit, announcement(TaskEnd.of(closing, now))]
 
     async def mark(self, tasks: Sequence[OpenTask], marks: Marks) -> None:
@@ -321,7 +361,16 @@ def _index_update(task_id: str, changes: Mapping[str, object]) -> Operation:
 
 
 def _log_end(closing: Closing) -> None:
-    """Say what did not succeed: the task, its file and the reason, for queries and alerts (docs/operations.md)."""
+    """Say what did not succeed: the task, its state, its file and the reason, for queries and alerts.
+
+    The state comes before all that others choose, and a line stays one line: so no name and no message passes for
+    another state or another line (docs/operations.md).
+    """
     outcome = closing.outcome
     if outcome.state is not TaskState.SUCCEEDED:
-        logger.warning("Task %s of %r is %s: %s", closing.task_id, closing.blob, outcome.state, outcome.reason)
+        reason = _in_line(outcome.reason or "no reason is known")
+        logger.warning("Task %s is %s: file %r: %s", closing.task_id, outcome.state, closing.blob, reason)
+
+
+def _in_line(text: str) -> str:
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

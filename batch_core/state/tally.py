@@ -4,10 +4,12 @@ Counts are kept out of the transactions that close records. A process that ends 
 some; when all work of a day has ended, its records are counted.
 """
 
+import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from batch_core import metrics
 from batch_core.naming import table_keys
@@ -15,6 +17,12 @@ from batch_core.state.changes import Closing
 
 #: A day of records, a route, which may be unknown (""), and a final state.
 type CountKey = tuple[str, str, str]
+#: A task, and the id of one closing of it.
+type ClosingKey = tuple[str, str]
+
+#: How long a request whose reply was lost may take to have its effect: the table itself gives up after 30 seconds
+#: (https://learn.microsoft.com/rest/api/storageservices/setting-timeouts-for-table-service-operations).
+_LATE_SECONDS: Final = 60.0
 
 
 @dataclass(kw_only=True)
@@ -77,3 +85,40 @@ class Tally:
     def put_back(self, counts: Counts) -> None:
         """Let counts wait that could not be written."""
         self._waiting.add(counts)
+
+
+class InDoubt:
+    """Closings of this process whose reply it has not seen: they may be written, and then count as any other."""
+
+    def __init__(self) -> None:
+        #: Each with its moment, and since when it is in doubt, in seconds of `time.monotonic`.
+        self._closings: dict[ClosingKey, tuple[Closing, datetime, float]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._closings)
+
+    def add(self, closings: Iterable[Closing], closing_id: str, now: datetime) -> None:
+        """Let closings of one call wait until the table says what became of them."""
+        since = time.monotonic()
+        self._closings |= {(closing.task_id, closing_id): (closing, now, since) for closing in closings}
+
+    def keys(self) -> list[ClosingKey]:
+        """Return what is in doubt now, the oldest first."""
+        return list(self._closings)
+
+    def decide(self, asked: Iterable[ClosingKey], ended: Mapping[str, str]) -> list[tuple[Closing, datetime]]:
+        """Return which of those that were asked about are written, each with its moment, and once.
+
+        `ended` are the ids of the closings that have ended tasks. One whose task is open stays in doubt for a minute:
+        the table may be at it still.
+        """
+        written: list[tuple[Closing, datetime]] = []
+        for key in asked:
+            if (found := self._closings.get(key)) is None:
+                continue
+            closing, moment, since = found
+            if key[0] in ended or time.monotonic() - since > _LATE_SECONDS:
+                del self._closings[key]
+            if ended.get(key[0]) == key[1]:
+                written.append((closing, moment))
+        return written

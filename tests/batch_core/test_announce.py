@@ -2,8 +2,13 @@
 
 import asyncio
 import itertools
+import json
+import logging
+import re
+import sys
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -85,6 +90,21 @@ async def test_a_task_that_has_ended_is_announced_as_its_record_says(app):
     assert data["output_container"] == app.settings.output_container
     assert data["closed_at"] == moment
     assert await unsent(app) == []
+
+
+async def test_the_documents_command_shows_what_arrives_on_this_machine(storage_app):
+    await closed(storage_app, await recorded(storage_app, 2))
+    await after_closing(storage_app)
+    root = Path(__file__).parents[2]
+    page = (root / "docs/operations.md").read_text()
+    (code,) = re.findall(r"-c '\n(from azure\.storage\.queue .+?)'\n```", page, re.DOTALL)
+    assert code.count("UseDevelopmentStorage=true") == code.count('"events"') == 1
+    code = code.replace("UseDevelopmentStorage=true", storage_app.settings.storage.connection_string)
+    code = code.replace('"events"', repr(storage_app.queue.name))
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, cwd=root, stdout=asyncio.subprocess.PIPE)
+    printed, _ = await process.communicate()
+    assert [json.loads(line)["subject"] for line in sorted(printed.splitlines())] == ["0.txt", "1.txt"]
+    assert len(await events_of(storage_app)) == 2, "nothing was taken"
 
 
 async def test_many_ends_cost_a_call_each_and_one_to_the_table_for_a_hundred(storage_app, calls):
@@ -235,6 +255,18 @@ async def test_an_event_that_the_queue_refuses_keeps_no_other_from_being_sent(st
     assert await unsent(storage_app) == []
 
 
+async def test_an_end_that_makes_no_event_keeps_no_other_from_being_sent(storage_app, caplog):
+    first, second = await recorded(storage_app, 2)
+    await closed(storage_app, [first], reason="Batch said \ud83d.")
+    await closed(storage_app, [second])
+    # As a damaged entity may be read.
+    storage_app.just_ended.note([replace((await unsent(storage_app))[0], task_id="20261123T080102-no-task-id")])
+    await after_closing(storage_app)
+    events = {one["data"]["task_id"]: one["data"]["reason"] for one in await events_of(storage_app)}
+    assert events == {first.record.task_id: "Batch said \ufffd.", second.record.task_id: "because"}
+    assert "The event of task 20261123T080102-no-task-id is refused" in caplog.text
+
+
 async def test_a_tick_out_of_time_leaves_the_rest_for_the_next(storage_app, monkeypatch):
     monkeypatch.setattr(announce_module, "_TOGETHER", 2)
     await closed(storage_app, await recorded(storage_app, 5))
@@ -374,6 +406,25 @@ async def test_a_day_with_unsent_events_is_not_forgotten_before_they_are_sent(st
     await forget_old(passed(app, days=23), TimeBudget())
     assert await app.history.days(None, 9) == []
     assert len(await events_of(app)) == 2
+
+
+async def test_unsent_events_hold_no_record_back_when_nobody_wants_events_any_more(storage_app, caplog):
+    caplog.set_level(logging.INFO, logger="batch_core")
+    await closed(storage_app, await recorded(storage_app, 2))
+    (day,) = await storage_app.table.days()
+    past = later(app_on(storage_app.clients, storage_app.settings), seconds=DAY_PATIENCE.total_seconds() + 60)
+    await past.table.forget_day(day, past.now())
+    assert list(await storage_app.outbox.days()) == [day]
+    keeping = RetentionSettings(records=timedelta(days=10), outputs=None)
+    app = quiet(replace(storage_app, settings=replace(storage_app.settings, retention=keeping)))
+    await app.retention.move(RetentionMark(left_alone=app.now() + timedelta(days=5), left_alone_since=app.now()))
+    await forget_old(passed(app, days=5), TimeBudget())
+    assert await app.history.days(None, 9) == [day]
+    await forget_old(passed(app, days=20), TimeBudget())
+    assert (await app.history.days(None, 9), await app.outbox.days()) == ([], {})
+    table = app.clients.tables.get_table_client(app.settings.table_name)
+    assert [one["RowKey"] async for one in table.query_entities(f"PartitionKey eq '{day}'")] == []
+    assert f"2 events of {day} were never sent, and are removed: no queue is set." in caplog.text
 
 
 async def test_what_an_earlier_release_has_left_behind_is_sent_before_its_records_go(storage_app):

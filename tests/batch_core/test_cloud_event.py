@@ -52,6 +52,27 @@ def test_a_name_goes_without_its_control_characters_where_cloudevents_allows_non
     assert event["data"]["blob"] == "a\t\x00\x7f\x85é漢.txt"
 
 
+@pytest.mark.parametrize(
+    ("blob", "subject"),
+    [
+        ("a\ufdd0\ufffe b", "a%EF%B7%90%EF%BF%BE b"),
+        ("\ufdef\uffff\U0001fffe\U0010ffff.txt", "%EF%B7%AF%EF%BF%BF%F0%9F%BF%BE%F4%8F%BF%BF.txt"),
+        # Neighbours that are characters.
+        ("\ufdcf\ufdf0\ufffd\U00010000.txt", "\ufdcf\ufdf0\ufffd\U00010000.txt"),
+    ],
+)
+def test_a_name_goes_without_noncharacters_where_cloudevents_allows_none(blob, subject):
+    event = event_of(end(blob=blob))
+    assert (event["subject"], event["data"]["blob"]) == (subject, blob)
+
+
+def test_half_a_surrogate_pair_does_not_keep_an_event_from_being_sent():
+    given = end(reason="Batch said \ud83d.", blob="a\udc00.txt")
+    text = cloud_event(given, source="s", attempt=1, output_container="o")
+    event = json.loads(text.encode())
+    assert (event["data"]["reason"], event["subject"]) == ("Batch said \ufffd.", "a\ufffd.txt")
+
+
 @given(st.characters(exclude_categories=["Cs"]))
 def test_the_longest_names_and_reasons_fit_into_a_message(char):
     length = 1024 // (len(char.encode("utf-16-le")) // 2)

@@ -3,10 +3,15 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from azure.core.exceptions import ServiceResponseError
+from azure.core.pipeline.transport import AioHttpTransport
 
-from batch_core.app import App
-from batch_core.errors import Missing, RecordNotFound
+from batch_core.app import App, app_on
+from batch_core.bookkeeping import after_closing
+from batch_core.errors import Missing, RecordNotFound, Unavailable
 from batch_core.naming import BlobVersion, task_id
+from batch_core.state import table as table_module
+from batch_core.state import tally as tally_module
 from batch_core.state.changes import Change, Closing, Stored
 from batch_core.state.job_registry import JobEntry
 from batch_core.state.record import DetectedBy, Outcome, TaskRecord, TaskState
@@ -107,6 +112,129 @@ async def test_of_many_closings_only_the_first_of_each_task_counts(table):
     closings = [Closing(task_id=record(n).task_id, outcome=Outcome(state=TaskState.SUCCEEDED)) for n in range(130)]
     assert await table.close([closings[5], closings[99]], NOW) == [True, True]
     assert [index for index, first in enumerate(await table.close(closings, NOW)) if not first] == [5, 99]
+
+
+@pytest.fixture
+def spoiled(monkeypatch):
+    """How the next replies of the table to writing are spoiled: it has written, and the app does not hear of it."""
+    ways, send = [], AioHttpTransport.send
+
+    async def send_and_spoil(self, request, **options):
+        response = await send(self, request, **options)
+        if request.method == "POST" and ways:
+            if ways.pop() == "lost":
+                await response.close()
+                raise ServiceResponseError("the connection was lost")
+            # Which the SDK takes as a reason to ask again.
+            response.status_code = 503
+        return response
+
+    monkeypatch.setattr(AioHttpTransport, "send", send_and_spoil)
+    return ways
+
+
+@pytest.mark.parametrize("number", [1, 50])
+@pytest.mark.usefixtures("pauses")
+async def test_an_end_whose_reply_was_lost_counts_as_any_other(storage_app, spoiled, calls, caplog, number):
+    table = storage_app.table
+    await inserted(table, *(record(n) for n in range(number)))
+    closings = [Closing(task_id=record(n).task_id, outcome=Outcome(state=TaskState.FAILED)) for n in range(number)]
+    spoiled.append("busy")
+    assert await table.close(closings, NOW) == [True] * number
+    said = [one.getMessage() for one in caplog.records if one.getMessage().startswith("Task ")]
+    assert said == [f"Task {one.task_id} is failed: file None: no reason is known" for one in closings]
+    assert sum(storage_app.tally.take().days.values()) == number
+    # Another call closes nothing, says so, and logs nothing.
+    assert await table.close(closings, NOW) == [False] * number
+    assert len([one for one in caplog.records if one.getMessage().startswith("Task ")]) == number
+    calls.clear()
+    await after_closing(storage_app)
+    assert calls == [], "nothing is in doubt"
+
+
+@pytest.mark.usefixtures("pauses")
+async def test_an_end_that_was_written_and_not_answered_is_logged_and_counted_later(storage_app, spoiled, caplog):
+    table = storage_app.table
+    await inserted(table, record(1))
+    spoiled.append("lost")
+    with pytest.raises(Unavailable):
+        await table.close([Closing(task_id=record(1).task_id, outcome=Outcome(state=TaskState.FAILED))], NOW)
+    assert "is failed" not in caplog.text
+    await after_closing(storage_app)
+    assert f"Task {record(1).task_id} is failed" in caplog.text
+    found = await storage_app.statistics.read(NOW, days=2, hours=2)
+    assert [dict(states) for day in found.days.values() for states in day.values()] == [{"failed": 1}]
+    await after_closing(storage_app)
+    assert caplog.text.count("is failed") == 1
+
+
+async def test_what_was_never_written_is_not_logged_and_stays_open(storage_app, monkeypatch, caplog, calls):
+    table = storage_app.table
+    await inserted(table, record(1))
+    closing = Closing(task_id=record(1).task_id, outcome=Outcome(state=TaskState.FAILED))
+
+    async def unavailable(*_):
+        raise Unavailable("writing")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(table_module, "apply_units", unavailable)
+        with pytest.raises(Unavailable):
+            await table.close([closing], NOW)
+    await after_closing(storage_app)
+    assert "is failed" not in caplog.text
+    assert await table.close([closing], NOW) == [True]
+    await after_closing(storage_app)
+    assert caplog.text.count("is failed") == 1
+    calls.clear()
+    await after_closing(storage_app)
+    assert calls == [], "nothing is in doubt"
+
+
+async def test_an_end_that_the_table_writes_late_is_logged_and_counted_all_the_same(storage_app, monkeypatch, caplog):
+    table = storage_app.table
+    await inserted(table, record(1))
+    late = []
+
+    async def gives_up(client, units):
+        late.append(units)
+        raise Unavailable("writing")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(table_module, "apply_units", gives_up)
+        with pytest.raises(Unavailable):
+            await table.close([Closing(task_id=record(1).task_id, outcome=Outcome(state=TaskState.FAILED))], NOW)
+    await after_closing(storage_app)
+    await apply_units(table._client, late[0])
+    await after_closing(storage_app)
+    assert caplog.text.count("is failed") == 1
+    assert storage_app.table._in_doubt.keys() == []
+
+
+async def test_an_end_that_was_not_written_within_a_minute_never_is(storage_app, monkeypatch, calls):
+    table = storage_app.table
+    await inserted(table, record(1))
+
+    async def gives_up(*_):
+        raise Unavailable("writing")
+
+    monkeypatch.setattr(table_module, "apply_units", gives_up)
+    monkeypatch.setattr(tally_module, "_LATE_SECONDS", -1.0)
+    with pytest.raises(Unavailable):
+        await table.close([Closing(task_id=record(1).task_id, outcome=Outcome(state=TaskState.FAILED))], NOW)
+    for expected in (1, 0):
+        calls.clear()
+        await after_closing(storage_app)
+        assert len(calls) == expected
+
+
+async def test_an_end_that_another_process_wrote_is_its_own_affair(storage_app, caplog):
+    await inserted(storage_app.table, record(1))
+    closing = Closing(task_id=record(1).task_id, outcome=Outcome(state=TaskState.FAILED))
+    others = [app_on(storage_app.clients, storage_app.settings) for _ in range(5)]
+    firsts = await asyncio.gather(*(one.table.close([closing], NOW) for one in others))
+    assert sorted(firsts) == [[False]] * 4 + [[True]]
+    assert caplog.text.count("is failed") == 1
+    assert sum(one.tally.take().days.total() for one in others) == 1
 
 
 async def test_a_record_that_was_closed_cannot_be_changed_by_who_read_it_open(table):
