@@ -42,7 +42,7 @@ param existingBatchEndpoint string = ''
 @allowed([512, 2048, 4096])
 param instanceMemoryMB int = 2048
 
-@description('Who gets a mail when files wait for long or fail; empty: the alerts are shown in the portal alone.')
+@description('Who gets a mail when files wait for long or fail, or the app is silent; empty: the portal alone shows it.')
 param alertEmail string = ''
 
 @description('For how many minutes a file may wait before there is an alert.')
