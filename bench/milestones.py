@@ -25,6 +25,11 @@ def milestones(records: Iterable[TaskRecord], dropped: Mapping[str, datetime]) -
     return found
 
 
+def together(several: Sequence[Milestones]) -> Milestones:
+    """Return the files of several runs as if they were of one."""
+    return {stage: [seconds for of_run in several for seconds in of_run[stage]] for stage in STAGES}
+
+
 def typical(seconds: Sequence[float]) -> float:
     return statistics.median(seconds)
 

@@ -28,7 +28,7 @@ sys.path[:0] = [str(CHECKOUT), str(CHECKOUT / "bench")]
 from backlog import backlog  # noqa: E402 - a script finds the project's packages only now
 from call_counts import of_the_app, print_calls  # noqa: E402
 from idle_files import idle_files  # noqa: E402
-from milestones import print_milestones, typical  # noqa: E402
+from milestones import print_milestones, together, typical  # noqa: E402
 from peer_runs import PEERS, Run, run_peer  # noqa: E402
 from relayed_stack import Conditions, Mode  # noqa: E402
 
@@ -56,18 +56,16 @@ def show(conditions: Conditions, runs: Runs) -> None:
     show_rates(conditions, runs)
     show_processor_time(conditions, runs)
     if "app" in runs:
-        app = runs["app"][-1]
         print()
-        print_milestones(app.milestones)
-        if app.calls is not None:
+        print_milestones(together([run.milestones for run in runs["app"]]))
+        if (calls := runs["app"][-1].calls) is not None:
             print()
-            print_calls(app.calls, conditions.files)
+            print_calls(calls, conditions.files)
 
 
 def show_rates(conditions: Conditions, runs: Runs) -> None:
-    print(
-        f"\n{'':<12}{'files/s':>9}{'of floor':>10}{'of quickstart':>15}{'MiB':>6}{'calls a file':>14}{'host calls':>12}"
-    )
+    calls = f"{'calls a file':>14}{'host calls':>12}"
+    print(f"\n{'':<12}{'files/s':>9}{'of floor':>10}{'of quickstart':>15}{'MiB':>6}{calls}")
     for name, of_peer in runs.items():
         rate = statistics.median(conditions.files / run.seconds for run in of_peer)
         memory = max(run.peak_bytes for run in of_peer) / 2**20
@@ -96,11 +94,7 @@ def show_processor_time(conditions: Conditions, runs: Runs) -> None:
             process: statistics.median(1000 * run.processor.get(process, 0.0) / conditions.files for run in of_peer)
             for process in PROCESSES
         }
-        print(
-            f"{name:<12}"
-            + "".join(f"{spent[process]:>10.1f}" for process in PROCESSES)
-            + f"{sum(spent.values()):>10.1f}"
-        )
+        print(f"{name:<12}" + "".join(f"{one:>10.1f}" for one in (*spent.values(), sum(spent.values()))))
 
 
 async def show_idle_files(conditions: Conditions) -> None:
