@@ -9,44 +9,27 @@ second from the first drop to the last output; and the peak memory of that proce
 
 import argparse
 import asyncio
-import json
-import re
 import sys
 import tempfile
 import time
-from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from azure.storage.blob.aio import BlobServiceClient, ContainerClient
+from azure.storage.blob.aio import BlobServiceClient
 
 CHECKOUT: Final = Path(__file__).parents[1]
-sys.path.insert(0, str(CHECKOUT))
+sys.path[:0] = [str(CHECKOUT), str(CHECKOUT / "bench")]
 
-from local import stack  # noqa: E402 - a script finds the project's packages only now
+from call_counts import Calls, calls_of, print_calls, recording  # noqa: E402 - a script finds its packages only now
+from dropping import arrived, drop, names  # noqa: E402
+from processor_time import peak_memory  # noqa: E402
+
+from local import stack  # noqa: E402
 from local.functions_host import HostKind  # noqa: E402
-from local.stack import Plan, Stack  # noqa: E402
+from local.stack import Plan  # noqa: E402
 
 PATIENCE_SECONDS: Final = 600
-#: Requests of the host's own: its trigger's listings, receipts and queue messages.
-HOST: Final = "(the host's own)"
-
-# The first that fits names the operation: method, path, and what the query says.
-OPERATIONS: Final = [
-    ("batch", r"POST .*/addtaskcollection", "add tasks"),
-    ("batch", r"POST .*/jobs$", "create job"),
-    ("batch", r"GET .*/tasks$", "list completed tasks"),
-    ("batch", r"GET .*/files/std(out|err)\.txt", "read stdout or stderr"),
-    ("queue", r".*", HOST),
-    ("blob", r".*/azure-webjobs-hosts", HOST),
-    ("blob", r"GET .*comp=list", HOST),
-    ("blob", r"HEAD .*/input/", "look at the input (both)"),
-    ("blob", r"PUT .*/output/", "write stdout or stderr"),
-    ("table", r"POST .*/\$batch", "transaction"),
-    ("table", r"GET .*", "query"),
-    ("table", r"(POST|PUT|PATCH|MERGE) .*", "single write"),
-]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +39,7 @@ class Burst:
     files: int
     seconds: float
     peak_bytes: int
-    calls: Counter[tuple[str, str]]
+    calls: Calls
 
 
 def main() -> None:
@@ -73,9 +56,9 @@ async def _measure(folder: Path, files: int, nodes: int, slots: int) -> Burst:
     plan = _plan(folder, nodes, slots)
     async with stack.running(plan, lambda _: None) as running:
         seconds = await _drop_and_wait(plan, files)
-        peak = _peak_memory(running)
         pid = running.host.process.pid
-    return Burst(files=files, seconds=seconds, peak_bytes=peak, calls=_calls(plan, folder / f"{pid}.json"))
+        peak = peak_memory(pid)
+    return Burst(files=files, seconds=seconds, peak_bytes=peak, calls=calls_of(folder / f"{pid}.json", _services(plan)))
 
 
 def _plan(folder: Path, nodes: int, slots: int) -> Plan:
@@ -83,68 +66,33 @@ def _plan(folder: Path, nodes: int, slots: int) -> Plan:
     more = {
         "POOL_NODE_COUNT": str(nodes),
         "POOL_TASK_SLOTS_PER_NODE": str(slots),
-        "CALL_COUNTS": str(folder),
-        "PYTHONPATH": str(Path(__file__).parent / "recorder"),
+        **recording(folder),
     }
-    return replace(plan, settings=replace(plan.settings, values={**plan.settings.values, **more}))
+    return replace(plan, settings=plan.settings.with_values(**more))
 
 
 async def _drop_and_wait(plan: Plan, files: int) -> float:
     async with BlobServiceClient.from_connection_string(plan.settings.values["DATA_STORAGE"]) as blobs:
         inputs, outputs = (blobs.get_container_client(name) for name in ("input", "output"))
         started = time.monotonic()
-        await asyncio.gather(*(_drop(inputs, first, files) for first in range(8)))
+        await drop(inputs, names(files))
         async with asyncio.timeout(PATIENCE_SECONDS):
-            # Two outputs a file: what was printed, and what was complained of.
-            while await _count(outputs) < 2 * files:
+            while len(await arrived(outputs)) < files:
                 await asyncio.sleep(0.5)
         return time.monotonic() - started
 
 
-async def _drop(inputs: ContainerClient, first: int, files: int) -> None:
-    for number in range(first, files, 8):
-        await inputs.upload_blob(f"{number:06}.txt", f"file {number}\n".encode())
-
-
-async def _count(container: ContainerClient) -> int:
-    return len([name async for name in container.list_blob_names()])
-
-
-def _peak_memory(running: Stack) -> int:
-    status = Path(f"/proc/{running.host.process.pid}/status").read_text(encoding="utf-8")
-    match = re.search(r"VmHWM:\s+(\d+) kB", status)
-    if match is None:
-        raise RuntimeError("the kernel does not report the peak memory of a process (VmHWM)")
-    return int(match[1]) * 1024
-
-
-def _calls(plan: Plan, counts: Path) -> Counter[tuple[str, str]]:
+def _services(plan: Plan) -> dict[int | None, str]:
     ports = plan.settings.storage_ports
     if ports is None:
         raise RuntimeError("a throwaway stack has an Azurite of its own")
-    services = {ports.blob: "blob", ports.queue: "queue", ports.table: "table", plan.settings.batch_port: "batch"}
-    calls: Counter[tuple[str, str]] = Counter()
-    for method, url, query, count in json.loads(counts.read_text(encoding="utf-8")):
-        service = services[int(url.split("/")[2].rpartition(":")[2])]
-        calls[service, _operation(service, f"{method} {url} {query}".strip())] += count
-    return calls
-
-
-def _operation(service: str, request: str) -> str:
-    for of_service, pattern, name in OPERATIONS:
-        if service == of_service and re.match(pattern, request):
-            return name
-    return re.sub(r" \S*", " ", request, count=1)
+    return {ports.blob: "blob", ports.queue: "queue", ports.table: "table", plan.settings.batch_port: "batch"}
 
 
 def _print(burst: Burst) -> None:
     print(f"{burst.files} files in {burst.seconds:.1f} s: {burst.files / burst.seconds:.1f} files/s")
     print(f"peak memory of the host's process: {burst.peak_bytes / 2**20:.0f} MiB\n")
-    print(f"{'service':<8} {'operation':<26} {'requests':>8} {'per file':>9}")
-    for (service, operation), count in sorted(burst.calls.items()):
-        print(f"{service:<8} {operation:<26} {count:>8} {count / burst.files:>9.3f}")
-    own = sum(count for (_, operation), count in burst.calls.items() if operation != HOST)
-    print(f"{'app':<8} {'all':<26} {own:>8} {own / burst.files:>9.3f}")
+    print_calls(burst.calls, burst.files)
 
 
 if __name__ == "__main__":

@@ -27,11 +27,11 @@ CHECKOUT: Final = Path(__file__).parents[1]
 sys.path[:0] = [str(CHECKOUT), str(CHECKOUT / "bench")]
 
 from load import Request, send_all  # noqa: E402 - a script finds the project's packages only now
+from processor_time import TICK, ProcessorTime  # noqa: E402
 
 from local.processes import ChildProcess  # noqa: E402
 
 _READY: Final = r"http://127\.0\.0\.1:\d+"
-_TICKS: Final = os.sysconf("SC_CLK_TCK")
 _CHUNK: Final = 100
 
 
@@ -43,8 +43,7 @@ class Server:
     process: ChildProcess
 
     def processor_seconds(self) -> float:
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS
+        return ProcessorTime.of(self.process.pid).own
 
     def memory(self, name: str = "VmRSS") -> float:
         """Return the process's memory in MiB."""
@@ -91,7 +90,7 @@ async def _round(server: Server, requests: list[Request]) -> tuple[float, float]
     spent, started = server.processor_seconds(), time.perf_counter()
     await send_all(server.url, requests)
     elapsed = time.perf_counter() - started
-    return len(requests) / elapsed, max(server.processor_seconds() - spent, 1 / _TICKS) / len(requests)
+    return len(requests) / elapsed, max(server.processor_seconds() - spent, TICK) / len(requests)
 
 
 async def _compare(name: str, emulator: Server, bare: Server, rounds: list[list[Request]]) -> Result:
