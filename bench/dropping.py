@@ -20,7 +20,7 @@ def content(name: str) -> bytes:
 
 
 async def drop(container: ContainerClient, wanted: Sequence[str]) -> dict[str, datetime]:
-    """Upload files, the first of the list first; return when each was there."""
+    """Upload files, the first of the list first; return when each was uploaded."""
     dropped: dict[str, datetime] = {}
     todo = iter(wanted)
 

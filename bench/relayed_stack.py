@@ -38,7 +38,7 @@ stdout = "upload"
 class Mode(StrEnum):
     """How what a command prints comes into the output container."""
 
-    #: The app, or whoever takes its place, reads it from the node and writes it.
+    #: The app, or what takes its place, reads it from the node and writes it.
     COPY = "copy"
     #: The node uploads it.
     UPLOAD = "upload"

@@ -37,7 +37,9 @@ SUBMITTED = {
 
 async def recorded(app, count, *, days_ago=0, prefix="f", route="r", state=None):
     """Write records without files: `count` of a day, one second after the other; return them, the newest first."""
-    moment = (app.now() - timedelta(days=days_ago)).replace(hour=12, minute=0, second=0, microsecond=0)
+    day = (app.now() - timedelta(days=days_ago)).replace(hour=0, minute=0, second=0, microsecond=0)
+    # At noon, or in the morning of today so that none is of the future.
+    moment = max(day, min(day + timedelta(hours=12), app.now() - timedelta(seconds=count + 5)))
     records = []
     for number in range(count):
         name = f"{prefix}{number:03}.txt"
