@@ -11,19 +11,21 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from batch_core.announce import announce
 from batch_core.app import App
-from batch_core.errors import AppError, Missing, NotNow, OutOfTime, RecordNotFound, Refused, ServiceError
+from batch_core.errors import AppError, NotNow, OutOfTime, RecordNotFound, Refused, ServiceError
 from batch_core.log_text import figures
 from batch_core.lookback import OVERLAP
 from batch_core.naming import FILES_FOLDER, STDERR, STDOUT, output_name
 from batch_core.outcome import as_the_command_ended, ended_by_itself, has_run, is_upload_failure, outcome_of
 from batch_core.retry import run_again
+from batch_core.sdk.service_codes import DELETED_JOB
 from batch_core.services.batch_errors import is_gone, is_out_of_reach
 from batch_core.services.batch_reading import CompletedPage
 from batch_core.services.batch_values import CompletedTask
@@ -44,9 +46,12 @@ MIN_OUTPUT_TRIES: Final = 20
 #: Tasks whose records are closed in one transaction, and those whose outputs are copied at the same time.
 _TOGETHER: Final = 50
 _AT_ONCE: Final = 48
+#: How long a record waits for others to be closed with, in seconds.
+_CLOSED_EVERY_SECONDS: Final = 1.0
 #: Of those with large output, so that a few blocks at most are in memory; and the part of a tick's time that is theirs.
 _LARGE_AT_ONCE: Final = 2
 _LARGE_SHARE: Final = 1 / 4
+_LATELY: Final = timedelta(minutes=1)
 _BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
 
 
@@ -115,6 +120,7 @@ async def collect(app: App, budget: timedelta = TICK) -> CollectReport:
     except OutOfTime:
         tick.report.is_complete = False
     await tick.collect_large(TimeBudget(budget * _LARGE_SHARE))
+    await tick.after_closing()
     tick.report.seconds = round(time.monotonic() - started, 3)
     return tick.report
 
@@ -139,10 +145,10 @@ class _Tick:
                 listed += page.completed_at.values()
                 left += await self._collect_page(job, page)
                 self._budget.check()
-        except Missing:
-            logger.info("Job %s does not exist (yet, or any more).", job.job_id)
-            return
         except ServiceError as exc:
+            if exc.code in DELETED_JOB:
+                logger.info("Job %s does not exist (yet, or any more).", job.job_id)
+                return
             # Also of one that is being deleted, say: the others go on.
             self._app.lookbacks.forget(job)
             self._leave("Not all of the job is collected", exc, job_id=job.job_id)
@@ -164,7 +170,9 @@ class _Tick:
         if not listed:
             return
         # By Batch's clock: this machine's may be ahead, and what completes from now on must not seem to be listed.
-        until = min([max(listed), *left])
+        # Of what is left, only what has completed lately is listed with every tick: what fails for long is looked for
+        # when all since the watermark is.
+        until = min([max(listed), *(moment for moment in left if max(listed) - moment <= _LATELY)])
         if since != job.watermark:
             self._app.lookbacks.note_some(job, until)
             return
@@ -223,38 +231,52 @@ class _Tick:
             while not (self._budget.is_spent or closer.failure) and (one := next(todo, None)) is not None:
                 closing = await self._collect_task(one, copy)
                 if closing is not None:
-                    await closer.add(closing, one.open)
+                    await closer.add(closing)
 
-        async with asyncio.TaskGroup() as group:
-            workers = [group.create_task(work()) for _ in range(min(at_once, len(tasks)))]
+        ended = asyncio.Event()
+        closing_late = asyncio.create_task(closer.close_now_and_then(ended))
+        try:
+            async with asyncio.TaskGroup() as group:
+                workers = [group.create_task(work()) for _ in range(min(at_once, len(tasks)))]
+        finally:
+            # What has arrived is closed, whatever became of the others.
+            ended.set()
+            await closing_late
         for worker in workers:
             # One that was cancelled alone is no error to the group.
             worker.result()
-        await closer.finish()
+        if closer.failure is not None:
+            raise closer.failure
         return closer.closed
 
-    async def close(self, closings: Sequence[Closing], open_tasks: Mapping[str, OpenTask]) -> set[str]:
+    async def close(self, closings: Sequence[Closing]) -> set[str]:
         """Close these records in a transaction; returns the ids of those that have their final state now."""
-        first = await self._app.table.close(closings, self._app.now())
-        for closing, is_first in zip(closings, first, strict=True):
-            self.report.states[closing.outcome.state] += is_first
-            if is_first and closing.outcome.state is TaskState.SUCCEEDED:
-                await self._delete_input(open_tasks[closing.task_id])
-        await announce(self._app)
+        try:
+            first = await self._app.table.close(closings, self._app.now())
+        finally:
+            # Also of those that were closed where the table refuses one.
+            await self.after_closing()
+        self.report.states.update(one.outcome.state for one, is_first in zip(closings, first, strict=True) if is_first)
         self.report.postponed -= len(closings)
         return {closing.task_id for closing in closings}
+
+    async def after_closing(self) -> None:
+        """Delete files and announce ends of what this process has closed, wherever it has found out that it has."""
+        for closing in self._app.table.take_deletable():
+            await self._delete_input(closing)
+        await announce(self._app)
 
     def leave_closings(self, error: Refused, closings: Sequence[Closing]) -> None:
         """Leave records that the table refuses to close: those of them that are not closed are listed again."""
         self._leave("Not all of the tasks are collected", error, first=closings[0].task_id)
 
-    async def _delete_input(self, task: OpenTask) -> None:
+    async def _delete_input(self, task: Closing) -> None:
         """Delete the file if its route says so: only now is it certain that it has succeeded.
 
         One that cannot be deleted stays: it is recorded, so that nothing runs it again. So does one that has left none
         of the files that its route has uploaded, since Batch calls that a success, too.
         """
-        if task.etag_to_delete is None:
+        if task.etag_to_delete is None or task.blob is None:
             return
         try:
             folder = output_name(task.blob, task.task_id, FILES_FOLDER)
@@ -347,8 +369,7 @@ class _Tick:
         """Move the job's watermark, if that shortens the next list: an idle app writes nothing; returns where it is."""
         if not any(moment < safe for moment in listed):
             return job.watermark
-        await self._app.registry.note_progress(job, safe)
-        return safe
+        return safe if await self._app.registry.note_progress(job, safe) else job.watermark
 
     def _leave(self, what: str, error: AppError, **ids: str) -> None:
         """Leave it for the next tick."""
@@ -357,7 +378,7 @@ class _Tick:
 
 
 class _Closer:
-    """Closes records as their output arrives, many in a transaction: none waits for the slowest copy.
+    """Closes records as their output arrives, many in a transaction, and none more than a second after the last one.
 
     `closed` are those that have their final state. A `failure` of the table is kept until all copies have ended.
     """
@@ -366,30 +387,27 @@ class _Closer:
         self._tick = tick
         self._together = together
         self._ready: list[Closing] = []
-        self._open: dict[str, OpenTask] = {}
         self.closed: set[str] = set()
         self.failure: ServiceError | None = None
 
-    async def add(self, closing: Closing, task: OpenTask) -> None:
+    async def add(self, closing: Closing) -> None:
         """Take a record that can be closed; closes those that are ready if they fill a transaction."""
         self._ready.append(closing)
-        self._open[task.task_id] = task
         if len(self._ready) >= self._together:
             await self._close_ready()
 
-    async def finish(self) -> None:
-        """Close what is left; raises the `ServiceError` with which the table failed, if it did."""
-        if self._ready and self.failure is None:
-            await self._close_ready()
-        if self.failure is not None:
-            raise self.failure
+    async def close_now_and_then(self, ended: asyncio.Event) -> None:
+        """Close what is ready every second, so that none waits for a slow copy; and at the end what is left."""
+        while not ended.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(ended.wait(), _CLOSED_EVERY_SECONDS)
+            if self._ready and self.failure is None:
+                await self._close_ready()
 
     async def _close_ready(self) -> None:
         closings, self._ready = self._ready, []
         try:
-            self.closed |= await self._tick.close(
-                closings, {one.task_id: self._open.pop(one.task_id) for one in closings}
-            )
+            self.closed |= await self._tick.close(closings)
         except Refused as exc:
             self._tick.leave_closings(exc, closings)
         except ServiceError as exc:

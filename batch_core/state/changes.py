@@ -54,6 +54,8 @@ class Closing:
     blob: str | None = None
     #: Its node uploads files of its route's patterns.
     has_files: bool = False
+    #: The version of its file that is to be deleted when it has succeeded; None: it is kept.
+    etag_to_delete: str | None = None
 
     def __post_init__(self) -> None:
         if not self.outcome.state.is_final:
@@ -77,6 +79,7 @@ class Closing:
             container=task.container,
             blob=task.blob,
             has_files=task.has_files,
+            etag_to_delete=task.etag_to_delete,
         )
 
 

@@ -62,9 +62,9 @@ class JobRegistry:
         if not await create_unless_exists(self._client, job_entity(job), f"registering job {job.job_id}"):
             logger.debug("Job %s is registered already.", job.job_id)
 
-    async def note_progress(self, job: JobEntry, watermark: datetime) -> None:
-        """Note how far a job is collected."""
-        await self._merge(job, {"watermark": watermark})
+    async def note_progress(self, job: JobEntry, watermark: datetime) -> bool:
+        """Note how far a job is collected; False if it has changed since it was read: it may have been sent back."""
+        return await self._merge_if_unchanged(job, {"watermark": watermark})
 
     async def note_use(self, job: JobEntry, day: date) -> bool:
         """Note that a job takes the tasks of a later day than its own; False if it has changed since it was read."""

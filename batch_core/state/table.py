@@ -70,6 +70,7 @@ class StateTable:
         self._tally = tally
         self._just_ended = just_ended
         self._in_doubt = InDoubt()
+        self._deletable: list[Closing] = []
         self._noted = Guard(
             operation=lambda day: ("update", noted_entity(day), {"mode": UpdateMode.MERGE}), restore=self.note_day
         )
@@ -160,7 +161,14 @@ class StateTable:
             self._note_ends([closing], closed_at)
         return set(asked) & set(ended.items())
 
+    def take_deletable(self) -> list[Closing]:
+        """Return, once, what this process has closed as succeeded and whose file is to be deleted now."""
+        taken, self._deletable = self._deletable, []
+        return taken
+
     def _note_ends(self, closed: Sequence[Closing], now: datetime) -> None:
+        succeeded = [one for one in closed if one.outcome.state is TaskState.SUCCEEDED]
+        self._deletable += [one for one in succeeded if one.etag_to_delete is not None]
         self._tally.note(closed, now)
         for closing in closed:
             _log_end(closing)

@@ -62,6 +62,16 @@ RANGES = {
     "BATCHDROP_ALERT_MINUTES": (10, 525_600),
 }
 SETTINGS = "BATCHDROP_SETTINGS"
+#: https://learn.microsoft.com/azure/azure-functions/functions-app-settings#flex-consumption-plan-deprecations
+REFUSED_BY_FLEX = {
+    *("ENABLE_ORYX_BUILD", "SCM_DO_BUILD_DURING_DEPLOYMENT"),
+    *("FUNCTIONS_EXTENSION_VERSION", "FUNCTIONS_WORKER_RUNTIME", "FUNCTIONS_WORKER_RUNTIME_VERSION"),
+    *("FUNCTIONS_MAX_HTTP_CONCURRENCY", "FUNCTIONS_WORKER_PROCESS_COUNT"),
+    *("FUNCTIONS_WORKER_DYNAMIC_CONCURRENCY_ENABLED", "WEBSITE_MAX_DYNAMIC_APPLICATION_SCALE_OUT"),
+    *("WEBSITE_CONTENTAZUREFILECONNECTIONSTRING", "WEBSITE_CONTENTOVERVNET", "WEBSITE_CONTENTSHARE"),
+    *("WEBSITE_DNS_SERVER", "WEBSITE_NODE_DEFAULT_VERSION", "WEBSITE_RUN_FROM_PACKAGE"),
+    *("WEBSITE_SKIP_CONTENTSHARE_VALIDATION", "WEBSITE_VNET_ROUTE_ALL", "WEBSITE_TIME_ZONE", "TZ"),
+}
 CONTAINER: Rule = (
     r"(?!azure-webjobs)(?!app-package$)(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*",
     "3 to 63 lower-case letters, digits and single hyphens, and not app-package or azure-webjobs...",
@@ -72,6 +82,8 @@ MADE: "dict[str, Rule]" = {
     "OUTPUT_CONTAINER": CONTAINER,
     "TABLE_NAME": ("(?![Tt]ables$)[A-Za-z][A-Za-z0-9]{2,62}", "3 to 63 letters and digits, a letter first"),
     "EVENTS_QUEUE": (f"|{QUEUE[0]}", QUEUE[1]),
+    # 0 would leave the number of nodes to nobody: the pool is made without any.
+    "POOL_MAX_NODES": ("[1-9][0-9]{0,2}|1000", "a whole number from 1 to 1000"),
 }
 #: For who tries the hooks, or the smoke test.
 OTHERS = {"BATCHDROP_PAUSE_SECONDS", "BATCHDROP_SMOKE_SECONDS"}
@@ -164,19 +176,26 @@ def settings_problems(text: str) -> Iterator[str]:
         yield f"{SETTINGS} is a JSON {type(settings).__name__}: it must be an object of names and texts, {example}"
         return
     for name, value in settings.items():
-        if not isinstance(value, str):
-            said = json.dumps(value)
-            yield f"{SETTINGS}: {name} is {said}: it must be a text, in quotes: {json.dumps(said)}"
-        elif name in MADE and not re.fullmatch(MADE[name][0], value, re.ASCII):
-            yield f"{SETTINGS}: {name} is {value!r}: it must be {MADE[name][1]}"
-        if name in NOT_SETTINGS:
-            yield f"{SETTINGS}: {name} cannot be chosen here: {NOT_SETTINGS[name]}"
-        elif NOT_SETTINGS_AT_ALL.match(name):
-            yield f"{SETTINGS}: {name} cannot be chosen here: the app's storage and log are Bicep's"
+        yield from setting_problems(name, value)
     if settings.get("INPUT_CONTAINER", "input") == settings.get("OUTPUT_CONTAINER", "output"):
         yield f"{SETTINGS}: input and output would be the same container: each output would be taken as a new input"
     for name, meant in _misspelled(settings).items():
         yield f"{SETTINGS}: {name} is no setting of this app: did you mean {meant}?"
+
+
+def setting_problems(name: str, value: object) -> Iterator[str]:
+    """Yield what is wrong with one of the settings."""
+    if not isinstance(value, str):
+        said = json.dumps(value)
+        yield f"{SETTINGS}: {name} is {said}: it must be a text, in quotes: {json.dumps(said)}"
+    elif name in MADE and not re.fullmatch(MADE[name][0], value, re.ASCII):
+        yield f"{SETTINGS}: {name} is {value!r}: it must be {MADE[name][1]}"
+    if name in REFUSED_BY_FLEX:
+        yield f"{SETTINGS}: {name} cannot be chosen here: Flex Consumption has no such setting, or refuses it"
+    elif name in NOT_SETTINGS:
+        yield f"{SETTINGS}: {name} cannot be chosen here: {NOT_SETTINGS[name]}"
+    elif NOT_SETTINGS_AT_ALL.match(name):
+        yield f"{SETTINGS}: {name} cannot be chosen here: the app's storage and log are Bicep's"
 
 
 def _misspelled(names: Iterable[str]) -> dict[str, str]:
@@ -229,8 +248,29 @@ def as_deployed(env: Mapping[str, str]) -> dict[str, str]:
     made = {
         f"DATA_STORAGE__{one}ServiceUri": f"https://name.{one}.core.windows.net" for one in ("blob", "queue", "table")
     }
+    storage = {f"AzureWebJobsStorage__{name.partition('__')[2]}": value for name, value in made.items()}
+    # Of these, what routes.toml names must be set; what they are worth is not looked at.
+    others = dict.fromkeys(("APPLICATIONINSIGHTS_CONNECTION_STRING", "APPLICATIONINSIGHTS_AUTHENTICATION_STRING"), "x")
+    others.update(dict.fromkeys(re.findall(r"%(WEBSITE_[A-Z_]+)%", _routes_text()), "x"))  # the host's own
+    client = {"credential": "managedidentity", "clientId": "00000000-0000-0000-0000-000000000000"}
     return {
         **made,
+        **storage,
+        **{
+            f"{one}__{name}": value for one in ("DATA_STORAGE", "AzureWebJobsStorage") for name, value in client.items()
+        },
+        **others,
+        "INPUT_CONTAINER": "input",
+        "OUTPUT_CONTAINER": "output",
+        "TABLE_NAME": "tasks",
+        "EVENTS_QUEUE": env.get("BATCHDROP_EVENTS_QUEUE", ""),
+        "RECORD_RETENTION_TIME": env.get("BATCHDROP_RECORD_RETENTION", ""),
+        "OUTPUT_RETENTION_TIME": env.get("BATCHDROP_OUTPUT_RETENTION", ""),
+        "COLLECT_SCHEDULE": "0 * * * * *",
+        "SCALE_SCHEDULE": "30 * * * * *",
+        "SWEEP_SCHEDULE": "0 */10 * * * *",
+        "TIDY_SCHEDULE": "0 30 * * * *",
+        "POOL_SPOT_PERCENT": "100",
         "BATCH_ENDPOINT": "https://name.region.batch.azure.com",
         "BATCH_POOL_ID": "files-pool",
         "BLOB_TRIGGER_SOURCE": "EventGrid",
@@ -240,6 +280,10 @@ def as_deployed(env: Mapping[str, str]) -> dict[str, str]:
         "POOL_IDENTITY_RESOURCE_ID": f"/subscriptions/x/resourceGroups/x/providers/{identity}",
         **_texts(env.get(SETTINGS, "")),
     }
+
+
+def _routes_text() -> str:
+    return ROUTES.read_text(encoding="utf-8", errors="replace") if ROUTES.is_file() else ""
 
 
 def _number(env: Mapping[str, str], name: str, default: str) -> str:

@@ -12,7 +12,7 @@ from azure.batch.models import BatchJobDisableOptions, DisableBatchJobOption
 from batch_core import collect as collect_module
 from batch_core.app import open_app
 from batch_core.collect import MIN_OUTPUT_TRIES, collect
-from batch_core.errors import Unavailable
+from batch_core.errors import Missing, Unavailable
 from batch_core.state.changes import Closing
 from batch_core.state.record import DetectedBy, Outcome, TaskState
 from batch_core.submit import submit
@@ -251,3 +251,52 @@ async def test_a_task_that_failed_to_be_collected_is_listed_again_though_later_o
 async def test_a_job_that_is_not_made_yet_is_passed_over(app):
     await app.jobs.current()
     assert (await collect(app)).jobs == 1
+
+
+async def test_records_are_closed_while_a_slow_copy_goes_on(app, monkeypatch):
+    quick = with_command(app, "/bin/true")
+    tasks = [(await submitted(quick, f"{number}.txt")).task_id for number in range(4)]
+    await completed(app, tasks)
+    slow, *others = tasks
+    read, seen = app.files.read_small, []
+
+    async def reading(file, most, more):
+        if file.task_id == slow and not seen:
+            async with asyncio.timeout(30):
+                while await app.table.open_among(others):
+                    await asyncio.sleep(0.1)
+            seen.append(True)
+        return await read(file, most, more)
+
+    monkeypatch.setattr(app.files, "read_small", reading)
+    assert (await collect(app)).states == {"succeeded": 4}
+    assert seen
+
+
+async def test_what_has_arrived_is_closed_whatever_becomes_of_another_copy(app, monkeypatch):
+    quick = with_command(app, "/bin/true")
+    tasks = [(await submitted(quick, f"{number}.txt")).task_id for number in range(3)]
+    await completed(app, tasks)
+    read = app.files.read_small
+
+    async def reading(file, most, more):
+        if file.task_id == tasks[0]:
+            await asyncio.sleep(0.3)
+            raise KeyError("a fault of this program")
+        return await read(file, most, more)
+
+    monkeypatch.setattr(app.files, "read_small", reading)
+    with pytest.raises(ExceptionGroup):
+        await collect(app)
+    assert await app.table.open_among(tasks[1:]) == {}
+
+
+async def test_a_table_that_is_missing_is_no_missing_job(app, monkeypatch):
+    record = await submitted(with_command(app, "/bin/true"))
+    await completed(app, [record.task_id])
+
+    async def missing(_):
+        raise Missing("reading the table", status=404, code="TableNotFound")
+
+    monkeypatch.setattr(app.table, "open_among", missing)
+    assert not (await collect(app)).is_complete

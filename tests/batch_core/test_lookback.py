@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from batch_core.collect import collect
+from batch_core.errors import Unavailable
 from batch_core.lookback import BRIEF, EVERY, OVERLAP, Lookbacks
 from batch_core.state.job_registry import JobEntry
 from batch_core.state.record import TaskState
@@ -40,6 +41,31 @@ async def test_ticks_one_after_the_other_list_a_task_as_new_once(app, lists):
     # What completed within the last seconds is listed again, and all later ticks look back as far as that.
     (since,) = set(lists[1:])
     assert since >= max(await completions(app, first)) - BRIEF
+
+
+async def test_one_whose_output_fails_for_long_does_not_make_every_list_longer(app, lists, monkeypatch):
+    quick = with_command(app, "/bin/true")
+    stuck = (await submitted(quick, "stuck.txt")).task_id
+    monkeypatch.setattr("batch_core.collect._LATELY", timedelta(0))
+    read = app.files.read_small
+
+    async def failing(file, most, more):
+        if file.task_id == stuck:
+            raise Unavailable("reading", detail="the node is away")
+        return await read(file, most, more)
+
+    monkeypatch.setattr(app.files, "read_small", failing)
+    await completed(app, [stuck])
+    other = (await submitted(quick, "other.txt")).task_id
+    await completed(app, [other])
+    await collect(app)
+    await collect(app)
+    assert lists[1] >= (await completions(app, [other]))[0] - BRIEF
+    assert (await record_of(app, stuck)).state is TaskState.SUBMITTED
+    # It is looked for when all since the watermark is.
+    monkeypatch.setattr(app.files, "read_small", read)
+    await collect(later(app, seconds=60))
+    assert (await record_of(app, stuck)).state is TaskState.SUCCEEDED
 
 
 async def completions(app, task_ids):

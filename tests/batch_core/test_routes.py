@@ -10,6 +10,7 @@ import pytest
 
 from batch_core.cancel import cancel
 from batch_core.cli import provision
+from batch_core.collect import collect
 from batch_core.config.pools import settings_pool
 from batch_core.config.route_book import RouteBook
 from batch_core.errors import AccessDenied, InvalidRequest, NotNow, RoutesError, Unavailable
@@ -23,6 +24,7 @@ from batch_core.retry import retry
 from batch_core.services import verbatim
 from batch_core.services.output_container import OutputContainer
 from batch_core.services.provisioning import pool_options
+from batch_core.state import transactions
 from batch_core.state.record import DetectedBy, TaskState
 from batch_core.submit import submit
 from batch_core.sweep import sweep
@@ -686,6 +688,27 @@ async def test_a_file_with_snapshots_is_not_deleted_since_they_would_go_with_it(
     assert await names_in(app) == ["a.txt"]
     assert "is not deleted: " in caplog.text
     assert "SnapshotsPresent" in caplog.text
+
+
+async def test_a_file_is_deleted_though_the_reply_to_its_closing_was_lost(app, tmp_path, monkeypatch):
+    routed = with_routes(app, tmp_path / "routes.toml", DELETES)
+    record = await submitted(routed, "a.txt", b"0")
+    await completed(app, record)
+    send = transactions._send
+
+    async def lost(client, operations):
+        replies = await send(client, operations)
+        if any(operation[0] == "delete" for operation in operations):
+            raise Unavailable("writing to the table", detail="the reply was lost")
+        return replies
+
+    with monkeypatch.context() as patch:
+        patch.setattr(transactions, "_send", lost)
+        await collect(routed)
+    assert await names_in(app) == ["a.txt"]
+    await routed.table.settle()
+    await collect(routed)
+    assert await names_in(app) == []
 
 
 async def test_a_file_that_has_changed_since_is_not_deleted(app, tmp_path):

@@ -11,6 +11,7 @@ import pytest
 from batch_core.config.settings import Settings
 from batch_core.errors import SettingsError
 from infra.scripts import check
+from tests.infra.test_app_settings import DEPRECATED_ON_FLEX, app_settings
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "infra/scripts/check.py"
@@ -208,12 +209,19 @@ def test_what_the_app_would_refuse_is_found_before_it_is_deployed(monkeypatch):
     assert list(check.app_problems({"PATH": os.environ["PATH"]})) == []
 
 
-def test_routes_that_the_app_would_refuse_are_found_before_they_are_deployed(monkeypatch, tmp_path):
-    (tmp_path / "routes.toml").write_text('[[routes]]\nname = "a"\nmatch = "*"\ncomand = "x"\n')
+@pytest.fixture
+def checkout(monkeypatch, tmp_path):
+    """A checkout of its own, in which routes may be written."""
     shutil.copytree(ROOT / "batch_core", tmp_path / "batch_core", ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "function_app.py").touch()
     monkeypatch.setattr(check, "ROOT", tmp_path)
+    monkeypatch.setattr(check, "ROUTES", tmp_path / "routes.toml")
     monkeypatch.setattr(check, "APP_PYTHONS", (Path(sys.executable),))
+    return tmp_path
+
+
+def test_routes_that_the_app_would_refuse_are_found_before_they_are_deployed(checkout):
+    (checkout / "routes.toml").write_text('[[routes]]\nname = "a"\nmatch = "*"\ncomand = "x"\n')
     found = list(check.app_problems({"PATH": os.environ["PATH"]}))
     assert any("comand" in one for one in found), found
 
@@ -246,3 +254,29 @@ def test_it_runs_with_older_pythons(run, minor):
     assert ran.stderr.splitlines()[1:2] == [
         "- BATCHDROP_SETTINGS: TASK_COMAND_LINE is no setting of this app: did you mean TASK_COMMAND_LINE?"
     ]
+
+
+def test_the_app_is_checked_with_every_setting_that_bicep_gives_it():
+    assert set(app_settings()) <= set(check.as_deployed({}))
+
+
+def test_routes_may_name_what_bicep_and_the_host_set(checkout):
+    names = ["OUTPUT_CONTAINER", "TABLE_NAME", "POOL_SPOT_PERCENT", "DATA_STORAGE__clientId", "WEBSITE_SITE_NAME"]
+    said = ", ".join(f'V{number} = "%{name}%"' for number, name in enumerate(names))
+    file = checkout / "routes.toml"
+    file.write_text(f'[[routes]]\nname = "a"\nmatch = "**"\ncommand = "/bin/true"\nenvironment = {{ {said} }}\n')
+    assert list(check.app_problems({"PATH": os.environ["PATH"]})) == []
+    file.write_text(file.read_text().replace("TABLE_NAME", "TABEL_NAMES"))
+    assert "TABEL_NAMES" in " ".join(check.app_problems({"PATH": os.environ["PATH"]}))
+
+
+@pytest.mark.parametrize("name", sorted(DEPRECATED_ON_FLEX))
+def test_what_flex_consumption_refuses_is_refused_before_anything_is_made(name):
+    (problem,) = check.settings_problems(f'{{"{name}": "x"}}')
+    assert f"{name} cannot be chosen here" in problem
+
+
+@pytest.mark.parametrize("value", ["0", "", "1001", "many"])
+def test_a_pool_that_nobody_would_scale_is_refused(value):
+    (problem,) = check.settings_problems(f'{{"POOL_MAX_NODES": "{value}"}}')
+    assert "a whole number from 1 to 1000" in problem

@@ -267,7 +267,10 @@ async def test_jobs_are_noted_once_and_keep_what_is_not_changed(storage_app):
     registry = storage_app.registry
     job = JobEntry(job_id="files-1", day=NOW.date(), number=1, takes_tasks=True)
     await registry.add(job)
-    await registry.note_progress(job, NOW)
+    (noted,) = await registry.jobs()
+    assert await registry.note_progress(noted, NOW)
+    # Sent back meanwhile, it stays sent back.
+    assert not await registry.note_progress(noted, NOW + timedelta(hours=1))
     await registry.add(job)
     await registry.note_full(job)
     assert await registry.jobs() == [replace(job, takes_tasks=False, watermark=NOW)]
