@@ -60,14 +60,18 @@ def _invalid(app: Mapping[str, str], endpoints: Endpoints) -> Iterator[Finding]:
 
 def _different(app: Mapping[str, str], here: Mapping[str, str]) -> Iterator[Finding]:
     """Yield that this command line looks at other files than the app, or would do something else with them."""
-    other = [
-        f"{name} is {_said(app.get(name, ''))} there and {_said(here.get(name, ''))} here"
+    names = [
+        name
         for name in sorted(SETTING_NAMES - _APPS_OWN)
         if app.get(name, "").strip() != here.get(name, "").strip() and _matters(app, name, here.get(name, ""))
     ]
-    if other:
-        remedy = "this command line acts by other settings than the app: read azd's environment again"
-        yield Finding(name="same settings", is_ok=False, detail="; ".join(other), remedy=remedy, command=_REFRESH)
+    if not names:
+        return
+    other = [f"{name} is {_said(app.get(name, ''))} there and {_said(here.get(name, ''))} here" for name in names]
+    remedy, command = "this command line acts by other settings than the app: read azd's environment again", _REFRESH
+    if any(f'"{name}"' in here.get("BATCHDROP_SETTINGS", "") for name in names):
+        remedy, command = "what BATCHDROP_SETTINGS says is not deployed yet", AZD_PROVISION
+    yield Finding(name="same settings", is_ok=False, detail="; ".join(other), remedy=remedy, command=command)
 
 
 def _matters(app: Mapping[str, str], name: str, value: str) -> bool:

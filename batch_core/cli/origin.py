@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ from batch_core.redaction import shown
 _ADDED: Final = "BATCHDROP_SETTINGS"
 #: What a deployment has, of the settings without default.
 _DEPLOYED: Final = (f"{DATA_STORAGE}__blobServiceUri", "BATCH_ENDPOINT")
+#: A text of JSON, or what is between two.
+_JSON_TEXT: Final = re.compile(r'("(?:[^"\\]|\\.)*")|([^"]+)')
 _AZDS: Final = 'set -a; eval "$(azd env get-values)"; set +a'
 #: What the folder of a Functions app has.
 _HOST_FILE: Final = Path("host.json")
@@ -128,14 +131,28 @@ def _with_azds_settings(environment: Mapping[str, str]) -> dict[str, str]:
     text = environment.get(_ADDED, "").strip()
     if not text:
         return dict(environment)
-    try:
-        added = json.loads(text)
-    except ValueError:
-        added = None
+    added = next((found for one in (text, _as_written(text)) if (found := _json(one)) is not None), None)
     if not isinstance(added, dict):
         raise SettingsError([f"{_ADDED} is {shown(text)}: it must be a JSON object of settings"])
     texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in added.items()}
     return {**environment, **texts}
+
+
+def _json(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
+def _as_written(text: str) -> str:
+    """Return a text of azd's as it was set: it escapes `!` and line breaks, which a shell leaves escaped in quotes.
+
+    `doubleQuoteSpecialChars` of https://github.com/joho/godotenv, by which `azd env get-values` writes.
+    """
+    text = text.replace("\\!", "!")
+    # A line break between two values; within a text it is JSON's own.
+    return _JSON_TEXT.sub(lambda match: match[1] or match[2].replace("\\n", "\n"), text)
 
 
 def _example() -> str:

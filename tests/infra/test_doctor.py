@@ -214,6 +214,16 @@ async def test_a_command_that_the_app_has_and_this_command_line_has_not_is_notic
     )
 
 
+async def test_settings_that_are_not_deployed_yet_are_deployed_and_not_read_again(azure):
+    values = app_settings() | ENVIRONMENT | {"TASK_RETENTION_TIME": "P1D"}
+    values["BATCHDROP_SETTINGS"] = '{"TASK_RETENTION_TIME": "P1D"}'
+    found = (await examined(azure, values))["same settings"]
+    assert (found.remedy, found.command) == (
+        "what BATCHDROP_SETTINGS says is not deployed yet",
+        "azd provision --no-state",
+    )
+
+
 async def test_the_same_address_with_and_without_a_slash_and_a_default_that_is_said_are_no_difference(azure):
     settings = azure.resources[f"{APP}/config/appsettings/list"]["properties"]
     settings |= {"JOB_PREFIX": "files", "DATA_STORAGE__blobServiceUri": "https://sttest.blob.core.windows.net"}

@@ -1,11 +1,13 @@
 """What a person makes here must be what the app would have made."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from batch_core.app import open_app
 from batch_core.bookkeeping import after_tick
+from batch_core.cli.origin import Origin
 from batch_core.collect import collect
 from batch_core.config.settings import Settings
 from tests.batch_core.steps import collected, dropped, submitted
@@ -50,6 +52,20 @@ async def test_settings_that_were_added_to_a_deployment_count_here_too(app, anot
     assert (await batchdrop("submit", "a.txt", BATCHDROP_SETTINGS=added)).code == 0
     done = await batchdrop("submit", "a.txt", BATCHDROP_SETTINGS="[1]")
     assert (done.code, "BATCHDROP_SETTINGS is '[1]': it must be a JSON object of settings" in done.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "added",
+    [
+        '{"TASK_COMMAND_LINE": "/bin/bash -c \'test \\! -s x\'", "JOB_PREFIX": "a"}',
+        '{\\n  "TASK_COMMAND_LINE": "/bin/bash -c \'test ! -s x\'",\\n  "JOB_PREFIX": "a"\\n}',
+    ],
+    ids=["exclamation mark", "line breaks"],
+)
+def test_what_azd_escapes_and_a_shell_leaves_escaped_is_read_as_it_was_set(monkeypatch, added):
+    monkeypatch.setenv("BATCHDROP_SETTINGS", added)
+    values = Origin.of(Path("-")).values
+    assert (values["TASK_COMMAND_LINE"], values["JOB_PREFIX"]) == ("/bin/bash -c 'test ! -s x'", "a")
 
 
 async def test_where_no_app_has_run_nothing_is_compared(app, batchdrop):
