@@ -266,8 +266,8 @@ def test_routes_may_name_what_bicep_and_the_host_set(checkout):
     file = checkout / "routes.toml"
     file.write_text(f'[[routes]]\nname = "a"\nmatch = "**"\ncommand = "/bin/true"\nenvironment = {{ {said} }}\n')
     assert list(check.app_problems({"PATH": os.environ["PATH"]})) == []
-    file.write_text(file.read_text().replace("TABLE_NAME", "TABEL_NAMES"))
-    assert "TABEL_NAMES" in " ".join(check.app_problems({"PATH": os.environ["PATH"]}))
+    file.write_text(file.read_text().replace("TABLE_NAME", "OTHER_NAME"))
+    assert "OTHER_NAME" in " ".join(check.app_problems({"PATH": os.environ["PATH"]}))
 
 
 @pytest.mark.parametrize("name", sorted(DEPRECATED_ON_FLEX))
