@@ -3,8 +3,8 @@
     (started by peers.py: the settings are in the environment)
 
 One call after the other, with the SDKs' synchronous clients: upload each file; add the tasks, a hundred a call, when
-all files are there; list all tasks, each second, until all have completed; then for each look at the task and read its
-standard output, and print it. As the quickstart does, it writes no output to a container, does not look at standard
+all files have arrived; list all tasks, each second, until all have completed; then for each look at the task and read
+its standard output, and print it. As the quickstart does, it writes no output to a container, does not look at standard
 error, and keeps what it knows in its memory.
 
 Prints, as JSON, seconds from the first upload to the last output, its processor time, and the most memory it had.
