@@ -13,8 +13,7 @@ import whole_app
 from dropping import drop, names
 from relayed_stack import Conditions, services
 
-#: Those of a collection are submitted at one moment, and which comes first of two that follow each other is nobody's
-#: fault: files are dropped sixteen at a time.
+#: Files are dropped sixteen at a time: which of two collections in a row a file is in says nothing of the order.
 _ALLOWED_COLLECTIONS: Final = 1
 
 

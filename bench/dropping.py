@@ -20,7 +20,7 @@ def content(name: str) -> bytes:
 
 
 async def drop(container: ContainerClient, wanted: Sequence[str]) -> dict[str, datetime]:
-    """Upload files, the first of the list first; return when each was uploaded."""
+    """Upload files, the first of the list first; return when each had arrived."""
     dropped: dict[str, datetime] = {}
     todo = iter(wanted)
 
@@ -34,6 +34,6 @@ async def drop(container: ContainerClient, wanted: Sequence[str]) -> dict[str, d
 
 
 async def arrived(outputs: ContainerClient, prefix: str = "") -> list[str]:
-    """List the blobs that hold a standard output. Standard error has none where the app copies and it is empty."""
+    """List the blobs that hold a standard output. An empty standard error has no blob where the app copies."""
     listed = outputs.list_blob_names(name_starts_with=prefix or None)
     return [name async for name in listed if name.endswith("/stdout.txt")]

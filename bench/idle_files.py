@@ -21,9 +21,9 @@ _LONGEST_PAUSE_SECONDS: Final = 4.0
 
 
 async def idle_files(conditions: Conditions) -> tuple[list[float], Milestones]:
-    """Drop one file after the other, each when the one before is done; return when the output of each was written.
+    """Drop one file after the other, each when the one before is done; return how long each took.
 
-    These are seconds from the moment at which its upload began; the milestones count from that at which it ended.
+    In seconds until its output had arrived, since its upload began; the milestones count from the end of the upload.
     """
     with tempfile.TemporaryDirectory(prefix="peers-") as path:
         async with services(Path(path), conditions) as running, whole_app.running(running, Path(path)) as app:
@@ -34,7 +34,7 @@ async def idle_files(conditions: Conditions) -> tuple[list[float], Milestones]:
 
 
 async def _drop_and_wait(app: WholeApp, name: str) -> tuple[float, dict[str, datetime]]:
-    """Drop a file some time from now; return the seconds until its output was written, and when it was dropped."""
+    """Drop a file some time from now; return the seconds until its output had arrived, and when it was dropped."""
     await asyncio.sleep(random.uniform(1, _LONGEST_PAUSE_SECONDS))  # noqa: S311 - any moment will do
     began = time.monotonic()
     dropped = await drop(app.inputs, [name])

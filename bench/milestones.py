@@ -14,7 +14,7 @@ type Milestones = Mapping[str, Sequence[float]]
 
 
 def milestones(records: Iterable[TaskRecord], dropped: Mapping[str, datetime]) -> Milestones:
-    """Return how long each file took to each stage; its output is there at the latest when its record is closed."""
+    """Return how long each file took to each stage; its output has arrived at the latest when its record is closed."""
     found: dict[str, list[float]] = {stage: [] for stage in STAGES}
     for record in records:
         moments = (record.recorded_at, record.submitted_at, record.started_at, record.ended_at, record.closed_at)

@@ -3,7 +3,7 @@
     (started by peers.py: the settings are in the environment)
 
 One call after the other, with the SDKs' synchronous clients: upload each file; add the tasks, a hundred a call, when
-all files are uploaded; list all tasks, each second, until all have completed; then for each look at the task and read
+all files have arrived; list all tasks, each second, until all have completed; then for each look at the task and read
 its standard output, and print it. As the quickstart does, it writes no output to a container, does not look at standard
 error, and keeps what it knows in its memory.
 

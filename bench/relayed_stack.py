@@ -1,4 +1,4 @@
-"""A local stack of which the services are as far away as one likes: a relay between them and their clients."""
+"""A local stack whose services are as far away as wanted: there is a relay between them and their clients."""
 
 import asyncio
 import statistics
@@ -38,7 +38,7 @@ stdout = "upload"
 class Mode(StrEnum):
     """How what a command prints comes into the output container."""
 
-    #: The app, or what takes its place, reads it from the node and writes it.
+    #: The app, or the peer in its place, reads it from the node and writes it.
     COPY = "copy"
     #: The node uploads it.
     UPLOAD = "upload"
@@ -59,7 +59,7 @@ class Conditions:
 class Services:
     """Services that run, with containers, table and a pool whose nodes are idle.
 
-    `plan` has the settings of who is near, `relayed` those of who is as far away as the conditions say.
+    `plan` has the services' own addresses, for what looks on; `relayed` those of the relay, for what is measured.
     """
 
     plan: Plan

@@ -28,7 +28,7 @@ _FIRST: Final = "first.txt"
 
 @dataclass(frozen=True, kw_only=True)
 class WholeApp:
-    """An app that runs: `inputs` is as far away as for the app, and what looks on, `outputs` and `table`, is near."""
+    """An app that runs: `inputs` is reached through the relay; `outputs` and `table`, which look on, are not."""
 
     host: ChildProcess
     inputs: ContainerClient
