@@ -7,6 +7,7 @@ A quota that is too small makes no request fail: the pool waits, and says why in
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from batch_core.cli.counting import counted
 from batch_core.cli.remedies import Finding
 from batch_core.config.pools import Pool
 from batch_core.services.azure_resources import Quotas, VmSize
@@ -61,11 +62,11 @@ def _judge(quotas: Quotas, sizes: Mapping[str, VmSize], demand: Demand) -> Findi
         why = "the account has no such quota of its own" if quota is None else f"the cores of {size.name} are not known"
         return Finding(name=demand.name, is_ok=None, detail=f"not judged: {why}")
     room = quota // size.cores
-    asked = f"{_nodes(demand.nodes)} of {size.name} have {demand.nodes * size.cores} cores"
+    asked = f"{counted(demand.nodes, 'node')} of {size.name} have {demand.nodes * size.cores} cores"
     detail = f"{asked}; the account may use {quota}"
     if room >= demand.nodes:
         return Finding(name=demand.name, is_ok=True, detail=detail)
-    return _too_few(quotas, size, demand, f"{detail}: room for {_nodes(room) if room else 'none'}", room)
+    return _too_few(quotas, size, demand, f"{detail}: room for {counted(room, 'node') if room else 'none'}", room)
 
 
 def _too_few(quotas: Quotas, size: VmSize, demand: Demand, detail: str, room: int) -> Finding:
@@ -81,7 +82,3 @@ def _too_few(quotas: Quotas, size: VmSize, demand: Demand, detail: str, room: in
         remedy = f"{more}, or have fewer nodes"
         command = f"azd env set BATCHDROP_MAX_NODES {room} && azd up"
     return Finding(name=demand.name, is_ok=False, detail=detail, remedy=remedy, command=command)
-
-
-def _nodes(number: int) -> str:
-    return f"{number} node{'' if number == 1 else 's'}"

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from azure.batch.aio import BatchClient
 from azure.core.credentials import AzureNamedKeyCredential
@@ -15,6 +14,7 @@ from azure.storage.blob.aio import BlobServiceClient
 
 from batch_core.clocks import ServiceClock
 from batch_core.config.accounts import BatchAccount, StorageConnection
+from batch_core.config.clouds import cloud_of
 from batch_core.config.settings import Settings
 from batch_core.config.storage_connection import account_key_of
 from batch_core.services.identities import app_identity
@@ -24,12 +24,6 @@ from batch_core.services.transport import BriefTransport
 
 #: One block of an upload, and the most that is sent in a single call, in bytes.
 BLOCK_SIZE: Final = 4 * 1024 * 1024
-
-#: `batch_resource_id` of the clouds in https://github.com/Azure/azure-cli, src/azure-cli-core/azure/cli/core/cloud.py.
-_OTHER_CLOUDS: Final = {
-    ".batch.usgovcloudapi.net": "https://batch.core.usgovcloudapi.net/.default",
-    ".batch.chinacloudapi.cn": "https://batch.chinacloudapi.cn/.default",
-}
 
 # None of the services redirects: who follows sends a signed request elsewhere, and begins to count its tries again.
 _NO_REDIRECTS: Final[dict[str, Any]] = {"permit_redirects": False}
@@ -129,12 +123,6 @@ def _queue(
 def _batch_client(account: BatchAccount, identity: AsyncTokenCredential, transport: BriefTransport) -> BatchClient:
     credential = AzureNamedKeyCredential(account.name, account.key) if account.key else identity
     options: dict[str, Any] = {"transport": transport, **_NO_REDIRECTS}
-    if scope := _batch_scope(account.endpoint):
-        options["credential_scopes"] = [scope]
+    if (cloud := cloud_of(account.endpoint)) and cloud.batch_scope:
+        options["credential_scopes"] = [cloud.batch_scope]
     return BatchClient(account.endpoint, credential, retry_policy=BriefRetries(**RETRY_OPTIONS), **options)
-
-
-def _batch_scope(endpoint: str) -> str | None:
-    """Return what a token for Batch is asked for in another cloud than Azure's public one, whose the SDK knows."""
-    host = urlsplit(endpoint).hostname or ""
-    return next((scope for suffix, scope in _OTHER_CLOUDS.items() if host.endswith(suffix)), None)

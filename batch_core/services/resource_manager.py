@@ -17,6 +17,7 @@ from azure.core.pipeline.policies import AsyncBearerTokenCredentialPolicy
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
 from batch_core.clocks import ServiceClock
+from batch_core.config.clouds import cloud_of
 from batch_core.config.service_url import is_this_machine
 from batch_core.errors import ServiceError
 from batch_core.sdk.translation import translating
@@ -43,13 +44,6 @@ API_VERSIONS: Final = {
     "Microsoft.Storage": "2025-06-01",
     "Microsoft.Web": "2025-05-01",
 }
-#: Batch's own host in each cloud, and Resource Manager's: https://learn.microsoft.com/azure/azure-government and
-#: https://learn.microsoft.com/azure/china/resources-developer-guide.
-_CLOUDS: Final = {
-    "batch.azure.com": "https://management.azure.com",
-    "batch.usgovcloudapi.net": "https://management.usgovcloudapi.net",
-    "batch.chinacloudapi.cn": "https://management.chinacloudapi.cn",
-}
 #: Of a resource, and of its group.
 _ABSENT: Final = frozenset({"NotFound", "ResourceNotFound", "ResourceGroupNotFound"})
 _MOST_PAGES: Final = 100
@@ -65,8 +59,8 @@ class _Page[T](msgspec.Struct, rename="camel"):
 
 def endpoint_of(batch_endpoint: str) -> str | None:
     """Return the URL of the Resource Manager of the cloud that a Batch account is in; None: it is in none."""
-    host = urlsplit(batch_endpoint).hostname or ""
-    return next((url for suffix, url in _CLOUDS.items() if host.endswith(f".{suffix}")), None)
+    cloud = cloud_of(batch_endpoint)
+    return cloud.manager if cloud else None
 
 
 def _origin(url: str) -> tuple[str, str | None, int]:
