@@ -58,6 +58,12 @@ class Lookbacks:
         if seen is not None:
             self._seen[job.job_id] = _Seen(watermark=seen.watermark, listed_at=seen.listed_at, until=until)
 
+    def look_for(self, job: JobEntry, completed_at: datetime) -> None:
+        """Look back all the way next time, if a task that completed then is further back than brief lists reach."""
+        seen = self._seen.get(job.job_id)
+        if seen is not None and completed_at < max(seen.until, _EARLIEST) - BRIEF:
+            self.forget(job)
+
     def forget(self, job: JobEntry) -> None:
         """Look back all the way next time."""
         self._seen.pop(job.job_id, None)

@@ -317,10 +317,12 @@ class _Tick:
             await self._close(task, await run_again(self._app, task.task_id, lost))
             return
         for job in await self._app.registry.jobs():
-            is_passed = job.terminated_at is not None or (job.watermark is not None and job.watermark > completed_at)
-            if job.job_id == task.job_id and is_passed:
+            if job.job_id != task.job_id:
+                continue
+            if job.terminated_at is not None or (job.watermark is not None and job.watermark > completed_at):
                 await self._app.registry.send_back(job, completed_at)
                 self.report.done["sent_back"] += 1
+            self._app.lookbacks.look_for(job, completed_at)
 
     async def _close(self, task: OpenTask, outcome: Outcome) -> None:
         (is_first,) = await self._app.table.close([Closing.of_open(task, outcome)], self._app.now())

@@ -8,6 +8,7 @@ import pytest
 from batch_core.collect import collect
 from batch_core.errors import Unavailable
 from batch_core.lookback import BRIEF, EVERY, OVERLAP, Lookbacks
+from batch_core.reconcile import reconcile
 from batch_core.state.job_registry import JobEntry
 from batch_core.state.record import TaskState
 from tests.batch_core.steps import completed, later, record_of, submitted, with_command
@@ -98,6 +99,39 @@ async def test_a_completion_that_no_list_showed_for_a_while_is_collected(app, mo
     hidden.clear()
     await collect(later(app, seconds=80))
     assert (await record_of(app, late)).state is TaskState.SUCCEEDED
+
+
+async def test_what_reconcile_finds_further_back_is_collected_by_the_next_tick(app, monkeypatch):
+    """The record may be newer than the end of the task: the table was lost, say, and the file was found again."""
+    quick = with_command(app, "/bin/true")
+    early, other = (await submitted(quick, "early.txt")).task_id, (await submitted(quick, "other.txt")).task_id
+    await completed(app, [early, other])
+    (ended,) = await completions(app, [early])
+    open_among = app.table.open_among
+
+    async def without_early(task_ids):
+        return {task_id: one for task_id, one in (await open_among(task_ids)).items() if task_id != early}
+
+    monkeypatch.setattr(app.table, "open_among", without_early)
+    (job,) = await app.registry.jobs()
+    await collect(app)
+    monkeypatch.undo()
+    app.lookbacks.note_some(job, until=ended + BRIEF + timedelta(seconds=1))
+    await collect(app)
+    assert (await record_of(app, early)).state is TaskState.SUBMITTED
+    await reconcile(later(app, minutes=5))
+    await collect(app)
+    assert (await record_of(app, early)).state is TaskState.SUCCEEDED
+
+
+def test_a_task_that_brief_lists_reach_changes_nothing():
+    seen = Lookbacks()
+    seen.note_all(JOB, JOB.watermark, NOW, until=NOW)
+    seen.look_for(JOB, NOW - BRIEF)
+    assert seen.since(JOB, NOW) == NOW - BRIEF
+    seen.look_for(JOB, NOW - BRIEF - timedelta(seconds=1))
+    assert seen.since(JOB, NOW) == JOB.watermark
+    seen.look_for(JOB, NOW - timedelta(hours=1))
 
 
 def test_only_a_look_from_the_watermark_on_may_move_it():
