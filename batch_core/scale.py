@@ -8,7 +8,7 @@
 
 The app knows what no autoscale formula knows: which results are still on a node. What is not known removes nothing, and
 no pool is touched that is being resized, scales itself or has jobs of somebody else. Nodes that were closed for a pool
-that is not scaled any more are opened again.
+that is not scaled any more are opened again. Where nothing is remembered of a pool, its closed nodes count as noted.
 
 Cost of a tick: one list of the account's jobs, one of our own and one of what is remembered of pools; for each scaled
 pool one look and one count for each of its active jobs; where there are as many nodes as are needed, one count of them;
@@ -165,13 +165,16 @@ class _Tick:
 
     async def scale(self) -> None:
         """Change the pool, if it may be changed now."""
-        status, state = await self._app.batch.pool_status(self._pool.id), self._state
+        status = await self._app.batch.pool_status(self._pool.id)
         if obstacle := self._obstacle(status):
             logger.warning("Pool %s is not scaled: %s.", self._pool.id, obstacle)
-            await _let_go(self._app, [state], self._report)
+            await _let_go(self._app, [self._state], self._report)
             return
         if not status.is_active or not status.is_steady:
             return
+        if not self._state.is_known and not await self._remember_closed():
+            return
+        state = self._state
         wanted, reached = await self._wanted(status), _Nodes.reached(status)
         if wanted > reached.total - len(state.closing):
             await self._grow(status, wanted, reached)
@@ -190,6 +193,17 @@ class _Tick:
         if self._jobs.of_another:
             return f"job {self._jobs.of_another} on it is not of this app"
         return "it has an autoscale formula of its own" if status.scales_itself else None
+
+    async def _remember_closed(self) -> bool:
+        """Note nodes that are closed to tasks where nothing is remembered; False if another instance is at it.
+
+        They were to go when the table was lost: nobody else would remove them or open them again.
+        """
+        closed = [node.id for node in await self._app.nodes.nodes(self._pool.id) if not node.is_open]
+        saved = await self._app.scaling.save(replace(self._state, closing=tuple(closed)))
+        if saved is not None:
+            self._state = saved
+        return saved is not None
 
     async def _wanted(self, status: PoolStatus) -> int:
         """Return how many nodes the open tasks need, within the pool's bounds."""

@@ -32,6 +32,8 @@ class ScalingState:
     #: How often the pool has failed to get its nodes, and when to ask again.
     failures: int = 0
     next_growth_at: datetime | None = None
+    #: Whether that was read or written: otherwise nodes may be closed of which it says nothing.
+    is_known: bool = False
     etag: str = field(default="", compare=False)
 
 
@@ -69,7 +71,7 @@ class Scaling:
                 reply = await self._written(entity, state.etag)
         except Conflict:
             return None
-        return replace(state, etag=str(reply["etag"]))
+        return replace(state, is_known=True, etag=str(reply["etag"]))
 
     async def _written(self, entity: Entity, etag: str) -> Mapping[str, Any]:
         if not etag:
@@ -96,6 +98,7 @@ def _to_state(pool_id: str, entity: TableEntity) -> ScalingState:
         "claimed_at": field_value(entity.get("claimed_at")),
         "failures": field_value(entity.get("failures", 0)),
         "next_growth_at": field_value(entity.get("next_growth_at")),
+        "is_known": True,
         "etag": str(entity.metadata["etag"]),
     }
     return checked(ScalingState, values)

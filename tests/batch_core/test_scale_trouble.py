@@ -145,6 +145,35 @@ async def test_a_pool_of_which_nothing_is_remembered_goes_down_at_once(scaled, t
     assert (await scale(scaled)).removed == 2
 
 
+async def forgotten(app, how):
+    """Let the table lose what it says of the pool, or say what nobody can read."""
+    row_key = pool_id_of(app).lower()
+    if how == "lost":
+        await app.scaling._client.delete_entity("scaling", row_key)
+    else:
+        await app.scaling._client.update_entity({"PartitionKey": "scaling", "RowKey": row_key, "closing": "["})
+
+
+@pytest.mark.parametrize("how", ["lost", "unreadable"])
+async def test_nodes_that_were_closed_before_their_note_was_lost_go_all_the_same(scaled, tmp_path, how):
+    await idle_nodes(scaled, tmp_path)
+    assert (await scale(scaled)).closed == 2
+    await forgotten(scaled, how)
+    assert (await scale(scaled)).removed == 2
+    assert await steady(scaled) == 0
+
+
+async def test_nodes_whose_note_was_lost_are_opened_again_when_there_is_work(scaled, tmp_path):
+    await idle_nodes(scaled, tmp_path)
+    assert (await scale(scaled)).closed == 2
+    await forgotten(scaled, "lost")
+    records = await put(scaled, 4, "more")
+    assert (await scale(scaled)).opened == 2
+    await running(scaled, records)
+    await released(scaled, tmp_path, records)
+    await collect(scaled)
+
+
 async def test_nodes_that_could_not_be_had_are_not_asked_for_when_nobody_needs_them_any_more(scaled, quotas, tmp_path):
     records = await put(scaled, 4)
     await failed_growth(scaled, quotas, 0)
