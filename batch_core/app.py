@@ -44,7 +44,7 @@ from batch_core.turns import Turns
 
 #: In a burst: a submission is four calls one after the other, and so is held up by the way to the services.
 _SUBMISSIONS_AT_ONCE: Final = 3
-_WORTH_A_SUBMISSION: Final = 16
+_WORTH_A_SUBMISSION: Final = 20
 
 
 def utc_now() -> datetime:
