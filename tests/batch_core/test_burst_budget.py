@@ -3,18 +3,19 @@
 import asyncio
 import json
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
 from batch_core.collect import collect
 from batch_core.intake import take
 from batch_core.state.record import TaskState
+from local.settings_file import CHECKOUT
 from tests.batch_core.steps import dropped, with_routes
 
 FILES = 160
 #: The host calls the function for so many blobs at a time.
-AT_ONCE = json.loads(Path("host.json").read_text(encoding="utf-8"))["extensions"]["blobs"]["maxDegreeOfParallelism"]
+HOST = json.loads((CHECKOUT / "host.json").read_text(encoding="utf-8"))
+AT_ONCE = HOST["extensions"]["blobs"]["maxDegreeOfParallelism"]
 COPIED = {"look": 1.0, "read": 2.0, "write": 1.0, "delete": 0.0, "table": 0.3, "batch": 0.05}
 UPLOADED = COPIED | {"read": 0.0, "write": 0.0}
 #: The job is looked for, made and listed once for all files; the first of them travel alone.
@@ -45,7 +46,12 @@ async def test_a_file_of_a_burst_costs_no_more_calls_than_its_budget(app, tmp_pa
     taken = len(calls)
     await all_completed(app)
     del calls[taken:]
-    assert (await collect(app)).states == {TaskState.SUCCEEDED: FILES}
+    closed = Counter()
+    async with asyncio.timeout(60):
+        # What a tick could not copy, on a busy machine, is left for the next one.
+        while closed.total() < FILES:
+            closed += (await collect(app)).states
+    assert closed == {TaskState.SUCCEEDED: FILES}
     spent = Counter(map(kind_of, calls))
     assert spent.keys() <= budget.keys()
     most = {kind: of_a_file * FILES + ONCE.get(kind, 0) for kind, of_a_file in budget.items()}
