@@ -401,10 +401,13 @@ class _Closer:
         while not ended.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(ended.wait(), _CLOSED_EVERY_SECONDS)
-            if self._ready and self.failure is None:
-                await self._close_ready()
+            await self._close_ready()
+        # The last ones may have arrived, and all copies ended, while others were being closed.
+        await self._close_ready()
 
     async def _close_ready(self) -> None:
+        if not self._ready or self.failure is not None:
+            return
         closings, self._ready = self._ready, []
         try:
             self.closed |= await self._tick.close(closings)

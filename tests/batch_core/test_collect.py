@@ -129,6 +129,36 @@ async def test_an_idle_tick_whose_watermark_has_passed_everything_lists_nothing(
     assert [(call.service, call.method) for call in calls] == [("table", "GET"), ("batch", "GET")]
 
 
+async def test_what_arrives_while_others_are_being_closed_is_closed_by_the_same_tick(app, monkeypatch):
+    records = [await submitted(app, name) for name in ("a", "b", "c")]
+    await completed(app, [record.task_id for record in records])
+    monkeypatch.setattr(collect_module, "_CLOSED_EVERY_SECONDS", 0.01)
+    copy, close = app.copier.copy_small, app.table.close
+    closing, copied, begun = asyncio.Event(), asyncio.Semaphore(0), iter(records)
+
+    async def copy_one_before_the_others(printed):
+        if next(begun) is not records[0]:
+            await closing.wait()
+        arrived = await copy(printed)
+        copied.release()
+        return arrived
+
+    async def close_until_all_are_copied(closings, now):
+        if not closing.is_set():
+            closing.set()
+            for _ in records:
+                await copied.acquire()
+            # Until those who copied have gone, too.
+            await asyncio.sleep(0.05)
+        return await close(closings, now)
+
+    monkeypatch.setattr(app.copier, "copy_small", copy_one_before_the_others)
+    monkeypatch.setattr(app.table, "close", close_until_all_are_copied)
+    report = await collect(app)
+    assert report.states == {TaskState.SUCCEEDED: 3}
+    assert report.postponed == 0
+
+
 async def test_the_calls_made_to_collect_one_file(app, calls):
     record = await submitted(app)
     await completed(app, [record.task_id])
