@@ -17,8 +17,9 @@ from batch_core.state.job_registry import JobEntry
 
 #: How far the watermark stays behind: a list may lag behind a completion.
 OVERLAP: Final = timedelta(minutes=2)
-#: How far most ticks look back.
-BRIEF: Final = timedelta(seconds=10)
+#: How far most ticks look back: each second of it is listed with each tick once more, and what shows up later still is
+#: collected by the next tick that looks back all the way.
+BRIEF: Final = timedelta(seconds=3)
 #: How often a tick looks back as far as the watermark: a bit less than the minute of a schedule, so that its ticks do.
 EVERY: Final = timedelta(seconds=55)
 #: What is not collected at all counts as of then.

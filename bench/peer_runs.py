@@ -1,6 +1,8 @@
 """The same job by each of the peers, each on a stack of its own."""
 
+import asyncio
 import json
+import os
 import sys
 import tempfile
 import time
@@ -10,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+import aiohttp
 import whole_app
 from azure.storage.blob.aio import BlobServiceClient
 from call_counts import Calls, calls_of, recording
@@ -18,6 +21,7 @@ from milestones import Milestones, milestones
 from processor_time import ProcessorTime, peak_memory
 from relayed_stack import Conditions, Services, services
 
+from local.ports import ADDRESS
 from local.processes import ChildProcess
 from local.settings_file import CHECKOUT
 
@@ -80,6 +84,52 @@ async def _app(running: Services, conditions: Conditions, folder: Path) -> Run:
     )
 
 
+async def _drop(running: Services, conditions: Conditions, folder: Path) -> Run:  # noqa: ARG001 - as all peers
+    """Only drop the files: what the other peers' times hold of it."""
+    async with BlobServiceClient.from_connection_string(running.relayed.values["DATA_STORAGE"]) as blobs:
+        own_before, began = time.process_time(), time.monotonic()
+        await drop(blobs.get_container_client(running.relayed.values["INPUT_CONTAINER"]), names(conditions.files))
+        seconds, own = time.monotonic() - began, time.process_time() - own_before
+    return Run(seconds=seconds, processor={"client": own}, peak_bytes=peak_memory(os.getpid()))
+
+
+async def _host(running: Services, conditions: Conditions, folder: Path) -> Run:
+    """Have the host call a function that does nothing: what is measured ends with the last call."""
+    wanted = names(conditions.files)
+    far = running.relayed.with_values(**recording(folder))
+    command = [sys.executable, "-m", "local.host", "--port", str(far.host_port), "--app", str(_SCRIPTS / "host_alone")]
+    log = running.plan.logs / "functions.log"
+    async with (
+        BlobServiceClient.from_connection_string(far.values["DATA_STORAGE"]) as blobs,
+        aiohttp.ClientSession(f"http://{ADDRESS}:{far.host_port}") as http,
+        await ChildProcess.start("the host", command, log=log, env=far.environment(), cwd=CHECKOUT) as host,
+    ):
+        await host.wait_for_line("Functions host ready", seconds=60)
+        inputs = blobs.get_container_client(far.values["INPUT_CONTAINER"])
+        await drop(inputs, ["first.txt"])
+        await _until_called(http, 1)
+        before, own_before, began = ProcessorTime.of(host.pid), time.process_time(), time.monotonic()
+        await drop(inputs, wanted)
+        await _until_called(http, 1 + len(wanted))
+        seconds, own = time.monotonic() - began, time.process_time() - own_before
+        used, peak = ProcessorTime.of(host.pid) - before, peak_memory(host.pid)
+    return Run(
+        seconds=seconds,
+        processor={"client": own, "host": used.own + used.children},
+        peak_bytes=peak,
+        calls=calls_of(folder / f"{host.pid}.json", running.by_port),
+    )
+
+
+async def _until_called(http: aiohttp.ClientSession, files: int) -> None:
+    async with asyncio.timeout(_PATIENCE_SECONDS):
+        while True:
+            async with http.get("/api/called") as response:
+                if int(await response.text()) >= files:
+                    return
+            await asyncio.sleep(0.1)
+
+
 async def _floor(running: Services, conditions: Conditions, folder: Path) -> Run:
     arguments = ["--files", str(conditions.files), "--mode", conditions.mode]
     run = await _script("floor", arguments, running, folder)
@@ -119,4 +169,10 @@ def _check(outputs: Collection[str], wanted: Collection[str]) -> None:
         raise RuntimeError(f"the output of {len(missing)} of {len(wanted)} files is not in the output container")
 
 
-PEERS: Final[Mapping[str, _Peer]] = {"app": _app, "floor": _floor, "quickstart": _quickstart}
+PEERS: Final[Mapping[str, _Peer]] = {
+    "app": _app,
+    "host": _host,
+    "drop": _drop,
+    "floor": _floor,
+    "quickstart": _quickstart,
+}

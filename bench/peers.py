@@ -1,14 +1,15 @@
 """Measure the app beside two other ways of doing the same job, with services that are near and some that are far.
 
-    .venv/bin/python bench/peers.py [--files 1000] [--rtt 2 20] [--mode copy upload] [--peers app floor quickstart]
-                                    [--rounds 1] [--nodes 4] [--slots 8]
+    .venv/bin/python bench/peers.py [--files 1000] [--rtt 2 20] [--mode copy upload] [--rounds 1]
+                                    [--nodes 4] [--slots 8] [--peers app host drop floor quickstart]
     .venv/bin/python bench/peers.py --idle-files 10      how long one file takes that is dropped when nothing goes on
     .venv/bin/python bench/peers.py --backlog 500        whether files are submitted in the order of their drop
 
 The job: files of a few bytes, one command each that prints its file. The quickstart is Microsoft's (`quickstart.py`),
 the floor a bare client that makes only the calls that the job needs (`floor.py`), the app all of it: host, trigger,
-table, timers. Each has a stack of its own, whose services are behind a relay (`delay_relay.py`) that makes a round trip
-as long as asked for. Peers take turns, and the median of the rounds is printed.
+table, timers. Two do only a part: the host alone calls a function that does nothing (`host_alone/`), and drop is the
+upload of the files. Each has a stack of its own, whose services are behind a relay (`delay_relay.py`) that makes a
+round trip as long as asked for. Peers take turns, and the median of the rounds is printed.
 """
 
 import argparse
@@ -30,7 +31,7 @@ from call_counts import of_the_app, print_calls  # noqa: E402
 from idle_files import idle_files  # noqa: E402
 from milestones import print_milestones, together, typical  # noqa: E402
 from peer_runs import PEERS, Run, run_peer  # noqa: E402
-from relayed_stack import Conditions, Mode  # noqa: E402
+from relayed_stack import Conditions, Mode, use_azurites_indexes  # noqa: E402
 
 PROCESSES: Final = ("client", "host", "Azurite", "emulator", "tasks", "relay")
 
@@ -89,12 +90,17 @@ def _calls(run: Run, files: int) -> str:
 
 def show_processor_time(conditions: Conditions, runs: Runs) -> None:
     print(f"\n{'ms a file of':<12}" + "".join(f"{name:>10}" for name in (*PROCESSES, "all")))
+    sums = {}
     for name, of_peer in runs.items():
-        spent = {
-            process: statistics.median(1000 * run.processor.get(process, 0.0) / conditions.files for run in of_peer)
+        spent = [
+            statistics.median(1000 * run.processor.get(process, 0.0) / conditions.files for run in of_peer)
             for process in PROCESSES
-        }
-        print(f"{name:<12}" + "".join(f"{one:>10.1f}" for one in (*spent.values(), sum(spent.values()))))
+        ]
+        sums[name] = sum(spent)
+        print(f"{name:<12}" + "".join(f"{one:>10.1f}" for one in (*spent, sums[name])))
+    if {"floor", "host", "drop"} <= sums.keys():
+        both = sums["floor"] + sums["host"] - sums["drop"]
+        print(f"where processors are the limit, the host's calls alone leave {sums['floor'] / both:.2f} of the floor")
 
 
 async def show_idle_files(conditions: Conditions) -> None:
@@ -145,7 +151,10 @@ def main() -> None:
     parser.add_argument("--slots", type=int, default=8)
     parser.add_argument("--idle-files", type=int, metavar="N", help="measure so many single files instead")
     parser.add_argument("--backlog", type=int, metavar="N", help="measure the order in a backlog of so many instead")
+    parser.add_argument("--indexed-azurite", action="store_true", help="have Azurite use its indexes: for many files")
     arguments = parser.parse_args()
+    if arguments.indexed_azurite:
+        use_azurites_indexes()
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     asyncio.run(run(arguments))
 

@@ -1,4 +1,4 @@
-"""What the kernel counts of a process: processor time, and the most memory that it had."""
+"""What the kernel counts of a process: processor time, and memory."""
 
 import os
 import re
@@ -31,8 +31,17 @@ class ProcessorTime:
 
 def peak_memory(pid: int) -> int:
     """Return the most memory that a running process has had so far, in bytes."""
+    return _memory(pid, "VmHWM")
+
+
+def memory(pid: int) -> int:
+    """Return the memory that a running process has now, in bytes."""
+    return _memory(pid, "VmRSS")
+
+
+def _memory(pid: int, name: str) -> int:
     status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
-    match = re.search(r"VmHWM:\s+(\d+) kB", status)
+    match = re.search(rf"{name}:\s+(\d+) kB", status)
     if match is None:
-        raise RuntimeError("the kernel does not report the peak memory of a process (VmHWM)")
+        raise RuntimeError(f"the kernel does not report {name} of a process")
     return int(match[1]) * 1024

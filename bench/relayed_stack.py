@@ -1,6 +1,7 @@
 """A local stack whose services are as far away as wanted: there is a relay between them and their clients."""
 
 import asyncio
+import os
 import statistics
 import sys
 import time
@@ -24,6 +25,7 @@ from local.settings_file import CHECKOUT, AppSettings
 from local.stack import Plan
 
 _RELAY: Final = Path(__file__).with_name("delay_relay.py")
+_LOOK_UPS: Final = Path(__file__).with_name("azurite_look_ups.cjs")
 _PATIENCE_SECONDS: Final = 60
 
 _UPLOADING: Final = """\
@@ -72,6 +74,11 @@ class Services:
     def by_port(self) -> dict[int | None, str]:
         """The name of the service behind each port of the relay."""
         return _by_port(self.relayed)
+
+
+def use_azurites_indexes() -> None:
+    """Have each Azurite that this process starts look up what it holds by its indexes."""
+    os.environ["NODE_OPTIONS"] = f"--require={_LOOK_UPS}"
 
 
 @asynccontextmanager

@@ -31,6 +31,7 @@ class WholeApp:
     """An app that runs: `inputs` is reached through the relay; `outputs` and `table`, which look on, are not."""
 
     host: ChildProcess
+    url: str
     inputs: ContainerClient
     outputs: ContainerClient
     table: TableClient
@@ -45,17 +46,21 @@ class WholeApp:
         await drop(self.inputs, [_FIRST])
         await self.until_closed([_FIRST])
 
-    async def until_closed(self, wanted: Collection[str]) -> list[TaskRecord]:
-        """Wait until these files and the first have final records; return theirs. Raise RuntimeError for a failure.
+    async def until_counted(self, files: int) -> None:
+        """Wait until so many records are final.
 
         What is asked for each second are the app's own statistics, a few entities: no list of files, which would cost
         more than what is measured.
         """
         statistics = StatisticsTable(self.table)
-        files = len({*wanted, _FIRST})
         async with asyncio.timeout(_PATIENCE.total_seconds()):
             while await _closed(statistics) < files:
                 await asyncio.sleep(_POLL_SECONDS)
+
+    async def until_closed(self, wanted: Collection[str]) -> list[TaskRecord]:
+        """Wait until these files and the first have final records; return theirs. Raise RuntimeError for a failure."""
+        files = len({*wanted, _FIRST})
+        await self.until_counted(files)
         records = await self.records()
         if failed := [one for one in records if one.state is not TaskState.SUCCEEDED]:
             raise RuntimeError(f"{len(failed)} of {files} files have not succeeded, the first: {failed[0]}")
@@ -80,6 +85,7 @@ async def running(services: Services, folder: Path) -> AsyncIterator[WholeApp]:
     ):
         yield WholeApp(
             host=host.process,
+            url=host.url,
             inputs=far_blobs.get_container_client(far.values["INPUT_CONTAINER"]),
             outputs=near_blobs.get_container_client(near.values["OUTPUT_CONTAINER"]),
             table=table,
