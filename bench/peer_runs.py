@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -97,7 +98,11 @@ async def _host(running: Services, conditions: Conditions, folder: Path) -> Run:
     """Have the host call a function that does nothing: what is measured ends with the last call."""
     wanted = names(conditions.files)
     far = running.relayed.with_values(**recording(folder))
-    command = [sys.executable, "-m", "local.host", "--port", str(far.host_port), "--app", str(_SCRIPTS / "host_alone")]
+    own_app = folder / "host-alone"
+    shutil.copytree(_SCRIPTS / "host_alone", own_app)
+    # As many blobs at a time as the app takes.
+    shutil.copy(CHECKOUT / "host.json", own_app)
+    command = [sys.executable, "-m", "local.host", "--port", str(far.host_port), "--app", str(own_app)]
     log = running.plan.logs / "functions.log"
     async with (
         BlobServiceClient.from_connection_string(far.values["DATA_STORAGE"]) as blobs,

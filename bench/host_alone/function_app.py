@@ -12,6 +12,6 @@ async def take(blob: BlobClient) -> None:
     _called.add(blob.blob_name)
 
 
-@app.route("called", methods=["GET"])
+@app.route("called", methods=["GET"], trigger_arg_name="request")
 async def called(request: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the host passes it
     return func.HttpResponse(str(len(_called)))
