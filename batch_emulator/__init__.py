@@ -10,5 +10,8 @@ Rooms, from the outside in:
 - `model` what the resources look like on the wire, and their validation;
 - `store` SQLite;
 - `scheduling` which task runs where, and the lives of pools and jobs;
-- `execution` one run of one task: directories, resource files, environment, process.
+- `execution` one run of one task: directories, resource files, environment, process;
+- `testing` an emulator that a test starts, and `pytest_plugin` the fixtures of it: neither is used by any other room.
 """
+
+__version__ = "0.1.0"

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from batch_emulator import __version__
 from batch_emulator.access.origins import read_allowed
 from batch_emulator.execution.container_engine import ENGINES, NO_ENGINE
 from batch_emulator.server import running
@@ -54,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _read(arguments: Sequence[str] | None) -> Settings:
     # Without abbreviations: --ke would be a way around the refusal of --key.
     parser = argparse.ArgumentParser(
-        prog="batch_emulator", description="An emulator of the Azure Batch service", allow_abbrev=False
+        prog="azure-batch-emulator", description="An emulator of the Azure Batch service", allow_abbrev=False
     )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=_port, default=10003, help="0 takes any free port")
@@ -96,6 +97,12 @@ def _read(arguments: Sequence[str] | None) -> Settings:
         metavar="PROGRAM",
         help=f"what runs containers: {', '.join(ENGINES)}, a path, or {NO_ENGINE}; without it the first that answers",
     )
+    parser.add_argument(
+        "--until-stdin-closes",
+        action="store_true",
+        help="end when standard input does: for a program that starts this one, however that ends",
+    )
+    parser.add_argument("--version", action="version", version=f"azure-batch-emulator {__version__}")
     parser.add_argument("--log-requests", action="store_true", help="write a line for each request to standard error")
     given = parser.parse_args(arguments)
     if given.key_file and not given.cert:
@@ -130,6 +137,7 @@ def _read(arguments: Sequence[str] | None) -> Settings:
         strict_images=given.strict_images,
         container_engine=given.container_engine,
         log_requests=given.log_requests,
+        until_stdin_closes=given.until_stdin_closes,
     )
 
 
@@ -166,6 +174,8 @@ async def _serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
+    if settings.until_stdin_closes:
+        loop.add_reader(sys.stdin.fileno(), _stop_at_the_end, stop)
     async with running(settings) as url:
         state = settings.location.resolve() if settings.location else "memory"
         print(
@@ -175,6 +185,13 @@ async def _serve(settings: Settings) -> None:
         )
         _spare_the_collector()
         await stop.wait()
+
+
+def _stop_at_the_end(stop: asyncio.Event) -> None:
+    """Pass over what is written to standard input; stop when nothing more can come."""
+    if not os.read(sys.stdin.fileno(), 65_536):
+        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+        stop.set()
 
 
 def _spare_the_collector() -> None:

@@ -15,6 +15,7 @@ from aiohttp import HttpVersion11, web
 from batch_emulator.access.authentication import Authentication
 from batch_emulator.access.origins import Access
 from batch_emulator.call import JSON_TYPE, Call
+from batch_emulator.control import health
 from batch_emulator.control.access import CONTROL_PREFIX, is_from_this_machine
 from batch_emulator.control.routes import CONTROL_ROUTES
 from batch_emulator.emulator import Emulator
@@ -81,7 +82,7 @@ class Gateway:
         is_control = path.startswith(CONTROL_PREFIX)
         if not is_control:
             self._authentication.check(request, path, query)
-        elif not is_from_this_machine(request):
+        elif path != health.PATH and not is_from_this_machine(request):
             self._authentication.check_signature(request, path, query)
         version = NEWEST if is_control else ApiVersion.of(query, any_version=self._any_version)
         operation, parameters = self._router_of(version, is_control=is_control).find(request.method, path)

@@ -47,6 +47,8 @@ class Settings:
     applications: Path | None = None
     #: Whether each request gets a line in the log.
     log_requests: bool = False
+    #: Whether to end when standard input, which is a pipe, does.
+    until_stdin_closes: bool = False
 
     #: Take api-versions that are not known, as if they were the newest, or the oldest where they are older.
     skip_api_version_check: bool = False

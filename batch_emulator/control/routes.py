@@ -5,7 +5,7 @@ from typing import Final
 from aiohttp import web
 
 from batch_emulator.call import Call
-from batch_emulator.control import faults, nodes, quotas, state, tasks
+from batch_emulator.control import faults, health, nodes, quotas, state, tasks
 from batch_emulator.control.answers import refuse
 from batch_emulator.faults.form import Invalid
 from batch_emulator.routing import Handler, Operation
@@ -26,6 +26,7 @@ def _naming_problems(handler: Handler) -> Handler:
 
 
 CONTROL_ROUTES: Final = (
+    _route("GET", "/health", health.health),
     _route("GET", "/faults", faults.list_faults),
     _route("POST", "/faults", faults.add_faults),
     _route("DELETE", "/faults", faults.clear_faults),

@@ -4,6 +4,7 @@ import time
 
 from azure.batch.models import BatchTaskConstraints, EnvironmentSetting, ResourceFile
 
+import batch_emulator
 from batch_emulator.settings import DEFAULT_KEY
 from batch_emulator.store.dump import MOST_TEXT
 from tests.batch_emulator.control_client import control, faults
@@ -150,3 +151,11 @@ async def test_a_reset_brings_back_what_the_file_at_the_start_said(tmp_path):
         assert [rule["id"] for rule in (await control(url, "GET", "/faults")).body["faults"]] == ["one"]
         assert (await control(url, "GET", "/quotas")).body == {"pools": 7}
         assert [found.id async for found in batch.client.list_jobs() if found.id == job] == []
+
+
+async def test_health_is_told_to_everybody_and_the_state_is_not(url):
+    assert (await control(url, "GET", "/health")).body["status"] == "healthy"
+    elsewhere = {"headers": {"Origin": url}}
+    health = await control(url, "GET", "/health", **elsewhere)
+    assert (health.status, health.body["version"]) == (200, batch_emulator.__version__)
+    assert (await control(url, "GET", "/state", **elsewhere)).status == 403
