@@ -1,17 +1,17 @@
 """Finds processes that a run left behind by leaving its process group.
 
-They are recognised by the variables that every task is started with, and that its children inherit.
-Where there is no `/proc` nothing is found.
+They are recognised by the variables that every task is started with, and that its children inherit. On Linux they are
+read from `/proc`, elsewhere by psutil: macOS does not show those of its own programs, such as `/bin/sh`.
 """
 
 import os
-import select
-import signal
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
+
+import psutil
 
 _PROC: Final = Path("/proc")
 
@@ -34,15 +34,10 @@ def kill_leftovers(variable: str, path: Path, *, below: bool = False) -> None:
     mark = f"{variable}={path}{'/' if below else ''}".encode()
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
-        found = [pid for pid in _processes() if _is_marked(pid, mark, exactly=not below)]
+        found = [pid for pid in psutil.pids() if _is_marked(pid, mark, exactly=not below)]
         if not found:
             return
         _kill(found, deadline)
-
-
-def _processes() -> Iterator[int]:
-    with suppress(FileNotFoundError):
-        yield from (int(entry.name) for entry in _PROC.iterdir() if entry.name.isdigit())
 
 
 def _is_marked(pid: int, mark: bytes, *, exactly: bool) -> bool:
@@ -52,6 +47,10 @@ def _is_marked(pid: int, mark: bytes, *, exactly: bool) -> bool:
 
 def _environment(pid: int) -> list[bytes]:
     """Return a process's variables; none of one that is gone, or somebody else's."""
+    if not _PROC.exists():
+        with suppress(psutil.Error):
+            return [os.fsencode(f"{name}={value}") for name, value in psutil.Process(pid).environ().items()]
+        return []
     process = _PROC / str(pid)
     for _ in range(_LOOKS):
         try:
@@ -77,16 +76,12 @@ def _has_no_variables(process: Path) -> bool:
 def _kill(pids: Iterable[int], deadline: float) -> None:
     """Kill processes and wait until they are gone, zombies at most: a signal alone ends nobody at once."""
     for pid in pids:
-        with suppress(ProcessLookupError, PermissionError):
-            descriptor = os.pidfd_open(pid)
-            try:
-                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-                _wait(descriptor, deadline - time.monotonic())
-            finally:
-                os.close(descriptor)
+        with suppress(psutil.Error):
+            process = psutil.Process(pid)
+            process.kill()
+            _wait(process, deadline)
 
 
-def _wait(descriptor: int, seconds: float) -> None:
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
-    poll.poll(max(0.0, seconds) * 1000)
+def _wait(process: psutil.Process, deadline: float) -> None:
+    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE and time.monotonic() < deadline:
+        time.sleep(_LOOK)

@@ -8,6 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 
+import psutil
+
 from batch_emulator.execution.directories import RunDirectory
 from batch_emulator.execution.environment import RUN_MARK
 from batch_emulator.execution.leftovers import kill_leftovers
@@ -16,6 +18,8 @@ from batch_emulator.regular_files import create, open_to_append
 
 #: What Linux distributions ship with. The emulator's own may be stricter, and would change the modes that tasks pack.
 _UMASK: Final = 0o022
+#: Between two looks at a command, in seconds, where the system does not say that it has ended: on macOS.
+_LOOK: Final = 0.02
 
 
 class TaskProcess:
@@ -73,8 +77,11 @@ class TaskProcess:
             os.killpg(self._popen.pid, signal.SIGKILL)
 
     async def _exited(self) -> None:
+        """Wait until the command has ended, and leave it unreaped."""
         if not hasattr(os, "pidfd_open"):
-            await asyncio.to_thread(os.waitid, os.P_PID, self._popen.pid, os.WEXITED | os.WNOWAIT)
+            process = psutil.Process(self._popen.pid)
+            while process.status() != psutil.STATUS_ZOMBIE:  # noqa: ASYNC110 - nothing tells of it
+                await asyncio.sleep(_LOOK)
             return
         loop = asyncio.get_running_loop()
         ended = loop.create_future()

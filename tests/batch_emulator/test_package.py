@@ -170,3 +170,12 @@ def test_what_prevents_its_start_is_said():
         BatchEmulator.start("--faults", "/no/such/file"),
     ):
         pass
+
+
+def test_windows_is_refused_with_a_sentence():
+    script = "import sys; sys.platform = 'win32'; import batch_emulator"
+    refused = subprocess.run(
+        [sys.executable, "-c", script], cwd=SOURCES.parent, capture_output=True, text=True, check=False
+    )
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines()[-1].startswith("ImportError: The Batch emulator runs on Linux and macOS, not on")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from azure.batch.models import BatchTaskConstraints, EnvironmentSetting
 
+from batch_emulator.execution import leftovers
 from tests.batch_emulator.conftest import until
 from tests.batch_emulator.signed import send
 
@@ -233,6 +234,17 @@ async def test_what_runs_on_after_the_command_is_ended(batch, job):
     pid = int(await batch.output(job))
     await ended(pid)
     assert not is_alive(pid)
+
+
+async def test_where_the_system_does_not_tell_ends_they_are_looked_for(batch, job, monkeypatch):
+    monkeypatch.delattr(os, "pidfd_open")
+    monkeypatch.setattr(leftovers, "_PROC", Path("/no/proc"))
+    failed = await batch.run(job, "/bin/sh -c 'exit 3'", "failing")
+    assert failed.execution_info.exit_code == 3
+    await batch.task(job, FAMILY)
+    pids = await pids_of(batch, job, 3)
+    await batch.client.terminate_task(job, "task")
+    await ended(*pids)
 
 
 async def test_only_a_bad_exit_code_is_retried(batch, job):

@@ -1,6 +1,7 @@
 """Processes that a run left behind are found and gone, whatever they are just doing."""
 
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +26,14 @@ def start(tmp_path):
         process.wait()
 
 
+@pytest.fixture(params=["/proc", "no /proc"])
+def anywhere(request, monkeypatch):
+    """On Linux, and as on a system that shows processes otherwise."""
+    if request.param != "/proc":
+        monkeypatch.setattr(leftovers, "_PROC", Path("/no/proc"))
+
+
+@pytest.mark.usefixtures("anywhere")
 def test_they_are_gone_when_it_returns_and_others_are_left_alone(tmp_path, start):
     ours = [start("sleep", "60", mark=tmp_path) for _ in range(5)]
     other = start("sleep", "60", mark=tmp_path / "other")
@@ -56,6 +65,7 @@ def test_one_with_an_empty_environment_is_not_waited_for(tmp_path, monkeypatch):
     assert looks.count(str(process.pid)) == 1
 
 
+@pytest.mark.usefixtures("anywhere")
 def test_one_that_multiplies_does_not_escape(tmp_path, start):
     process = start("sh", "-c", "while :; do sleep 60 & sleep 0.01; done", mark=tmp_path)
     process.poll()
