@@ -20,6 +20,6 @@ __version__ = "0.1.0"
 
 if sys.platform == "win32":
     raise ImportError(
-        "The Batch emulator runs on Linux and macOS, not on Windows, where processes have no groups and files no modes: "
-        "start it in WSL 2, or as a container"
+        "The Batch emulator runs on Linux and macOS, not on Windows, where processes have no groups and files no "
+        "modes: start it in WSL 2, or as a container"
     )
