@@ -81,6 +81,15 @@ class Database:
         finally:
             self._depth = 0
 
+    @property
+    def is_in_transaction(self) -> bool:
+        return self._connection.in_transaction
+
+    @property
+    def changes(self) -> int:
+        """How many rows have been written so far: nothing is written elsewhere, so equal numbers mean equal rows."""
+        return self._connection.total_changes
+
     def execute(self, sql: str, *parameters: object) -> sqlite3.Cursor:
         return self._connection.execute(sql, parameters)
 
