@@ -34,6 +34,6 @@ def test_both_ways_say_the_same(state, failure):
 
 
 def test_what_has_not_happened_is_left_out():
-    told = json.loads(task_in_json(WAITING, "job", "http://localhost"))
-    assert told["executionInfo"] == {"retryCount": 0, "requeueCount": 0}
-    assert not told.keys() & {"previousState", "previousStateTransitionTime", "nodeInfo"}
+    shown = json.loads(task_in_json(WAITING, "job", "http://localhost"))
+    assert shown["executionInfo"] == {"retryCount": 0, "requeueCount": 0}
+    assert not shown.keys() & {"previousState", "previousStateTransitionTime", "nodeInfo"}
