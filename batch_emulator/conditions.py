@@ -13,10 +13,9 @@ def check_conditions(headers: Mapping[str, str], modified: str, *, reading: bool
 
     Reading what has not changed answers 304, everything else 412.
     """
-    etag = etag_of(modified)
-    if (match := headers.get("If-Match")) and not _names(match, etag):
+    if (match := headers.get("If-Match")) and not _names(match, etag_of(modified)):
         raise BatchError(ErrorCode.CONDITION_NOT_MET)
-    if (other := headers.get("If-None-Match")) and _names(other, etag):
+    if (other := headers.get("If-None-Match")) and _names(other, etag_of(modified)):
         raise BatchError(_unchanged(reading=reading))
     check_dates(headers, modified, reading=reading)
 

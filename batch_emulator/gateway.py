@@ -2,13 +2,14 @@
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from http import HTTPStatus
-from random import getrandbits
+from itertools import count
 from types import MappingProxyType
 from typing import Final
 from urllib.parse import parse_qs
+from uuid import uuid4
 
 from aiohttp import HttpVersion11, web
 
@@ -50,9 +51,10 @@ class Gateway:
         self._former = Router(FORMER_ROUTES)
         self._control = Router(CONTROL_ROUTES)
         self._clock = Clock()
+        self._request_ids = _guids()
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
-        headers = _common_headers(request)
+        headers = _common_headers(request, next(self._request_ids))
         service = None
         try:
             self._access.check(request)
@@ -140,14 +142,15 @@ def _parse_query(raw_query: str) -> Mapping[str, str]:
     return MappingProxyType({name: values[0] for name, values in parsed.items()})
 
 
-def _request_id() -> str:
-    """Return a random GUID; it protects nothing, so the cheap generator will do."""
-    digits = f"{getrandbits(128):032x}"
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+def _guids() -> Iterator[str]:
+    """Yield GUIDs: random, but for the last part, which counts. They name requests and protect nothing."""
+    random = str(uuid4())[:24]
+    for number in count(1):
+        yield f"{random}{number:012x}"
 
 
-def _common_headers(request: web.BaseRequest) -> dict[str, str]:
-    headers = {"request-id": _request_id(), "DataServiceVersion": "3.0", "X-Content-Type-Options": "nosniff"}
+def _common_headers(request: web.BaseRequest, request_id: str) -> dict[str, str]:
+    headers = {"request-id": request_id, "DataServiceVersion": "3.0", "X-Content-Type-Options": "nosniff"}
     given = request.headers
     if given.get("return-client-request-id", "").lower() == "true":
         headers["client-request-id"] = given.get("client-request-id", "")[:256]

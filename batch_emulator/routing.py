@@ -66,7 +66,7 @@ class Router:
         if operation is None:
             allowed = ", ".join(sorted(branch.operations))
             raise BatchError(ErrorCode.UNSUPPORTED_HTTP_VERB, AllowedVerbs=allowed)
-        return operation, tuple(_decoded(parameter) for parameter in parameters)
+        return operation, tuple(map(_decoded, parameters)) if "%" in raw_path else tuple(parameters)
 
 
 def _grow(branch: _Branch, segment: str) -> _Branch:

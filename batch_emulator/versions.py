@@ -6,7 +6,8 @@ before it, and the names of the versions: models and operations of azure-batch 6
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Self
+from functools import lru_cache
+from typing import Final
 
 from batch_emulator.errors import BatchError, ErrorCode, invalid_parameter
 from batch_emulator.values.documents import Document
@@ -41,8 +42,8 @@ class ApiVersion:
 
     name: str
 
-    @classmethod
-    def of(cls, query: Mapping[str, str], *, any_version: bool) -> Self:
+    @staticmethod
+    def of(query: Mapping[str, str], *, any_version: bool) -> "ApiVersion":
         """Read `api-version`; `any_version` takes unknown ones, too.
 
         Raises MissingRequiredQueryParameter and InvalidQueryParameterValue. The service answers the latter, not the
@@ -54,7 +55,7 @@ class ApiVersion:
         if name not in SERVED and not any_version:
             reason = f"These versions are served: {', '.join(SERVED)}; others with --skip-api-version-check"
             raise invalid_parameter("api-version", name, reason)
-        return cls(name=name)
+        return _named(name)
 
     @property
     def has_task_slots(self) -> bool:
@@ -84,6 +85,12 @@ class ApiVersion:
         """Make a refusal name properties as this version does."""
         if not self.has_task_slots:
             refusal.details = {key: text.replace(_NAME, _FORMER_NAME) for key, text in refusal.details.items()}
+
+
+@lru_cache(maxsize=64)
+def _named(name: str) -> ApiVersion:
+    """Return a version; all requests that name it share it."""
+    return ApiVersion(name=name)
 
 
 NEWEST: Final = ApiVersion(name=SERVED[-1])

@@ -55,8 +55,12 @@ def read_allowed(names: Iterable[str]) -> frozenset[str]:
     return frozenset(map(plain_name, names))
 
 
+@lru_cache(maxsize=64)
 def is_loopback(name: str) -> bool:
-    """Return whether a plain name always means this machine (RFC 6761, section 6.3: localhost and what is below it)."""
+    """Return whether a plain name always means this machine (RFC 6761, section 6.3: localhost and what is below it).
+
+    It depends on the name alone, and clients send few: hence the cache.
+    """
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:

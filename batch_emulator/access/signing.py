@@ -5,9 +5,10 @@ https://learn.microsoft.com/rest/api/batchservice/authenticate-requests-to-the-a
 
 import binascii
 import hmac
+import time
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Final
@@ -15,8 +16,8 @@ from urllib.parse import quote, unquote
 
 from batch_emulator.errors import BatchError, ErrorCode
 
-#: How far the client's clock may be off.
-MAX_AGE: Final = timedelta(minutes=15)
+#: How far the client's clock may be off, in seconds.
+MAX_AGE: Final = 15 * 60
 
 _SIGNED_HEADERS: Final = (
     "content-encoding",
@@ -63,16 +64,23 @@ class SharedKey:
             _check_unambiguous(headers)
         given = self._signature(sent.get("authorization", ""))
         _check_age(sent.get("ocp-date") or sent.get("date", ""))
-        for head, tail in _strings_to_sign(method, query, sent):
-            for path in (raw_path, None):
-                signed_path = path or _fully_encoded(raw_path)
-                expected = self._sign(f"{head}/{self.account}{signed_path}{tail}")
-                if hmac.compare_digest(expected, given):
-                    return
+        for signed in self._strings_to_sign(method, raw_path, query, sent):
+            if hmac.compare_digest(self._sign(signed), given):
+                return
         raise _refused(
             "The signature does not match. Check the account key, and that method, path, query and "
             "headers are signed as they are sent."
         )
+
+    def _strings_to_sign(
+        self, method: str, raw_path: str, query: Mapping[str, str], sent: Mapping[str, str]
+    ) -> Iterator[str]:
+        """Yield what may be signed, the usual first: most requests need no other."""
+        heads, tail = _signed_heads(method, sent), _signed_query(query)
+        for path in (raw_path, None):
+            signed_path = path or _fully_encoded(raw_path)
+            for head in heads:
+                yield f"{head}\n/{self.account}{signed_path}{tail}"
 
     def _sign(self, message: str) -> bytes:
         # Copying a keyed hash is cheaper than keying one for each request.
@@ -82,12 +90,8 @@ class SharedKey:
 
     def _signature(self, authorization: str) -> bytes:
         scheme, _, credential = authorization.partition(" ")
-        if not scheme:
-            raise _refused("The request has no Authorization header.")
-        if scheme.lower() == "bearer":
-            raise _refused("Bearer tokens are taken over HTTPS only: start the emulator with --cert and --key-file.")
         if scheme != "SharedKey":
-            raise _refused(f"The scheme {scheme[:32]!r} is not offered; SharedKey is.")
+            raise _scheme_refused(scheme)
         account, _, signature = credential.partition(":")
         if account != self.account:
             raise _refused(f"This emulator has the account {self.account!r} only.")
@@ -103,16 +107,19 @@ def _check_unambiguous(headers: Mapping[str, str]) -> None:
             raise _refused(f"The header {name!r} occurs twice.")
 
 
-def _strings_to_sign(method: str, query: Mapping[str, str], sent: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield what may be signed before and after the account and path."""
+def _signed_heads(method: str, sent: Mapping[str, str]) -> list[str]:
+    """Return what may be signed before the account: the method and the headers."""
     values = [sent.get(name, "") for name in _SIGNED_HEADERS]
-    ocp = [f"{name}:{sent[name]}" for name in sorted(name for name in sent if "ocp-" in name)]
-    tail = "".join([f"\n{name}:{query[name]}" for name in sorted(query)])
-    if method not in _BODILESS and not values[_CONTENT_LENGTH]:
-        values[_CONTENT_LENGTH] = "0"
-        yield "\n".join([method, *values, *ocp]) + "\n", tail
-        values[_CONTENT_LENGTH] = ""
-    yield "\n".join([method, *values, *ocp]) + "\n", tail
+    ocp = [f"{name}:{sent[name]}" for name in sorted([name for name in sent if "ocp-" in name])]
+    as_sent = "\n".join([method, *values, *ocp])
+    if method in _BODILESS or values[_CONTENT_LENGTH]:
+        return [as_sent]
+    values[_CONTENT_LENGTH] = "0"
+    return ["\n".join([method, *values, *ocp]), as_sent]
+
+
+def _signed_query(query: Mapping[str, str]) -> str:
+    return "".join([f"\n{name}:{query[name]}" for name in sorted(query)])
 
 
 def _fully_encoded(raw_path: str) -> str:
@@ -125,18 +132,26 @@ def _check_age(date: str) -> None:
     moment = _parse_date(date)
     if moment is None:
         raise _refused(f"The date {date[:64]!r} is not in the format of RFC 1123.")
-    if abs(datetime.now(UTC) - moment) > MAX_AGE:
+    if abs(time.time() - moment) > MAX_AGE:
         raise _refused(f"The date {date!r} is more than 15 minutes off this machine's clock.")
 
 
 @lru_cache(maxsize=128)
-def _parse_date(date: str) -> datetime | None:
-    """Read an HTTP date; requests of one second share it, hence the cache."""
+def _parse_date(date: str) -> float | None:
+    """Read an HTTP date, as a Unix time; requests of one second share it, hence the cache."""
     try:
         moment = parsedate_to_datetime(date)
     except ValueError:
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _scheme_refused(scheme: str) -> BatchError:
+    if not scheme:
+        return _refused("The request has no Authorization header.")
+    if scheme.lower() == "bearer":
+        return _refused("Bearer tokens are taken over HTTPS only: start the emulator with --cert and --key-file.")
+    return _refused(f"The scheme {scheme[:32]!r} is not offered; SharedKey is.")
 
 
 def _refused(detail: str) -> BatchError:

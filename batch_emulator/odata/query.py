@@ -129,6 +129,8 @@ def read_select(query: Mapping[str, str], known: frozenset[str]) -> tuple[str, .
     `$expand` is checked, too; `stats` is all it may name, and only of what has statistics:
     https://learn.microsoft.com/azure/batch/batch-efficient-list-queries
     """
+    if "$select" not in query and "$expand" not in query:
+        return ()
     if (expand := query.get("$expand")) and not {name.strip() for name in expand.split(",")} <= known & {"stats"}:
         raise invalid_parameter("$expand", expand, "Only stats of pools, jobs, schedules and tasks can be expanded")
     source = query.get("$select", "")

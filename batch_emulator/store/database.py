@@ -40,6 +40,8 @@ class Database:
     def __init__(self, path: Path | None) -> None:
         """Open or create the database; None keeps it in memory. Raises StoreError."""
         self._connection = sqlite3.connect(path or ":memory:", autocommit=True, cached_statements=256)
+        # For single rows: making a cursor for each takes a fifth of the time of a short query.
+        self._cursor = self._connection.cursor()
         self._depth = 0
         try:
             self._prepare()
@@ -81,12 +83,21 @@ class Database:
         finally:
             self._depth = 0
 
+    @property
+    def is_in_transaction(self) -> bool:
+        return self._connection.in_transaction
+
+    @property
+    def changes(self) -> int:
+        """How many rows have been written so far: nothing is written elsewhere, so equal numbers mean equal rows."""
+        return self._connection.total_changes
+
     def execute(self, sql: str, *parameters: object) -> sqlite3.Cursor:
         return self._connection.execute(sql, parameters)
 
     def one(self, sql: str, *parameters: object) -> Any:  # noqa: ANN401 - what the query selects
-        """Return the first row or None."""
-        return self._connection.execute(sql, parameters).fetchone()
+        """Return the one row or None; of more than one, the rest would keep the statement open until the next query."""
+        return self._cursor.execute(sql, parameters).fetchone()
 
     def all(self, sql: str, *parameters: object) -> list[Any]:
         return self._connection.execute(sql, parameters).fetchall()

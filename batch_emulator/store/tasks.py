@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from batch_emulator.odata.query import ListQuery
@@ -125,6 +126,8 @@ TASK_FILTER: Final[Mapping[str, Property]] = {
 class Tasks:
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._changes = database.changes
+        self._remembered = lru_cache(maxsize=256)(self._find)
 
     def insert(
         self, job_no: int, task_id: str, document: str, slots: int, created: str, instances: int = 0
@@ -144,7 +147,19 @@ class Tasks:
         return cursor.lastrowid if cursor.rowcount == 1 else None
 
     def get(self, job_id: str, task_id: str) -> tuple[TaskRow, str] | None:
-        """Return a task and its job's id as the job spells it."""
+        """Return a task and its job's id as the job spells it.
+
+        Clients that wait ask for the same tasks again and again. What was found holds until anything at all is
+        written; within a transaction nothing is remembered, since that may be rolled back.
+        """
+        if self._database.is_in_transaction:
+            return self._find(job_id, task_id)
+        if self._changes != (changes := self._database.changes):
+            self._changes = changes
+            self._remembered.cache_clear()
+        return self._remembered(job_id, task_id)
+
+    def _find(self, job_id: str, task_id: str) -> tuple[TaskRow, str] | None:
         row = self._database.one(_GET, job_id, task_id)
         return (TaskRow._make(row[:-1]), row[-1]) if row else None
 

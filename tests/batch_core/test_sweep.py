@@ -69,8 +69,32 @@ async def test_a_listing_of_many_pages_is_read_to_its_end_in_one_tick(app, monke
     assert [call.service for call in calls].count("blob") == 3
 
 
+async def test_files_of_many_pages_are_looked_up_together(app, monkeypatch, calls):
+    monkeypatch.setattr(input_container, "MAX_BLOBS_PER_PAGE", 2)
+    for number in range(8):
+        await dropped(app, f"{number}.txt")
+    await sweep(later(app, minutes=5))
+    calls.clear()
+    assert (await sweep(later(app, minutes=5))).looked_up == 8
+    # Where it is, what is recorded, where it is now.
+    assert [call.method for call in calls if call.service == "table"] == ["GET", "GET", "PUT"]
+    assert [call.service for call in calls].count("blob") == 4
+
+
+async def test_what_is_looked_up_together_is_bounded(app, monkeypatch, calls):
+    monkeypatch.setattr(input_container, "MAX_BLOBS_PER_PAGE", 2)
+    monkeypatch.setattr(sweep_module, "_LOOKED_UP_TOGETHER", 3)
+    for number in range(8):
+        await dropped(app, f"{number}.txt")
+    await sweep(later(app, minutes=5))
+    calls.clear()
+    assert (await sweep(later(app, minutes=5))).looked_up == 8
+    assert [call.method for call in calls if call.service == "table"] == ["GET", "GET", "GET", "PUT"]
+
+
 async def test_a_listing_that_a_tick_could_not_finish_goes_on_in_the_next(app, monkeypatch, calls):
     monkeypatch.setattr(input_container, "MAX_BLOBS_PER_PAGE", 3)
+    monkeypatch.setattr(sweep_module, "_LISTED_FOR", timedelta(0))
     for number in range(8):
         await dropped(app, f"{number}.txt")
     calls.clear()
@@ -95,6 +119,7 @@ async def test_a_page_that_a_tick_could_not_finish_is_listed_again_and_nothing_o
 
 async def test_files_that_come_while_a_listing_is_cut_in_two_are_found_by_the_next_sweep(app, monkeypatch):
     monkeypatch.setattr(input_container, "MAX_BLOBS_PER_PAGE", 2)
+    monkeypatch.setattr(sweep_module, "_LISTED_FOR", timedelta(0))
     for name in ("b", "c", "d"):
         await dropped(app, name)
     started = later(app, minutes=5)
@@ -165,6 +190,7 @@ async def test_a_file_that_is_still_being_copied_is_taken_when_the_copy_is_done(
 
 async def test_a_file_that_a_pending_copy_held_back_is_remembered_over_a_cut_listing(app, monkeypatch):
     monkeypatch.setattr(input_container, "MAX_BLOBS_PER_PAGE", 1)
+    monkeypatch.setattr(sweep_module, "_LISTED_FOR", timedelta(0))
     copied = await dropped(app, "copied.txt")
     await dropped(app, "later.txt")
 
@@ -200,6 +226,7 @@ async def test_a_listing_that_storage_does_not_continue_starts_again(app):
 
 async def test_a_sweep_that_died_is_repeated_from_where_it_began_and_makes_no_second_task(app, monkeypatch):
     monkeypatch.setattr(input_container, "MAX_BLOBS_PER_PAGE", 2)
+    monkeypatch.setattr(sweep_module, "_LISTED_FOR", timedelta(0))
     for number in range(5):
         await dropped(app, f"{number}.txt")
 

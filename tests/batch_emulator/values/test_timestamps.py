@@ -1,0 +1,17 @@
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batch_emulator.values.timestamps import etag_of, from_wire, to_wire
+
+
+@given(st.datetimes(timezones=st.just(UTC)))
+def test_an_etag_is_the_time_in_ticks_of_dot_net(moment):
+    ticks = (moment - datetime(1, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 10
+    assert int(etag_of(to_wire(moment)), 16) == ticks
+
+
+@given(st.datetimes(timezones=st.just(UTC)))
+def test_what_is_written_is_read_back(moment):
+    assert from_wire(to_wire(moment)) == moment
