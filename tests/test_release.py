@@ -8,8 +8,14 @@ from pathlib import Path
 
 import pytest
 
+import batch_emulator
+
 ROOT = Path(__file__).parent.parent
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+
+
+def test_the_emulator_is_released_with_the_app():
+    assert batch_emulator.__version__ == VERSION
 
 
 @pytest.fixture
