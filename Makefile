@@ -28,7 +28,7 @@ help:
 	@echo
 	@echo "Try it hard"
 	@echo "  make chaos     files dropped while everything fails at random, three minutes; SEED=7 for the same again"
-	@echo "  make clients   azure-batch 14 and @azure/batch against the Batch emulator; installs them first"
+	@echo "  make clients   old and foreign clients, Airflow's among them, against the Batch emulator; installs them first (700 MB)"
 	@echo "  make az-tour   the az command line against the Batch emulator; installs it first (400 MB)"
 	@echo
 	@echo "  make setup     what all of them do first: install everything into this folder"

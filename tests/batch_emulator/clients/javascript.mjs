@@ -1,14 +1,17 @@
-// @azure/batch 10.2.0 against an emulator: URL, account and key are the arguments.
+// @azure/batch 8.0.0 or 10.2.0 against an emulator: URL, account and key are the arguments.
 //
 // Runs where the package is installed (see __main__.py), so it imports nothing of this project.
 
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import batch from "@azure/batch";
 
 const [url, account, key] = process.argv.slice(2);
 const client = new batch.BatchServiceClient(new batch.BatchSharedKeyCredentials(account, key), url);
-const ID = "javascript";
+const packageFile = new URL("node_modules/@azure/batch/package.json", import.meta.url);
+const { version } = JSON.parse(await readFile(packageFile, "utf8"));
+const ID = `javascript-${version}`.replaceAll(".", "-");
 
 /** Wait for a value; fail with what was seen last. */
 async function until(look, expected, seconds = 20) {
@@ -124,5 +127,5 @@ const steps = {
 
 for (const [name, step] of Object.entries(steps)) {
   await step();
-  console.log(`@azure/batch 10.2.0: ${name}: as expected`);
+  console.log(`@azure/batch ${version}: ${name}: as expected`);
 }

@@ -6,13 +6,12 @@ __main__.py), so it imports nothing of this project.
 """
 
 import sys
-from datetime import UTC, datetime, timedelta
 
 from azure.batch import BatchServiceClient, models
 from azure.batch.batch_auth import SharedKeyCredentials
-from azure.core.exceptions import ResourceExistsError
-from azure.storage.blob import BlobSasPermissions, BlobServiceClient, generate_blob_sas
+from azure.storage.blob import BlobServiceClient
 from expectations import code_of, output, until
+from storage_files import make_container, upload
 
 ID = "python-11"
 FILES = {f"taskdata{number}.txt": f"text of file {number}\n".encode() for number in range(3)}
@@ -27,23 +26,8 @@ MACHINE = models.VirtualMachineConfiguration(
 
 def uploads(blobs, key):
     """Upload the files; return a resource file for each."""
-    try:
-        blobs.create_container(ID)
-    except ResourceExistsError:
-        print("the container is there already")
-    return [upload(blobs, key, name, content) for name, content in FILES.items()]
-
-
-def upload(blobs, key, name, content):
-    blob = blobs.get_blob_client(ID, name)
-    blob.upload_blob(content, overwrite=True)
-    token = generate_blob_sas(
-        *(blobs.account_name, ID, name),
-        account_key=key,
-        permission=BlobSasPermissions(read=True),
-        expiry=datetime.now(UTC) + timedelta(hours=2),
-    )
-    return models.ResourceFile(http_url=f"{blob.url}?{token}", file_path=name)
+    make_container(blobs, ID)
+    return [upload(blobs, key, ID, name, content) for name, content in FILES.items()]
 
 
 def pool_and_job(client):
