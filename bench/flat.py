@@ -1,13 +1,13 @@
 """Measure whether a file costs the same however many there are, through the Event Grid webhook: no scan of the host's.
 
-    .venv/bin/python bench/flat.py [--files 1000 10000] [--mode copy] [--waiting 2000] [--idle 60] [--indexed-azurite]
+    .venv/bin/python bench/flat.py [--files 1000 10000] [--mode copy] [--waiting 2000] [--idle 60] [--quick-azurite]
 
-For each number of files a stack of its own, as in `peers.py`. Files are dropped and told to the webhook as Event Grid
+For each number of files a stack of its own, as in `peers.py`. Files are dropped and posted to the webhook as Event Grid
 does, one event a request, and never more than `--waiting` are under way: what grows is what lies behind the app. Then
 nothing happens for `--idle` seconds, and what the app asks of the services meanwhile is counted apart.
 
-Azurite's look-ups walk through all that it holds, which takes hours for 100,000 files: with `--indexed-azurite` they
-use its indexes (`azurite_look_ups.cjs`).
+Azurite's look-ups walk through all that it holds, and it writes all of it to disk every five seconds, which takes hours
+for 100,000 files: with `--quick-azurite` it uses its indexes (`azurite_look_ups.cjs`) and writes nothing.
 """
 
 import argparse
@@ -32,7 +32,7 @@ import whole_app  # noqa: E402 - a script finds the project's packages only now
 from call_counts import Calls, calls_of, of_the_app  # noqa: E402
 from dropping import AT_ONCE, drop, names  # noqa: E402
 from processor_time import ProcessorTime, memory, peak_memory  # noqa: E402
-from relayed_stack import Conditions, Mode, Services, services, use_azurites_indexes  # noqa: E402
+from relayed_stack import Conditions, Mode, Services, services  # noqa: E402
 from whole_app import WholeApp  # noqa: E402
 
 _POLL_SECONDS: Final = 1.0
@@ -93,32 +93,25 @@ def between(earlier: Cost, later: Cost) -> Cost:
     return Cost(seconds=later.seconds - earlier.seconds, calls=calls, processor=processor)
 
 
-async def run(files: int, mode: Mode, waiting: int, idle_seconds: float) -> Result:
-    conditions = Conditions(files=files, round_trip_ms=_ROUND_TRIP_MS, mode=mode, nodes=4, slots=8)
+async def run(conditions: Conditions, waiting: int, idle_seconds: float) -> Result:
     with tempfile.TemporaryDirectory(prefix="flat-") as path:
         folder = Path(path)
         async with services(folder, conditions) as running:
-            told = replace(running, relayed=running.relayed.with_values(**_SETTINGS))
-            async with whole_app.running(told, folder) as app, aiohttp.ClientSession() as http:
-                return await _measure(told, app, http, folder, files, waiting, idle_seconds)
+            triggered = replace(running, relayed=running.relayed.with_values(**_SETTINGS))
+            async with whole_app.running(triggered, folder) as app, aiohttp.ClientSession() as http:
+                meter = Meter(triggered, app, folder)
+                return await _measure(meter, app, http, conditions.files, waiting, idle_seconds)
 
 
 async def _measure(
-    running: Services,
-    app: WholeApp,
-    http: aiohttp.ClientSession,
-    folder: Path,
-    files: int,
-    waiting: int,
-    idle_seconds: float,
+    meter: Meter, app: WholeApp, http: aiohttp.ClientSession, files: int, waiting: int, idle_seconds: float
 ) -> Result:
-    meter = Meter(running, app, folder)
-    await _drop_and_tell(app, http, ["first.txt"])
+    await _drop_and_post(app, http, ["first.txt"])
     await app.until_counted(1)
     before = await meter.spent()
     done = 0
     for some in batched(names(files), waiting // 2, strict=False):
-        await _drop_and_tell(app, http, some)
+        await _drop_and_post(app, http, some)
         done += len(some)
         await app.until_counted(1 + max(0, done - waiting // 2))
     await app.until_counted(1 + files)
@@ -134,7 +127,7 @@ async def _measure(
     )
 
 
-async def _drop_and_tell(app: WholeApp, http: aiohttp.ClientSession, wanted: Sequence[str]) -> None:
+async def _drop_and_post(app: WholeApp, http: aiohttp.ClientSession, wanted: Sequence[str]) -> None:
     """Drop files and post an event for each of them."""
     await drop(app.inputs, wanted)
     todo = iter(wanted)
@@ -181,7 +174,15 @@ async def measure(arguments: argparse.Namespace) -> None:
     results = []
     for files in arguments.files:
         print(f"{time.strftime('%H:%M:%S')} {files:,} files, load {os.getloadavg()[0]:.1f}", flush=True)
-        results.append(await run(files, arguments.mode, arguments.waiting, arguments.idle))
+        conditions = Conditions(
+            files=files,
+            round_trip_ms=_ROUND_TRIP_MS,
+            mode=arguments.mode,
+            nodes=4,
+            slots=8,
+            quick_azurite=arguments.quick_azurite,
+        )
+        results.append(await run(conditions, arguments.waiting, arguments.idle))
         show(results)
 
 
@@ -191,10 +192,8 @@ def main() -> None:
     parser.add_argument("--mode", type=Mode, default=Mode.COPY, choices=list(Mode))
     parser.add_argument("--waiting", type=int, default=2000)
     parser.add_argument("--idle", type=float, default=60.0, metavar="SECONDS")
-    parser.add_argument("--indexed-azurite", action="store_true")
+    parser.add_argument("--quick-azurite", action="store_true")
     arguments = parser.parse_args()
-    if arguments.indexed_azurite:
-        use_azurites_indexes()
     asyncio.run(measure(arguments))
 
 

@@ -31,7 +31,7 @@ from call_counts import of_the_app, print_calls  # noqa: E402
 from idle_files import idle_files  # noqa: E402
 from milestones import print_milestones, together, typical  # noqa: E402
 from peer_runs import PEERS, Run, run_peer  # noqa: E402
-from relayed_stack import Conditions, Mode, use_azurites_indexes  # noqa: E402
+from relayed_stack import Conditions, Mode  # noqa: E402
 
 PROCESSES: Final = ("client", "host", "Azurite", "emulator", "tasks", "relay")
 
@@ -136,6 +136,7 @@ async def run(arguments: argparse.Namespace) -> None:
                 mode=mode,
                 nodes=arguments.nodes,
                 slots=arguments.slots,
+                quick_azurite=arguments.quick_azurite,
             )
             await measure(conditions, arguments)
 
@@ -151,10 +152,8 @@ def main() -> None:
     parser.add_argument("--slots", type=int, default=8)
     parser.add_argument("--idle-files", type=int, metavar="N", help="measure so many single files instead")
     parser.add_argument("--backlog", type=int, metavar="N", help="measure the order in a backlog of so many instead")
-    parser.add_argument("--indexed-azurite", action="store_true", help="have Azurite use its indexes: for many files")
+    parser.add_argument("--quick-azurite", action="store_true", help="in memory, by its indexes: for many files")
     arguments = parser.parse_args()
-    if arguments.indexed_azurite:
-        use_azurites_indexes()
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     asyncio.run(run(arguments))
 

@@ -55,6 +55,9 @@ class Conditions:
     mode: Mode
     nodes: int
     slots: int
+    #: Whether Azurite keeps everything in memory and looks it up by its indexes: what it does otherwise grows with the
+    #: square of the files (`azurite_look_ups.cjs`).
+    quick_azurite: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,11 +79,6 @@ class Services:
         return _by_port(self.relayed)
 
 
-def use_azurites_indexes() -> None:
-    """Have each Azurite that this process starts look up what it holds by its indexes."""
-    os.environ["NODE_OPTIONS"] = f"--require={_LOOK_UPS}"
-
-
 @asynccontextmanager
 async def services(folder: Path, conditions: Conditions) -> AsyncIterator[Services]:
     """Run Azurite, the emulator and a relay before both until the block is left; raise StackError."""
@@ -89,9 +87,13 @@ async def services(folder: Path, conditions: Conditions) -> AsyncIterator[Servic
     if ports is None or port is None:
         raise RuntimeError("a throwaway stack has an Azurite and an emulator of its own")
     relayed = _relayed(plan.settings)
+    location = None if conditions.quick_azurite else folder / "azurite"
+    if conditions.quick_azurite:
+        # Of all that this process starts, Azurite alone is a program of Node.js.
+        os.environ["NODE_OPTIONS"] = f"--require={_LOOK_UPS}"
     async with AsyncExitStack() as parts:
         storage = await parts.enter_async_context(
-            azurite.running(log=plan.logs / "azurite.log", location=folder / "azurite", ports=ports)
+            azurite.running(log=plan.logs / "azurite.log", location=location, ports=ports)
         )
         batch = await parts.enter_async_context(
             emulator.running(
