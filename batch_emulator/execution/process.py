@@ -80,7 +80,7 @@ class TaskProcess:
         """Wait until the command has ended, and leave it unreaped."""
         if not hasattr(os, "pidfd_open"):
             process = psutil.Process(self._popen.pid)
-            while process.status() != psutil.STATUS_ZOMBIE:  # noqa: ASYNC110 - nothing tells of it
+            while process.status() != psutil.STATUS_ZOMBIE:  # noqa: ASYNC110 - no event says so
                 await asyncio.sleep(_LOOK)
             return
         loop = asyncio.get_running_loop()

@@ -115,7 +115,7 @@ def sounds(blobs, content):
 
 
 def nodes(client):
-    """The start task has run on five Spot nodes, no other node is there."""
+    """The start task has run on five Spot nodes, and there is no other node."""
     seen = list(client.compute_node.list(ID))
     assert [node.is_dedicated for node in seen] == [False] * 5
     assert {node.start_task_info.exit_code for node in seen} == {0}
