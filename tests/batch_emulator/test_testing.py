@@ -1,0 +1,150 @@
+"""What tests of others can have an emulator do, by typed calls."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from azure.batch.models import BatchStartTask, BatchTaskCreateOptions
+from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
+
+from batch_emulator.testing import BatchEmulator, EmulatorError, _connect
+from tests.batch_emulator.conftest import Batch, until
+
+
+@pytest.fixture(scope="module")
+def started():
+    with BatchEmulator.start() as emulator:
+        yield emulator
+
+
+@pytest.fixture
+async def own(started):
+    """An emulator that is empty, and a client of it that sends nothing twice."""
+    started.reset()
+    async with started.async_client(retry_total=0) as client:
+        yield started, Batch(client)
+
+
+async def add(batch, job, task_id):
+    await batch.client.create_task(job, BatchTaskCreateOptions(id=task_id, command_line="/bin/true"))
+
+
+async def test_requests_fail_are_cut_and_late(own):
+    emulator, batch = own
+    job = await batch.job("no-such-pool")
+    with emulator.fail("create_task", status=503, retry_after=7, times=1) as rule:
+        with pytest.raises(HttpResponseError) as refused:
+            await add(batch, job, "a")
+        assert (refused.value.status_code, refused.value.response.headers["Retry-After"]) == (503, "7")
+        await add(batch, job, "b")
+    assert (rule.matched, rule.struck) == (2, 1)
+    with emulator.cut(method="POST", path=f"/jobs/{job}", when="after"):
+        with pytest.raises((ServiceRequestError, ServiceResponseError)):
+            await add(batch, job, "c")
+        assert (await batch.client.get_task(job, "c")).state == "active"
+    late = emulator.delay(0.5, "create_task", skip=1)
+    started = asyncio.get_running_loop().time()
+    await add(batch, job, "d")
+    await add(batch, job, "e")
+    assert asyncio.get_running_loop().time() - started >= 0.5
+    late.remove()
+    assert late.struck == 1
+
+
+async def test_single_tasks_fail_in_a_collection(own):
+    emulator, batch = own
+    job = await batch.job("no-such-pool")
+    emulator.fail("create_task_collection", status=503, single_tasks=True, times=1)
+    tasks = [BatchTaskCreateOptions(id=name, command_line="/bin/true") for name in ("a", "b")]
+    results = await batch.client.create_tasks(job, tasks)
+    assert sorted(result.task_id for result in results.result_values) == ["a", "b"]
+    assert {task.id async for task in batch.client.list_tasks(job)} == {"a", "b"}
+
+
+async def test_quotas_are_set_and_lifted(own):
+    emulator, batch = own
+    emulator.set_quotas(active_jobs_and_schedules=0)
+    with pytest.raises(HttpResponseError, match="ActiveJobAndScheduleQuotaReached"):
+        await batch.job("no-such-pool")
+    emulator.set_quotas()
+    await batch.job("no-such-pool")
+
+
+async def test_nodes_are_lost_broken_and_recovered(own):
+    emulator, batch = own
+    pool = await ready_pool(batch, 2)
+    emulator.lose_node(pool)
+    (left,) = [node async for node in batch.client.list_nodes(pool)]
+    emulator.make_node_unusable(pool, code="DiskFull", message="no space")
+    assert (await batch.client.get_node(pool, left.id)).errors[0].code == "DiskFull"
+    emulator.recover_node(pool, left.id)
+    emulator.make_node_unknown(pool, left.id)
+    assert (await batch.client.get_node(pool, left.id)).state == "unknown"
+
+
+async def test_start_tasks_fail(own):
+    emulator, batch = own
+    pool = await ready_pool(batch, 1, start_task=BatchStartTask(command_line="/bin/true", wait_for_success=True))
+    emulator.fail_start_task(pool, exit_code=3)
+    (node,) = [node async for node in batch.client.list_nodes(pool)]
+    assert (node.state, node.start_task_info.exit_code) == ("starttaskfailed", 3)
+    emulator.fail_next_start_tasks(pool, count=1)
+    emulator.recover_node(pool, node.id)
+
+
+async def test_files_of_a_task_expire(own):
+    emulator, batch = own
+    job = await batch.job(await ready_pool(batch, 1))
+    await batch.run(job, "/bin/echo hello")
+    emulator.expire_files(job, "task")
+    with pytest.raises(HttpResponseError) as gone:
+        await batch.output(job)
+    assert gone.value.status_code == 409
+
+
+async def ready_pool(batch, nodes, **options):
+    pool = await batch.pool(nodes, **options)
+
+    async def are_idle():
+        return [node.state async for node in batch.client.list_nodes(pool)] == ["idle"] * nodes
+
+    await until(are_idle)
+    return pool
+
+
+async def test_a_reset_leaves_nothing(own):
+    emulator, batch = own
+    await batch.job("no-such-pool")
+    emulator.fail("*", status=500)
+    emulator.reset()
+    assert [job async for job in batch.client.list_jobs()] == []
+    assert emulator.state(rows=3)["tables"]["jobs"]["count"] == 0
+
+
+async def test_what_is_refused_is_said(own):
+    emulator, _ = own
+    with pytest.raises(EmulatorError, match=r"404: The specified pool does not exist"):
+        emulator.lose_node("no-such-pool")
+    with pytest.raises(EmulatorError, match=r"400: .*operation, method or path is needed"):
+        emulator.fail(status=500)
+
+
+def test_requests_are_signed_for_emulators_elsewhere():
+    with BatchEmulator.start("--allow-host", "elsewhere.test") as emulator:
+        # To the emulator, such a name may be that of something between another machine and this one.
+        request = ("GET", "/_emulator/state?rows=1", b"")
+        wrong = replace(emulator, key="d3Jvbmc=")
+        assert emulator._signed(*request)["Authorization"] != wrong._signed(*request)["Authorization"]
+        assert asked_as("elsewhere.test", emulator, *request) == 200
+        assert asked_as("elsewhere.test", wrong, *request) == 403
+        assert asked_as("elsewhere.test", emulator, "PUT", "/_emulator/quotas", b"{}") == 200
+
+
+def asked_as(host, emulator, method, target, content):
+    connection = _connect(emulator.endpoint)
+    headers = {**emulator._signed(method, target, content), "Host": host}
+    connection.request(method, target, content or None, headers)
+    with connection.getresponse() as response:
+        response.read()
+    connection.close()
+    return response.status
