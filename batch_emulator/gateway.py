@@ -14,10 +14,10 @@ from uuid import uuid4
 from aiohttp import HttpVersion11, web
 
 from batch_emulator.access.authentication import Authentication
-from batch_emulator.access.origins import Access
+from batch_emulator.access.origins import INERT, Access
 from batch_emulator.call import JSON_TYPE, Call
 from batch_emulator.control import health
-from batch_emulator.control.access import CONTROL_PREFIX, is_from_this_machine
+from batch_emulator.control.access import is_control, is_from_this_machine
 from batch_emulator.control.routes import CONTROL_ROUTES
 from batch_emulator.emulator import Emulator
 from batch_emulator.errors import BatchError, ErrorCode
@@ -81,13 +81,13 @@ class Gateway:
     ) -> web.StreamResponse:
         path, _, raw_query = request.raw_path.partition("?")
         query = _parse_query(raw_query)
-        is_control = path.startswith(CONTROL_PREFIX)
-        if not is_control:
+        controls = is_control(path)
+        if not controls:
             self._authentication.check(request, path, query)
         elif path != health.PATH and not is_from_this_machine(request):
             self._authentication.check_signature(request, path, query)
-        version = NEWEST if is_control else ApiVersion.of(query, any_version=self._any_version)
-        operation, parameters = self._router_of(version, is_control=is_control).find(request.method, path)
+        version = NEWEST if controls else ApiVersion.of(query, any_version=self._any_version)
+        operation, parameters = self._router_of(version, controls=controls).find(request.method, path)
         _meet_expectation(request)
         call = Call(
             request=request,
@@ -100,15 +100,15 @@ class Gateway:
             version=version,
         )
         try:
-            if service.controls.faults.any and not is_control:
+            if service.controls.faults.any and not controls:
                 return await perform(service.controls.faults, operation.name, operation.handler, call)
             return await operation.handler(call)
         except BatchError as exc:
             version.phrase(exc)
             raise
 
-    def _router_of(self, version: ApiVersion, *, is_control: bool) -> Router:
-        if is_control:
+    def _router_of(self, version: ApiVersion, *, controls: bool) -> Router:
+        if controls:
             return self._control
         return self._former if version.lists_node_agents else self._router
 
@@ -151,6 +151,8 @@ def _guids() -> Iterator[str]:
 
 def _common_headers(request: web.BaseRequest, request_id: str) -> dict[str, str]:
     headers = {"request-id": request_id, "DataServiceVersion": "3.0", "X-Content-Type-Options": "nosniff"}
+    if is_control(request.raw_path.partition("?")[0]):
+        headers["Content-Security-Policy"] = INERT
     given = request.headers
     if given.get("return-client-request-id", "").lower() == "true":
         headers["client-request-id"] = given.get("client-request-id", "")[:256]

@@ -19,6 +19,10 @@ from aiohttp import web
 
 from batch_emulator.errors import BatchError, ErrorCode
 
+#: The policy of what is no page of the emulator's own, whatever a task wrote: a browser that shows it runs nothing,
+#: loads nothing, and gives it an origin of its own, which is refused.
+INERT: Final = "default-src 'none'; frame-ancestors 'none'; sandbox"
+
 _NAME: Final = r"\[[0-9a-f:.]+\]|[a-z0-9._-]+"
 _HOST: Final = re.compile(rf"({_NAME})(?::[0-9]{{1,5}})?", re.IGNORECASE | re.ASCII)
 _ALLOWED: Final = re.compile(_NAME, re.IGNORECASE | re.ASCII)
@@ -39,12 +43,20 @@ class Access:
         name = _name_in(host)
         if not (is_loopback(name) or name in self.allowed):
             raise BatchError(ErrorCode.HOST_NOT_ALLOWED, Host=host[:256])
-        own = f"{request.scheme}://{host}".lower()
-        for origin in request.headers.getall("Origin", ()):
-            if origin.lower() != own:
-                raise BatchError(ErrorCode.ORIGIN_NOT_ALLOWED, Origin=origin[:256])
+        if (origin := foreign_origin(request)) is not None:
+            raise BatchError(ErrorCode.ORIGIN_NOT_ALLOWED, Origin=origin[:256])
         if (site := request.headers.get("Sec-Fetch-Site", "").lower()) in _FOREIGN_SITES:
             raise BatchError(ErrorCode.ORIGIN_NOT_ALLOWED, Reason=f"The browser says that it is {site}")
+
+
+def foreign_origin(request: web.BaseRequest) -> str | None:
+    """Return an origin that the request names and that is not its own: another scheme, name or port than it came to.
+
+    `null` is the origin of a document that has none, such as one in a sandbox: it is never the emulator's own.
+    """
+    own = f"{request.scheme}://{request.host}".lower()
+    given = request.headers.getall("Origin", ())
+    return next((origin for origin in given if origin.lower() != own), None)
 
 
 def read_allowed(names: Iterable[str]) -> frozenset[str]:

@@ -12,7 +12,12 @@ from batch_emulator.faults.form import Invalid
 
 def answer(call: Call, document: object, status: int = 200) -> web.Response:
     text = json.dumps(document, indent=2) + "\n"
-    return web.Response(status=status, text=text, content_type="application/json", headers=dict(call.common_headers))
+    return web.Response(
+        status=status,
+        text=text,
+        content_type="application/json",
+        headers={**call.common_headers, "Cache-Control": "no-store"},
+    )
 
 
 def refuse(call: Call, exc: Invalid) -> web.Response:

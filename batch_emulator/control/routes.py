@@ -5,7 +5,7 @@ from typing import Final
 from aiohttp import web
 
 from batch_emulator.call import Call
-from batch_emulator.control import faults, health, nodes, quotas, state, tasks
+from batch_emulator.control import faults, health, nodes, overview, page_files, quotas, state, tasks
 from batch_emulator.control.answers import refuse
 from batch_emulator.faults.form import Invalid
 from batch_emulator.routing import Handler, Operation
@@ -26,6 +26,11 @@ def _naming_problems(handler: Handler) -> Handler:
 
 
 CONTROL_ROUTES: Final = (
+    _route("GET", "/", page_files.show_page),
+    _route("GET", "/page/page.css", page_files.show_styles),
+    _route("GET", "/page/page.js", page_files.show_script),
+    _route("GET", "/overview", overview.show_overview),
+    _route("GET", "/jobs/{jobId}/tasks/{taskId}", tasks.show_task),
     _route("GET", "/health", health.health),
     _route("GET", "/faults", faults.list_faults),
     _route("POST", "/faults", faults.add_faults),

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from batch_emulator.access.origins import INERT
 from batch_emulator.call import Call
 from batch_emulator.errors import BatchError, ErrorCode
 from batch_emulator.execution.node_files import FileEntry
@@ -42,7 +43,8 @@ async def send_file(call: Call, entry: FileEntry) -> web.StreamResponse:
     except OSError as exc:
         raise BatchError(ErrorCode.FILE_NOT_FOUND) from exc
     try:
-        response = web.StreamResponse(headers={**call.common_headers, **file_headers(call, entry)})
+        headers = {**call.common_headers, **file_headers(call, entry), "Content-Security-Policy": INERT}
+        response = web.StreamResponse(headers=headers)
         response.enable_chunked_encoding()
         await response.prepare(call.request)
         await _copy(descriptor, start, end, response)

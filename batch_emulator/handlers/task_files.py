@@ -11,7 +11,7 @@ from batch_emulator.store.tasks import TaskRow
 from batch_emulator.values.states import TaskState
 
 
-def _root(call: Call) -> FileRoot:
+def find_root(call: Call) -> FileRoot:
     """Return where a task's files are. Raises TaskFilesUnavailable et al."""
     row, job_id = find_task(call)
     if row.node_id is None:
@@ -28,16 +28,16 @@ def _why_missing(row: TaskRow) -> ErrorCode:
 
 
 async def list_task_files(call: Call) -> web.StreamResponse:
-    return await files.list_below(call, _root(call))
+    return await files.list_below(call, find_root(call))
 
 
 async def get_task_file_properties(call: Call) -> web.StreamResponse:
-    return await files.properties(call, _root(call), call.parameters[2])
+    return await files.properties(call, find_root(call), call.parameters[2])
 
 
 async def download_task_file(call: Call) -> web.StreamResponse:
-    return await files.download(call, _root(call), call.parameters[2])
+    return await files.download(call, find_root(call), call.parameters[2])
 
 
 async def delete_task_file(call: Call) -> web.StreamResponse:
-    return await files.delete(call, _root(call), call.parameters[2])
+    return await files.delete(call, find_root(call), call.parameters[2])

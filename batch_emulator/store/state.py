@@ -8,11 +8,12 @@ from batch_emulator.store.dependencies import Dependencies
 from batch_emulator.store.dump import Table, newest_rows
 from batch_emulator.store.job_nodes import JobNodes
 from batch_emulator.store.job_schedules import JobSchedules
-from batch_emulator.store.jobs import Jobs
+from batch_emulator.store.jobs import JobRow, Jobs
+from batch_emulator.store.newest import Newest, TaskSearch, newest_jobs, newest_pools, newest_tasks
 from batch_emulator.store.nodes import Nodes
-from batch_emulator.store.pools import Pools
+from batch_emulator.store.pools import PoolRow, Pools
 from batch_emulator.store.subtasks import Subtasks
-from batch_emulator.store.tasks import Tasks
+from batch_emulator.store.tasks import TaskRow, Tasks
 
 
 class Store:
@@ -35,6 +36,15 @@ class Store:
     def newest_rows(self, limit: int) -> dict[str, Table]:
         """Take the newest rows of all tables, to be shown without secrets."""
         return newest_rows(self._database, limit)
+
+    def newest_pools(self, part: str, limit: int) -> Newest[PoolRow]:
+        return newest_pools(self._database, part, limit)
+
+    def newest_jobs(self, part: str, limit: int) -> Newest[JobRow]:
+        return newest_jobs(self._database, part, limit)
+
+    def newest_tasks(self, search: TaskSearch, limit: int) -> Newest[tuple[TaskRow, str]]:
+        return newest_tasks(self._database, search, limit)
 
     def close(self) -> None:
         self._database.close()

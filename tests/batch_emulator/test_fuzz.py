@@ -115,6 +115,7 @@ class Fuzzer:
             await self.all(f"/pools/{pool['id']}/nodes")
         await self.get("/nodecounts")
         await self.get("/_emulator/state")
+        await self.get("/_emulator/overview")
 
 
 async def test_no_request_gets_a_500_or_breaks_the_state(tmp_path):

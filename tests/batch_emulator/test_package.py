@@ -83,6 +83,7 @@ def test_the_wheel_has_all_modules_and_nothing_but_the_package(built):
     names = zipfile.ZipFile(built / WHEEL).namelist()
     expected = {f"batch_emulator/{path.relative_to(SOURCES)}" for path in SOURCES.rglob("*.py")}
     expected |= {"batch_emulator/py.typed", "batch_emulator/store/schema.sql"}
+    expected |= {f"batch_emulator/control/page/{name}" for name in ("index.html", "page.css", "page.js")}
     assert {name for name in names if ".dist-info/" not in name} == expected
     assert any(name.endswith("licenses/LICENSE") for name in names)
 

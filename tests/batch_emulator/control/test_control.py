@@ -5,7 +5,8 @@ import time
 from azure.batch.models import BatchTaskConstraints, EnvironmentSetting, ResourceFile
 
 import batch_emulator
-from batch_emulator.settings import DEFAULT_KEY
+from batch_emulator.server import running
+from batch_emulator.settings import DEFAULT_KEY, Settings
 from batch_emulator.store.dump import MOST_TEXT
 from tests.batch_emulator.control_client import control, faults
 from tests.batch_emulator.execution.test_execution import ended, pids_of
@@ -155,7 +156,8 @@ async def test_a_reset_brings_back_what_the_file_at_the_start_said(tmp_path):
 
 async def test_health_is_told_to_everybody_and_the_state_is_not(url):
     assert (await control(url, "GET", "/health")).body["status"] == "healthy"
-    elsewhere = {"headers": {"Origin": url}}
-    health = await control(url, "GET", "/health", **elsewhere)
-    assert (health.status, health.body["version"]) == (200, batch_emulator.__version__)
-    assert (await control(url, "GET", "/state", **elsewhere)).status == 403
+    async with running(Settings(port=0, allowed_hosts=frozenset({"allowed.example"}))) as named:
+        elsewhere = {"headers": {"Host": "allowed.example"}}
+        health = await control(named, "GET", "/health", **elsewhere)
+        assert (health.status, health.body["version"]) == (200, batch_emulator.__version__)
+        assert (await control(named, "GET", "/state", **elsewhere)).status == 403
