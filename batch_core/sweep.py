@@ -1,6 +1,6 @@
 """Files whose event never came: the input container is listed, and files without a record are submitted.
 
-Cost: one call lists up to 2,000 files, and there is no way to list only the new ones; but only files that were
+Cost: one call lists up to 1,000 files, and there is no way to list only the new ones; but only files that were
 modified since the last complete sweep are looked up in the table, about a thousand in a call. A listing that a tick
 cannot finish goes on in the next one. Old files without a record, whose records may have been removed, are left alone:
 one call more for a page that has any.
@@ -29,7 +29,7 @@ from batch_core.time_budget import TICK, TimeBudget
 logger = logging.getLogger(__name__)
 
 #: Files that are looked up in the table with each other, however many pages they are from.
-_LOOKED_UP_TOGETHER: Final = 10_000
+_LOOKED_UP_TOGETHER: Final = 5000
 #: How long pages are listed before what they have is looked up and submitted: so much at most is done again.
 _LISTED_FOR: Final = timedelta(seconds=30)
 _BEGINNING: Final = datetime.min.replace(tzinfo=UTC)

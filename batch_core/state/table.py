@@ -9,7 +9,6 @@
 """
 
 import logging
-from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -219,7 +218,9 @@ class StateTable:
         """Return which of the tasks are recorded, in the same way."""
         wanted = {task_id for task_id in task_ids if is_task_id(task_id)}
         rows = ((table_keys(task_id).partition, table_keys(task_id).row) for task_id in wanted)
-        return {str(entity.get("task_id")) async for entity in self._between(rows, select=["task_id"])} & wanted
+        found = self._between(rows, select=["task_id"])
+        # What else lies between them may be many times as much.
+        return {str(entity["task_id"]) async for entity in found if entity.get("task_id") in wanted}
 
     async def newest_attempt(self, version: BlobVersion) -> int:
         """Return the highest attempt at this version that is recorded, 0 if none is: one query, whatever is missing."""
@@ -337,14 +338,15 @@ class StateTable:
         self, rows: Iterable[tuple[str, str]], select: list[str] | None = None
     ) -> AsyncIterator[TableEntity]:
         """Read, for each partition, everything from its lowest to its highest row."""
-        by_partition: defaultdict[str, list[str]] = defaultdict(list)
+        bounds: dict[str, tuple[str, str]] = {}
         for partition, row in rows:
-            by_partition[partition].append(row)
-        for partition, of_partition in by_partition.items():
+            first, last = bounds.get(partition, (row, row))
+            bounds[partition] = min(first, row), max(last, row)
+        for partition, (first, last) in bounds.items():
             with translating(f"reading tasks of {partition}"):
                 listed = self._client.query_entities(
                     "PartitionKey eq @partition and RowKey ge @first and RowKey le @last",
-                    parameters={"partition": partition, "first": min(of_partition), "last": max(of_partition)},
+                    parameters={"partition": partition, "first": first, "last": last},
                     select=select,
                 )
                 async for entity in each_item(listed):

@@ -102,7 +102,8 @@ def test_few_packages_come_with_it_for_every_python(built):
     for version in ("3.12", "3.13", "3.14"):
         options = ["--quiet", "--no-header", "--no-annotate", "--only-binary", ":all:", "--python-version", version]
         compiled = run(UV, "pip", "compile", *options, "-", cwd=built, input=requirement)
-        assert 2 < len(compiled.splitlines()) <= 14
+        # Four of its own, and theirs: how many that are is for the day's aiohttp to say.
+        assert 4 < len(compiled.splitlines()) <= 20
 
 
 def test_it_says_its_version(installed, tmp_path):
