@@ -78,7 +78,7 @@ async def sweep(app: App, budget: timedelta = TICK, *, is_all: bool = False) -> 
     passed: set[str] = set()
     with suppress(OutOfTime):
         while not report.is_complete:
-            listed = await _listed(app, position, passed)
+            listed = await _listed(app, position, passed, time_budget)
             await _submit_missing(app, listed, report, time_budget)
             if listed.failure is not None:
                 raise listed.failure
@@ -95,7 +95,7 @@ async def missing_files(app: App, *, is_all: bool = False) -> AsyncIterator[Sequ
     passed: set[str] = set()
     is_complete = False
     while not is_complete:
-        listed = await _listed(app, position, passed)
+        listed = await _listed(app, position, passed, TimeBudget(_LISTED_FOR))
         missing, _ = await _missing(app, listed.candidates)
         yield missing
         if listed.failure is not None:
@@ -103,7 +103,7 @@ async def missing_files(app: App, *, is_all: bool = False) -> AsyncIterator[Sequ
         position, is_complete = listed.position, listed.is_last
 
 
-async def _listed(app: App, position: SweepPosition, passed: set[str]) -> _Listed:
+async def _listed(app: App, position: SweepPosition, passed: set[str], time_budget: TimeBudget) -> _Listed:
     """List on from there for a while, until there is enough to look up or nothing more to list.
 
     Candidates of many pages are looked up together: their records lie anywhere in the same half hour of the table,
@@ -125,7 +125,7 @@ async def _listed(app: App, position: SweepPosition, passed: set[str]) -> _Liste
             listed.failure = Unexpected(action, detail="it leads back to a page that was read")
             return listed
         passed.add(page.continuation)
-        if listing.is_spent or len(listed.candidates) >= _LOOKED_UP_TOGETHER:
+        if listing.is_spent or time_budget.is_spent or len(listed.candidates) >= _LOOKED_UP_TOGETHER:
             return listed
 
 

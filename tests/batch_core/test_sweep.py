@@ -293,3 +293,19 @@ async def test_a_dry_run_of_a_listing_that_leads_back_to_a_page_ends(app):
     with pytest.raises(Unexpected):
         async with asyncio.timeout(20):
             assert [len(some) async for some in missing] == [1]
+
+
+async def test_pages_that_come_slowly_are_listed_for_no_longer_than_the_tick_has(app, monkeypatch):
+    monkeypatch.setattr(input_container, "MAX_BLOBS_PER_PAGE", 1)
+    for number in range(6):
+        await dropped(app, f"{number}.txt")
+
+    async def slow(list_page, continuation):
+        await asyncio.sleep(0.2)
+        return await list_page(continuation)
+
+    report = await sweep(passed(with_listing(app, slow), minutes=5), budget=timedelta(seconds=0.3))
+    assert not report.is_complete
+    assert report.submitted == report.listed < 6
+    assert (await sweep(later(app, minutes=5))).listed == 6 - report.listed
+    assert len(await tasks_of(app)) == 6
