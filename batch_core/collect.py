@@ -266,9 +266,15 @@ class _Tick:
             await self._delete_input(closing)
         await announce(self._app)
 
-    def leave_closings(self, error: Refused, closings: Sequence[Closing]) -> None:
-        """Leave records that the table refuses to close: those of them that are not closed are listed again."""
+    async def leave_closings(self, error: Refused, closings: Sequence[Closing]) -> None:
+        """Leave records that the table refuses to close, and write that to them: they are listed again."""
         self._leave("Not all of the tasks are collected", error, first=closings[0].task_id)
+        reason = f"it has ended; its final state is not written yet: {error}"
+        try:
+            left = await self._app.table.open_among(one.task_id for one in closings)
+            await self._app.table.explain([*left.values()], reason)
+        except ServiceError as exc:
+            self._leave("The trouble is not on the record", exc, first=closings[0].task_id)
 
     async def _delete_input(self, task: Closing) -> None:
         """Delete the file if its route says so: only now is it certain that it has succeeded.
@@ -412,7 +418,7 @@ class _Closer:
         try:
             self.closed |= await self._tick.close(closings)
         except Refused as exc:
-            self._tick.leave_closings(exc, closings)
+            await self._tick.leave_closings(exc, closings)
         except ServiceError as exc:
             self.failure = exc
 

@@ -16,7 +16,7 @@ from typing import Final
 from batch_core.app import App
 from batch_core.assignment import why_ignored
 from batch_core.clocks import CLOCK_MARGIN
-from batch_core.errors import OutOfTime, Refused
+from batch_core.errors import OutOfTime, Refused, ServiceError, Unexpected
 from batch_core.forgotten import may_be_forgotten
 from batch_core.naming import BlobVersion, task_id
 from batch_core.services.batch import MAX_TASKS_PER_CALL
@@ -56,6 +56,8 @@ class _Listed:
     is_last: bool = False
     files: int = 0
     candidates: dict[str, BlobVersion] = field(default_factory=dict)
+    #: Why no page could be listed after these: raised when what these have is submitted.
+    failure: ServiceError | None = None
 
     def add(self, page: ListedPage, candidates: Mapping[str, BlobVersion]) -> None:
         self.position = _after(self.position, page)
@@ -73,10 +75,13 @@ async def sweep(app: App, budget: timedelta = TICK, *, is_all: bool = False) -> 
     time_budget = TimeBudget(budget)
     report = SweepReport()
     position = _begun(app, SweepPosition() if is_all else await app.sweep_checkpoint.load())
+    passed: set[str] = set()
     with suppress(OutOfTime):
         while not report.is_complete:
-            listed = await _listed(app, position)
+            listed = await _listed(app, position, passed, time_budget)
             await _submit_missing(app, listed, report, time_budget)
+            if listed.failure is not None:
+                raise listed.failure
             position = listed.position
             report.is_complete = listed.is_last
             time_budget.check()
@@ -87,25 +92,40 @@ async def sweep(app: App, budget: timedelta = TICK, *, is_all: bool = False) -> 
 async def missing_files(app: App, *, is_all: bool = False) -> AsyncIterator[Sequence[BlobVersion]]:
     """Give the files that a sweep would submit now, some thousands at a time; nothing is changed, nor noted."""
     position = _begun(app, SweepPosition() if is_all else await app.sweep_checkpoint.load())
+    passed: set[str] = set()
     is_complete = False
     while not is_complete:
-        listed = await _listed(app, position)
+        listed = await _listed(app, position, passed, TimeBudget(_LISTED_FOR))
         missing, _ = await _missing(app, listed.candidates)
         yield missing
+        if listed.failure is not None:
+            raise listed.failure
         position, is_complete = listed.position, listed.is_last
 
 
-async def _listed(app: App, position: SweepPosition) -> _Listed:
+async def _listed(app: App, position: SweepPosition, passed: set[str], time_budget: TimeBudget) -> _Listed:
     """List on from there for a while, until there is enough to look up or nothing more to list.
 
     Candidates of many pages are looked up together: their records lie anywhere in the same half hour of the table,
-    whose scan costs the same for one of them as for thousands.
+    whose scan costs the same for one of them as for thousands. `passed` are the places that this sweep has come to: one
+    that comes again is a failure, since the listing would never end.
     """
     listed, listing = _Listed(position=position), TimeBudget(_LISTED_FOR)
     while True:
-        page = await _page(app, listed.position)
+        try:
+            page = await _page(app, listed.position)
+        except ServiceError as exc:
+            listed.failure = exc
+            return listed
         listed.add(page, _candidates(app, position, page))
-        if listed.is_last or listing.is_spent or len(listed.candidates) >= _LOOKED_UP_TOGETHER:
+        if page.continuation is None:
+            return listed
+        if page.continuation in passed:
+            action = f"listing container {app.settings.input_container}"
+            listed.failure = Unexpected(action, detail="it leads back to a page that was read")
+            return listed
+        passed.add(page.continuation)
+        if listing.is_spent or time_budget.is_spent or len(listed.candidates) >= _LOOKED_UP_TOGETHER:
             return listed
 
 

@@ -9,7 +9,7 @@
 """
 
 import logging
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence, Set
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import uuid4
@@ -155,7 +155,12 @@ class StateTable:
         asked = self._in_doubt.keys()
         rows = [(keys.partition, keys.row) for keys in (table_keys(task_id) for task_id, _ in asked)]
         found = self._between(rows, select=["task_id", "closed_at", _CLOSING])
-        ended = {str(one.get("task_id")): str(one.get(_CLOSING)) async for one in found if one.get("closed_at")}
+        doubtful = {task_id for task_id, _ in asked}
+        ended = {
+            task_id: str(one.get(_CLOSING))
+            async for one in found
+            if (task_id := str(one.get("task_id"))) in doubtful and one.get("closed_at")
+        }
         for closing, closed_at in self._in_doubt.decide(asked, ended):
             self._note_ends([closing], closed_at)
         return set(asked) & set(ended.items())
@@ -203,15 +208,15 @@ class StateTable:
         about in the order of their submission, so that there is little else in between.
         """
         wanted = {task_id for task_id in task_ids if is_task_id(task_id)}
-        rows = ((table_keys(task_id).partition, table_keys(task_id).open_row) for task_id in wanted)
-        found = readable([entity async for entity in self._between(rows)], to_open_task)
+        rows = {(table_keys(task_id).partition, table_keys(task_id).open_row) for task_id in wanted}
+        found = readable(await self._at(rows), to_open_task)
         return {task.task_id: task for task in found if task.task_id in wanted}
 
     async def records_among(self, task_ids: Iterable[str]) -> dict[str, Stored]:
         """Return the records of those of the tasks that are recorded, in the same way."""
         wanted = {task_id for task_id in task_ids if is_task_id(task_id)}
-        rows = ((table_keys(task_id).partition, table_keys(task_id).row) for task_id in wanted)
-        found = readable([entity async for entity in self._between(rows)], to_record)
+        rows = {(table_keys(task_id).partition, table_keys(task_id).row) for task_id in wanted}
+        found = readable(await self._at(rows), to_record)
         return {stored.record.task_id: stored for stored in found if stored.record.task_id in wanted}
 
     async def recorded_among(self, task_ids: Iterable[str]) -> set[str]:
@@ -219,8 +224,7 @@ class StateTable:
         wanted = {task_id for task_id in task_ids if is_task_id(task_id)}
         rows = ((table_keys(task_id).partition, table_keys(task_id).row) for task_id in wanted)
         found = self._between(rows, select=["task_id"])
-        # What else lies between them may be many times as much.
-        return {str(entity["task_id"]) async for entity in found if entity.get("task_id") in wanted}
+        return {task_id async for entity in found if (task_id := str(entity.get("task_id"))) in wanted}
 
     async def newest_attempt(self, version: BlobVersion) -> int:
         """Return the highest attempt at this version that is recorded, 0 if none is: one query, whatever is missing."""
@@ -333,6 +337,10 @@ class StateTable:
             query = "PartitionKey eq @days"
             async for _ in each_page(self._client.query_entities(query, parameters={"days": DAYS}, results_per_page=1)):
                 return
+
+    async def _at(self, rows: Set[tuple[str, str]]) -> list[TableEntity]:
+        """Read what is in these rows: of what lies between them, which may be all of a day, nothing is kept."""
+        return [one async for one in self._between(rows) if (one["PartitionKey"], one["RowKey"]) in rows]
 
     async def _between(
         self, rows: Iterable[tuple[str, str]], select: list[str] | None = None

@@ -128,6 +128,29 @@ async def test_a_record_that_cannot_be_closed_holds_up_no_other(relayed, monkeyp
     assert states == [TaskState.SUBMITTED, TaskState.SUCCEEDED, TaskState.SUCCEEDED]
 
 
+async def test_a_final_state_that_the_table_refuses_holds_up_no_other_and_its_record_says_so(relayed):
+    records = [await submitted(relayed.app, f"{number}.txt") for number in range(3)]
+    tasks = [record.task_id for record in records]
+    await completed(relayed.app, tasks)
+    row = f"RowKey='{table_keys(tasks[1]).row}'".encode()
+
+    def spoil(asked: Asked) -> Spoiled | None:
+        is_closing = row in asked.body.replace(b"%27", b"'") and b"closed_at" in asked.body
+        return refused_within(400, "PropertyValueTooLarge") if is_closing else None
+
+    relayed.tables.spoil = spoil
+    await collect(relayed.app)
+    states = [(await record_of(relayed.app, task)).state for task in tasks]
+    assert states == [TaskState.SUCCEEDED, TaskState.SUBMITTED, TaskState.SUCCEEDED]
+    reason = (await record_of(relayed.app, tasks[1])).reason
+    assert reason.startswith("it has ended; its final state is not written yet")
+    assert "PropertyValueTooLarge" in reason
+    relayed.tables.spoil = pass_all
+    await collect(relayed.app)
+    record = await record_of(relayed.app, tasks[1])
+    assert (record.state, record.reason) == (TaskState.SUCCEEDED, None)
+
+
 @pytest.mark.parametrize("answer", [(413, "RequestBodyTooLarge"), (404, "ResourceNotFound"), (500, "InternalError")])
 async def test_a_job_whose_progress_cannot_be_noted_holds_up_no_other_job(relayed, monkeypatch, answer):
     monkeypatch.setattr(collect_module, "OVERLAP", timedelta(0))

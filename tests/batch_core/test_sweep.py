@@ -8,12 +8,12 @@ import pytest
 from batch_core import sweep as sweep_module
 from batch_core.app import App
 from batch_core.clocks import CLOCK_MARGIN
-from batch_core.errors import Refused
+from batch_core.errors import Refused, Unavailable, Unexpected
 from batch_core.naming import task_id
 from batch_core.services import input_container
 from batch_core.state.record import DetectedBy, TaskState
 from batch_core.state.sweep_checkpoint import SweepPosition
-from batch_core.sweep import sweep
+from batch_core.sweep import missing_files, sweep
 from tests.batch_core.steps import dropped, later, passed, record_of, submitted, tasks_of
 
 SECOND = timedelta(seconds=1)
@@ -247,3 +247,65 @@ async def test_sweeps_that_overlap_make_one_task_of_each_file(app):
         await dropped(app, f"{number}.txt")
     await asyncio.gather(*(sweep(later(app, minutes=5)) for _ in range(3)))
     assert len(await tasks_of(app)) == 5
+
+
+async def test_files_of_pages_before_one_that_cannot_be_listed_are_submitted(app, monkeypatch):
+    monkeypatch.setattr(input_container, "MAX_BLOBS_PER_PAGE", 2)
+    for number in range(5):
+        await dropped(app, f"{number}.txt")
+
+    async def third_page_fails(list_page, continuation):
+        page = await list_page(continuation)
+        if page.continuation is None:
+            raise Unavailable("listing", status=503, code="ServerBusy")
+        return page
+
+    with pytest.raises(Unavailable):
+        await sweep(passed(with_listing(app, third_page_fails), minutes=5))
+    assert len(await tasks_of(app)) == 4
+    assert (await sweep(later(app, minutes=5))).submitted == 1
+
+
+@pytest.mark.parametrize("way", [["a", "b", "a"], ["a", "b", "c", "b"]], ids="-".join)
+async def test_a_listing_that_leads_back_to_a_page_is_an_error_and_no_endless_one(app, way):
+    await dropped(app, "a.txt")
+    asked = []
+
+    async def round_and_round(list_page, continuation):
+        asked.append(continuation)
+        assert len(asked) < 100
+        following = way[len(asked) - 1] if len(asked) <= len(way) else way[-1 - len(asked) % 2]
+        return replace(await list_page(None), continuation=following)
+
+    with pytest.raises(Unexpected):
+        await sweep(passed(with_listing(app, round_and_round), minutes=5))
+    assert len(asked) <= len(way)
+    assert len(await tasks_of(app)) == 1
+
+
+async def test_a_dry_run_of_a_listing_that_leads_back_to_a_page_ends(app):
+    await dropped(app, "a.txt")
+
+    async def round_and_round(list_page, continuation):
+        return replace(await list_page(None), continuation="b" if continuation == "a" else "a")
+
+    missing = missing_files(passed(with_listing(app, round_and_round), minutes=5))
+    with pytest.raises(Unexpected):
+        async with asyncio.timeout(20):
+            assert [len(some) async for some in missing] == [1]
+
+
+async def test_pages_that_come_slowly_are_listed_for_no_longer_than_the_tick_has(app, monkeypatch):
+    monkeypatch.setattr(input_container, "MAX_BLOBS_PER_PAGE", 1)
+    for number in range(6):
+        await dropped(app, f"{number}.txt")
+
+    async def slow(list_page, continuation):
+        await asyncio.sleep(0.2)
+        return await list_page(continuation)
+
+    report = await sweep(passed(with_listing(app, slow), minutes=5), budget=timedelta(seconds=0.3))
+    assert not report.is_complete
+    assert report.submitted == report.listed < 6
+    assert (await sweep(later(app, minutes=5))).listed == 6 - report.listed
+    assert len(await tasks_of(app)) == 6

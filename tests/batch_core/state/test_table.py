@@ -1,10 +1,12 @@
 import asyncio
+import tracemalloc
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from azure.core.exceptions import ServiceResponseError
 from azure.core.pipeline.transport import AioHttpTransport
+from azure.data.tables import TableEntity
 
 from batch_core.app import App, app_on
 from batch_core.bookkeeping import after_closing
@@ -13,9 +15,11 @@ from batch_core.naming import BlobVersion, task_id
 from batch_core.state import table as table_module
 from batch_core.state import tally as tally_module
 from batch_core.state.changes import Change, Closing, Stored
+from batch_core.state.entities import open_entity, record_entity
 from batch_core.state.job_registry import JobEntry
 from batch_core.state.record import DetectedBy, Outcome, TaskRecord, TaskState
 from batch_core.state.table import StateTable
+from batch_core.state.tally import Tally
 from batch_core.state.transactions import apply_units
 
 NOW = datetime(2026, 11, 23, 8, 1, 2, 345678, tzinfo=UTC)
@@ -284,3 +288,27 @@ async def test_transactions_that_delete_say_which_were_applied(storage_app):
     for entity in entities[:2]:
         await client.create_entity(entity)
     assert await apply_units(client, [[("delete", entity)] for entity in entities]) == ["", "", None]
+
+
+@pytest.mark.parametrize("question", ["open_among", "records_among", "recorded_among"])
+async def test_what_lies_between_the_tasks_that_are_asked_for_is_not_kept_in_memory(monkeypatch, question):
+    last = 3000
+    asked = [record(1).task_id, record(last).task_id]
+    entity_of = open_entity if question == "open_among" else record_entity
+
+    async def all_of_the_day(_, select=None):
+        for number in range(last + 1):
+            entity = TableEntity(entity_of(record(number)))
+            entity._metadata = {"etag": "e"}
+            yield entity
+
+    table = StateTable(None, Tally())
+    monkeypatch.setattr(table, "_between", all_of_the_day)
+    tracemalloc.start()
+    try:
+        found = await getattr(table, question)(asked)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert set(found) == set(asked)
+    assert most < 200 * 1024
