@@ -20,7 +20,7 @@ from batch_core.errors import OutOfTime, Refused, ServiceError, Unexpected
 from batch_core.forgotten import may_be_forgotten
 from batch_core.naming import BlobVersion, task_id
 from batch_core.services.batch import MAX_TASKS_PER_CALL
-from batch_core.services.input_container import ListedPage
+from batch_core.services.input_listing import ListedPage
 from batch_core.state.record import DetectedBy
 from batch_core.state.sweep_checkpoint import SweepPosition
 from batch_core.submit import submit
@@ -66,6 +66,53 @@ class _Listed:
         self.candidates.update(candidates)
 
 
+class _Lister:
+    """Lists the container from a position on, some pages at a time."""
+
+    def __init__(self, app: App, position: SweepPosition) -> None:
+        self._app = app
+        self._position = position
+        self._container = app.settings.input_container
+        self._pages = app.inputs.listing(position.continuation)
+        #: Places that the listing has come to: one that comes again would never let it end.
+        self._passed: set[str] = set()
+
+    async def list_some(self, time_budget: TimeBudget) -> _Listed:
+        """List on for a while, until there is enough to look up or nothing more to list.
+
+        Candidates of many pages are looked up together: their records lie anywhere in the same half hour of the table,
+        whose scan costs the same for one of them as for thousands.
+        """
+        listed, budgets = _Listed(position=self._position), (TimeBudget(_LISTED_FOR), time_budget)
+        while True:
+            try:
+                await self._add_page(listed)
+            except ServiceError as exc:
+                listed.failure = exc
+            is_enough = len(listed.candidates) >= _LOOKED_UP_TOGETHER or any(one.is_spent for one in budgets)
+            if is_enough or listed.is_last or listed.failure is not None:
+                self._position = listed.position
+                return listed
+
+    async def _add_page(self, listed: _Listed) -> None:
+        page = await self._next_page(listed.position)
+        listed.add(page, _candidates(self._app, self._position, page))
+        if page.continuation in self._passed:
+            raise Unexpected(f"listing container {self._container}", detail="it leads back to a page that was read")
+        if page.continuation is not None:
+            self._passed.add(page.continuation)
+
+    async def _next_page(self, position: SweepPosition) -> ListedPage:
+        try:
+            return await self._pages.next_page()
+        except Refused:
+            if position.continuation is None:
+                raise
+            logger.warning("The listing of container %s cannot be continued; it starts again.", self._container)
+            self._pages.start_again()
+            return await self._pages.next_page()
+
+
 async def sweep(app: App, budget: timedelta = TICK, *, is_all: bool = False) -> SweepReport:
     """Submit every file without a record; idempotent, reentrant and crash-safe.
 
@@ -75,15 +122,14 @@ async def sweep(app: App, budget: timedelta = TICK, *, is_all: bool = False) -> 
     time_budget = TimeBudget(budget)
     report = SweepReport()
     position = _begun(app, SweepPosition() if is_all else await app.sweep_checkpoint.load())
-    passed: set[str] = set()
+    lister = _Lister(app, position)
     with suppress(OutOfTime):
         while not report.is_complete:
-            listed = await _listed(app, position, passed, time_budget)
+            listed = await lister.list_some(time_budget)
             await _submit_missing(app, listed, report, time_budget)
             if listed.failure is not None:
                 raise listed.failure
-            position = listed.position
-            report.is_complete = listed.is_last
+            position, report.is_complete = listed.position, listed.is_last
             time_budget.check()
     await app.sweep_checkpoint.save(_completed(app, position) if report.is_complete else position)
     return report
@@ -92,41 +138,15 @@ async def sweep(app: App, budget: timedelta = TICK, *, is_all: bool = False) -> 
 async def missing_files(app: App, *, is_all: bool = False) -> AsyncIterator[Sequence[BlobVersion]]:
     """Give the files that a sweep would submit now, some thousands at a time; nothing is changed, nor noted."""
     position = _begun(app, SweepPosition() if is_all else await app.sweep_checkpoint.load())
-    passed: set[str] = set()
+    lister = _Lister(app, position)
     is_complete = False
     while not is_complete:
-        listed = await _listed(app, position, passed, TimeBudget(_LISTED_FOR))
+        listed = await lister.list_some(TimeBudget(TICK))
         missing, _ = await _missing(app, listed.candidates)
         yield missing
         if listed.failure is not None:
             raise listed.failure
-        position, is_complete = listed.position, listed.is_last
-
-
-async def _listed(app: App, position: SweepPosition, passed: set[str], time_budget: TimeBudget) -> _Listed:
-    """List on from there for a while, until there is enough to look up or nothing more to list.
-
-    Candidates of many pages are looked up together: their records lie anywhere in the same half hour of the table,
-    whose scan costs the same for one of them as for thousands. `passed` are the places that this sweep has come to: one
-    that comes again is a failure, since the listing would never end.
-    """
-    listed, listing = _Listed(position=position), TimeBudget(_LISTED_FOR)
-    while True:
-        try:
-            page = await _page(app, listed.position)
-        except ServiceError as exc:
-            listed.failure = exc
-            return listed
-        listed.add(page, _candidates(app, position, page))
-        if page.continuation is None:
-            return listed
-        if page.continuation in passed:
-            action = f"listing container {app.settings.input_container}"
-            listed.failure = Unexpected(action, detail="it leads back to a page that was read")
-            return listed
-        passed.add(page.continuation)
-        if listing.is_spent or time_budget.is_spent or len(listed.candidates) >= _LOOKED_UP_TOGETHER:
-            return listed
+        is_complete = listed.is_last
 
 
 def _begun(app: App, position: SweepPosition) -> SweepPosition:
@@ -138,18 +158,6 @@ def _begun(app: App, position: SweepPosition) -> SweepPosition:
     if position.started_at is None:
         return replace(position, container=container, started_at=app.now(), continuation=None)
     return replace(position, container=container)
-
-
-async def _page(app: App, position: SweepPosition) -> ListedPage:
-    try:
-        return await app.inputs.list_page(position.continuation)
-    except Refused:
-        if position.continuation is None:
-            raise
-        logger.warning(
-            "The listing of container %s cannot be continued; it starts again.", app.settings.input_container
-        )
-        return await app.inputs.list_page(None)
 
 
 async def _submit_missing(app: App, listed: _Listed, report: SweepReport, time_budget: TimeBudget) -> None:

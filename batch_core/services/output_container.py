@@ -13,7 +13,7 @@ from batch_core.sdk.paging import each_item
 from batch_core.sdk.translation import translating
 from batch_core.services.blob_access import blob_client, blob_properties
 from batch_core.services.blob_parts import blob_part, etag_of
-from batch_core.services.input_container import is_folder_marker
+from batch_core.services.input_blob import is_folder_marker
 from batch_core.services.output_values import MOST_FILES, Extent, FilePage, FilePart, ListedFile
 from batch_core.services.signing import Signer
 

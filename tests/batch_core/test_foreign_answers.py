@@ -351,7 +351,7 @@ async def test_no_page_in_the_place_of_storage_is_a_blob_or_says_that_there_is_n
         await relayed.app.inputs.version_of("a.txt")
     relayed.blobs.spoil = where("GET", "comp=list", page(status))
     with pytest.raises(Unexpected):
-        await relayed.app.inputs.list_page(None)
+        await relayed.app.inputs.listing(None).next_page()
 
 
 @pytest.mark.parametrize("status", [200, 201, 302, 400, 404, 409])

@@ -15,7 +15,7 @@ from batch_core.obstructed import ARCHIVED_PAUSE, REHYDRATING_PAUSE
 from batch_core.poison import take_poison
 from batch_core.reconcile import reconcile
 from batch_core.retry import retry
-from batch_core.services.input_container import obstacle_of
+from batch_core.services.input_blob import obstacle_of
 from batch_core.state.record import DetectedBy, TaskRecord, TaskState
 from batch_core.submit import submit
 from batch_core.sweep import sweep

@@ -10,7 +10,7 @@ from batch_core.app import App
 from batch_core.clocks import CLOCK_MARGIN
 from batch_core.errors import Refused, Unavailable, Unexpected
 from batch_core.naming import task_id
-from batch_core.services import input_container
+from batch_core.services import input_listing
 from batch_core.state.record import DetectedBy, TaskState
 from batch_core.state.sweep_checkpoint import SweepPosition
 from batch_core.sweep import missing_files, sweep
@@ -24,14 +24,29 @@ def with_intake(app: App, **settings: object) -> App:
 
 
 def with_listing(app: App, change: Callable) -> App:
-    """Return the app with another `list_page`, made of the real one."""
+    """Return the app with another listing, whose pages are made of those of the real one."""
+
+    async def list_page(continuation):
+        return await app.inputs.listing(continuation).next_page()
+
+    class Listing:
+        def __init__(self, continuation):
+            self.continuation = continuation
+
+        def start_again(self):
+            self.continuation = None
+
+        async def next_page(self):
+            page = await change(list_page, self.continuation)
+            self.continuation = page.continuation
+            return page
 
     class Inputs:
         def __getattr__(self, name):
             return getattr(app.inputs, name)
 
-        async def list_page(self, continuation):
-            return await change(app.inputs.list_page, continuation)
+        def listing(self, continuation):
+            return Listing(continuation)
 
     return replace(app, inputs=Inputs())
 
@@ -60,7 +75,7 @@ async def test_a_young_file_is_left_to_the_trigger(app):
 
 
 async def test_a_listing_of_many_pages_is_read_to_its_end_in_one_tick(app, monkeypatch, calls):
-    monkeypatch.setattr(input_container, "MAX_BLOBS_PER_PAGE", 3)
+    monkeypatch.setattr(input_listing, "MAX_BLOBS_PER_PAGE", 3)
     for number in range(8):
         await dropped(app, f"{number}.txt")
     calls.clear()
@@ -70,7 +85,7 @@ async def test_a_listing_of_many_pages_is_read_to_its_end_in_one_tick(app, monke
 
 
 async def test_files_of_many_pages_are_looked_up_together(app, monkeypatch, calls):
-    monkeypatch.setattr(input_container, "MAX_BLOBS_PER_PAGE", 2)
+    monkeypatch.setattr(input_listing, "MAX_BLOBS_PER_PAGE", 2)
     for number in range(8):
         await dropped(app, f"{number}.txt")
     await sweep(later(app, minutes=5))
@@ -82,7 +97,7 @@ async def test_files_of_many_pages_are_looked_up_together(app, monkeypatch, call
 
 
 async def test_what_is_looked_up_together_is_bounded(app, monkeypatch, calls):
-    monkeypatch.setattr(input_container, "MAX_BLOBS_PER_PAGE", 2)
+    monkeypatch.setattr(input_listing, "MAX_BLOBS_PER_PAGE", 2)
     monkeypatch.setattr(sweep_module, "_LOOKED_UP_TOGETHER", 3)
     for number in range(8):
         await dropped(app, f"{number}.txt")
@@ -93,7 +108,7 @@ async def test_what_is_looked_up_together_is_bounded(app, monkeypatch, calls):
 
 
 async def test_a_listing_that_a_tick_could_not_finish_goes_on_in_the_next(app, monkeypatch, calls):
-    monkeypatch.setattr(input_container, "MAX_BLOBS_PER_PAGE", 3)
+    monkeypatch.setattr(input_listing, "MAX_BLOBS_PER_PAGE", 3)
     monkeypatch.setattr(sweep_module, "_LISTED_FOR", timedelta(0))
     for number in range(8):
         await dropped(app, f"{number}.txt")
@@ -118,7 +133,7 @@ async def test_a_page_that_a_tick_could_not_finish_is_listed_again_and_nothing_o
 
 
 async def test_files_that_come_while_a_listing_is_cut_in_two_are_found_by_the_next_sweep(app, monkeypatch):
-    monkeypatch.setattr(input_container, "MAX_BLOBS_PER_PAGE", 2)
+    monkeypatch.setattr(input_listing, "MAX_BLOBS_PER_PAGE", 2)
     monkeypatch.setattr(sweep_module, "_LISTED_FOR", timedelta(0))
     for name in ("b", "c", "d"):
         await dropped(app, name)
@@ -189,7 +204,7 @@ async def test_a_file_that_is_still_being_copied_is_taken_when_the_copy_is_done(
 
 
 async def test_a_file_that_a_pending_copy_held_back_is_remembered_over_a_cut_listing(app, monkeypatch):
-    monkeypatch.setattr(input_container, "MAX_BLOBS_PER_PAGE", 1)
+    monkeypatch.setattr(input_listing, "MAX_BLOBS_PER_PAGE", 1)
     monkeypatch.setattr(sweep_module, "_LISTED_FOR", timedelta(0))
     copied = await dropped(app, "copied.txt")
     await dropped(app, "later.txt")
@@ -225,7 +240,7 @@ async def test_a_listing_that_storage_does_not_continue_starts_again(app):
 
 
 async def test_a_sweep_that_died_is_repeated_from_where_it_began_and_makes_no_second_task(app, monkeypatch):
-    monkeypatch.setattr(input_container, "MAX_BLOBS_PER_PAGE", 2)
+    monkeypatch.setattr(input_listing, "MAX_BLOBS_PER_PAGE", 2)
     monkeypatch.setattr(sweep_module, "_LISTED_FOR", timedelta(0))
     for number in range(5):
         await dropped(app, f"{number}.txt")
@@ -250,7 +265,7 @@ async def test_sweeps_that_overlap_make_one_task_of_each_file(app):
 
 
 async def test_files_of_pages_before_one_that_cannot_be_listed_are_submitted(app, monkeypatch):
-    monkeypatch.setattr(input_container, "MAX_BLOBS_PER_PAGE", 2)
+    monkeypatch.setattr(input_listing, "MAX_BLOBS_PER_PAGE", 2)
     for number in range(5):
         await dropped(app, f"{number}.txt")
 
@@ -296,7 +311,7 @@ async def test_a_dry_run_of_a_listing_that_leads_back_to_a_page_ends(app):
 
 
 async def test_pages_that_come_slowly_are_listed_for_no_longer_than_the_tick_has(app, monkeypatch):
-    monkeypatch.setattr(input_container, "MAX_BLOBS_PER_PAGE", 1)
+    monkeypatch.setattr(input_listing, "MAX_BLOBS_PER_PAGE", 1)
     for number in range(6):
         await dropped(app, f"{number}.txt")
 

@@ -8,7 +8,7 @@ import pytest
 from batch_core.app import open_app
 from batch_core.config.settings import BatchAccount
 from batch_core.http.health import check_health
-from batch_core.services import input_container
+from batch_core.services import input_listing
 from batch_core.sweep import sweep
 from tests.batch_core.steps import dropped
 
@@ -53,7 +53,7 @@ LONG_NAMES = {"characters": "n" * 1000 + ".txt", "parts": "/".join("s" * 252)}
 
 @pytest.mark.parametrize("kind", LONG_NAMES)
 async def test_a_file_whose_name_stops_the_host_is_reported_until_it_is_gone(app, kind, calls, monkeypatch):
-    monkeypatch.setattr(input_container, "MAX_BLOBS_PER_PAGE", 1)
+    monkeypatch.setattr(input_listing, "MAX_BLOBS_PER_PAGE", 1)
     for name in ("a.txt", LONG_NAMES[kind], "z.txt"):
         await dropped(app, name)
     assert "file names" not in await found(app)

@@ -26,7 +26,7 @@ from batch_core.listing import TaskQuery, list_tasks
 from batch_core.obstacle import Obstacle
 from batch_core.reconcile import reconcile
 from batch_core.retry import retry
-from batch_core.services.input_container import ListedPage
+from batch_core.services.input_listing import ListedPage
 from batch_core.state.index import OpenTask
 from batch_core.state.listing import Place, RecordFilter
 from batch_core.state.record import OPEN_STATES, TaskRecord, TaskState
@@ -189,12 +189,14 @@ async def test_all_open_work_comes_to_its_end_and_every_end_that_was_left_is_ann
 async def test_a_sweep_of_its_files_finds_all_of_them_recorded_and_a_tidying_tick_leaves_them(old_app):
     before = await records(old_app)
 
-    async def as_they_were(_continuation):
+    async def as_they_were():
         return ListedPage(
             versions=[one.version for one in before if one.attempt == 1], pending=[], long_name=None, continuation=None
         )
 
-    swept = replace(later(old_app, minutes=5), inputs=SimpleNamespace(list_page=as_they_were))
+    swept = replace(
+        later(old_app, minutes=5), inputs=SimpleNamespace(listing=lambda _: SimpleNamespace(next_page=as_they_were))
+    )
     report = await sweep(swept)
     assert (report.looked_up, report.submitted) == (13, 0)
     await tidy(later(old_app, days=1))
