@@ -199,19 +199,19 @@ KEY = {"keyUrl": "https://vault.example/keys/k/1", "identityReference": {"resour
 
 
 @pytest.mark.parametrize(
-    ("targets", "more", "reason"),
+    ("targets", "more", "name", "reason"),
     [
-        (["osdisk"], {}, "A customer-managed key needs a pool with an identity"),
-        (["temporarydisk"], {"identity": {"type": "UserAssigned"}}, "needs OsDisk among the targets"),
-        (None, {"identity": {"type": "UserAssigned"}}, "needs OsDisk among the targets"),
+        (["osdisk"], {}, "identity", "Pool Identity is required"),
+        (["temporarydisk"], {"identity": {"type": "UserAssigned"}}, "customerManagedKey", "OsDisk among the targets"),
+        (None, {"identity": {"type": "UserAssigned"}}, "customerManagedKey", "OsDisk among the targets"),
     ],
 )
-async def test_a_customer_managed_key_that_the_pool_cannot_use_is_refused(url, targets, more, reason):
+async def test_a_customer_managed_key_that_the_pool_cannot_use_is_refused(url, targets, more, name, reason):
     encryption = {"customerManagedKey": KEY} | ({"targets": targets} if targets else {})
     machine = LINUX | {"diskEncryptionConfiguration": encryption}
     _, answer = await create(url, virtualMachineConfiguration=machine, **more)
     assert (answer.status, answer.body["code"]) == (400, "InvalidPropertyValue")
-    assert values(answer)["PropertyName"].endswith("diskEncryptionConfiguration.customerManagedKey")
+    assert values(answer)["PropertyName"].endswith(name)
     assert reason in values(answer)["Reason"]
 
 

@@ -60,12 +60,26 @@ async def test_a_new_pool_without_nodes_resizes_for_a_moment(url, batch, held):
 
 
 async def test_a_pool_that_is_being_deleted_resizes_to_nothing(url, batch, held):
-    """`should_create_a_pool_with_confidential_vm_and_metadata_security_protocol`, `TaskReactive`."""
+    """`should_create_a_pool_with_confidential_vm_and_metadata_security_protocol`, `should_delete_a_pool`."""
     path = f"/pools/{await batch.ready_pool(1)}"
     held("pools._LEAVING")
     await ask(url, "DELETE", path)
     pool = (await ask(url, "GET", path)).body
     assert (pool["state"], pool["allocationState"], pool["targetDedicatedNodes"]) == ("deleting", "resizing", 0)
+    assert pool["resizeTimeout"] == "PT7M9.497S"
+
+
+async def test_a_stopped_resize_that_lacks_no_node_ends_without_an_error(url, batch, held):
+    """`should_stop_pool_resizing`: the targets stay as they were asked for."""
+    path = f"/pools/{await batch.ready_pool(1)}"
+    await steady(batch, path.rpartition("/")[2])
+    let_pass = held("allocation._SEARCH")
+    await ask(url, "POST", f"{path}/resize", {"targetDedicatedNodes": 1})
+    await ask(url, "POST", f"{path}/stopresize")
+    let_pass()
+    await steady(batch, path.rpartition("/")[2])
+    pool = (await ask(url, "GET", path)).body
+    assert (pool["targetDedicatedNodes"], pool["currentDedicatedNodes"], pool.get("resizeErrors")) == (1, 1, None)
 
 
 async def test_the_names_of_vm_sizes_are_shown_in_lower_case(url, batch):
