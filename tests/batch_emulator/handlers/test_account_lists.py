@@ -23,6 +23,7 @@ async def test_supported_images_can_be_filtered_and_paged(batch):
 
 
 async def test_supported_images_are_those_of_the_recording_and_one_that_came_later(url):
+    """`ListSupportedImages`."""
     images = (await send(url, "GET", "/supportedimages")).body["value"]
     assert len(images) == 63
     assert images[0] == {

@@ -34,6 +34,7 @@ async def shown(url, name, **properties):
 
 
 async def test_an_image_is_the_latest_where_no_version_is_named(url):
+    """`test_batch_create_pools`."""
     machine = await shown(url, "virtualMachineConfiguration", virtualMachineConfiguration=LINUX)
     assert machine["imageReference"] == LINUX["imageReference"] | {"version": "latest"}
 
@@ -64,6 +65,7 @@ async def test_disks_are_completed(url):
 
 
 async def test_users_are_no_administrators_and_log_on_to_windows_for_batch_work(url):
+    """`should_get_a_pool_reference_with_odata` (Windows)."""
     users = [{"name": "a", "password": "secret"}, {"name": "b", "password": "secret", "elevationLevel": "admin"}]
     linux = await shown(url, "userAccounts", virtualMachineConfiguration=LINUX, userAccounts=users)
     assert linux == [{"name": "a", "elevationLevel": "nonadmin"}, {"name": "b", "elevationLevel": "admin"}]
@@ -117,6 +119,7 @@ SUBNET = f"{NOWHERE}/providers/Microsoft.Network/virtualNetworks/vnet1/subnets/s
     ],
 )
 async def test_what_the_service_refuses_is_refused(url, name, value, properties):
+    """`test_batch_create_pools` (image and subnet)."""
     _, answer = await create(url, **properties)
     assert (answer.status, answer.body["code"]) == (400, "InvalidPropertyValue")
     assert (values(answer)["PropertyName"], values(answer)["PropertyValue"]) == (name, value)

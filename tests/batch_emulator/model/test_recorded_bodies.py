@@ -15,6 +15,7 @@ NOBODY = {"autoUser": {"scope": "pool", "elevationLevel": "nonadmin"}}
 
 
 async def test_states_of_passage_are_no_previous_states(batch, job):
+    """`TerminateJob`, of `terminating`."""
     disabling = BatchJobDisableOptions(disable_tasks="requeue")
     poller = await batch.client.begin_disable_job(job, disabling, polling_interval=0.02)
     await poller.result()
@@ -29,6 +30,7 @@ async def test_states_of_passage_are_no_previous_states(batch, job):
 
 
 async def test_a_job_has_its_reason_when_it_begins_to_end_and_its_end_time_when_it_has_ended(url, batch, job):
+    """`TerminateJob`."""
     await ask(url, "POST", f"/jobs/{job}/terminate", {"terminateReason": "enough"})
     seen = [await batch.client.get_job(job)]
     while seen[-1].state != "completed":
@@ -298,6 +300,23 @@ async def test_a_job_manager_may_try_as_often_as_its_jobs_tasks(url):
     expected = {"maxWallClockTime": UNLIMITED, "retentionTime": "P1D", "maxTaskRetryCount": 2}
     seen = (await ask(url, "GET", f"/jobs/{job_id}")).body["jobManagerTask"]["constraints"]
     assert seen == expected == (await ask(url, "GET", f"/jobs/{job_id}/tasks/m")).body["constraints"]
+
+
+async def test_the_counts_of_nodes_have_all_states(url):
+    """`test_batch_create_pools`."""
+    pool_id = await new_pool(url)
+    counts = await ask(url, "GET", "/nodecounts")
+    assert counts.body["odata.metadata"] == f"{url}/$metadata#poolnodecounts"
+    (of_pool,) = [each for each in counts.body["value"] if each["poolId"] == pool_id]
+    none = dict.fromkeys(
+        [
+            *("creating", "deallocated", "deallocating", "idle", "leavingPool", "offline", "preempted", "rebooting"),
+            *("reimaging", "running", "starting", "startTaskFailed", "unusable", "unknown", "upgradingOS"),
+            *("waitingForStartTask", "total"),
+        ],
+        0,
+    )
+    assert of_pool == {"poolId": pool_id, "dedicated": none, "lowPriority": none}
 
 
 async def test_the_counts_of_tasks_have_a_name_of_their_own(url, job):
