@@ -35,6 +35,14 @@ def refusals(job):
             ("GET", "/jobs/JobWithAutoComplete", None, None),
             (404, "JobNotFound", "The specified job does not exist.", None),
         ),
+        "should_delete_a_task": (
+            ("GET", f"/jobs/{job}/tasks/task1", None, None),
+            (404, "TaskNotFound", "The specified task does not exist.", None),
+        ),
+        "should_delete_a_job_schedule": (
+            ("GET", "/jobschedules/jssdkJobSchedule", None, None),
+            (404, "JobScheduleNotFound", "The specified job schedule does not exist.", None),
+        ),
         "should_fail_to_list_pools_with_invalid_max": (
             ("GET", "/pools", {"maxresults": "-5"}, None),
             (
