@@ -46,7 +46,7 @@ class ErrorCode(Enum):
     INVALID_QUERY_PARAMETER_VALUE = (
         "InvalidQueryParameterValue",
         400,
-        "Value for one of the query parameters specified in the request URI is invalid",
+        "Value for one of the query parameters specified in the request URI is invalid.",
     )
     INVALID_URI = (
         "InvalidUri",
@@ -227,7 +227,7 @@ class ErrorCode(Enum):
     JOB_PREPARATION_TASK_OR_RELEASE_TASK_NOT_SPECIFIED = (
         "JobPreparationTaskOrReleaseTaskNotSpecified",
         409,
-        "The specified job does not have job preparation task or job release task.",
+        "The specified job does not have either job preparation task or job release task.",
     )
     TASK_COMPLETED = ("TaskCompleted", 409, "The specified task is already in a completed state.")
     TASK_NOT_COMPLETED = (
@@ -313,6 +313,14 @@ class BatchError(Exception):
         self.error = error
         self.message = message or error.message
         self.details = {key: str(value) for key, value in details.items() if value is not None}
+
+    @property
+    def values(self) -> list[dict[str, str]]:
+        """The details on the wire; one without a value is a key alone.
+
+        Recording: `should_fail_to_create_a_cmk_disk_encrypted_pool_as_dataplane_does_not_support_pool_identity`.
+        """
+        return [{"key": key, "value": value} if value else {"key": key} for key, value in self.details.items()]
 
 
 def invalid_parameter(name: str, value: str, reason: str) -> BatchError:

@@ -181,5 +181,5 @@ def _error_body(exc: BatchError, endpoint: str, request_id: str, time: str) -> b
         },
     }
     if exc.details:
-        body["values"] = [{"key": key, "value": value} for key, value in exc.details.items()]
+        body["values"] = exc.values
     return json.dumps(body).encode()

@@ -14,8 +14,8 @@ from batch_emulator.model.node_extensions import EXTENSION_PROPERTIES, extension
 from batch_emulator.model.node_requests import check_log_upload, read_new_user, read_user
 from batch_emulator.odata.query import project, read_max_results, read_select, read_skip_token
 
-#: How many log files a node pretends to upload.
-_LOG_FILES: Final = 3
+#: How many log files a node pretends to upload (recording `should_upload_pool_node_logs`).
+_LOG_FILES: Final = 4
 
 #: What follows the account's name in a directory of logs: on Azure another number for each account.
 _LOGS_OF: Final = 1

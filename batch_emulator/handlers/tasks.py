@@ -111,7 +111,7 @@ def _add_error(call: Call, job: JobRow, body: object, exc: BatchError) -> Docume
     error: Document = {
         "code": exc.error.code,
         "message": {"lang": "en-US", "value": message},
-        "values": [{"key": key, "value": value} for key, value in exc.details.items()],
+        "values": exc.values,
     }
     location = f"{call.endpoint}/jobs/{job.id}/tasks/{task_id}"
     return {"status": "clienterror", "taskId": task_id, "error": error, "location": location}

@@ -89,7 +89,7 @@ def run_on_wire(evaluation: Evaluation, timestamp: str) -> Document:
     if evaluation.error is not None:
         run["error"] = {
             "code": "AutoScalingFormulaEvaluationError",
-            "message": "An error occurred while evaluating the automatic scaling formula.",
+            "message": "The specified auto-scaling formula has evaluation error",
             "values": [{"name": "Message", "value": evaluation.error}],
         }
     return run

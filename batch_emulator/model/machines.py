@@ -115,13 +115,14 @@ def check_customer_managed_key(pool: Document) -> None:
     """Refuse a key that the pool could not use.
 
     "It can be used only when the pool is configured with an identity and OsDisk is set as one of the targets of
-    DiskEncryption" (SDK documentation of DiskEncryptionConfiguration).
+    DiskEncryption" (SDK documentation of DiskEncryptionConfiguration). How the first is refused: recording
+    `should_fail_to_create_a_cmk_disk_encrypted_pool_as_dataplane_does_not_support_pool_identity`.
     """
     encryption = pool.get("virtualMachineConfiguration", {}).get("diskEncryptionConfiguration", {})
     if "customerManagedKey" not in encryption:
         return
     if "identity" not in pool:
-        raise invalid_property(_KEY, "", "A customer-managed key needs a pool with an identity")
+        raise invalid_property("identity", "", "Pool Identity is required when using CustomerManagedKey.")
     if _OS_DISK not in encryption.get("targets", ()):
         raise invalid_property(_KEY, "", "A customer-managed key needs OsDisk among the targets")
 

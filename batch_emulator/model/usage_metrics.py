@@ -10,7 +10,7 @@ from typing import Final
 from batch_emulator.store.nodes import NodeRow
 from batch_emulator.values.documents import Document
 from batch_emulator.values.timestamps import from_wire, to_wire
-from batch_emulator.values.vm_sizes import cores_of
+from batch_emulator.values.vm_sizes import cores_of, title_of
 
 #: Length of an aggregation interval of the service.
 INTERVAL: Final = timedelta(minutes=30)
@@ -34,16 +34,19 @@ def intervals(start: datetime, end: datetime) -> list[tuple[datetime, datetime]]
 def usage_on_wire(
     pool_id: str, vm_size: str, nodes: Iterable[NodeRow], interval: tuple[datetime, datetime]
 ) -> Document | None:
-    """Return the metrics of one pool and interval, None where the pool had no nodes then."""
+    """Return the metrics of one pool and interval, None where the pool had no nodes then.
+
+    The pool's id is in lower case, the size in its own spelling (recording `PoolGetPoolUsageMetrics`).
+    """
     start, end = interval
     shares = [end - max(start, from_wire(node.allocation_time)) for node in nodes]
     used = sum((share for share in shares if share > timedelta(0)), timedelta(0))
     if not used:
         return None
     return {
-        "poolId": pool_id,
+        "poolId": pool_id.lower(),
         "startTime": to_wire(start),
         "endTime": to_wire(end),
-        "vmSize": vm_size,
+        "vmSize": title_of(vm_size),
         "totalCoreHours": round(used / timedelta(hours=1) * cores_of(vm_size), 6),
     }

@@ -64,6 +64,16 @@ class Allocation:
             errors = [timed_out()]
         self.settle(live, errors)
 
+    def stop(self, live: LivePool) -> None:
+        """End a resize that the user stopped, which is an error where nodes are missing or too many.
+
+        Where there are none, none is shown (recording `should_stop_pool_resizing`).
+        """
+        rows = self.store.nodes.of_pool(live.pool.no)
+        dedicated = sum(row.dedicated for row in rows)
+        reached = (dedicated, len(rows) - dedicated) == self._targets(live)
+        self.settle(live, [] if reached else [stopped()])
+
     def settle(self, live: LivePool, errors: list[Document]) -> None:
         """End a resize: nodes that have not left stay."""
         for member in live.members.values():

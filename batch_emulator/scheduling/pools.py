@@ -8,7 +8,7 @@ from typing import Final
 
 from batch_emulator.errors import BatchError, ErrorCode
 from batch_emulator.model.container_settings import runs_containers
-from batch_emulator.scheduling.allocation import Allocation, LivePool, Resize, stopped
+from batch_emulator.scheduling.allocation import Allocation, LivePool, Resize
 from batch_emulator.scheduling.background import Background
 from batch_emulator.scheduling.capacity import Pool
 from batch_emulator.scheduling.dispatcher import Dispatcher
@@ -29,6 +29,10 @@ _STOPPING: Final = 0.05
 
 #: How long one that is deleted is seen leaving with its nodes at least, in seconds.
 _LEAVING: Final = 0.05
+
+#: What the service shows of a pool that is being deleted, whatever it was (2**32 times 100 ns; recordings
+#: `should_delete_a_pool`, `TaskUpdate`, `TerminateJob`).
+_TIMEOUT_OF_DELETED: Final = "PT7M9.497S"
 
 #: What is not there any more after the emulator was restarted stays so until it is started.
 _WITHOUT_MACHINE: Final = frozenset({NodeState.DEALLOCATING, NodeState.DEALLOCATED, NodeState.PREEMPTED})
@@ -148,7 +152,12 @@ class PoolLife:
     def _empty(self, row: PoolRow) -> None:
         """Show a pool that is being deleted as one that resizes to nothing (recordings of many deleted pools)."""
         store, now = self.store, self.clock.stamp()
-        document = {**json.loads(row.document), "targetDedicatedNodes": 0, "targetLowPriorityNodes": 0}
+        document = {
+            **json.loads(row.document),
+            "targetDedicatedNodes": 0,
+            "targetLowPriorityNodes": 0,
+            "resizeTimeout": _TIMEOUT_OF_DELETED,
+        }
         with store.transaction():
             store.pools.change(row.no, json.dumps(document), now)
             store.pools.set_allocation(row.no, AllocationState.RESIZING, now)
@@ -166,7 +175,7 @@ class PoolLife:
         await _end([live.resize])
         live.resize = None
         await asyncio.sleep(_STOPPING)
-        self.allocation.settle(live, [stopped()])
+        self.allocation.stop(live)
 
     async def _delete(self, row: PoolRow, linger: float) -> None:
         """Requeue what runs, remove the nodes with their files, then the pool itself."""

@@ -62,4 +62,4 @@ async def send(  # noqa: PLR0913 - one knob for each thing a hostile client may 
 
 def values(answer):
     """Return the key-value details of an error body."""
-    return {item["key"]: item["value"] for item in answer.body.get("values", [])}
+    return {item["key"]: item.get("value", "") for item in answer.body.get("values", [])}

@@ -50,6 +50,7 @@ async def test_hostile_paths_get_a_clean_refusal(url, path):
 
 
 async def test_the_client_request_id_comes_back_only_when_asked_for(url):
+    """Recordings `TerminateJob` (asked for) and `test_batch_exception_policy` (not)."""
     headers = {"client-request-id": "abc"}
     silent = await send(url, "GET", "/pools", headers=headers)
     assert "client-request-id" not in silent.headers

@@ -82,7 +82,7 @@ def blocks(language):
 def test_the_wheel_has_all_modules_and_nothing_but_the_package(built):
     names = zipfile.ZipFile(built / WHEEL).namelist()
     expected = {f"batch_emulator/{path.relative_to(SOURCES)}" for path in SOURCES.rglob("*.py")}
-    expected |= {"batch_emulator/py.typed", "batch_emulator/store/schema.sql"}
+    expected |= {f"batch_emulator/{name}" for name in ("py.typed", "store/schema.sql", "fidelity/claims.toml")}
     expected |= {f"batch_emulator/control/page/{name}" for name in ("index.html", "page.css", "page.js")}
     assert {name for name in names if ".dist-info/" not in name} == expected
     assert any(name.endswith("licenses/LICENSE") for name in names)
@@ -109,6 +109,12 @@ def test_few_packages_come_with_it_for_every_python(built):
 def test_it_says_its_version(installed, tmp_path):
     said = run(installed / "azure-batch-emulator", "--version", cwd=tmp_path)
     assert said == f"azure-batch-emulator {batch_emulator.__version__}\n"
+
+
+def test_it_says_how_its_claims_are_known(installed, tmp_path):
+    said = run(installed / "python", "-m", "batch_emulator.fidelity", cwd=tmp_path)
+    assert said == run(sys.executable, "-m", "batch_emulator.fidelity", cwd=SOURCES.parent)
+    assert said.splitlines()[-1].split() == ["50", "22", "8"]
 
 
 def test_the_tour_of_the_readme_prints_what_it_says(installed, tmp_path):

@@ -5,20 +5,10 @@ import pytest
 
 import batch_emulator
 from batch_emulator.__main__ import main
-from batch_emulator.routes import ROUTES
 from batch_emulator.versions import SERVED
 from tests.batch_emulator.az_tour.__main__ import read_steps
 
 README = (Path(batch_emulator.__file__).parent / "README.md").read_text()
-
-
-def test_the_readme_says_of_every_operation_whether_it_is_real_or_how_it_is_simulated():
-    _, _, rest = README.partition("\n## Operations\n")
-    rows = [line for line in rest.partition("\n## ")[0].splitlines() if line.startswith("| `")]
-    documented = [tuple(cell.strip("` ") for cell in row.strip("|").split("|")) for row in rows]
-    assert [row[:3] for row in documented] == [(each.name, each.method, each.path) for each in ROUTES]
-    assert len(documented) == 72
-    assert [row for row in documented if row[3] != "real" and not row[3].startswith("simulated: ")] == []
 
 
 def test_the_readme_names_the_versions_that_are_served():

@@ -5,6 +5,7 @@ import pytest
 from tests.batch_emulator.conftest import new_id, until
 from tests.batch_emulator.handlers.test_pool_changes import nodes_of, steady
 from tests.batch_emulator.recorded import ADDRESS, BODY, VERSION, addressed, ask, names
+from tests.batch_emulator.signed import send
 
 DAILY = {"schedule": {"recurrenceInterval": "P1D"}, "jobSpecification": {"poolInfo": {"poolId": "none"}}}
 #: It waits for the tasks of the nodes that it takes away.
@@ -15,6 +16,7 @@ FORMULA = {
 
 
 async def test_what_is_created_has_an_address_and_a_version(url, pool):
+    """`TaskUpdate`."""
     job_id = new_id("recorded")
     answer = await ask(url, "POST", "/jobs", {"id": job_id, "poolInfo": {"poolId": pool}})
     assert names(answer) == VERSION | ADDRESS | {"location"}
@@ -34,6 +36,7 @@ async def test_what_is_created_has_an_address_and_a_version(url, pool):
     ],
 )
 async def test_a_change_of_a_job_names_itself_and_the_new_version(url, job, method, action, body, status):
+    """`TerminateJob`."""
     before = await ask(url, "GET", f"/jobs/{job}")
     answer = await ask(url, method, f"/jobs/{job}{action}", body)
     after = await ask(url, "GET", f"/jobs/{job}")
@@ -44,6 +47,7 @@ async def test_a_change_of_a_job_names_itself_and_the_new_version(url, job, meth
 
 
 async def test_a_resource_has_its_version_in_the_headers_and_a_list_has_none(url, job, pool):
+    """`TaskUpdate`, `PoolExists` (HEAD)."""
     assert names(await ask(url, "GET", f"/jobs/{job}")) == VERSION | BODY
     assert names(await ask(url, "GET", f"/pools/{pool}")) == VERSION | BODY
     assert names(await ask(url, "HEAD", f"/pools/{pool}")) == VERSION
@@ -52,13 +56,25 @@ async def test_a_resource_has_its_version_in_the_headers_and_a_list_has_none(url
 
 
 async def test_a_node_has_no_version(url, pool):
+    """`PoolGetPoolUsageMetrics`."""
     nodes = await ask(url, "GET", f"/pools/{pool}/nodes")
     node = await ask(url, "GET", f"/pools/{pool}/nodes/{nodes.body['value'][0]['id']}")
     assert names(nodes) == names(node) == BODY
 
 
 async def test_a_deletion_says_nothing(url, batch, job):
+    """`TaskUpdate`."""
     assert names(await ask(url, "DELETE", f"/jobs/{job}")) == set()
+
+
+async def test_a_deleted_file_says_nothing_and_is_not_found(url, batch, job):
+    """`should_delete_task_file`."""
+    await batch.run(job, "/bin/true")
+    path = f"/jobs/{job}/tasks/task/files/stderr.txt"
+    deleted = await ask(url, "DELETE", path)
+    assert (deleted.status, names(deleted)) == (200, set())
+    missing = await send(url, "HEAD", path)
+    assert (missing.status, names(missing), missing.body) == (404, set(), b"")
 
 
 async def test_changes_of_a_pool_name_themselves_and_its_version(url, batch):
@@ -102,7 +118,10 @@ async def test_an_evaluation_names_itself_and_disabling_autoscale_keeps_the_vers
 
 
 async def test_operations_on_nodes_name_themselves_and_no_version(url, batch):
-    """`should_reboot`, `should_disable_scheduling`, `should_add_a_user` and the like `..._a_compute_node`."""
+    """Recordings: `should_reboot_a_compute_node`, `should_disable_scheduling_on_a_compute_node` and the like.
+
+    Of users: `should_add_a_user_to_a_compute_node`.
+    """
     pool_id = await batch.ready_pool(1)
     (node,) = await nodes_of(batch, pool_id)
     path = f"/pools/{pool_id}/nodes/{node.id}"
@@ -164,6 +183,7 @@ async def test_ending_and_reactivating_a_task_make_new_versions_of_it(url, batch
 
 
 async def test_deleting_makes_a_new_version_of_a_pool(url, batch, held):
+    """`should_delete_a_pool`."""
     pool_id = await batch.ready_pool(1)
     held("pools._LEAVING")
     before = await ask(url, "GET", f"/pools/{pool_id}")

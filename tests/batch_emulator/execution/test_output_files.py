@@ -67,6 +67,7 @@ async def test_the_condition_decides(batch, job, boxes, exit_code, expected):
 
 
 async def test_the_condition_is_answered_as_recorded(url, idle_job):
+    """`should_create_a_second_task_with_output_files`."""
     body = {
         "id": "t",
         "commandLine": "x",

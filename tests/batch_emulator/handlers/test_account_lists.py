@@ -6,6 +6,7 @@ import pytest
 
 from batch_emulator.model.usage_metrics import intervals, last_interval, usage_on_wire
 from batch_emulator.store.nodes import NodeRow
+from batch_emulator.values.vm_sizes import title_of
 from tests.batch_emulator.signed import send, values
 
 
@@ -22,6 +23,7 @@ async def test_supported_images_can_be_filtered_and_paged(batch):
 
 
 async def test_supported_images_are_those_of_the_recording_and_one_that_came_later(url):
+    """`ListSupportedImages`."""
     images = (await send(url, "GET", "/supportedimages")).body["value"]
     assert len(images) == 63
     assert images[0] == {
@@ -85,6 +87,24 @@ def test_a_stretch_of_time_is_cut_into_half_hours():
         (NOON + timedelta(minutes=30), NOON + timedelta(hours=1)),
     ]
     assert intervals(NOON, NOON) == []
+
+
+def test_usage_names_the_pool_in_lower_case_and_the_size_as_it_is_documented():
+    """Recording `PoolGetPoolUsageMetrics`: of a pool `BatchNodeUser` whose size was asked for as `STANDARD_D1_v2`."""
+    interval = last_interval(NOON)
+    usage = usage_on_wire("BatchNodeUser", "standard_d1_v2", [node_allocated(NOON - timedelta(hours=1))], interval)
+    assert usage == {
+        "poolId": "batchnodeuser",
+        "startTime": "2026-11-23T11:30:00.000000Z",
+        "endTime": "2026-11-23T12:00:00.000000Z",
+        "vmSize": "Standard_D1_v2",
+        "totalCoreHours": 0.5,
+    }
+
+
+@pytest.mark.parametrize("size", ["Standard_DS1_v2", "Standard_D2s_v3", "Basic_A1", "Standard_NC6s_v3", "mine"])
+def test_sizes_are_spelled_as_they_are_documented(size):
+    assert title_of(size.lower()) == size
 
 
 async def test_usage_of_pools_that_are_new_is_not_there_yet(url, batch):

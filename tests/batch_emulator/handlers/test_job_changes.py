@@ -36,6 +36,7 @@ async def test_a_patch_changes_what_it_names_and_nothing_else(batch, idle_job):
 
 
 async def test_a_put_puts_back_the_defaults_of_what_it_does_not_name(batch, url):
+    """Recording `should_replace_a_job` (limits that are not named)."""
     job_id = new_id("job")
     body = {"id": job_id, "poolInfo": {"poolId": "no-pool"}, "priority": 5, "displayName": "kept"}
     await send(url, "POST", "/jobs", body=body | {"metadata": [{"name": "a", "value": "b"}]})

@@ -9,6 +9,7 @@ from tests.batch_emulator.signed import send
 
 
 async def test_a_new_job_has_the_defaults_of_the_service(batch, pool):
+    """Recording `TaskUpdate`."""
     job_id = await batch.job(pool)
     job = (await batch.client.get_job(job_id)).as_dict()
     expected = {

@@ -105,12 +105,12 @@ async def test_the_extensions_of_a_pool_are_shown_on_its_nodes(url, batch):
 
 
 async def test_logs_are_uploaded_in_name_only(batch, url, pool, node):
+    """Recording `should_upload_pool_node_logs` of the JavaScript client."""
     options = UploadBatchServiceLogsOptions(
         container_url="https://account.blob.core.windows.net/logs?sig=secret", start_time=datetime.now(UTC)
     )
     result = await batch.client.upload_node_logs(pool, node, options)
-    assert result.number_of_files_uploaded > 0
-    # Recording `should_upload_pool_node_logs` of the JavaScript client.
+    assert result.number_of_files_uploaded == 4
     assert re.fullmatch(
         rf"{DEFAULT_ACCOUNT}-[0-9A-F]{{16}}/{pool}/{node}/[0-9a-f-]{{36}}", result.virtual_directory_name
     )

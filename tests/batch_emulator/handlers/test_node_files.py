@@ -19,6 +19,7 @@ async def node(batch):
 
 
 async def test_a_node_has_the_services_directories(batch, node, url):
+    """Recording `should_list_node_files`; the order there is that of its disk."""
     pool, node_id, _ = node
     listed = [file.as_dict() async for file in batch.client.list_node_files(pool, node_id)]
     address = f"{url}/pools/{pool}/nodes/{node_id}/files"
@@ -26,6 +27,7 @@ async def test_a_node_has_the_services_directories(batch, node, url):
 
 
 async def test_a_recursive_list_goes_level_by_level(batch, node):
+    """Recording `should_list_node_files`."""
     pool, node_id, job = node
     listed = [file.name async for file in batch.client.list_node_files(pool, node_id, recursive=True)]
     assert listed[: len(ROOT_DIRECTORIES)] == list(ROOT_DIRECTORIES)
@@ -37,6 +39,7 @@ async def test_a_recursive_list_goes_level_by_level(batch, node):
 
 
 async def test_a_file_of_a_node_is_read_by_its_path(batch, node, url):
+    """Recording `should_get_node_file_content`."""
     pool, node_id, job = node
     path = f"workitems/{job}/job-1/task/stdout.txt"
     found = await batch.client.get_node_file_properties(pool, node_id, path)

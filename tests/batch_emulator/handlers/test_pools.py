@@ -15,6 +15,7 @@ from tests.batch_emulator.signed import send, values
 
 
 async def test_a_new_pool_has_the_defaults_of_the_service(batch):
+    """Recording `TaskUpdate`."""
     pool_id = new_id("pool")
     await batch.client.create_pool(BatchPoolCreateOptions(id=pool_id, vm_size="small"))
     pool = (await batch.client.get_pool(pool_id)).as_dict()
@@ -25,6 +26,7 @@ async def test_a_new_pool_has_the_defaults_of_the_service(batch):
         "taskSchedulingPolicy": {"nodeFillType": "Spread", "jobDefaultOrder": "none"},
     }
     assert pool["targetDedicatedNodes"] == pool["currentDedicatedNodes"] == 0
+    assert pool["enableAutoScale"] is pool["enableInterNodeCommunication"] is False
 
 
 async def test_nodes_become_idle_and_the_pool_steady(batch):
@@ -60,6 +62,7 @@ async def test_a_missing_pool_is_not_found(batch):
 
 
 async def test_exists_answers_404_with_an_empty_body(url, pool, batch):
+    """Recording `PoolExists`."""
     assert await batch.client.pool_exists(pool) is True
     missing = await send(url, "HEAD", "/pools/missing")
     assert (missing.status, missing.body) == (404, b"")

@@ -10,6 +10,7 @@ from tests.batch_emulator.signed import send
 
 
 async def test_replaced_constraints_are_shown_with_defaults_for_the_rest(batch, idle_job):
+    """Recording `TaskUpdate`."""
     await batch.task(idle_job, "/bin/true", constraints=BatchTaskConstraints(retention_time=timedelta(hours=1)))
     before = await batch.client.get_task(idle_job, "task")
     change = BatchTask(constraints=BatchTaskConstraints(max_task_retry_count=1))
@@ -60,6 +61,7 @@ async def test_a_failed_task_runs_again_when_reactivated(batch, job):
 
 
 async def test_reactivation_forgets_how_the_task_ended_and_keeps_its_last_state(batch, idle_job):
+    """Recordings `should_reactivate_a_task` and `should_list_all_tasks` of the JavaScript client."""
     await batch.task(idle_job, "/bin/true")
     await batch.client.terminate_task(idle_job, "task")
     ended = await batch.client.get_task(idle_job, "task")
@@ -68,7 +70,6 @@ async def test_reactivation_forgets_how_the_task_ended_and_keeps_its_last_state(
     assert (task.state, task.previous_state) == ("active", "completed")
     assert task.previous_state_transition_time == ended.state_transition_time
     assert task.execution_info.as_dict() == {"retryCount": 0, "requeueCount": 0}
-    # Recording `should_reactivate_a_task` of the JavaScript client.
     assert task.last_modified == task.state_transition_time
     assert task.etag != ended.etag
 

@@ -13,6 +13,7 @@ def options(task_id, command="/bin/true"):
 
 
 async def test_a_new_task_has_the_defaults_of_the_service(url, batch, idle_job):
+    """Recording `TaskUpdate`."""
     answer = await send(url, "POST", f"/jobs/{idle_job}/tasks", body={"id": "T", "commandLine": "x"})
     address = f"{url}/jobs/{idle_job}/tasks/T"
     assert (answer.status, answer.headers["Location"]) == (201, address)

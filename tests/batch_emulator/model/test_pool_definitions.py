@@ -34,6 +34,7 @@ async def shown(url, name, **properties):
 
 
 async def test_an_image_is_the_latest_where_no_version_is_named(url):
+    """`test_batch_create_pools`."""
     machine = await shown(url, "virtualMachineConfiguration", virtualMachineConfiguration=LINUX)
     assert machine["imageReference"] == LINUX["imageReference"] | {"version": "latest"}
 
@@ -64,6 +65,7 @@ async def test_disks_are_completed(url):
 
 
 async def test_users_are_no_administrators_and_log_on_to_windows_for_batch_work(url):
+    """`should_get_a_pool_reference_with_odata` (Windows)."""
     users = [{"name": "a", "password": "secret"}, {"name": "b", "password": "secret", "elevationLevel": "admin"}]
     linux = await shown(url, "userAccounts", virtualMachineConfiguration=LINUX, userAccounts=users)
     assert linux == [{"name": "a", "elevationLevel": "nonadmin"}, {"name": "b", "elevationLevel": "admin"}]
@@ -117,6 +119,7 @@ SUBNET = f"{NOWHERE}/providers/Microsoft.Network/virtualNetworks/vnet1/subnets/s
     ],
 )
 async def test_what_the_service_refuses_is_refused(url, name, value, properties):
+    """`test_batch_create_pools` (image and subnet)."""
     _, answer = await create(url, **properties)
     assert (answer.status, answer.body["code"]) == (400, "InvalidPropertyValue")
     assert (values(answer)["PropertyName"], values(answer)["PropertyValue"]) == (name, value)
@@ -199,19 +202,19 @@ KEY = {"keyUrl": "https://vault.example/keys/k/1", "identityReference": {"resour
 
 
 @pytest.mark.parametrize(
-    ("targets", "more", "reason"),
+    ("targets", "more", "name", "reason"),
     [
-        (["osdisk"], {}, "A customer-managed key needs a pool with an identity"),
-        (["temporarydisk"], {"identity": {"type": "UserAssigned"}}, "needs OsDisk among the targets"),
-        (None, {"identity": {"type": "UserAssigned"}}, "needs OsDisk among the targets"),
+        (["osdisk"], {}, "identity", "Pool Identity is required"),
+        (["temporarydisk"], {"identity": {"type": "UserAssigned"}}, "customerManagedKey", "OsDisk among the targets"),
+        (None, {"identity": {"type": "UserAssigned"}}, "customerManagedKey", "OsDisk among the targets"),
     ],
 )
-async def test_a_customer_managed_key_that_the_pool_cannot_use_is_refused(url, targets, more, reason):
+async def test_a_customer_managed_key_that_the_pool_cannot_use_is_refused(url, targets, more, name, reason):
     encryption = {"customerManagedKey": KEY} | ({"targets": targets} if targets else {})
     machine = LINUX | {"diskEncryptionConfiguration": encryption}
     _, answer = await create(url, virtualMachineConfiguration=machine, **more)
     assert (answer.status, answer.body["code"]) == (400, "InvalidPropertyValue")
-    assert values(answer)["PropertyName"].endswith("diskEncryptionConfiguration.customerManagedKey")
+    assert values(answer)["PropertyName"].endswith(name)
     assert reason in values(answer)["Reason"]
 
 

@@ -15,6 +15,7 @@ NOBODY = {"autoUser": {"scope": "pool", "elevationLevel": "nonadmin"}}
 
 
 async def test_states_of_passage_are_no_previous_states(batch, job):
+    """`TerminateJob`, of `terminating`."""
     disabling = BatchJobDisableOptions(disable_tasks="requeue")
     poller = await batch.client.begin_disable_job(job, disabling, polling_interval=0.02)
     await poller.result()
@@ -29,6 +30,7 @@ async def test_states_of_passage_are_no_previous_states(batch, job):
 
 
 async def test_a_job_has_its_reason_when_it_begins_to_end_and_its_end_time_when_it_has_ended(url, batch, job):
+    """`TerminateJob`."""
     await ask(url, "POST", f"/jobs/{job}/terminate", {"terminateReason": "enough"})
     seen = [await batch.client.get_job(job)]
     while seen[-1].state != "completed":
@@ -60,12 +62,26 @@ async def test_a_new_pool_without_nodes_resizes_for_a_moment(url, batch, held):
 
 
 async def test_a_pool_that_is_being_deleted_resizes_to_nothing(url, batch, held):
-    """`should_create_a_pool_with_confidential_vm_and_metadata_security_protocol`, `TaskReactive`."""
+    """`should_create_a_pool_with_confidential_vm_and_metadata_security_protocol`, `should_delete_a_pool`."""
     path = f"/pools/{await batch.ready_pool(1)}"
     held("pools._LEAVING")
     await ask(url, "DELETE", path)
     pool = (await ask(url, "GET", path)).body
     assert (pool["state"], pool["allocationState"], pool["targetDedicatedNodes"]) == ("deleting", "resizing", 0)
+    assert pool["resizeTimeout"] == "PT7M9.497S"
+
+
+async def test_a_stopped_resize_that_lacks_no_node_ends_without_an_error(url, batch, held):
+    """`should_stop_pool_resizing`: the targets stay as they were asked for."""
+    path = f"/pools/{await batch.ready_pool(1)}"
+    await steady(batch, path.rpartition("/")[2])
+    let_pass = held("allocation._SEARCH")
+    await ask(url, "POST", f"{path}/resize", {"targetDedicatedNodes": 1})
+    await ask(url, "POST", f"{path}/stopresize")
+    let_pass()
+    await steady(batch, path.rpartition("/")[2])
+    pool = (await ask(url, "GET", path)).body
+    assert (pool["targetDedicatedNodes"], pool["currentDedicatedNodes"], pool.get("resizeErrors")) == (1, 1, None)
 
 
 async def test_the_names_of_vm_sizes_are_shown_in_lower_case(url, batch):
@@ -284,6 +300,23 @@ async def test_a_job_manager_may_try_as_often_as_its_jobs_tasks(url):
     expected = {"maxWallClockTime": UNLIMITED, "retentionTime": "P1D", "maxTaskRetryCount": 2}
     seen = (await ask(url, "GET", f"/jobs/{job_id}")).body["jobManagerTask"]["constraints"]
     assert seen == expected == (await ask(url, "GET", f"/jobs/{job_id}/tasks/m")).body["constraints"]
+
+
+async def test_the_counts_of_nodes_have_all_states(url):
+    """`test_batch_create_pools`."""
+    pool_id = await new_pool(url)
+    counts = await ask(url, "GET", "/nodecounts")
+    assert counts.body["odata.metadata"] == f"{url}/$metadata#poolnodecounts"
+    (of_pool,) = [each for each in counts.body["value"] if each["poolId"] == pool_id]
+    none = dict.fromkeys(
+        [
+            *("creating", "deallocated", "deallocating", "idle", "leavingPool", "offline", "preempted", "rebooting"),
+            *("reimaging", "running", "starting", "startTaskFailed", "unusable", "unknown", "upgradingOS"),
+            *("waitingForStartTask", "total"),
+        ],
+        0,
+    )
+    assert of_pool == {"poolId": pool_id, "dedicated": none, "lowPriority": none}
 
 
 async def test_the_counts_of_tasks_have_a_name_of_their_own(url, job):

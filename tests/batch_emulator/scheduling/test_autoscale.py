@@ -61,6 +61,7 @@ async def test_enabling_evaluates_at_once_and_disabling_keeps_the_size(batch, he
 
 
 async def test_an_evaluation_changes_nothing_and_reports_results_and_errors_as_recorded(batch):
+    """`should_evaluate_pool_autoscale`, `should_fail_to_evaluate_invalid_autoscale_formula`."""
     pool = await scaled_pool(batch, "$TargetDedicatedNodes = 0")
     run = await batch.client.evaluate_pool_auto_scale(pool, question("$TargetDedicatedNodes = 3"))
     assert run.results == "$TargetDedicatedNodes=3;$TargetLowPriorityNodes=0;$NodeDeallocationOption=requeue"
@@ -68,6 +69,7 @@ async def test_an_evaluation_changes_nothing_and_reports_results_and_errors_as_r
     run = await batch.client.evaluate_pool_auto_scale(pool, question("$something_useless"))
     assert run.results == "$TargetDedicatedNodes=0;$TargetLowPriorityNodes=0;$NodeDeallocationOption=requeue"
     assert run.error.code == "AutoScalingFormulaEvaluationError"
+    assert run.error.message == "The specified auto-scaling formula has evaluation error"
     assert [(item.name, item.value) for item in run.error.error_values] == [
         ("Message", "Line 1, Col 1: Undefined symbol: $something_useless")
     ]

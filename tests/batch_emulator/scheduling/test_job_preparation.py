@@ -47,6 +47,7 @@ async def one_node(batch):
 
 
 async def test_the_defaults_are_those_recorded(batch):
+    """`TerminateJob`."""
     job = await batch.job("no-pool", job_preparation_task=prepare("true"), job_release_task=release("true"))
     found = (await batch.client.get_job(job)).as_dict()
     user = {"autoUser": {"scope": "pool", "elevationLevel": "nonadmin"}}

@@ -55,6 +55,7 @@ async def in_state(batch, schedule_id, state):
 
 
 async def test_a_schedule_and_its_first_job_look_as_recorded_from_the_service(batch, url):
+    """`should_get_a_job_schedule_reference`, `should_list_jobs_from_job_schedule`."""
     specified = specification(
         constraints=BatchJobConstraints(max_task_retry_count=2), all_tasks_complete_mode="terminatejob"
     )
