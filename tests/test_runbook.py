@@ -40,7 +40,7 @@ NO_REASON = {
     "blob … is still being copied: it can be submitted when it is whole",
     # Of an error: before what the service says of it.
     *("adding the task", "listing the folder of blob …", "looking at container …", "looking for blob …"),
-    *("reading the properties of blob …", "reading what is paused", "the listing leads back to the same page"),
+    *("reading the properties of blob …", "reading what is paused"),
     # In the log, before why something is left for the next tick.
     *("Not all of the job is collected", "How far the job is collected is not noted"),
     *("Not all of the tasks are collected", "The trouble is not on the record"),
