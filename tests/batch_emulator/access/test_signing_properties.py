@@ -2,6 +2,7 @@
 
 import string
 import time
+from base64 import b64encode
 from email.utils import formatdate
 from urllib.parse import quote, unquote
 
@@ -145,6 +146,15 @@ def test_ocp_date_counts_or_else_date_within_fifteen_minutes(dates, taken):
     headers = {name: formatdate(time.time() + offset, usegmt=True) for name, offset in dates.items()}
     headers["Authorization"] = signature("GET", "/pools", {}, headers)
     assert is_taken("GET", "/pools", {}, headers) == taken
+
+
+@pytest.mark.parametrize("length", [1, 63, 64, 65, 200])
+def test_keys_of_every_length_sign(length):
+    key = b64encode(bytes(range(length))).decode()
+    headers = {"ocp-date": formatdate(time.time(), usegmt=True)}
+    headers["Authorization"] = signature("GET", "/pools", {}, headers, key)
+    SharedKey(DEFAULT_ACCOUNT, key).verify("GET", "/pools", {}, headers)
+    assert not is_taken("GET", "/pools", {}, headers)
 
 
 @pytest.mark.parametrize("key", ["", "not base64!", "abc", "ключ"])
