@@ -101,16 +101,23 @@ class BatchEmulator:
                 _end(process)
 
     def client(self, **options: Any) -> "BatchClient":  # noqa: ANN401 - the SDK's own
-        """Return a client of azure-batch; `options` are the SDK's. Raises EmulatorError where it is not installed."""
-        return _sdk("azure.batch").BatchClient(self.endpoint, self.credential(), **options)  # type: ignore[no-any-return]
+        """Return a client of azure-batch; `options` are the SDK's. Raises EmulatorError where it is not installed.
+
+        Over HTTP it takes no proxy from the environment, which would not find the emulator.
+        """
+        return _sdk("azure.batch").BatchClient(self.endpoint, self.credential(), **self._direct(options))  # type: ignore[no-any-return]
 
     def async_client(self, **options: Any) -> "AsyncBatchClient":  # noqa: ANN401 - the SDK's own
         """Return an asynchronous client, which is to be closed by `async with`; as `client` otherwise."""
-        return _sdk("azure.batch.aio").BatchClient(self.endpoint, self.credential(), **options)  # type: ignore[no-any-return]
+        return _sdk("azure.batch.aio").BatchClient(self.endpoint, self.credential(), **self._direct(options))  # type: ignore[no-any-return]
 
     def credential(self) -> "AzureNamedKeyCredential":
         """Return the account's name and key for a client of azure-batch."""
         return _sdk("azure.core.credentials").AzureNamedKeyCredential(self.account, self.key)  # type: ignore[no-any-return]
+
+    def _direct(self, options: Mapping[str, object]) -> dict[str, object]:
+        # Over HTTPS the environment may also name the certificate that is trusted.
+        return {"use_env_settings": urlsplit(self.endpoint).scheme == "https", **options}
 
     def reset(self) -> None:
         """End every process and forget everything: pools, jobs, tasks, files, rules and quotas."""
@@ -301,6 +308,8 @@ def _ready(process: subprocess.Popen[bytes], errors: IO[bytes]) -> dict[str, str
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
+    # Not by closing its standard input alone: a process that was forked meanwhile may hold that open.
+    process.terminate()
     if process.stdin:
         process.stdin.close()
     try:

@@ -1,6 +1,8 @@
 """What tests of others can have an emulator do, by typed calls."""
 
 import asyncio
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -148,3 +150,32 @@ def asked_as(host, emulator, method, target, content):
         response.read()
     connection.close()
     return response.status
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+async def test_clients_find_it_past_a_proxy_of_the_environment(started, monkeypatch, name):
+    monkeypatch.setenv(name, "http://127.0.0.1:1")
+    with started.client(retry_total=0) as client:
+        assert list(client.list_pools()) == []
+    async with started.async_client(retry_total=0) as client:
+        assert [pool async for pool in client.list_pools()] == []
+
+
+FORKING = """
+import os, signal, time
+from batch_emulator.testing import BatchEmulator
+
+with BatchEmulator.start():
+    child = os.fork()
+    if not child:
+        time.sleep(60)
+    ending = time.monotonic()
+os.kill(child, signal.SIGKILL)
+print(time.monotonic() - ending)
+"""
+
+
+def test_it_ends_while_a_process_that_was_forked_meanwhile_lives_on():
+    printed = subprocess.run([sys.executable, "-c", FORKING], check=True, capture_output=True, text=True, timeout=50)
+    # By itself; it is killed after twenty seconds.
+    assert float(printed.stdout) < 15
