@@ -104,6 +104,22 @@ class ErrorCode(Enum):
         "The request comes from a web page of another origin. The emulator answers programs, and no other pages.",
     )
     REQUEST_TIMED_OUT = ("RequestTimedOut", 408, "The request did not arrive as a whole in time.")
+    # Of Azure Resource Manager; the last two are the emulator's own.
+    PROPERTY_CANNOT_BE_UPDATED = (
+        "PropertyCannotBeUpdated",
+        400,
+        "A property that cannot be updated was specified as part of the request.",
+    )
+    NOT_MANAGED_HERE = (
+        "NotImplemented",
+        501,
+        "The emulator does not have this part of Azure Resource Manager: its README lists what it has.",
+    )
+    KEY_NOT_SHOWN = (
+        "KeyNotShown",
+        403,
+        "The account has a key of its own, which the emulator never shows: you gave it to it.",
+    )
     RESOURCE_NOT_FOUND = ("ResourceNotFound", 404, "The specified resource does not exist.")
     POOL_NOT_FOUND = ("PoolNotFound", 404, "The specified pool does not exist.")
     NODE_NOT_FOUND = ("NodeNotFound", 404, "The specified node does not exist.")

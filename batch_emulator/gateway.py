@@ -22,6 +22,9 @@ from batch_emulator.control.routes import CONTROL_ROUTES
 from batch_emulator.emulator import Emulator
 from batch_emulator.errors import BatchError, ErrorCode
 from batch_emulator.fault_injection import perform
+from batch_emulator.management.addresses import is_management
+from batch_emulator.management.answers import refusal
+from batch_emulator.management.plane import ManagementPlane
 from batch_emulator.routes import FORMER_ROUTES, ROUTES
 from batch_emulator.routing import Router
 from batch_emulator.service import BatchService
@@ -41,11 +44,18 @@ class Gateway:
     """The handler of all requests of one emulator."""
 
     def __init__(
-        self, emulator: Emulator, authentication: Authentication, access: Access, *, any_version: bool = False
+        self,
+        emulator: Emulator,
+        authentication: Authentication,
+        access: Access,
+        management: ManagementPlane,
+        *,
+        any_version: bool = False,
     ) -> None:
         self._emulator = emulator
         self._access = access
         self._authentication = authentication
+        self._management = management
         self._any_version = any_version
         self._router = Router(ROUTES)
         self._former = Router(FORMER_ROUTES)
@@ -81,6 +91,8 @@ class Gateway:
     ) -> web.StreamResponse:
         path, _, raw_query = request.raw_path.partition("?")
         query = _parse_query(raw_query)
+        if is_management(path):
+            return await self._management.answer(request, service, query, headers)
         controls = is_control(path)
         if not controls:
             self._authentication.check(request, path, query)
@@ -116,6 +128,8 @@ class Gateway:
         status = exc.error.status
         if exc.retry_after is not None:
             headers = {**headers, "Retry-After": str(exc.retry_after)}
+        if is_management(request.raw_path):
+            return refusal(exc, headers, self._clock.stamp())
         if request.method == "HEAD" or status == HTTPStatus.NOT_MODIFIED:
             return web.Response(status=status, headers=headers)
         # As it was sent, if it was: the server would look for a name of its own instead.

@@ -26,6 +26,9 @@ from batch_emulator.faults.form import read_document
 from batch_emulator.faults.registry import Faults
 from batch_emulator.gateway import Gateway
 from batch_emulator.location import Location
+from batch_emulator.management.access import ManagementAccess
+from batch_emulator.management.account import AccountOperations
+from batch_emulator.management.plane import ManagementPlane
 from batch_emulator.request_log import RequestLog
 from batch_emulator.routes import FORMER_ROUTES, ROUTES
 from batch_emulator.service import BatchService
@@ -86,7 +89,11 @@ async def _serving(
         ),
     )
     # No client compresses what it sends; what nobody unpacks cannot be a bomb either.
-    gateway = Gateway(emulator, authentication, access, any_version=settings.skip_api_version_check)
+    management = ManagementPlane(
+        AccountOperations(name=settings.account, key=settings.key if settings.is_key_known else None),
+        ManagementAccess(authentication=authentication, is_key_known=settings.is_key_known),
+    )
+    gateway = Gateway(emulator, authentication, access, management, any_version=settings.skip_api_version_check)
     handler = RequestLog(gateway) if settings.log_requests else gateway
     server = bounds.BoundedServer(
         handler,

@@ -63,7 +63,12 @@ class Settings:
     @property
     def shown_key(self) -> str:
         """The key if it is the well-known one; a key of the user's own is never shown."""
-        return self.key if self.key == DEFAULT_KEY else "as given"
+        return self.key if self.is_key_known else "as given"
+
+    @property
+    def is_key_known(self) -> bool:
+        """Whether everybody knows the key."""
+        return self.key == DEFAULT_KEY
 
     @property
     def is_exposed(self) -> bool:

@@ -21,7 +21,7 @@ class Authentication:
 
     def check(self, request: web.BaseRequest, path: str, query: Mapping[str, str]) -> None:
         """Raise AuthenticationFailed unless the request is signed, or has a token that may be one."""
-        if self.takes_tokens and (token := _token(request)):
+        if self.takes_tokens and (token := bearer_token(request)):
             check_token(token)
         else:
             self.check_signature(request, path, query)
@@ -31,6 +31,7 @@ class Authentication:
         self.key.verify(request.method, path, query, request.headers)
 
 
-def _token(request: web.BaseRequest) -> str:
+def bearer_token(request: web.BaseRequest) -> str:
+    """Return the request's bearer token, empty if it has none."""
     authorization = request.headers.get("Authorization", "")
     return authorization[len(_BEARER) :].strip() if authorization[: len(_BEARER)].lower() == _BEARER else ""

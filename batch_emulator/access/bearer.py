@@ -10,7 +10,7 @@ import binascii
 import json
 import time
 from base64 import urlsafe_b64decode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -19,16 +19,17 @@ from batch_emulator.errors import BatchError, ErrorCode
 #: What the client's scope `https://batch.core.windows.net//.default` asks for.
 AUDIENCE: Final = "https://batch.core.windows.net/"
 
-_AUDIENCES: Final = frozenset({AUDIENCE, AUDIENCE.rstrip("/")})
-
 #: How far clocks may be apart, in seconds.
 _LEEWAY: Final = 300
 
 
-def check_token(token: str) -> None:
-    """Raise AuthenticationFailed (401) unless the token looks like one for the Batch service that is valid now."""
+def check_token(token: str, audiences: Sequence[str] = (AUDIENCE,)) -> None:
+    """Raise AuthenticationFailed (401) unless the token looks like one for the Batch service that is valid now.
+
+    `audiences` are those of another service; each counts with its last slash and without it.
+    """
     claims = _claims(token)
-    _check_audience(claims.get("aud"))
+    _check_audience(claims.get("aud"), audiences)
     now = time.time()
     # Asked in this way, because JSON in Python knows NaN, which is neither.
     if not _seconds(claims, "exp") > now - _LEEWAY:
@@ -37,13 +38,13 @@ def check_token(token: str) -> None:
         raise _refused("The access token is not valid yet.")
 
 
-def _check_audience(audience: object) -> None:
+def _check_audience(audience: object, allowed: Sequence[str]) -> None:
     given = audience if isinstance(audience, list) else [audience]
-    if not any(each in _AUDIENCES for each in given if isinstance(each, str)):
+    if not any(f"{each.removesuffix('/')}/" in allowed for each in given if isinstance(each, str)):
         shown = str(audience)[:256]
         raise _refused(
             f"The access token has been obtained from wrong audience or resource '{shown}'. It should "
-            f"exactly match (including forward slash) with one of the allowed audiences '{AUDIENCE}'"
+            f"exactly match (including forward slash) with one of the allowed audiences '{"', '".join(allowed)}'"
         )
 
 

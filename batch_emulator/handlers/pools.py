@@ -31,7 +31,7 @@ def find_pool(call: Call, pool_id: str) -> PoolRow:
 async def create_pool(call: Call) -> web.StreamResponse:
     pool = read_pool(await call.body())
     pool_id = pool.pop("id")
-    _check_new(call.service.store.pools.get(pool_id))
+    check_new(call.service.store.pools.get(pool_id))
     call.service.applications.check(references_of(pool))
     call.service.images.check(pool)
     call.service.controls.quotas.check_new_pool(call.service.store)
@@ -39,7 +39,8 @@ async def create_pool(call: Call) -> web.StreamResponse:
     return call.created(f"/pools/{pool_id}", row.created)
 
 
-def _check_new(existing: PoolRow | None) -> None:
+def check_new(existing: PoolRow | None) -> None:
+    """Raise PoolExists or PoolBeingDeleted if there is a pool of this id."""
     if existing is not None:
         deleting = existing.state == PoolState.DELETING
         raise BatchError(ErrorCode.POOL_BEING_DELETED if deleting else ErrorCode.POOL_EXISTS)

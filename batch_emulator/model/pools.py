@@ -148,6 +148,8 @@ def pool_on_wire(row: PoolRow, counts: tuple[int, int], endpoint: str) -> Docume
         "currentLowPriorityNodes": counts[1],
         **json.loads(row.document),
     }
+    # Tags are for Azure Resource Manager alone: the SDK's model has none.
+    pool.pop("tags", None)
     if row.resize_errors is not None:
         pool["resizeErrors"] = json.loads(row.resize_errors)
     if row.auto_scale_run is not None:
