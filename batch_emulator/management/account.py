@@ -11,7 +11,7 @@ from yarl import URL
 
 from batch_emulator.call import Call
 from batch_emulator.errors import BatchError, ErrorCode
-from batch_emulator.management.addresses import account_id
+from batch_emulator.management.addresses import account_id, check_names
 from batch_emulator.management.answers import answer
 from batch_emulator.routing import Handler
 from batch_emulator.values.documents import Document
@@ -45,7 +45,8 @@ class AccountOperations:
         """Let a handler answer for this account alone. Raises ResourceNotFound for another."""
 
         async def checked(call: Call) -> web.StreamResponse:
-            group, account = call.parameters[1:3]
+            subscription, group, account = call.parameters[:3]
+            check_names(subscription, group)
             if account.lower() != self.name.lower():
                 reason = f"The account is {self.name!r}; {account[:64]!r} of group {group[:64]!r} is not there"
                 raise BatchError(ErrorCode.RESOURCE_NOT_FOUND, Reason=reason)
@@ -54,6 +55,7 @@ class AccountOperations:
         return checked
 
     def _resource(self, call: Call, subscription: str, group: str) -> Document:
+        check_names(subscription, group)
         # A host and a port; of a real account it has no scheme either.
         endpoint = URL(call.endpoint).authority
         limits = call.service.controls.quotas.limits

@@ -1,7 +1,14 @@
 """The addresses of an account and of what belongs to it."""
 
+import re
 from typing import Final
+from urllib.parse import quote
 
+from batch_emulator.errors import BatchError, ErrorCode
+
+#: https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules#microsoftresources
+_SUBSCRIPTION: Final = re.compile(r"[\w-]{1,64}")
+_GROUP: Final = re.compile(r"[\w.()-]{1,90}")
 _PREFIX: Final = "/subscriptions/"
 _WORDS: Final = (
     "subscriptions",
@@ -33,6 +40,17 @@ def spelled(path: str) -> str:
     return "/" + "/".join(
         _SPELLING.get(part.lower(), part) if place in words else part for place, part in enumerate(parts)
     )
+
+
+def check_names(subscription: str, group: str) -> None:
+    """Raise InvalidUri for what no subscription or group is called: both are shown in what is answered."""
+    if not (_SUBSCRIPTION.fullmatch(subscription) and _GROUP.fullmatch(group)):
+        raise BatchError(ErrorCode.INVALID_URI, Reason="There is no subscription or resource group of this name")
+
+
+def url_path(resource_id: str) -> str:
+    """Return the path of a resource in a URL: names of groups may have letters of any language."""
+    return quote(resource_id)
 
 
 def account_id(subscription: str, group: str, account: str) -> str:

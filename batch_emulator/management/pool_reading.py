@@ -76,7 +76,7 @@ def read_properties(body: Document) -> Document:
     if "applicationPackages" in properties:
         found["applicationPackageReferences"] = [_reference(package) for package in properties["applicationPackages"]]
     if "tags" in given:
-        found["tags"] = {name: text(f"tags.{name}", value) for name, value in given["tags"].items()}
+        found["tags"] = {text("tags", name): text(f"tags.{name}", value) for name, value in given["tags"].items()}
     if (identity := given.get("identity")) is not None:
         found["identity"] = _identity(identity)
     return found
@@ -97,7 +97,7 @@ def _identity(identity: Document) -> Document | None:
         "type": "UserAssigned",
         "userAssignedIdentities": [
             {"resourceId": resource_id, "clientId": _guid("client", resource_id), "principalId": _guid("", resource_id)}
-            for resource_id in assigned
+            for resource_id in (filled_text("identity.userAssignedIdentities", name) for name in assigned)
         ],
     }
 

@@ -10,7 +10,7 @@ from batch_emulator.conditions import check_conditions
 from batch_emulator.errors import BatchError, ErrorCode, invalid_parameter
 from batch_emulator.handlers.pool_changes import check_steady
 from batch_emulator.handlers.pools import check_new, find_pool
-from batch_emulator.management.addresses import account_id
+from batch_emulator.management.addresses import account_id, url_path
 from batch_emulator.management.answers import answer, without_body
 from batch_emulator.management.pool_reading import PROPERTY_OF, is_auto, read_properties, read_scale
 from batch_emulator.management.pool_showing import pool_resource, weak_etag
@@ -157,7 +157,7 @@ async def get_deletion(call: Call) -> web.StreamResponse:
 
 
 def _under_way(call: Call, pool_id: str) -> web.Response:
-    address = f"{call.endpoint}{_account(call)}/poolOperationResults/{_DELETION}{pool_id}"
+    address = f"{call.endpoint}{url_path(_account(call))}/poolOperationResults/{_DELETION}{pool_id}"
     headers = {"Location": f"{address}?api-version={call.query['api-version']}", "Retry-After": _RETRY_AFTER}
     return without_body(call, 202, headers)
 

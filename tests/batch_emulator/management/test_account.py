@@ -58,6 +58,8 @@ async def test_paths_are_taken_in_any_case(url):
         ("POST", f"{AN_ACCOUNT}/regenerateKeys{VERSION}", 501, "README lists what it has"),
         ("GET", f"/subscriptions/{SUBSCRIPTION}/resourceGroups{VERSION}", 501, "README lists what it has"),
         ("GET", f"{AN_ACCOUNT}/pools", 400, "api-version"),
+        ("GET", f"{AN_ACCOUNT.replace('/rg/', '/%00/')}/pools{VERSION}", 400, "InvalidUri"),
+        ("GET", f"/subscriptions/%0D%0Ax/providers/Microsoft.Batch/batchAccounts{VERSION}", 400, "InvalidUri"),
         ("GET", f"{AN_ACCOUNT}/pools?api-version=2017-09-01", 400, "2021-06-01 or later"),
         ("GET", f"{AN_ACCOUNT}/pools?api-version=new", 400, "A date is expected"),
         ("GET", f"{AN_ACCOUNT}/poolOperationResults/other{VERSION}", 404, "ResourceNotFound"),
