@@ -24,6 +24,8 @@ the emulator does as recorded. Known by
 - *recording*: Microsoft's recordings of the real service, in
   [Azure/azure-sdk-assets](https://github.com/Azure/azure-sdk-assets). `should_…` are those of
   js/sdk/batch/batch, with the beginnings of long names, `test_batch_…` those of python/sdk/batch,
+  `test_mgmt_…` those of azure-mgmt-batch in
+  [Azure/azure-sdk-for-python](https://github.com/Azure/azure-sdk-for-python/tree/main/sdk/batch/azure-mgmt-batch/tests),
   others those of net/sdk/batch. Each claim names one or two that show it, and the test that holds
   the emulator to them.
 - *SDK test*: a test of azure-batch 15.1.0, in

@@ -1,4 +1,4 @@
-"""The paths of Azure Resource Manager that are there."""
+"""The paths of Azure Resource Manager that are served."""
 
 from batch_emulator.management import pools
 from batch_emulator.management.account import AccountOperations

@@ -1,12 +1,17 @@
 """The account by Azure Resource Manager, who may manage it, and what is not there."""
 
+import asyncio
+import re
 import ssl
+import sys
+from pathlib import Path
 
 import aiohttp
 import pytest
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ResourceNotFoundError
 from azure.mgmt.batch.aio import BatchManagementClient
 
+import batch_emulator
 from batch_emulator.certificate import make_certificate
 from batch_emulator.server import running
 from batch_emulator.settings import DEFAULT_ACCOUNT, DEFAULT_KEY, Settings
@@ -109,3 +114,20 @@ async def test_over_https_a_token_for_resource_manager_is_asked_for(tmp_path):
                 session.get(f"{url}{AN_ACCOUNT}{VERSION}", headers={"Authorization": given}, ssl=context) as answer,
             ):
                 assert (answer.status, (await answer.json())["error"]["code"]) == (401, "AuthenticationFailed")
+
+
+def example():
+    """Return the README's example."""
+    readme = (Path(batch_emulator.__file__).parent / "README.md").read_text(encoding="utf-8")
+    return re.search(r"^```python\n# managing\.py\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)[1]
+
+
+async def test_the_example_of_the_readme_runs(url, batch):
+    program = example().replace("http://127.0.0.1:10003", url)
+    left, right = program.split("client.pool.begin_delete")
+    looked_at = f"{left}print(client.pool.get(*account, 'managed').name)\nclient.pool.begin_delete{right}"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-W", "ignore", "-c", looked_at, stdout=asyncio.subprocess.PIPE
+    )
+    assert await process.communicate() == (b"managed\n", None)
+    assert not [pool.id async for pool in batch.client.list_pools() if pool.id == "managed"]
