@@ -3,7 +3,7 @@
     (started by peers.py: the settings are in the environment)
 
 The asynchronous clients of the SDKs, as they are, on the event loop that the app's worker has. All steps go on at the
-same time, sixteen files in each: upload; add tasks, up to a hundred a call, as many as have been uploaded meanwhile;
+same time, sixteen files in each: upload; add tasks, up to fifty a call, as many as have been uploaded meanwhile;
 list what has completed since the last list; read standard output and error, and write standard output to the output
 container, unless nodes upload both. It keeps no record, follows no event, and what it does when something fails is to
 stop.
@@ -17,7 +17,7 @@ import json
 import os
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -39,12 +39,14 @@ from azure.batch.models import (
     ResourceFile,
 )
 from azure.core.credentials import AzureNamedKeyCredential
+from azure.data.tables.aio import TableClient, TableServiceClient
 from azure.storage.blob import BlobSasPermissions, ContainerSasPermissions, generate_blob_sas, generate_container_sas
 from azure.storage.blob.aio import BlobServiceClient, ContainerClient
 from dropping import AT_ONCE, content, names
 
 JOB: Final = "floor"
-COLLECTION: Final = 100
+#: Files in a collection; with records two operations each in a transaction, which takes a hundred.
+TOGETHER: Final = 50
 PAUSE_SECONDS: Final = 0.2
 FIELDS: Final = ["id", "stateTransitionTime", "executionInfo", "nodeInfo", "constraints"]
 LIFETIME: Final = timedelta(days=7)
@@ -59,8 +61,11 @@ class Floor:
     wanted: list[str]
     #: Where nodes upload to; None: what is printed is copied.
     upload_url: str | None
+    #: Where records are kept, if they are.
+    table: TableClient | None = None
     ready: asyncio.Queue[int] = field(default_factory=asyncio.Queue)
     completed: asyncio.Queue[int] = field(default_factory=asyncio.Queue)
+    written: asyncio.Queue[int] = field(default_factory=asyncio.Queue)
 
     @property
     def inputs(self) -> ContainerClient:
@@ -83,24 +88,50 @@ class Floor:
                     group.create_task(self._copy(collected))
             group.create_task(self._add())
             group.create_task(self._list())
+            if self.table is not None:
+                group.create_task(self._close())
 
     async def _upload(self, todo: Iterator[int]) -> None:
         inputs = self.inputs
         for number in todo:
             await inputs.upload_blob(self.wanted[number], content(self.wanted[number]))
+            if self.table is not None:
+                await inputs.get_blob_client(self.wanted[number]).get_blob_properties()
             self.ready.put_nowait(number)
 
     async def _add(self) -> None:
         left = len(self.wanted)
         while left:
-            numbers = [await self.ready.get()]
-            while len(numbers) < COLLECTION and not self.ready.empty():
-                numbers.append(self.ready.get_nowait())
+            numbers = await _some(self.ready)
+            await self._write([("create", entity) for number in numbers for entity in self._entities(number)])
             tasks = BatchTaskGroup(task_values=[self._task(number) for number in numbers])
             reply = await self.batch.create_task_collection(JOB, tasks)
             if any(result.error for result in reply.result_values or []):
                 raise RuntimeError("Batch has refused a task")
+            await self._write([("update", {**self._key(number), "state": "submitted"}) for number in numbers])
             left -= len(numbers)
+
+    async def _close(self) -> None:
+        left = len(self.wanted)
+        while left:
+            numbers = await _some(self.completed if self.upload_url else self.written)
+            changes = [("update", {**self._key(number), "state": "succeeded", "exit_code": 0}) for number in numbers]
+            await self._write([*changes, *[("delete", self._key(number, "open")) for number in numbers]])
+            left -= len(numbers)
+
+    async def _write(self, operations: Sequence[tuple[str, dict[str, object]]]) -> None:
+        if self.table is not None and operations:
+            await self.table.submit_transaction(operations)
+
+    def _entities(self, number: int) -> list[dict[str, object]]:
+        """Return a record and the entity by which open ones are found, of about the app's sizes."""
+        since = datetime.now(UTC)
+        about = {"task_id": _task_id(number), "blob": self.wanted[number], "job_id": JOB, "since": since}
+        rest = dict.fromkeys(("container", "etag", "route", "digest", "asked_by", "output"), "of about this size")
+        return [{**self._key(number), **about, **rest, "state": "queued"}, {**self._key(number, "open"), **about}]
+
+    def _key(self, number: int, kind: str = "task") -> dict[str, object]:
+        return {"PartitionKey": JOB, "RowKey": f"{kind}-{number:06}"}
 
     async def _list(self) -> None:
         """List what has completed, each time from the newest that is known: it comes again, and is left out."""
@@ -123,6 +154,7 @@ class Floor:
             number = await self.completed.get()
             stdout, _ = await asyncio.gather(*(self._read(number, name) for name in ("stdout.txt", "stderr.txt")))
             await outputs.upload_blob(f"{self._folder(number)}/stdout.txt", stdout)
+            self.written.put_nowait(number)
 
     async def _read(self, number: int, name: str) -> bytes:
         stream = await self.batch.download_task_file(JOB, _task_id(number), name)
@@ -168,6 +200,14 @@ class Floor:
         ]
 
 
+async def _some(queue: asyncio.Queue[int]) -> list[int]:
+    """Wait for one and take what else is there: as many as a collection or a transaction takes."""
+    numbers = [await queue.get()]
+    while len(numbers) < TOGETHER and not queue.empty():
+        numbers.append(queue.get_nowait())
+    return numbers
+
+
 def _task_id(number: int) -> str:
     return f"task-{number:06}"
 
@@ -190,14 +230,18 @@ def _upload_url(blobs: BlobServiceClient) -> str:
     return f"{outputs.url}?{token}"
 
 
-async def run(files: int, *, uploads: bool) -> float:
+async def run(files: int, *, uploads: bool, records: bool) -> float:
     """Do the job with so many files; return the seconds that it took."""
     key = AzureNamedKeyCredential(os.environ["BATCH_ACCOUNT_NAME"], os.environ["BATCH_ACCOUNT_KEY"])
     async with AsyncExitStack() as clients:
         batch = await clients.enter_async_context(BatchClient(os.environ["BATCH_ENDPOINT"], key))
         blobs = await clients.enter_async_context(BlobServiceClient.from_connection_string(os.environ["DATA_STORAGE"]))
         upload_url = _upload_url(blobs) if uploads else None
-        job = Floor(batch=batch, blobs=blobs, wanted=names(files), upload_url=upload_url)
+        tables = await clients.enter_async_context(
+            TableServiceClient.from_connection_string(os.environ["DATA_STORAGE"])
+        )
+        table = await tables.create_table("floor") if records else None
+        job = Floor(batch=batch, blobs=blobs, wanted=names(files), upload_url=upload_url, table=table)
         began = time.monotonic()
         await job.run()
         return time.monotonic() - began
@@ -206,10 +250,12 @@ async def run(files: int, *, uploads: bool) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", type=int, default=1000)
+    parser.add_argument("--records", action="store_true")
     parser.add_argument("--mode", choices=["copy", "upload"], default="copy")
     arguments = parser.parse_args()
     before = time.process_time()
-    seconds = asyncio.run(run(arguments.files, uploads=arguments.mode == "upload"), loop_factory=uvloop.new_event_loop)
+    job = run(arguments.files, uploads=arguments.mode == "upload", records=arguments.records)
+    seconds = asyncio.run(job, loop_factory=uvloop.new_event_loop)
     processor, peak = time.process_time() - before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     print(json.dumps({"seconds": seconds, "processor_seconds": processor, "peak_bytes": peak}))
 

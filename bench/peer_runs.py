@@ -135,13 +135,17 @@ async def _until_called(http: aiohttp.ClientSession, files: int) -> None:
             await asyncio.sleep(0.1)
 
 
-async def _floor(running: Services, conditions: Conditions, folder: Path) -> Run:
-    arguments = ["--files", str(conditions.files), "--mode", conditions.mode]
+async def _floor(running: Services, conditions: Conditions, folder: Path, *options: str) -> Run:
+    arguments = ["--files", str(conditions.files), "--mode", conditions.mode, *options]
     run = await _script("floor", arguments, running, folder)
     async with BlobServiceClient.from_connection_string(running.plan.settings.values["DATA_STORAGE"]) as blobs:
         outputs = blobs.get_container_client(running.plan.settings.values["OUTPUT_CONTAINER"])
         _check(await arrived(outputs), names(conditions.files))
     return run
+
+
+async def _careful(running: Services, conditions: Conditions, folder: Path) -> Run:
+    return await _floor(running, conditions, folder, "--records")
 
 
 async def _quickstart(running: Services, conditions: Conditions, folder: Path) -> Run:
@@ -179,5 +183,6 @@ PEERS: Final[Mapping[str, _Peer]] = {
     "host": _host,
     "drop": _drop,
     "floor": _floor,
+    "careful": _careful,
     "quickstart": _quickstart,
 }

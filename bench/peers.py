@@ -1,15 +1,16 @@
 """Measure the app beside two other ways of doing the same job, with services that are near and some that are far.
 
     .venv/bin/python bench/peers.py [--files 1000] [--rtt 2 20] [--mode copy upload] [--rounds 1]
-                                    [--nodes 4] [--slots 8] [--peers app host drop floor quickstart]
+                                    [--nodes 4] [--slots 8] [--peers app host drop floor careful quickstart]
     .venv/bin/python bench/peers.py --idle-files 10      how long one file takes that is dropped when nothing goes on
     .venv/bin/python bench/peers.py --backlog 500        whether files are submitted in the order of their drop
 
 The job: files of a few bytes, one command each that prints its file. The quickstart is Microsoft's (`quickstart.py`),
 the floor a bare client that makes only the calls that the job needs (`floor.py`), the app all of it: host, trigger,
-table, timers. Two do only a part: the host alone calls a function that does nothing (`host_alone/`), and drop is the
-upload of the files. Each has a stack of its own, whose services are behind a relay (`delay_relay.py`) that makes a
-round trip as long as asked for. Peers take turns, and the median of the rounds is printed.
+table, timers. The careful one is a floor that looks at each file and keeps records, as the app does. Two do only a
+part: the host alone calls a function that does nothing (`host_alone/`), and drop is the upload of the files. Each has a
+stack of its own, whose services are behind a relay (`delay_relay.py`) that makes a round trip as long as asked for.
+Peers take turns, and the median of the rounds is printed.
 """
 
 import argparse
@@ -98,9 +99,11 @@ def show_processor_time(conditions: Conditions, runs: Runs) -> None:
         ]
         sums[name] = sum(spent)
         print(f"{name:<12}" + "".join(f"{one:>10.1f}" for one in (*spent, sums[name])))
-    if {"floor", "host", "drop"} <= sums.keys():
-        both = sums["floor"] + sums["host"] - sums["drop"]
-        print(f"where processors are the limit, the host's calls alone leave {sums['floor'] / both:.2f} of the floor")
+    for name in ("floor", "careful"):
+        if {"floor", name, "host", "drop"} <= sums.keys():
+            both = sums[name] + sums["host"] - sums["drop"]
+            ratio = sums["floor"] / both
+            print(f"where processors are the limit, {name} and the host's own calls leave {ratio:.2f} of the floor")
 
 
 async def show_idle_files(conditions: Conditions) -> None:
