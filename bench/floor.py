@@ -201,7 +201,7 @@ class Floor:
 
 
 async def _some(queue: asyncio.Queue[int]) -> list[int]:
-    """Wait for one and take what else is there: as many as a collection or a transaction takes."""
+    """Wait for one and take the others that wait: as many as a collection or a transaction takes."""
     numbers = [await queue.get()]
     while len(numbers) < TOGETHER and not queue.empty():
         numbers.append(queue.get_nowait())
