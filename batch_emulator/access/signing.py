@@ -8,14 +8,13 @@ import hmac
 import time
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from hashlib import sha256
 from typing import Final
 from urllib.parse import quote, unquote
 
 from batch_emulator.errors import BatchError, ErrorCode
+from batch_emulator.values.timestamps import from_http_date
 
 #: How far the client's clock may be off, in seconds.
 MAX_AGE: Final = 15 * 60
@@ -158,10 +157,9 @@ def _check_age(date: str) -> None:
 def _parse_date(date: str) -> float | None:
     """Read an HTTP date, as a Unix time; requests of one second share it, hence the cache."""
     try:
-        moment = parsedate_to_datetime(date)
+        return from_http_date(date).timestamp()
     except ValueError:
         return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _scheme_refused(scheme: str) -> BatchError:
