@@ -5,6 +5,7 @@ https://learn.microsoft.com/rest/api/batchservice/authenticate-requests-to-the-a
 
 import binascii
 import hmac
+import re
 import time
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping
@@ -19,6 +20,7 @@ from batch_emulator.values.timestamps import from_http_date
 #: How far the client's clock may be off, in seconds.
 MAX_AGE: Final = 15 * 60
 
+_ACCOUNT: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _SIGNED_HEADERS: Final = (
     "content-encoding",
     "content-language",
@@ -42,7 +44,9 @@ class SharedKey:
     """An account's name and key."""
 
     def __init__(self, account: str, key: str) -> None:
-        """Raise ValueError if the key is not base64."""
+        """Raise ValueError if the key is not base64, or the account has a name that headers and URLs cannot hold."""
+        if not _ACCOUNT.fullmatch(account):
+            raise ValueError(f"{account!r} cannot be an account's name: letters, digits, '.', '-' and '_' are")
         self.account = account
         try:
             secret = b64decode(key, validate=True)
