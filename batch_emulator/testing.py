@@ -52,6 +52,8 @@ _PROGRAM: Final = (
     "import sys; sys.path.insert(0, sys.argv.pop(1)); import batch_emulator; del sys.path[0]; "
     "from batch_emulator.__main__ import main; sys.exit(main())"
 )
+#: The emulators' standard inputs: they end once nobody holds them open.
+_HELD: Final[set[IO[bytes]]] = set()
 _START_SECONDS: Final = 30.0
 _END_SECONDS: Final = 20.0
 _REQUEST_SECONDS: Final = 60.0
@@ -109,9 +111,12 @@ class BatchEmulator:
                 process_group=0,
             ) as process,
         ):
+            held = {process.stdin} if process.stdin else set()
+            _HELD.update(held)
             try:
                 yield cls(**_ready(process, errors), key=key_of(options))
             finally:
+                _HELD.difference_update(held)
                 _end(process)
 
     def client(self, **options: Any) -> "BatchClient":  # noqa: ANN401 - the SDK's own
@@ -313,6 +318,7 @@ def _ready(process: subprocess.Popen[bytes], errors: IO[bytes]) -> dict[str, str
         line = process.stdout.readline().decode(errors="replace") if process.stdout else ""
     finally:
         timer.cancel()
+        timer.join()
     found = _READY.search(line)
     if found is None:
         process.kill()
@@ -332,6 +338,16 @@ def key_of(options: Sequence[str]) -> str:
     parser.add_argument("--account-key-file", type=Path)
     given, _ = parser.parse_known_args(options)
     return read_key(given.account_key_file, os.environ)
+
+
+def _let_go() -> None:
+    """Leave what a forked process has inherited to its parent, which may be killed before it."""
+    for held in _HELD:
+        held.close()
+
+
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=_let_go)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

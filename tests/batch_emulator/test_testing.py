@@ -7,8 +7,10 @@ import socket
 import struct
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from azure.batch.models import BatchStartTask, BatchTaskCreateOptions
@@ -186,6 +188,40 @@ def test_it_ends_while_a_process_that_was_forked_meanwhile_lives_on():
     printed = subprocess.run([sys.executable, "-c", FORKING], check=True, capture_output=True, text=True, timeout=50)
     # By itself; it is killed after twenty seconds.
     assert float(printed.stdout) < 15
+
+
+KILLED = """
+import os, signal, time
+from batch_emulator.testing import BatchEmulator
+
+with BatchEmulator.start() as emulator:
+    child = os.fork()
+    if child:
+        print(emulator.endpoint, child, flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(60)
+"""
+
+
+def test_it_ends_with_a_program_that_is_killed_though_a_process_that_it_forked_lives_on():
+    command = [sys.executable, "-c", KILLED]
+    root = Path(batch_emulator.__file__).parents[1]
+    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as program:
+        endpoint, child = program.stdout.readline().split()
+        address = urlsplit(endpoint)
+        deadline = time.monotonic() + 15
+        try:
+            while answers(address.hostname, address.port):
+                assert time.monotonic() < deadline, "it is still there"
+                time.sleep(0.05)
+            os.kill(int(child), 0)
+        finally:
+            os.kill(int(child), signal.SIGKILL)
+
+
+def answers(host, port):
+    with socket.socket() as client:
+        return client.connect_ex((host, port)) == 0
 
 
 @pytest.mark.parametrize("variable", ["", "b3RoZXI="])
