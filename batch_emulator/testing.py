@@ -295,7 +295,7 @@ class Rule:
         return self
 
     def __exit__(self, exception: type[BaseException] | None, *_: object) -> None:
-        # What has ended the block is told, rather than that the emulator has ended, too.
+        # The exception that ended the block matters more than an emulator that has ended with it.
         with suppress(EmulatorError) if exception else nullcontext():
             if self._is_in_force():
                 self.remove()
