@@ -197,3 +197,12 @@ def test_windows_is_refused_with_a_sentence():
 
 def test_pytest_starts_on_windows_with_the_package_installed():
     assert on_windows("batch_emulator.pytest_plugin").returncode == 0
+
+
+def test_a_start_of_pytest_pays_for_no_emulator_that_no_test_asks_for():
+    script = (
+        "import pytest, sys; before = {*sys.modules}; import batch_emulator.pytest_plugin; "
+        "print(*sorted({*sys.modules} - before))"
+    )
+    imported = run(sys.executable, "-c", script, cwd=SOURCES.parent)
+    assert imported.split() == ["batch_emulator", "batch_emulator.pytest_plugin"]
