@@ -4,12 +4,13 @@ The emulator is started once in a session, or once in each worker of pytest-xdis
 of its command line come from `batch_emulator_options` in pytest's configuration.
 """
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from azure.batch import BatchClient
 
     from batch_emulator.testing import BatchEmulator
