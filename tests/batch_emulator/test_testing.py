@@ -329,3 +329,19 @@ def test_a_connection_that_is_reset_is_the_end_of_input():
         finally:
             emulator.kill()
     assert (emulator.returncode, said) == (0, "")
+
+
+def test_an_emulator_whose_terminal_is_closed_ends_in_order_unless_that_is_ignored():
+    emulator = f'"{sys.executable}" -m batch_emulator --in-memory --port 0'
+    root = Path(batch_emulator.__file__).parents[1]
+    for before, ends in (("", True), ("trap '' HUP; ", False)):
+        with subprocess.Popen(
+            ["/bin/sh", "-c", f"{before}exec {emulator}"], cwd=root, stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert "ready" in process.stdout.readline()
+            process.send_signal(signal.SIGHUP)
+            if not ends:
+                with pytest.raises(subprocess.TimeoutExpired):
+                    process.wait(0.5)
+                process.terminate()
+        assert process.returncode == 0
