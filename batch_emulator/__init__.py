@@ -14,12 +14,4 @@ Rooms, from the outside in:
 - `testing` an emulator that a test starts, and `pytest_plugin` the fixtures of it: neither is used by any other room.
 """
 
-import sys
-
 __version__ = "0.1.0"
-
-if sys.platform == "win32":
-    raise ImportError(
-        "The Batch emulator runs on Linux and macOS, not on Windows, where processes have no groups and files no "
-        "modes: start it in WSL 2, or as a container"
-    )

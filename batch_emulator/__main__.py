@@ -20,15 +20,20 @@ from batch_emulator.settings import (
     ALLOWED_HOSTS_VARIABLE,
     AZURITE_KEY,
     DEFAULT_ACCOUNT,
-    DEFAULT_KEY,
     KEY_VARIABLE,
     STORAGE_VARIABLE,
     Settings,
+    read_key,
 )
 from batch_emulator.store.database import StoreError
 
 logger = logging.getLogger("batch_emulator")
 
+_STDIN: Final = 0
+_NO_END: Final = (
+    "--until-stdin-closes needs a standard input that somebody holds open, such as a pipe: "
+    "neither /dev/null nor a file is one"
+)
 _EXPOSED: Final = "Bound to %s: anyone who can reach this port and knows the key can run commands here"
 _EXPOSED_WITH_TOKENS: Final = (
     "Bound to %s: anyone who can reach this port can run commands here, with or without the key, "
@@ -118,7 +123,7 @@ def _read(arguments: Sequence[str] | None) -> Settings:
             f"set {STORAGE_VARIABLE} instead"
         )
     try:
-        key, allowed_hosts = _key(given.account_key_file), read_allowed(_hosts(given.allow_host))
+        key, allowed_hosts = read_key(given.account_key_file, os.environ), read_allowed(_hosts(given.allow_host))
     except ValueError as exc:
         parser.error(str(exc))
     return Settings(
@@ -139,16 +144,6 @@ def _read(arguments: Sequence[str] | None) -> Settings:
         log_requests=given.log_requests,
         until_stdin_closes=given.until_stdin_closes,
     )
-
-
-def _key(file: Path | None) -> str:
-    """Return the account key: from the file, else from the environment, else the known one. Raises ValueError."""
-    if file is None:
-        return os.environ.get(KEY_VARIABLE) or DEFAULT_KEY
-    try:
-        return file.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as exc:
-        raise ValueError(f"--account-key-file {file}: it cannot be read as text in base64") from exc
 
 
 def _hosts(arguments: Sequence[str] | None) -> list[str]:
@@ -172,10 +167,14 @@ def _port(text: str) -> int:
 async def _serve(settings: Settings) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    signals = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        # A terminal that was closed, unless nohup has it ignored.
+        signals.append(signal.SIGHUP)
+    for number in signals:
         loop.add_signal_handler(number, stop.set)
     if settings.until_stdin_closes:
-        loop.add_reader(sys.stdin.fileno(), _stop_at_the_end, stop)
+        _watch_stdin(loop, stop)
     async with running(settings) as url:
         state = settings.location.resolve() if settings.location else "memory"
         print(
@@ -187,10 +186,27 @@ async def _serve(settings: Settings) -> None:
         await stop.wait()
 
 
-def _stop_at_the_end(stop: asyncio.Event) -> None:
+def _watch_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    """Stop at the end of standard input. Raises ValueError where no end of it can be waited for."""
+    if sys.stdin is None:
+        raise ValueError(_NO_END)
+    try:
+        loop.add_reader(_STDIN, _stop_at_the_end, loop, stop)
+    except OSError as exc:
+        raise ValueError(_NO_END) from exc
+
+
+def _stop_at_the_end(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
     """Pass over what is written to standard input; stop when nothing more can come."""
-    if not os.read(sys.stdin.fileno(), 65_536):
-        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+    try:
+        is_over = not os.read(_STDIN, 65_536)
+    except BlockingIOError:
+        return
+    except OSError:
+        # A terminal that is gone, a connection that was reset.
+        is_over = True
+    if is_over:
+        loop.remove_reader(_STDIN)
         stop.set()
 
 

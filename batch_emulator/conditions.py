@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 
 from batch_emulator.errors import BatchError, ErrorCode
-from batch_emulator.values.timestamps import etag_of, from_wire
+from batch_emulator.values.timestamps import etag_of, from_http_date, from_wire
 
 
 def check_conditions(headers: Mapping[str, str], modified: str, *, reading: bool) -> None:
@@ -44,7 +43,6 @@ def _second(modified: str) -> datetime:
 
 def _date(header: str) -> datetime:
     try:
-        moment = parsedate_to_datetime(header)
+        return from_http_date(header)
     except ValueError as exc:
         raise BatchError(ErrorCode.INVALID_HEADER_VALUE, HeaderValue=header) from exc
-    return from_wire(moment.isoformat())

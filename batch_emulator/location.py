@@ -1,9 +1,9 @@
 """Where one emulator keeps its state: a directory that it has to itself, or a temporary one."""
 
-import fcntl
 import os
 import shutil
 import stat
+import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,14 @@ from typing import BinaryIO, Final, Self
 
 from batch_emulator.regular_files import open_descriptor
 from batch_emulator.store.database import StoreError
+
+if sys.platform == "win32":
+    # Here, and not where the package is imported: pytest imports its fixtures wherever it is installed.
+    raise ImportError(
+        "The Batch emulator runs on Linux and macOS, not on Windows, where processes have no groups and files no "
+        "modes: start it in WSL 2, or as a container"
+    )
+import fcntl
 
 #: The database and its journals.
 _DATABASE: Final = ("batch.db", "batch.db-wal", "batch.db-shm")

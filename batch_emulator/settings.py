@@ -1,5 +1,6 @@
 """The options with which the emulator starts."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -74,3 +75,13 @@ class Settings:
     def is_exposed(self) -> bool:
         """Whether other machines can reach the emulator, which runs commands."""
         return self.host not in LOOPBACK_HOSTS
+
+
+def read_key(file: Path | None, variables: Mapping[str, str]) -> str:
+    """Return the account key: from the file, else from the environment, else the known one. Raises ValueError."""
+    if file is None:
+        return variables.get(KEY_VARIABLE) or DEFAULT_KEY
+    try:
+        return file.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ValueError(f"--account-key-file {file}: it cannot be read as text in base64") from exc

@@ -13,6 +13,7 @@ Everything here is synchronous and takes milliseconds, so that it can be used in
 emulator's own interface that it speaks is described in the README.
 """
 
+import argparse
 import hmac
 import importlib
 import json
@@ -24,16 +25,17 @@ import sys
 import tempfile
 import threading
 from base64 import b64decode, b64encode
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http import HTTPStatus
-from http.client import HTTPConnection, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, Literal, Self, TypedDict, Unpack
 from urllib.parse import parse_qsl, quote, urlsplit
 
-from batch_emulator.settings import DEFAULT_ACCOUNT, DEFAULT_KEY, KEY_VARIABLE
+from batch_emulator.settings import DEFAULT_ACCOUNT, DEFAULT_KEY, read_key
 
 if TYPE_CHECKING:
     from azure.batch import BatchClient
@@ -43,7 +45,15 @@ if TYPE_CHECKING:
 #: The busiest node of a pool.
 BUSIEST: Final = "any"
 
-_READY: Final = re.compile(r"ready at (?P<endpoint>\S+) \(account (?P<account>\S+), key (?P<key>.+), state in ")
+_READY: Final = re.compile(r"ready at (?P<endpoint>\S+) \(account (?P<account>\S+), key ")
+#: Runs the package that this module belongs to. `-m` would look for it, and for everything that it imports, in the
+#: working directory first: a `queue.py` of the tests would be the emulator's.
+_PROGRAM: Final = (
+    "import sys; sys.path.insert(0, sys.argv.pop(1)); import batch_emulator; del sys.path[0]; "
+    "from batch_emulator.__main__ import main; sys.exit(main())"
+)
+#: The emulators' standard inputs: they end once nobody holds them open.
+_HELD: Final[set[IO[bytes]]] = set()
 _START_SECONDS: Final = 30.0
 _END_SECONDS: Final = 20.0
 _REQUEST_SECONDS: Final = 60.0
@@ -88,16 +98,25 @@ class BatchEmulator:
         `options` are those of the command line, such as `--strict-images`; the environment's variables count, too, such
         as `BATCH_EMULATOR_STORAGE`. Raises EmulatorError with what the emulator said if it does not start.
         """
-        command = [sys.executable, "-m", "batch_emulator", "--port", "0", "--in-memory", "--until-stdin-closes"]
+        command = [sys.executable, "-P", "-c", _PROGRAM, str(Path(__file__).parents[1])]
+        command += ["--port", "0", "--in-memory", "--until-stdin-closes", *options]
         with (
             tempfile.TemporaryFile() as errors,
             subprocess.Popen(  # noqa: S603 - this very Python, and its caller's options
-                [*command, *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                # Ctrl-C at a terminal is for the program that ends the emulator, once it has no more use for it.
+                process_group=0,
             ) as process,
         ):
+            held = {process.stdin} if process.stdin else set()
+            _HELD.update(held)
             try:
-                yield cls(**_ready(process, errors))
+                yield cls(**_ready(process, errors), key=key_of(options))
             finally:
+                _HELD.difference_update(held)
                 _end(process)
 
     def client(self, **options: Any) -> "BatchClient":  # noqa: ANN401 - the SDK's own
@@ -219,7 +238,7 @@ class BatchEmulator:
     def ask(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - any JSON
         """Send a request to the emulator's own interface and return the JSON of its answer, None if there is none.
 
-        Raises EmulatorError with what it refuses.
+        Raises EmulatorError with what it refuses, and where it does not answer.
         """
         target, content = f"/_emulator{path}", b"" if body is None else json.dumps(body).encode()
         connection = _connect(self.endpoint)
@@ -227,6 +246,8 @@ class BatchEmulator:
             connection.request(method, target, content or None, self._signed(method, target, content))
             response = connection.getresponse()
             text = response.read().decode()
+        except (OSError, HTTPException) as exc:
+            raise EmulatorError(f"{method} {target}: no answer from {self.endpoint}: {exc}") from exc
         finally:
             connection.close()
         if response.status >= HTTPStatus.BAD_REQUEST:
@@ -273,9 +294,11 @@ class Rule:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        if self._is_in_force():
-            self.remove()
+    def __exit__(self, exception: type[BaseException] | None, *_: object) -> None:
+        # The exception that ended the block matters more than an emulator that has ended with it.
+        with suppress(EmulatorError) if exception else nullcontext():
+            if self._is_in_force():
+                self.remove()
 
     def _now(self) -> dict[str, Any]:
         self._is_in_force()
@@ -292,19 +315,39 @@ def _ready(process: subprocess.Popen[bytes], errors: IO[bytes]) -> dict[str, str
     timer = threading.Timer(_START_SECONDS, process.kill)
     timer.start()
     try:
-        line = process.stdout.readline().decode() if process.stdout else ""
+        line = process.stdout.readline().decode(errors="replace") if process.stdout else ""
     finally:
         timer.cancel()
+        timer.join()
     found = _READY.search(line)
     if found is None:
+        process.kill()
         process.wait()
         errors.seek(0)
-        raise EmulatorError(
-            errors.read().decode(errors="replace").strip() or "The emulator did not start in 30 seconds"
-        )
-    # A key of the user's own is not printed.
-    key = DEFAULT_KEY if found["key"] == DEFAULT_KEY else os.environ.get(KEY_VARIABLE, "")
-    return {"endpoint": found["endpoint"], "account": found["account"], "key": key}
+        said = errors.read().decode(errors="replace").strip() or line.strip()
+        raise EmulatorError(said or f"The emulator did not start in {_START_SECONDS:g} seconds, or was killed")
+    return found.groupdict()
+
+
+def key_of(options: Sequence[str]) -> str:
+    """Return the key of an emulator that is started with these options: one of the user's own is not printed.
+
+    It is in base64, from the file that is named, or else from the environment. Raises ValueError.
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--account-key-file", type=Path)
+    given, _ = parser.parse_known_args(options)
+    return read_key(given.account_key_file, os.environ)
+
+
+def _let_go() -> None:
+    """Leave what a forked process has inherited to its parent, which may be killed before it."""
+    for held in _HELD:
+        held.close()
+
+
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=_let_go)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -39,10 +39,9 @@ class Access:
 
     def check(self, request: web.BaseRequest) -> None:
         """Raise HostNotAllowed or OriginNotAllowed for what a page may have sent, InvalidHeaderValue without Host."""
-        host = _host_of(request)
-        name = _name_in(host)
+        name = requested_name(request)
         if not (is_loopback(name) or name in self.allowed):
-            raise BatchError(ErrorCode.HOST_NOT_ALLOWED, Host=host[:256])
+            raise BatchError(ErrorCode.HOST_NOT_ALLOWED, Host=request.headers["Host"][:256])
         if (origin := foreign_origin(request)) is not None:
             raise BatchError(ErrorCode.ORIGIN_NOT_ALLOWED, Origin=origin[:256])
         if (site := request.headers.get("Sec-Fetch-Site", "").lower()) in _FOREIGN_SITES:
@@ -81,12 +80,13 @@ def is_loopback(name: str) -> bool:
         return False
 
 
-def _host_of(request: web.BaseRequest) -> str:
+def requested_name(request: web.BaseRequest) -> str:
+    """Return the plain name by which a request reached the emulator. Raises InvalidHeaderValue."""
     given = request.headers.getall("Host", [])
     if len(given) != 1:
         reason = "One Host header is expected"
         raise BatchError(ErrorCode.INVALID_HEADER_VALUE, HeaderName="Host", Reason=reason)
-    return given[0]
+    return _name_in(given[0])
 
 
 @lru_cache(maxsize=64)

@@ -5,21 +5,22 @@ https://learn.microsoft.com/rest/api/batchservice/authenticate-requests-to-the-a
 
 import binascii
 import hmac
+import re
 import time
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from hashlib import sha256
 from typing import Final
 from urllib.parse import quote, unquote
 
 from batch_emulator.errors import BatchError, ErrorCode
+from batch_emulator.values.timestamps import from_http_date
 
 #: How far the client's clock may be off, in seconds.
 MAX_AGE: Final = 15 * 60
 
+_ACCOUNT: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _SIGNED_HEADERS: Final = (
     "content-encoding",
     "content-language",
@@ -43,7 +44,9 @@ class SharedKey:
     """An account's name and key."""
 
     def __init__(self, account: str, key: str) -> None:
-        """Raise ValueError if the key is not base64."""
+        """Raise ValueError if the key is not base64, or the account has a name that headers and URLs cannot hold."""
+        if not _ACCOUNT.fullmatch(account):
+            raise ValueError(f"{account!r} cannot be an account's name: letters, digits, '.', '-' and '_' are")
         self.account = account
         try:
             secret = b64decode(key, validate=True)
@@ -158,10 +161,9 @@ def _check_age(date: str) -> None:
 def _parse_date(date: str) -> float | None:
     """Read an HTTP date, as a Unix time; requests of one second share it, hence the cache."""
     try:
-        moment = parsedate_to_datetime(date)
+        return from_http_date(date).timestamp()
     except ValueError:
         return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _scheme_refused(scheme: str) -> BatchError:

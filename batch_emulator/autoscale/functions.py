@@ -4,10 +4,10 @@ import math
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 from batch_emulator.autoscale.values import NotDefinedError, Value, Vector, scalar, type_name
+from batch_emulator.values.timestamps import from_http_date
 
 type Function = Callable[[Sequence[Value]], Value]
 
@@ -105,8 +105,8 @@ def read_time(source: str) -> datetime:
         moment = datetime.fromisoformat(source)
     except ValueError:
         try:
-            moment = parsedate_to_datetime(source)
-        except (ValueError, IndexError) as exc:
+            moment = from_http_date(source)
+        except ValueError as exc:
             raise NotDefinedError(f"{source!r} is not a time in W3C-DTF or RFC 1123") from exc
     try:
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

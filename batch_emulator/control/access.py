@@ -9,9 +9,8 @@ from ipaddress import ip_address
 from typing import Final
 
 from aiohttp import web
-from yarl import URL
 
-from batch_emulator.access.origins import foreign_origin, is_loopback, plain_name
+from batch_emulator.access.origins import foreign_origin, is_loopback, requested_name
 
 CONTROL_PREFIX: Final = "/_emulator/"
 
@@ -28,4 +27,4 @@ def is_from_this_machine(request: web.BaseRequest) -> bool:
     """
     if foreign_origin(request) is not None or not request.remote:
         return False
-    return ip_address(request.remote).is_loopback and is_loopback(plain_name(URL(f"//{request.host}").host or ""))
+    return ip_address(request.remote).is_loopback and is_loopback(requested_name(request))

@@ -89,7 +89,7 @@ def _rows(call: Call) -> int:
 def _faults(rules: list[Document]) -> Document:
     shown = [_shown(rule) for rule in rules[:_FAULTS]]
     # As it is, whatever it looks like: it removes the rule.
-    rows = [{**one, "id": _bounded(rule["id"])} for one, rule in zip(shown, rules, strict=False)]
+    rows = [{**one, "id": rule["id"]} for one, rule in zip(shown, rules, strict=False)]
     return {"total": len(rules), "rows": rows}
 
 
@@ -153,17 +153,5 @@ def _job(service: BatchService, row: JobRow) -> Document:
 
 
 def _shown(value: object) -> Any:  # noqa: ANN401 - any JSON value
-    """Return a JSON value without secrets; it is cut first, since looking for them takes its time."""
-    return redacted(_bounded(value))
-
-
-def _bounded(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """Return a JSON value whose texts are cut where they are long."""
-    match value:
-        case str():
-            return value if len(value) <= _TEXT else f"{value[:_TEXT]}…"
-        case list():
-            return [_bounded(each) for each in value]
-        case dict():
-            return {name: _bounded(each) for name, each in value.items()}
-    return value
+    """Return a JSON value without secrets, whose texts are cut where they are long."""
+    return redacted(value, _TEXT)

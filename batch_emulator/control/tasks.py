@@ -45,8 +45,8 @@ def _failure(info: Document) -> Document:
 
 
 def _shown(text: str) -> Any:  # noqa: ANN401 - what `redacted` returns
-    """Return a text without secrets, cut where it is long; cut first, since looking for secrets takes its time."""
-    return redacted(text if len(text) <= _TEXT else f"{text[:_TEXT]}…")
+    """Return a text without secrets, cut where it is long."""
+    return redacted(text, _TEXT)
 
 
 def _outputs(call: Call) -> Document:

@@ -17,6 +17,7 @@ ANY: Final = "*"
 COLLECTION: Final = "create_task_collection"
 
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+_LONGEST_ID: Final = 256
 _LONGEST_DELAY: Final = 3600.0
 
 #: What a status means where a rule names no code.
@@ -132,7 +133,7 @@ def _forms(document: object, problems: list[str]) -> list[Form]:
 def _read_fault(form: Form, operations: frozenset[str], names: Iterator[str]) -> Fault:
     probability, seed = form.number("probability", 0, 1), form.whole("seed", 0)
     fault = Fault(
-        id=form.text("id") or next(names),
+        id=_read_id(form) or next(names),
         operation=form.text("operation", [ANY, *sorted(operations)]),
         method=form.text("method", _METHODS),
         path=form.text("path"),
@@ -150,6 +151,15 @@ def _read_fault(form: Form, operations: frozenset[str], names: Iterator[str]) ->
     for problem in _contradictions(fault, form):
         form.note(problem)
     return fault
+
+
+def _read_id(form: Form) -> str | None:
+    """Read an id, which is a part of a URL: by a dot or two, DELETE would be asked for another one."""
+    given = form.text("id")
+    if given is not None and (given in {".", ".."} or len(given) > _LONGEST_ID):
+        form.note(f"id: at most {_LONGEST_ID} characters are expected, and neither '.' nor '..'")
+        return None
+    return given
 
 
 def _contradictions(fault: Fault, form: Form) -> Iterator[str]:

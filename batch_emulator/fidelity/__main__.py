@@ -1,6 +1,7 @@
 """Print what the emulator does, and how it is known: `python -m batch_emulator.fidelity`."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -39,4 +40,6 @@ def _parser(known: Facts) -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    # Who reads may have enough: `| head` is no mistake.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     sys.exit(main())

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from aiohttp import web
-from yarl import URL
 
 from batch_emulator.call import Call
 from batch_emulator.errors import BatchError, ErrorCode
@@ -57,7 +56,7 @@ class AccountOperations:
     def _resource(self, call: Call, subscription: str, group: str) -> Document:
         check_names(subscription, group)
         # A host and a port; of a real account it has no scheme either.
-        endpoint = URL(call.endpoint).authority
+        endpoint = call.endpoint.partition("://")[2]
         limits = call.service.controls.quotas.limits
         quotas = {
             "dedicatedCoreQuota": limits.dedicated_cores,

@@ -16,11 +16,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Final
 
-from batch_emulator.values.timestamps import from_wire
+from batch_emulator.values.timestamps import from_http_date, from_wire
 
 #: Deeper nesting is refused: the parser is recursive.
 MAX_DEPTH: Final = 50
@@ -188,13 +187,9 @@ def _string(token: str) -> str:
 
 def _moment(token: str) -> datetime:
     text = token[len("DateTime'") : -1]
-    for read in (from_wire, _http_date):
+    for read in (from_wire, from_http_date):
         try:
             return read(text)
         except (ValueError, OverflowError):
             continue
     raise FilterError(f"{text!r} is not a date and time")
-
-
-def _http_date(text: str) -> datetime:
-    return from_wire(parsedate_to_datetime(text).isoformat())

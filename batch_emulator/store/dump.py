@@ -18,11 +18,14 @@ MOST_TEXT: Final = 2**20
 _QUERY: Final = re.compile(r"(?<=\?)[^\s\"'<>=]{0,200}=[^\s\"'<>]*|\bsig=[^&\s\"'<>]+", re.IGNORECASE)
 #: What precedes the host of a URL, up to the last @: a password may hold one itself.
 _USER: Final = re.compile(r"(?<=://)[^\s\"'<>]{0,500}@")
+#: What may be the same where a text was cut, and its @ with the rest.
+_CUT_USER: Final = re.compile(r"(?<=://)[^\s\"'<>]{1,500}\Z")
 #: A secret that is assigned, or follows an option, as in command lines and connection strings.
 _ASSIGNED: Final = re.compile(
     r"((?:key|password|passwd|pwd|token|secret|credential|signature|\bsig)s?[\"']?\s*[=:]\s*|"
     r"(?<![\w-])-[\w-]{0,64}(?:key|password|passwd|pwd|token|secret|credential|signature)s?\s+)"
-    r"(\"[^\"]*\"|'[^']*'|[^\s;&\"'<>]+)",
+    # What was cut may lack the second quote.
+    r"(\"[^\"]*\"?|'[^']*'?|[^\s;&\"'<>]+)",
     re.IGNORECASE,
 )
 #: Headers that hold nothing but a credential.
@@ -64,9 +67,9 @@ def newest_rows(database: Database, limit: int) -> dict[str, Table]:
     return {name: _table(database, name, limit) for (name,) in names}
 
 
-def redacted(document: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """Return a JSON value without what may be a secret."""
-    return _shown("", document)
+def redacted(document: Any, most: int | None = None) -> Any:  # noqa: ANN401 - any JSON value
+    """Return a JSON value without what may be a secret; of each text, `most` characters are read and shown."""
+    return _shown("", document, most)
 
 
 def _table(database: Database, name: str, limit: int) -> Table:
@@ -98,19 +101,26 @@ def _opened(value: object) -> Any:  # noqa: ANN401 - what the JSON holds
         return value
 
 
-def _shown(name: str, value: Any) -> Any:  # noqa: ANN401 - any JSON value
+def _shown(name: str, value: Any, most: int | None = None) -> Any:  # noqa: ANN401 - any JSON value
     match value:
         case str():
-            return HIDDEN if _SECRET.search(name) else _redacted(value)
+            return HIDDEN if _SECRET.search(name) else _beginning(value, most)
         case list() if name in _SETTINGS:
             return [{**each, "value": HIDDEN} if isinstance(each, dict) else HIDDEN for each in value]
         case list():
-            return [_shown(name, each) for each in value]
+            return [_shown(name, each, most) for each in value]
         case dict():
             named = value.get("name")
             hidden = {"value": HIDDEN} if "value" in value and isinstance(named, str) and _SECRET.search(named) else {}
-            return {key: _shown(key, each) for key, each in value.items()} | hidden
+            return {key: _shown(key, each, most) for key, each in value.items()} | hidden
     return value
+
+
+def _beginning(text: str, most: int | None) -> str:
+    """Return a text without secrets; it is cut first, since looking for them takes its time."""
+    if most is None or len(text) <= most:
+        return _redacted(text)
+    return f"{_redacted(_CUT_USER.sub(HIDDEN, text[:most]))}…"
 
 
 def _redacted(text: str) -> str:

@@ -1,7 +1,7 @@
 """Times as the service writes them: ISO 8601 in UTC with microseconds, and what follows from them."""
 
 from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
+from email.utils import format_datetime, parsedate_to_datetime
 from functools import lru_cache
 from typing import Final
 
@@ -36,6 +36,15 @@ def to_wire(moment: datetime) -> str:
 def from_wire(text: str) -> datetime:
     """Read an ISO 8601 time; one without a zone is UTC. Raises ValueError."""
     moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def from_http_date(text: str) -> datetime:
+    """Read a time in the format of RFC 1123; one without a zone is UTC. Raises ValueError, whatever the text is."""
+    try:
+        moment = parsedate_to_datetime(text)
+    except (IndexError, OverflowError) as exc:
+        raise ValueError(f"{text[:64]!r} is not in the format of RFC 1123") from exc
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

@@ -106,3 +106,11 @@ async def test_what_is_as_expected_is_answered(url, things, operation):
     if operation in VERSIONED:
         headers |= {"If-Match": await version_of(url, operation, things), "If-None-Match": '"0x1"'}
     assert (await ask(url, operation, things, headers)).status == 200
+
+
+@pytest.mark.parametrize("date", ["yesterday", "Mon, 01 Jan 99999999999999 00:00:00 GMT"])
+async def test_what_is_no_date_is_refused(url, date):
+    pool = new_id("pool")
+    assert (await send(url, "POST", "/pools", body=BODIES["create_pool"][0] | {"id": pool})).status == 201
+    answer = await send(url, "GET", f"/pools/{pool}", headers={"If-Modified-Since": date})
+    assert (answer.status, answer.body["code"]) == (400, "InvalidHeaderValue")

@@ -308,6 +308,18 @@ def test_the_action_starts_an_emulator_that_outlives_its_steps(runner):
 
 
 @pytest.mark.slow
+def test_the_action_knows_and_masks_a_key_that_is_kept_in_a_file(runner):
+    file = runner.folder / "key"
+    file.write_text("bXkgb3du\n", encoding="ascii")
+    for module in ("queue", "argparse", "batch_emulator"):
+        (runner.folder / f"{module}.py").write_text("raise SystemExit('of the job')", encoding="ascii")
+    code, printed = runner.run(python=sys.executable, port="0", options=f"--account-key-file {file}")
+    assert code == 0, printed
+    assert "::add-mask::bXkgb3du\n" in printed
+    assert runner.set("GITHUB_OUTPUT")["key"] == "bXkgb3du"
+
+
+@pytest.mark.slow
 def test_nothing_of_an_input_is_run_and_a_mistake_fails_the_step(runner):
     hostile = "$(touch made) `touch made` ; touch made & * \"' --no-such-option"
     code, printed = runner.run(python=sys.executable, port="0; touch made", options=hostile)

@@ -180,10 +180,29 @@ def test_what_prevents_its_start_is_said():
         pass
 
 
+#: As if on Windows, with the modules that are others there imported before.
+ON_WINDOWS = "import asyncio, ssl, subprocess, tempfile, threading, pytest, sys; sys.platform = 'win32'; import "
+
+
+def on_windows(module):
+    command = [sys.executable, "-c", ON_WINDOWS + module]
+    return subprocess.run(command, cwd=SOURCES.parent, capture_output=True, text=True, check=False)
+
+
 def test_windows_is_refused_with_a_sentence():
-    script = "import sys; sys.platform = 'win32'; import batch_emulator"
-    refused = subprocess.run(
-        [sys.executable, "-c", script], cwd=SOURCES.parent, capture_output=True, text=True, check=False
-    )
+    refused = on_windows("batch_emulator.location")
     assert refused.returncode == 1
     assert refused.stderr.splitlines()[-1].startswith("ImportError: The Batch emulator runs on Linux and macOS, not on")
+
+
+def test_pytest_starts_on_windows_with_the_package_installed():
+    assert on_windows("batch_emulator.pytest_plugin").returncode == 0
+
+
+def test_a_start_of_pytest_pays_for_no_emulator_that_no_test_asks_for():
+    script = (
+        "import pytest, sys; before = {*sys.modules}; import batch_emulator.pytest_plugin; "
+        "print(*sorted({*sys.modules} - before))"
+    )
+    imported = run(sys.executable, "-c", script, cwd=SOURCES.parent)
+    assert imported.split() == ["batch_emulator", "batch_emulator.pytest_plugin"]

@@ -1,14 +1,23 @@
 """What tests of others can have an emulator do, by typed calls."""
 
 import asyncio
+import os
+import signal
+import socket
+import struct
 import subprocess
 import sys
+import time
 from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from azure.batch.models import BatchStartTask, BatchTaskCreateOptions
 from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
 
+import batch_emulator
+from batch_emulator.settings import KEY_VARIABLE
 from batch_emulator.testing import BatchEmulator, EmulatorError, _connect
 from tests.batch_emulator.conftest import Batch, until
 
@@ -179,3 +188,160 @@ def test_it_ends_while_a_process_that_was_forked_meanwhile_lives_on():
     printed = subprocess.run([sys.executable, "-c", FORKING], check=True, capture_output=True, text=True, timeout=50)
     # By itself; it is killed after twenty seconds.
     assert float(printed.stdout) < 15
+
+
+KILLED = """
+import os, signal, time
+from batch_emulator.testing import BatchEmulator
+
+with BatchEmulator.start() as emulator:
+    child = os.fork()
+    if child:
+        print(emulator.endpoint, child, flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(60)
+"""
+
+
+def test_it_ends_with_a_program_that_is_killed_though_a_process_that_it_forked_lives_on():
+    command = [sys.executable, "-c", KILLED]
+    root = Path(batch_emulator.__file__).parents[1]
+    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as program:
+        endpoint, child = program.stdout.readline().split()
+        address = urlsplit(endpoint)
+        deadline = time.monotonic() + 15
+        try:
+            while answers(address.hostname, address.port):
+                assert time.monotonic() < deadline, "it is still there"
+                time.sleep(0.05)
+            os.kill(int(child), 0)
+        finally:
+            os.kill(int(child), signal.SIGKILL)
+
+
+def answers(host, port):
+    with socket.socket() as client:
+        return client.connect_ex((host, port)) == 0
+
+
+@pytest.mark.parametrize("variable", ["", "b3RoZXI="])
+def test_a_key_of_the_users_own_is_known_wherever_it_is_kept(tmp_path, monkeypatch, variable):
+    monkeypatch.setenv(KEY_VARIABLE, variable)
+    file = tmp_path / "key"
+    file.write_text("bXkgb3du\n", encoding="ascii")
+    for options in (["--account-key-file", str(file)], [f"--account-key-file={file}"], []):
+        if not (options or variable):
+            continue
+        with BatchEmulator.start(*options) as emulator, emulator.client(retry_total=0) as client:
+            assert emulator.key == ("bXkgb3du" if options else variable)
+            assert list(client.list_pools()) == []
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a:b", "a/b", "\u00e4"])
+def test_a_name_that_no_account_can_have_is_refused(name):
+    with pytest.raises(EmulatorError, match="cannot be an account's name"), BatchEmulator.start("--account", name):
+        pass
+
+
+@pytest.mark.parametrize(("option", "said"), [("--version", batch_emulator.__version__), ("--help", "usage: ")])
+def test_what_an_emulator_says_that_does_not_start_is_said(option, said):
+    with pytest.raises(EmulatorError, match=said), BatchEmulator.start(option):
+        pass
+
+
+def test_no_module_of_the_working_directory_is_taken_for_one_of_python(tmp_path, monkeypatch):
+    (tmp_path / "queue.py").write_text("raise SystemExit('a queue of the tests')", encoding="ascii")
+    (tmp_path / "batch_emulator.py").write_text("raise SystemExit('tests of an emulator')", encoding="ascii")
+    monkeypatch.chdir(tmp_path)
+    with BatchEmulator.start() as emulator:
+        assert emulator.state()["running"] == []
+
+
+def test_an_emulator_that_has_ended_does_not_answer_and_hides_no_other_failure():
+    with BatchEmulator.start() as emulator:
+        pass
+    with pytest.raises(EmulatorError, match=f"no answer from {emulator.endpoint}"):
+        emulator.reset()
+    with BatchEmulator.start() as emulator:
+        rule = emulator.fail("*", status=500)
+    with pytest.raises(ZeroDivisionError), rule:
+        raise ZeroDivisionError
+    with pytest.raises(EmulatorError), rule:
+        pass
+
+
+INTERRUPTED = """
+from batch_emulator.testing import BatchEmulator
+
+with BatchEmulator.start() as emulator:
+    try:
+        print(flush=True)
+        input()
+    finally:
+        emulator.reset()
+"""
+
+
+def test_ctrl_c_at_a_terminal_leaves_the_emulator_to_the_program_that_uses_it():
+    command = [sys.executable, "-c", INTERRUPTED]
+    with subprocess.Popen(
+        command,
+        cwd=Path(batch_emulator.__file__).parents[1],
+        process_group=0,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as program:
+        program.stdout.readline()
+        os.killpg(program.pid, signal.SIGINT)
+        _, said = program.communicate(timeout=30)
+    assert said.splitlines()[-1] == "KeyboardInterrupt"
+    assert "EmulatorError" not in said
+
+
+@pytest.mark.parametrize("source", ["< /dev/null", "< pyproject.toml", "<&-"])
+def test_an_input_whose_end_cannot_be_waited_for_is_refused(source):
+    emulator = f'"{sys.executable}" -m batch_emulator --in-memory --port 0 --until-stdin-closes {source}'
+    root = Path(batch_emulator.__file__).parents[1]
+    done = subprocess.run(["/bin/sh", "-c", emulator], cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "--until-stdin-closes needs a standard input" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_connection_that_is_reset_is_the_end_of_input():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        ours = socket.create_connection(server.getsockname())
+        theirs, _ = server.accept()
+    command = [sys.executable, "-m", "batch_emulator", "--in-memory", "--port", "0", "--until-stdin-closes"]
+    root = Path(batch_emulator.__file__).parents[1]
+    with subprocess.Popen(
+        command, cwd=root, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as emulator:
+        theirs.close()
+        assert "ready" in emulator.stdout.readline()
+        # Closed without waiting for anything, a connection is reset.
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        ours.close()
+        try:
+            _, said = emulator.communicate(timeout=10)
+        finally:
+            emulator.kill()
+    assert (emulator.returncode, said) == (0, "")
+
+
+def test_an_emulator_whose_terminal_is_closed_ends_in_order_unless_that_is_ignored():
+    emulator = f'"{sys.executable}" -m batch_emulator --in-memory --port 0'
+    root = Path(batch_emulator.__file__).parents[1]
+    for before, ends in (("", True), ("trap '' HUP; ", False)):
+        with subprocess.Popen(
+            ["/bin/sh", "-c", f"{before}exec {emulator}"], cwd=root, stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert "ready" in process.stdout.readline()
+            process.send_signal(signal.SIGHUP)
+            if not ends:
+                with pytest.raises(subprocess.TimeoutExpired):
+                    process.wait(0.5)
+                process.terminate()
+        assert process.returncode == 0

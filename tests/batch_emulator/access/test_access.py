@@ -43,7 +43,17 @@ async def test_a_host_that_is_not_this_machine_is_refused(url, host):
 
 
 @pytest.mark.parametrize(
-    "host", ["localhost", "LOCALHOST:1", "batch.localhost", "127.8.9.1:10003", "[::1]:10003", "localhost."]
+    "host",
+    [
+        "localhost",
+        "LOCALHOST:1",
+        "batch.localhost",
+        "xn--batch.localhost",
+        "127.8.9.1:10003",
+        "127.0.0.1:99999",
+        "[::1]:10003",
+        "localhost.",
+    ],
 )
 async def test_every_name_of_this_machine_is_served(url, host):
     for answer in await ask_both(url, {"Host": host}):

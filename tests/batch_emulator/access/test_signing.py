@@ -41,6 +41,7 @@ async def test_the_sdk_sees_a_wrong_key_as_403(url):
         ({"Authorization": "SharedKey other:abc"}, "'devbatchaccount1' only"),
         ({"Authorization": "SharedKey devbatchaccount1:\xff"}, "does not match"),
         ({"ocp-date": "yesterday"}, "RFC 1123"),
+        ({"ocp-date": "Mon, 01 Jan 99999999999999 00:00:00 GMT"}, "RFC 1123"),
         ({"If-Match": "*"}, "does not match"),
     ],
 )

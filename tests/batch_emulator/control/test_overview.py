@@ -5,6 +5,7 @@ import json
 import pytest
 from azure.batch.models import BatchJobCreateOptions, BatchPoolInfo
 
+from batch_emulator.store.dump import redacted
 from tests.batch_emulator.conftest import prompt_boots, until
 from tests.batch_emulator.control_client import control, faults
 from tests.batch_emulator.signed import send
@@ -121,3 +122,11 @@ async def test_rules_and_quotas_are_shown_without_secrets_and_within_bounds(url)
     shown = {rule["id"]: rule for rule in found["faults"]["rows"]}
     assert (len(shown["long"]["path"]), shown["long"]["struck"]) == (501, 0)
     assert "secret-1" not in json.dumps(found)
+
+
+@pytest.mark.parametrize(
+    "secret", ["PASSWORD='hunter2 and more'", 'password: "hunter2 and more"', "https://user:hunter2andmore@host/"]
+)
+def test_no_secret_is_shown_because_its_end_was_cut_off(secret):
+    for most in range(20, 20 + len(secret)):
+        assert "hunt" not in redacted([{"text": f"{'x' * 19} {secret}"}], most)[0]["text"]

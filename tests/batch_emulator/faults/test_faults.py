@@ -211,6 +211,13 @@ async def test_every_problem_of_every_rule_is_named_and_none_is_put_in_force(url
     assert (await control(url, "GET", "/faults")).body == {"faults": []}
 
 
+@pytest.mark.parametrize("given", [".", "..", "x" * 257])
+async def test_an_id_by_which_no_rule_can_be_removed_is_refused(url, given):
+    answer = await control(url, "POST", "/faults", {"id": given, "operation": "get_job", "delay": 0})
+    assert answer.status == 400
+    assert "at most 256 characters" in answer.body["problems"][0]
+
+
 @pytest.mark.parametrize("body", ["", "{", "[" * 100_000, '{"faults": 7}', '{"faults": [], "x": 1}', "null", "[]"])
 async def test_a_body_that_holds_no_rules_is_refused(url, body):
     answer = await control(url, "POST", "/faults", data=body)

@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -154,3 +156,10 @@ def test_the_readme_counts_as_the_claims_do():
     _, _, rest = readme.partition("\n## Operations\n")
     said = list(map(int, re.findall(r"\d+(?=\s+of\s+them|\s+are\s+refused)", rest.partition("\n## ")[0])))
     assert said == [len(FACTS.operations_of(kind)) for kind in Kind]
+
+
+def test_who_reads_its_lines_may_stop():
+    command = f'"{sys.executable}" -m batch_emulator.fidelity --document | true'
+    root = Path(batch_emulator.__file__).parents[1]
+    done = subprocess.run(["/bin/sh", "-c", command], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stderr == ""

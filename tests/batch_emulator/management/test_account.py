@@ -49,6 +49,13 @@ async def test_the_key_is_shown_that_everybody_knows(manager):
     assert (keys.account_name, keys.primary, keys.secondary) == (DEFAULT_ACCOUNT, DEFAULT_KEY, DEFAULT_KEY)
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1:99999", "xn--batch.localhost:10003"])
+async def test_the_account_is_at_the_name_by_which_it_was_asked_for(url, host):
+    asked = f"{url}{AN_ACCOUNT}{VERSION}"
+    async with aiohttp.ClientSession() as session, session.get(asked, headers={"Host": host}) as answer:
+        assert (await answer.json())["properties"]["accountEndpoint"] == host
+
+
 async def test_paths_are_taken_in_any_case(url):
     path = AN_ACCOUNT.replace("resourceGroups", "RESOURCEGROUPS").replace("batchAccounts", "batchaccounts")
     async with aiohttp.ClientSession() as session, session.get(f"{url}{path}/POOLS{VERSION}") as answer:
