@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 from batch_emulator.odata.query import ListQuery
@@ -63,6 +62,10 @@ class PoolTasks:
     succeeded: int
     failed: int
 
+
+#: How many tasks are remembered that were asked for, and how long their documents may be: 4 MiB together.
+_REMEMBERED: Final = 256
+_REMEMBERED_LENGTH: Final = 16_384
 
 _COLUMNS: Final = ", ".join(TaskRow._fields)
 _QUALIFIED: Final = ", ".join(f"tasks.{name}" for name in TaskRow._fields)
@@ -127,7 +130,7 @@ class Tasks:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._changes = database.changes
-        self._remembered = lru_cache(maxsize=256)(self._find)
+        self._remembered: dict[tuple[str, str], tuple[TaskRow, str]] = {}
 
     def insert(
         self, job_no: int, task_id: str, document: str, slots: int, created: str, instances: int = 0
@@ -156,8 +159,12 @@ class Tasks:
             return self._find(job_id, task_id)
         if self._changes != (changes := self._database.changes):
             self._changes = changes
-            self._remembered.cache_clear()
-        return self._remembered(job_id, task_id)
+            self._remembered.clear()
+        if (found := self._remembered.get((job_id, task_id))) is None:
+            found = self._find(job_id, task_id)
+            if found and len(found[0].document) <= _REMEMBERED_LENGTH and len(self._remembered) < _REMEMBERED:
+                self._remembered[job_id, task_id] = found
+        return found
 
     def _find(self, job_id: str, task_id: str) -> tuple[TaskRow, str] | None:
         row = self._database.one(_GET, job_id, task_id)
