@@ -331,17 +331,26 @@ def test_a_connection_that_is_reset_is_the_end_of_input():
     assert (emulator.returncode, said) == (0, "")
 
 
-def test_an_emulator_whose_terminal_is_closed_ends_in_order_unless_that_is_ignored():
-    emulator = f'"{sys.executable}" -m batch_emulator --in-memory --port 0'
+#: The program that runs the tests may have the signal ignored, as nohup does.
+CLOSABLE = """
+import os, signal, sys
+signal.signal(signal.SIGHUP, getattr(signal, sys.argv[1]))
+os.execv(sys.executable, [sys.executable, "-m", "batch_emulator", "--in-memory", "--port", "0"])
+"""
+
+
+@pytest.mark.parametrize(("handler", "ends"), [("SIG_DFL", True), ("SIG_IGN", False)])
+def test_an_emulator_whose_terminal_is_closed_ends_in_order_unless_that_is_ignored(handler, ends):
     root = Path(batch_emulator.__file__).parents[1]
-    for before, ends in (("", True), ("trap '' HUP; ", False)):
-        with subprocess.Popen(
-            ["/bin/sh", "-c", f"{before}exec {emulator}"], cwd=root, stdout=subprocess.PIPE, text=True
-        ) as process:
+    command = [sys.executable, "-c", CLOSABLE, handler]
+    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as process:
+        try:
             assert "ready" in process.stdout.readline()
             process.send_signal(signal.SIGHUP)
             if not ends:
                 with pytest.raises(subprocess.TimeoutExpired):
                     process.wait(0.5)
                 process.terminate()
-        assert process.returncode == 0
+            assert process.wait(20) == 0
+        finally:
+            process.kill()
